@@ -1,0 +1,1 @@
+//! The ASGI contract in Rust, and the bridge that keeps it with CPython

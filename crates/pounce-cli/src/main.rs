@@ -1,0 +1,2 @@
+//! The `pounce` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Endpoints and listening sockets: binding, duplicating, reconstructing

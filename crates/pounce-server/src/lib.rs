@@ -1,0 +1,1 @@
+//! The life of a server: from configuration to shutdown

@@ -1,0 +1,1 @@
+//! One worker: the wire side of ASGI on one thread
