@@ -1,1 +1,22 @@
-//! The ASGI contract in Rust, and the bridge that keeps it with CPython
+//! The ASGI contract in Rust, and the bridge that keeps it with CPython.
+//!
+//! Two halves. The **contract** ([`App`], [`Exchange`], [`Wire`], [`RequestHead`], …) is ASGI's vocabulary
+//! as Rust types: what a protocol implementation and an application say to each other. It knows neither
+//! Python nor an I/O runtime. The **bridge** (`python`, behind the default feature of the same name)
+//! makes an [`App`] out of a Python application: it starts the interpreter, imports the application,
+//! builds scopes, and runs asyncio on the worker's thread.
+//!
+//! Everything here is single-threaded: an exchange lives and dies on its worker's thread.
+
+mod contract;
+#[cfg(feature = "python")]
+pub mod python;
+
+pub use contract::app::{App, LifespanError, Outcome};
+pub use contract::connection::{Address, ConnectionInfo};
+pub use contract::error::SendError;
+pub use contract::exchange::{Exchange, ExchangeId, Inbound, Wire};
+pub use contract::extensions::Extensions;
+pub use contract::fields::{Fields, is_field_name, is_field_value};
+pub use contract::request::{HttpVersion, RequestHead};
+pub use contract::response::{FileBody, Payload, ResponseHead};

@@ -1,1 +1,60 @@
-//! Endpoints and listening sockets: binding, duplicating, reconstructing
+//! Endpoints and listening sockets: parsing, binding, duplicating, reconstructing from a descriptor.
+//!
+//! An [`Endpoint`] is where a server should listen, as a user writes it; [`bind`] turns it into one or more
+//! [`Listener`]s, and a [`Listener`] can be duplicated, handed to another process by its descriptor and
+//! [`Family`], and reconstructed there with every property checked before it is used.
+//!
+//! The crate knows no async runtime, no protocol above the socket and no configuration format. It does not
+//! accept connections: [`Listener::into_std`] gives the standard library's listener, which every runtime takes.
+//!
+//! # Example
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use pounce_net::{BindOptions, Endpoint, LocalAddr, StdListener, bind};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint: Endpoint = "127.0.0.1:0".parse()?;
+//! let listener = bind(&endpoint, &BindOptions::default())?.remove(0);
+//! let LocalAddr::Tcp(address) = *listener.local_addr() else { unreachable!("bound to TCP") };
+//! assert_ne!(address.port(), 0, "port 0 becomes the port that the kernel picked");
+//!
+//! let mut client = TcpStream::connect(address)?;
+//! let StdListener::Tcp(listener) = listener.into_std() else { unreachable!("bound to TCP") };
+//! listener.set_nonblocking(false)?; // listeners are nonblocking; this example has no event loop
+//! let (mut server, _peer) = listener.accept()?;
+//!
+//! server.write_all(b"hello")?;
+//! drop(server);
+//! let mut received = String::new();
+//! client.read_to_string(&mut received)?;
+//! assert_eq!(received, "hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! | module | subject |
+//! |---|---|
+//! | `endpoint` | the text form of an endpoint and what can be wrong with it |
+//! | `bind` | from an endpoint to listeners: TCP, Unix, descriptors, SO_REUSEPORT sets |
+//! | `listener` | the listener, its address and family, adopting a descriptor |
+//! | `raw_fd` | the only unsafe code: from a number to an owned descriptor |
+//! | `sys` | what differs between Linux and other systems |
+
+mod bind;
+mod endpoint;
+mod listener;
+mod raw_fd;
+mod sys;
+
+pub use bind::error::BindError;
+pub use bind::{BindOptions, bind, bind_set};
+pub use endpoint::Endpoint;
+pub use endpoint::parse::EndpointError;
+pub use listener::addr::{Family, LocalAddr, UnknownFamily};
+pub use listener::adopt::AdoptError;
+pub use listener::{Listener, StdListener};
+pub use sys::REUSE_PORT_BALANCES;

@@ -1,1 +1,20 @@
-//! One worker: the wire side of ASGI on one thread
+//! One worker: the wire side of ASGI on one thread.
+//!
+//! [`Worker`] accepts connections and serves an [`App`](pounce_asgi::App) over them. Everything happens
+//! on the thread that runs it, inside a tokio `LocalRuntime`: accepting, parsing, the application, writing.
+//! The protocol itself is the sans-IO machine in [`http1`]. Nothing here knows Python; [`doubles`] are
+//! applications to test and to measure with.
+
+mod accept;
+mod access;
+mod connection;
+pub mod doubles;
+mod engine;
+pub mod http1;
+mod settings;
+mod stream;
+mod worker;
+
+pub use access::{AccessLog, AccessRecord};
+pub use settings::Settings;
+pub use worker::{Drained, Worker};

@@ -1,0 +1,189 @@
+//! One exchange: the two sides between a protocol and an application.
+
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::{ConnectionInfo, FileBody, Fields, Payload, ResponseHead, SendError};
+
+/// Names an exchange on its connection: a counter in HTTP/1.1, the stream identifier in HTTP/2.
+pub type ExchangeId = u64;
+
+/// What the inbound side of an exchange brings (`http.request`, `http.disconnect`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inbound {
+    /// A piece of the request body, possibly empty; `more` is ASGI's `more_body`.
+    Body {
+        /// Whether more may follow.
+        more: bool,
+    },
+    /// The client has gone, or the response is complete.
+    Disconnect,
+}
+
+/// What a protocol implements for its exchanges.
+///
+/// Nothing here blocks. A sending method takes what it is given at once, writes to the socket what the
+/// socket takes, and keeps the rest; [`Wire::poll_ready`] tells when the kept rest has become small again.
+/// All methods must be called on the connection's thread.
+pub trait Wire {
+    /// The facts that all exchanges of the connection share.
+    fn info(&self) -> &Rc<ConnectionInfo>;
+
+    /// Takes the next inbound event. Asking for the body is what answers `Expect: 100-continue`
+    /// (RFC 9110 section 10.1.1) and what lets the connection read on.
+    ///
+    /// Before it returns [`Inbound::Body`] it has called `take` once with the piece, which is still in the
+    /// connection's own buffer; `take` must not call back into the exchange.
+    fn poll_receive(
+        &self,
+        id: ExchangeId,
+        cx: &mut Context<'_>,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Poll<Inbound>;
+
+    /// Ready when the client has read enough of what was sent.
+    ///
+    /// # Errors
+    /// [`SendError::Disconnected`] once the client has gone.
+    fn poll_ready(&self, id: ExchangeId, cx: &mut Context<'_>) -> Poll<Result<(), SendError>>;
+
+    /// Begins the response. It may stay unsent until the first piece of the body.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing has been sent then.
+    fn start(&self, id: ExchangeId, head: &ResponseHead) -> Result<(), SendError>;
+
+    /// Sends a piece of the body, the last one if not `more`.
+    ///
+    /// # Errors
+    /// See [`SendError`]; the piece has not been sent then.
+    fn body(&self, id: ExchangeId, data: Payload<'_>, more: bool) -> Result<(), SendError>;
+
+    /// Sends a part of an open file as a piece of the body.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    fn file(&self, id: ExchangeId, file: FileBody, more: bool) -> Result<(), SendError>;
+
+    /// Sends the trailer fields, which end the response if not `more`.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    fn trailers(&self, id: ExchangeId, fields: &Fields, more: bool) -> Result<(), SendError>;
+
+    /// Sends `103 Early Hints` (RFC 8297) with these `Link` fields.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    fn early_hints(&self, id: ExchangeId, links: &Fields) -> Result<(), SendError>;
+
+    /// Whether anything of the response was accepted for sending, a held-back head included.
+    fn is_started(&self, id: ExchangeId) -> bool;
+
+    /// Takes back a response head of which nothing has gone out yet, so that another may be started.
+    /// True if nothing of a response is on its way afterwards.
+    fn restart(&self, id: ExchangeId) -> bool;
+}
+
+/// The application's handle to one exchange. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    wire: Rc<dyn Wire>,
+    id: ExchangeId,
+}
+
+impl Exchange {
+    /// The exchange `id` of a connection.
+    pub fn new(wire: Rc<dyn Wire>, id: ExchangeId) -> Self {
+        Self { wire, id }
+    }
+
+    /// See [`Wire::info`].
+    pub fn info(&self) -> &Rc<ConnectionInfo> {
+        self.wire.info()
+    }
+
+    /// See [`Wire::poll_receive`].
+    pub fn poll_receive(&self, cx: &mut Context<'_>, take: &mut dyn FnMut(&[u8])) -> Poll<Inbound> {
+        self.wire.poll_receive(self.id, cx, take)
+    }
+
+    /// Waits for the next inbound event and adds a piece of the body to `body`. Cancel safe: an event is
+    /// either returned or still there.
+    pub async fn receive(&self, body: &mut Vec<u8>) -> Inbound {
+        std::future::poll_fn(|cx| self.poll_receive(cx, &mut |piece| body.extend_from_slice(piece))).await
+    }
+
+    /// See [`Wire::poll_ready`].
+    ///
+    /// # Errors
+    /// [`SendError::Disconnected`] once the client has gone.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.wire.poll_ready(self.id, cx)
+    }
+
+    /// Waits until the client has read enough of what was sent.
+    ///
+    /// # Errors
+    /// [`SendError::Disconnected`] once the client has gone.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        std::future::poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// See [`Wire::start`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn start(&self, head: &ResponseHead) -> Result<(), SendError> {
+        self.wire.start(self.id, head)
+    }
+
+    /// See [`Wire::body`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn body(&self, data: Payload<'_>, more: bool) -> Result<(), SendError> {
+        self.wire.body(self.id, data, more)
+    }
+
+    /// See [`Wire::file`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn file(&self, file: FileBody, more: bool) -> Result<(), SendError> {
+        self.wire.file(self.id, file, more)
+    }
+
+    /// See [`Wire::trailers`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn trailers(&self, fields: &Fields, more: bool) -> Result<(), SendError> {
+        self.wire.trailers(self.id, fields, more)
+    }
+
+    /// See [`Wire::early_hints`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn early_hints(&self, links: &Fields) -> Result<(), SendError> {
+        self.wire.early_hints(self.id, links)
+    }
+
+    /// See [`Wire::is_started`].
+    pub fn is_started(&self) -> bool {
+        self.wire.is_started(self.id)
+    }
+
+    /// See [`Wire::restart`].
+    pub fn restart(&self) -> bool {
+        self.wire.restart(self.id)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! Header and trailer fields, kept flat.
+
+use std::fmt;
+
+/// A list of fields in the order they came, in two allocations however many there are.
+#[derive(Clone, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    /// Where each field's name and value end in `bytes`; a field starts where the one before it ended.
+    ends: Vec<(u32, u32)>,
+}
+
+impl Fields {
+    /// No fields.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Removes all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a field, the name in lower case.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes[start..].make_ascii_lowercase();
+        let name_end = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(value);
+        self.ends.push((name_end, self.bytes.len() as u32));
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name_end, value_end)| {
+            let name = &self.bytes[start..name_end as usize];
+            let value = &self.bytes[name_end as usize..value_end as usize];
+            start = value_end as usize;
+            (name, value)
+        })
+    }
+
+    /// The values of a field; `name` in lower case.
+    pub fn get_all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// All names and values, one after the other: equal bytes and equal [`Fields::layout`] mean equal fields.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each field's name and value end in [`Fields::as_bytes`].
+    pub fn layout(&self) -> &[(u32, u32)] {
+        &self.ends
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(n, v)| (n.escape_ascii().to_string(), v.escape_ascii().to_string()))).finish()
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.ends == other.ends
+    }
+}
+
+impl Eq for Fields {}
+
+/// Whether `name` is a token (RFC 9110 section 5.6.2), as a field name must be.
+pub fn is_field_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&byte| TOKEN[byte as usize])
+}
+
+/// Whether `value` may stand in a field: no control character but the tab (RFC 9110 section 5.5).
+pub fn is_field_value(value: &[u8]) -> bool {
+    value.iter().all(|&byte| byte >= 0x20 && byte != 0x7f || byte == b'\t')
+}
+
+/// The characters of a token.
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_back_in_order_with_lower_cased_names() {
+        let mut fields = Fields::new();
+        fields.push(b"Host", b"Example.com");
+        fields.push(b"X-Empty", b"");
+        fields.push(b"ACCEPT", b"*/*");
+        let all: Vec<_> = fields.iter().collect();
+        assert_eq!(
+            all,
+            [(&b"host"[..], &b"Example.com"[..]), (b"x-empty", b""), (b"accept", b"*/*")]
+        );
+        assert_eq!(fields.get_all(b"accept").collect::<Vec<_>>(), [b"*/*"]);
+    }
+
+    #[test]
+    fn only_tokens_are_field_names() {
+        assert!(is_field_name(b"x-forwarded-for"));
+        for bad in [&b""[..], b"a b", b"a:", b"a\r", b"\xe9", b"a\0"] {
+            assert!(!is_field_name(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_not_field_values() {
+        assert!(is_field_value(b"a\tb \xff"));
+        for bad in [&b"a\rb"[..], b"a\nb", b"\0", b"\x7f", b"\x1b[0m"] {
+            assert!(!is_field_value(bad), "{bad:?}");
+        }
+    }
+}

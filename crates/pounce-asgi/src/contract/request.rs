@@ -1,0 +1,144 @@
+//! The head of a request.
+
+use std::ops::Range;
+
+use crate::Fields;
+
+/// The version of HTTP that a request was made with, as ASGI spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpVersion {
+    /// `1.0`
+    Http10,
+    /// `1.1`
+    #[default]
+    Http11,
+}
+
+impl HttpVersion {
+    /// ASGI's `http_version`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+        }
+    }
+}
+
+/// Method, target, version and header fields of a request. The buffers are meant to be used again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestHead {
+    /// The method, then the target, as they came.
+    line: Vec<u8>,
+    method_end: usize,
+    path: Range<usize>,
+    query: Range<usize>,
+    version: HttpVersion,
+    fields: Fields,
+}
+
+impl RequestHead {
+    /// Begins anew: method, target and version. The path and the query are found in the target
+    /// (RFC 9112 section 3.2); an absolute-form target without a path has the path `/`.
+    pub fn begin(&mut self, method: &[u8], target: &[u8], version: HttpVersion) {
+        self.fields.clear();
+        self.version = version;
+        self.line.clear();
+        self.line.extend_from_slice(method);
+        self.method_end = method.len();
+        self.line.extend_from_slice(target);
+        let path_start = self.method_end + path_offset(target);
+        let end = self.line.len();
+        let question = memchr_in(&self.line[path_start..], b'?').map_or(end, |at| path_start + at);
+        self.path = path_start..question;
+        self.query = (question + 1).min(end)..end;
+        if self.path.is_empty() && target != b"*" {
+            // The slash is kept behind the target, where it is not part of what `target` returns.
+            self.line.push(b'/');
+            self.path = end..end + 1;
+        }
+    }
+
+    /// Adds a header field.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.fields.push(name, value);
+    }
+
+    /// The method, case kept.
+    pub fn method(&self) -> &[u8] {
+        &self.line[..self.method_end]
+    }
+
+    /// The request target as it came.
+    pub fn target(&self) -> &[u8] {
+        let end = if self.path.start > self.query.end { self.path.start } else { self.query.end };
+        &self.line[self.method_end..end]
+    }
+
+    /// The path, still percent-encoded: ASGI's `raw_path`.
+    pub fn raw_path(&self) -> &[u8] {
+        &self.line[self.path.clone()]
+    }
+
+    /// The query without its question mark: ASGI's `query_string`.
+    pub fn query(&self) -> &[u8] {
+        &self.line[self.query.clone()]
+    }
+
+    /// The version.
+    pub fn version(&self) -> HttpVersion {
+        self.version
+    }
+
+    /// The header fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+/// Where the path starts: behind scheme and authority in absolute-form.
+fn path_offset(target: &[u8]) -> usize {
+    if target.first() == Some(&b'/') {
+        return 0;
+    }
+    let Some(scheme_end) = target.windows(3).position(|window| window == b"://") else {
+        return 0;
+    };
+    let authority = scheme_end + 3;
+    target[authority..].iter().position(|byte| matches!(byte, b'/' | b'?')).map_or(target.len(), |at| authority + at)
+}
+
+fn memchr_in(bytes: &[u8], needle: u8) -> Option<usize> {
+    bytes.iter().position(|&byte| byte == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(target: &[u8]) -> RequestHead {
+        let mut head = RequestHead::default();
+        head.begin(b"GET", target, HttpVersion::Http11);
+        head
+    }
+
+    #[test]
+    fn path_and_query_are_found_in_every_form_of_target() {
+        for (target, path, query) in [
+            ("/a/b?x=1&y=2", "/a/b", "x=1&y=2"),
+            ("/", "/", ""),
+            ("/a?", "/a", ""),
+            ("/a?b?c", "/a", "b?c"),
+            ("/http://x/y", "/http://x/y", ""),
+            ("http://host:80/p?q", "/p", "q"),
+            ("http://host", "/", ""),
+            ("http://host?q", "/", "q"),
+            ("*", "*", ""),
+        ] {
+            let head = head(target.as_bytes());
+            assert_eq!(head.raw_path(), path.as_bytes(), "{target}");
+            assert_eq!(head.query(), query.as_bytes(), "{target}");
+            assert_eq!(head.target(), target.as_bytes(), "{target}");
+            assert_eq!(head.method(), b"GET");
+        }
+    }
+}

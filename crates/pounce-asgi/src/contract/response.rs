@@ -1,0 +1,48 @@
+//! What an application answers with.
+
+use std::fs::File;
+
+use bytes::Bytes;
+
+use crate::Fields;
+
+/// The head of a response (`http.response.start`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// The status code. The wire checks its range.
+    pub status: u16,
+    /// The header fields. The wire checks names and values.
+    pub fields: Fields,
+    /// Whether `http.response.trailers` follows the body.
+    pub trailers: bool,
+}
+
+/// A piece of a body.
+#[derive(Debug)]
+pub enum Payload<'a> {
+    /// To be copied where it cannot be written at once.
+    Borrowed(&'a [u8]),
+    /// To be kept, uncopied, until it is written.
+    Shared(Bytes),
+}
+
+impl Payload<'_> {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// A part of an open file.
+#[derive(Debug)]
+pub struct FileBody {
+    /// The file, read from `offset` on without moving its own position.
+    pub file: File,
+    /// Where to start, in bytes.
+    pub offset: u64,
+    /// How many bytes to send.
+    pub length: u64,
+}

@@ -1,0 +1,119 @@
+//! TCP: from a host to its addresses, and a listener at each.
+//!
+//! Not which endpoints are TCP, and not how many times they are bound.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{BindError, BindOptions};
+use crate::listener::listen;
+use crate::{Listener, LocalAddr};
+
+/// Every distinct address of the host, in the resolver's order. Never empty.
+pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
+    let failed = |source| BindError::Resolve { host: host.to_owned(), source };
+    let mut distinct = Vec::new();
+    for address in (host, port).to_socket_addrs().map_err(failed)? {
+        if !distinct.contains(&address) {
+            distinct.push(address);
+        }
+    }
+    match distinct.is_empty() {
+        true => Err(failed(io::Error::new(io::ErrorKind::NotFound, "the host has no address"))),
+        false => Ok(distinct),
+    }
+}
+
+/// A listener at each address, all or none. Where the port is 0, all get the port that the first was given.
+pub(super) fn bind_all(addresses: &[SocketAddr], options: &BindOptions) -> Result<Vec<Listener>, BindError> {
+    let picked_by_kernel = addresses.iter().any(|address| address.port() == 0);
+    let mut attempts = if picked_by_kernel { PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        match bind_each(addresses, options) {
+            // The port that is free at one address may be taken at the next: let the kernel pick another.
+            Err(BindError::InUse { .. }) if attempts > 0 => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether the addresses are free, to a socket that does not share. It does not listen, so no connection is lost.
+pub(super) fn probe(addresses: &[SocketAddr], options: &BindOptions) -> Result<(), BindError> {
+    for &address in addresses {
+        match bind_socket(address, &BindOptions { reuse_port: false, ..*options }) {
+            Ok(_) => {}
+            Err(error) => match BindError::from_io(address.into(), error) {
+                BindError::NotAvailable { .. } => {} // `bind_each` decides whether that is an error
+                error => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// The addresses of TCP listeners.
+pub(super) fn addresses(listeners: &[Listener]) -> Vec<SocketAddr> {
+    let tcp = |listener: &Listener| match listener.local_addr() {
+        LocalAddr::Tcp(address) => Some(*address),
+        LocalAddr::Unix(_) => None,
+    };
+    listeners.iter().filter_map(tcp).collect()
+}
+
+fn bind_each(addresses: &[SocketAddr], options: &BindOptions) -> Result<Vec<Listener>, BindError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    let mut left_out = None;
+    let mut picked = 0;
+    for &wanted in addresses {
+        let mut address = wanted;
+        if address.port() == 0 {
+            address.set_port(picked);
+        }
+        match listen_at(address, options).map_err(|error| BindError::from_io(address.into(), error)) {
+            Ok(listener) => {
+                picked = listener.local_addr().port().unwrap_or(picked);
+                listeners.push(listener);
+            }
+            // `localhost` may name ::1 on a machine without IPv6.
+            Err(error @ BindError::NotAvailable { .. }) => left_out = left_out.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    match left_out {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+fn listen_at(address: SocketAddr, options: &BindOptions) -> io::Result<Listener> {
+    let socket = bind_socket(address, options)?;
+    listen(&socket, options.backlog)?;
+    let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok(Listener::new(socket, bound.into(), None))
+}
+
+fn bind_socket(address: SocketAddr, options: &BindOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // Bind although connections of an earlier server linger in TIME_WAIT (`socket(7)`).
+    socket.set_reuse_address(true)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if let IpAddr::V6(ip) = address.ip() {
+        // The default of IPV6_V6ONLY is a setting of the system (net.ipv6.bindv6only): say it for `[::]`.
+        let only = options.ipv6_only.or(ip.is_unspecified().then_some(false));
+        if let Some(only) = only {
+            socket.set_only_v6(only)?;
+        }
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// How often the kernel may pick a port that is taken at another address of the host.
+const PORT_ATTEMPTS: u32 = 16;

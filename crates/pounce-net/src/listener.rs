@@ -1,0 +1,136 @@
+//! A listening socket: what it is bound to, duplicating it, handing it on.
+//!
+//! Not binding (see `bind`) and not accepting (see [`Listener::into_std`]).
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+
+use socket2::Socket;
+
+use addr::{Family, LocalAddr};
+use socket_file::SocketFile;
+
+pub(crate) mod addr;
+pub(crate) mod adopt;
+pub(crate) mod socket_file;
+
+/// A listening stream socket: nonblocking, close-on-exec, and closed when dropped.
+///
+/// Made by [`bind`](crate::bind), [`bind_set`](crate::bind_set), [`Listener::from_fd`] or
+/// [`Listener::from_raw_fd`]. On Linux the sockets accepted from a TCP listener have TCP_NODELAY set, because
+/// they inherit it.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    address: LocalAddr,
+    /// Present where this value created the file of a Unix socket.
+    file: Option<SocketFile>,
+}
+
+/// A listener of the standard library's, still nonblocking.
+#[derive(Debug)]
+pub enum StdListener {
+    /// IPv4 or IPv6.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    pub(crate) fn new(socket: Socket, address: LocalAddr, file: Option<SocketFile>) -> Self {
+        Self { socket, address, file }
+    }
+
+    /// The address that the listener is bound to, with the port that the kernel picked for port 0.
+    pub fn local_addr(&self) -> &LocalAddr {
+        &self.address
+    }
+
+    /// The address family; a dual-stack listener is [`Family::Inet6`].
+    pub fn family(&self) -> Family {
+        self.address.family()
+    }
+
+    /// Another descriptor for the same socket: both accept from one queue, which lasts until the last is
+    /// closed. The duplicate is close-on-exec, and the file of a Unix socket stays the original's to unlink.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fcntl(2)` F_DUPFD_CLOEXEC: too many open descriptors.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self::new(self.socket.try_clone()?, self.address.clone(), None))
+    }
+
+    /// Whether a program that this process executes inherits the descriptor (FD_CLOEXEC clear) or not.
+    ///
+    /// Every program started meanwhile, from any thread, inherits it, so set it back after the `exec`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fcntl(2)` F_SETFD.
+    pub fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
+        self.socket.set_cloexec(!inheritable)
+    }
+
+    /// Changes how many connections may wait to be accepted. The kernel caps it (on Linux at
+    /// `net.core.somaxconn`); connections that wait already stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of `listen(2)`.
+    pub fn set_backlog(&self, connections: u32) -> io::Result<()> {
+        listen(&self.socket, connections)
+    }
+
+    /// Removes the file of a Unix socket, if this very listener created it and it is still the one at the path;
+    /// says whether it did. Call it before the listener is dropped: as long as the socket is open the inode
+    /// cannot be reused, so another server's file is never mistaken for it.
+    ///
+    /// Dropping a listener removes nothing, because a duplicate or another process may still accept.
+    ///
+    /// # Errors
+    ///
+    /// Those of `unlink(2)`, save that the file is gone already.
+    pub fn unlink(&self) -> io::Result<bool> {
+        self.file.as_ref().map_or(Ok(false), SocketFile::remove)
+    }
+
+    /// The standard library's listener of the same socket, nonblocking, for a runtime to take.
+    pub fn into_std(self) -> StdListener {
+        match self.address {
+            LocalAddr::Tcp(_) => StdListener::Tcp(self.socket.into()),
+            LocalAddr::Unix(_) => StdListener::Unix(OwnedFd::from(self.socket).into()),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl IntoRawFd for Listener {
+    fn into_raw_fd(self) -> RawFd {
+        self.socket.into_raw_fd()
+    }
+}
+
+impl From<Listener> for OwnedFd {
+    fn from(listener: Listener) -> Self {
+        listener.socket.into()
+    }
+}
+
+/// `listen(2)` takes a C int; more than it holds is more than any kernel allows.
+pub(crate) fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))
+}

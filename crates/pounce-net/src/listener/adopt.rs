@@ -1,0 +1,113 @@
+//! Reconstructing a listener from a descriptor: every property is checked before it is used.
+//!
+//! Not the taking of ownership of a number; that is `raw_fd`.
+
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+
+use socket2::{SockRef, Socket, Type};
+
+use super::Listener;
+use super::addr::{Family, LocalAddr};
+use crate::{raw_fd, sys};
+
+/// Why a descriptor is not a listener that can be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// EBADF: nothing is open under this number.
+    #[error("descriptor {fd} is not open in this process")]
+    NotOpen {
+        /// The number that was asked for.
+        fd: RawFd,
+    },
+    /// ENOTSOCK: a file, a pipe, a terminal.
+    #[error("the descriptor is not a socket")]
+    NotASocket,
+    /// SO_TYPE is not SOCK_STREAM: a datagram socket, for instance.
+    #[error("the socket is not a stream socket")]
+    NotAStream,
+    /// SO_ACCEPTCONN is 0: `listen` was never called, or the socket is a connection.
+    #[error("the socket is not listening")]
+    NotListening,
+    /// The socket belongs to another family than the one that was named.
+    #[error("the socket's address family is {found}, not {expected}")]
+    WrongFamily {
+        /// The family that was named.
+        expected: Family,
+        /// The family that the socket has.
+        found: Family,
+    },
+    /// The socket's family is not one that this crate serves, such as AF_VSOCK.
+    #[error("the socket is neither IPv4, IPv6 nor Unix")]
+    UnsupportedFamily,
+    /// The system refused a question or an option.
+    #[error("the descriptor cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Listener {
+    /// Reconstructs a listener from an owned descriptor and the family it should have.
+    ///
+    /// The listener becomes nonblocking (for every duplicate of it: the flag belongs to the open socket, not to
+    /// the descriptor) and close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor is no listening stream socket of that family. The descriptor is then closed.
+    pub fn from_fd(fd: OwnedFd, family: Family) -> Result<Self, AdoptError> {
+        inspect(&SockRef::from(&fd), Some(family))?;
+        Self::adopt(fd)
+    }
+
+    /// Reconstructs a listener from the number of a descriptor, as another process or a service manager names
+    /// it. `None` takes the family that the socket has.
+    ///
+    /// A descriptor that came over `exec`, recognised by its clear FD_CLOEXEC flag, is taken over and closed
+    /// with the listener. One that this process opened itself is duplicated and stays its owner's. So the one
+    /// descriptor not to name here is that of a listener of this very process while it is
+    /// [inheritable](Listener::set_inheritable): it would have two owners.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is open under the number, or what is open is no listening stream socket of that family. The
+    /// descriptor is then left as it was.
+    pub fn from_raw_fd(fd: RawFd, family: Option<Family>) -> Result<Self, AdoptError> {
+        let owned = raw_fd::adopt(fd, |fd| inspect(&SockRef::from(&fd), family))?;
+        Self::adopt(owned)
+    }
+
+    fn adopt(fd: OwnedFd) -> Result<Self, AdoptError> {
+        let socket = Socket::from(fd);
+        socket.set_cloexec(true)?;
+        socket.set_nonblocking(true)?;
+        let address = local_addr(&socket)?;
+        if let LocalAddr::Tcp(_) = address {
+            socket.set_tcp_nodelay(true)?;
+        }
+        Ok(Self::new(socket, address, None))
+    }
+}
+
+/// The bound address; a family that this crate does not serve is an error.
+pub(crate) fn local_addr(socket: &Socket) -> Result<LocalAddr, AdoptError> {
+    LocalAddr::from_sock_addr(&socket.local_addr()?).ok_or(AdoptError::UnsupportedFamily)
+}
+
+fn inspect(socket: &Socket, expected: Option<Family>) -> Result<(), AdoptError> {
+    let kind = socket.r#type().map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOTSOCK) => AdoptError::NotASocket,
+        _ => AdoptError::Io(error),
+    })?;
+    if kind != Type::STREAM {
+        return Err(AdoptError::NotAStream);
+    }
+    let found = local_addr(socket)?.family();
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Err(AdoptError::WrongFamily { expected, found });
+    }
+    match sys::is_listening(socket)? {
+        true => Ok(()),
+        false => Err(AdoptError::NotListening),
+    }
+}

@@ -1,0 +1,195 @@
+//! Reconstructing listeners from descriptors, in this process and in a child.
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+use pounce_net::{
+    AdoptError, BindError, BindOptions, Endpoint, Family, Listener, LocalAddr, StdListener, bind,
+};
+use socket2::SockRef;
+
+fn loopback() -> Listener {
+    bind(&"127.0.0.1:0".parse::<Endpoint>().expect("an endpoint"), &BindOptions::default())
+        .expect("bind")
+        .remove(0)
+}
+
+fn connect(listener: &Listener) -> TcpStream {
+    match listener.local_addr() {
+        LocalAddr::Tcp(address) => TcpStream::connect(address).expect("connect"),
+        LocalAddr::Unix(path) => panic!("a Unix socket at {}", path.display()),
+    }
+}
+
+fn accept(listener: Listener) -> TcpStream {
+    match listener.into_std() {
+        StdListener::Tcp(listener) => {
+            listener.set_nonblocking(false).expect("blocking");
+            listener.accept().expect("accept").0
+        }
+        StdListener::Unix(_) => panic!("a Unix listener"),
+    }
+}
+
+/// Whether a program that is started now has the socket.
+fn child_sees(socket: &impl AsRawFd) -> bool {
+    let script = format!("test -S /dev/fd/{}", socket.as_raw_fd());
+    Command::new("sh").args(["-c", &script]).status().expect("sh").success()
+}
+
+/// A number that is beyond every limit on open descriptors.
+const NEVER_OPEN: RawFd = RawFd::MAX;
+
+#[test]
+fn an_owned_descriptor_becomes_a_nonblocking_close_on_exec_listener() {
+    let std = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = std.local_addr().unwrap();
+    SockRef::from(&std).set_cloexec(false).unwrap();
+    let listener = Listener::from_fd(std.into(), Family::Inet).unwrap();
+    assert_eq!(listener.local_addr(), &LocalAddr::Tcp(address));
+    assert!(SockRef::from(&listener).nonblocking().unwrap());
+    assert!(!child_sees(&listener));
+    assert!(SockRef::from(&listener).tcp_nodelay().unwrap());
+    let _client = connect(&listener);
+    accept(listener);
+}
+
+#[test]
+fn a_unix_listener_is_reconstructed_with_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.sock");
+    let std = UnixListener::bind(&path).unwrap();
+    let listener = Listener::from_fd(std.into(), Family::Unix).unwrap();
+    assert_eq!(listener.local_addr(), &LocalAddr::Unix(path.clone()));
+    assert!(!listener.unlink().unwrap(), "another made the file");
+    assert!(path.exists());
+}
+
+#[test]
+fn a_pipe_is_not_a_socket() {
+    let (reader, _writer) = io::pipe().unwrap();
+    let error = Listener::from_fd(reader.into(), Family::Inet).unwrap_err();
+    assert!(matches!(error, AdoptError::NotASocket), "{error}");
+}
+
+#[test]
+fn a_udp_socket_is_not_a_stream() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let error = Listener::from_fd(socket.into(), Family::Inet).unwrap_err();
+    assert!(matches!(error, AdoptError::NotAStream), "{error}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_socket_that_does_not_listen_is_refused() {
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    bound.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    let error = Listener::from_fd(bound.into(), Family::Inet).unwrap_err();
+    assert!(matches!(error, AdoptError::NotListening), "{error}");
+    let connection = connect(&loopback());
+    let error = Listener::from_fd(connection.into(), Family::Inet).unwrap_err();
+    assert!(matches!(error, AdoptError::NotListening), "{error}");
+}
+
+#[test]
+fn the_wrong_family_is_refused() {
+    let fd = OwnedFd::from(loopback());
+    let error = Listener::from_fd(fd, Family::Inet6).unwrap_err();
+    assert!(matches!(error, AdoptError::WrongFamily { expected: Family::Inet6, found: Family::Inet }));
+    assert_eq!(error.to_string(), "the socket's address family is inet, not inet6");
+}
+
+#[test]
+fn a_number_that_is_not_open_is_refused() {
+    for fd in [NEVER_OPEN, -1] {
+        let error = Listener::from_raw_fd(fd, None).unwrap_err();
+        assert!(matches!(error, AdoptError::NotOpen { fd: named } if named == fd), "{error}");
+    }
+    let error = bind(&Endpoint::Fd(NEVER_OPEN), &BindOptions::default()).unwrap_err();
+    assert!(matches!(error, BindError::Adopt { .. }));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot listen on fd://{NEVER_OPEN}: descriptor {NEVER_OPEN} is not open in this process")
+    );
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_descriptor_that_this_process_opened_is_duplicated() {
+    let owner = loopback();
+    let fd = owner.as_raw_fd();
+    let mut adopted = bind(&Endpoint::Fd(fd), &BindOptions::default()).unwrap();
+    let adopted = adopted.remove(0);
+    assert_ne!(adopted.as_raw_fd(), fd);
+    assert_eq!(adopted.local_addr(), owner.local_addr());
+    let _client = connect(&owner);
+    drop(adopted);
+    accept(owner);
+}
+
+#[test]
+fn a_descriptor_that_is_inheritable_is_taken_over() {
+    let listener = loopback();
+    listener.set_inheritable(true).unwrap();
+    let fd = listener.into_raw_fd();
+    let taken = Listener::from_raw_fd(fd, Some(Family::Inet)).unwrap();
+    assert_eq!(taken.as_raw_fd(), fd);
+    assert!(!child_sees(&taken));
+}
+
+#[test]
+fn a_refused_descriptor_stays_open_and_as_it_was() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&socket).set_cloexec(false).unwrap();
+    let error = Listener::from_raw_fd(socket.as_raw_fd(), None).unwrap_err();
+    assert!(matches!(error, AdoptError::NotAStream), "{error}");
+    assert!(child_sees(&socket));
+    assert!(!SockRef::from(&socket).nonblocking().unwrap());
+    assert!(socket.local_addr().is_ok());
+}
+
+/// The descriptor that `the_child_accepts` is given.
+const CHILD_FD: &str = "POUNCE_NET_TEST_FD";
+
+#[test]
+fn a_child_accepts_from_an_inherited_listener() {
+    let listener = loopback();
+    listener.set_inheritable(true).unwrap();
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "the_child_accepts", "--ignored"])
+        .env(CHILD_FD, format!("{} {}", listener.as_raw_fd(), listener.family()))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    listener.set_inheritable(false).unwrap();
+    let mut client = connect(&listener);
+    let mut received = String::new();
+    client.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "from the child");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+#[ignore = "a_child_accepts_from_an_inherited_listener starts it in a process of its own"]
+fn the_child_accepts() {
+    let Ok(given) = env::var(CHILD_FD) else {
+        return println!("skipped: no parent started this");
+    };
+    let (fd, family) = given.split_once(' ').unwrap();
+    let listener = Listener::from_raw_fd(fd.parse().unwrap(), Some(family.parse().unwrap())).unwrap();
+    accept(listener).write_all(b"from the child").unwrap();
+}
+
+#[test]
+fn a_child_sees_only_an_inheritable_descriptor() {
+    let listener = loopback();
+    assert!(!child_sees(&listener));
+    listener.set_inheritable(true).unwrap();
+    assert!(child_sees(&listener));
+    listener.set_inheritable(false).unwrap();
+    assert!(!child_sees(&listener));
+}

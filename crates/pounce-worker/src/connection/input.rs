@@ -1,0 +1,97 @@
+//! Bytes that have arrived and are not consumed yet.
+
+use crate::engine::{Engine, READ_SIZE};
+
+/// Leftovers up to this size move to a buffer of their own size, so that a slow client holds little.
+const SMALL: usize = 4 * 1024;
+
+/// The input buffer of one connection. An idle connection holds none.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    /// What is there.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Drops the first `count` bytes.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.end);
+    }
+
+    /// Where the next byte to consume stands in the buffer.
+    pub(super) fn position(&self) -> usize {
+        self.start
+    }
+
+    /// A part of the buffer, consumed or not.
+    pub(super) fn part(&self, range: std::ops::Range<usize>) -> &[u8] {
+        &self.buffer[range]
+    }
+
+    /// Moves a part of the buffer down.
+    pub(super) fn move_down(&mut self, from: std::ops::Range<usize>, to: usize) {
+        self.buffer.copy_within(from, to);
+    }
+
+    /// Room to read into, at least half a buffer of it or what is left below [`READ_SIZE`].
+    pub(super) fn room(&mut self, engine: &Engine) -> &mut [u8] {
+        if self.is_empty() {
+            if self.buffer.is_empty() {
+                self.buffer = engine.take_read_buffer();
+            }
+            self.start = 0;
+            self.end = 0;
+        } else if self.buffer.len() < READ_SIZE {
+            let mut larger = engine.take_read_buffer();
+            larger[..self.len()].copy_from_slice(self.bytes());
+            self.end = self.len();
+            self.start = 0;
+            self.buffer = larger;
+        } else if self.buffer.len() - self.end < READ_SIZE / 2 && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            // A head may be larger than a buffer, up to its limit, which the machine enforces.
+            let mut larger = vec![0; self.buffer.len() * 2].into_boxed_slice();
+            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            engine.give_read_buffer(std::mem::replace(&mut self.buffer, larger));
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// Notes that `count` bytes were read into [`Input::room`].
+    pub(super) fn filled(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// Gives back what is not needed while waiting.
+    pub(super) fn shrink(&mut self, engine: &Engine) {
+        if self.buffer.is_empty() || self.len() > SMALL {
+            return;
+        }
+        if self.buffer.len() < READ_SIZE && !self.is_empty() {
+            return;
+        }
+        let small: Box<[u8]> = self.bytes().into();
+        self.start = 0;
+        self.end = small.len();
+        engine.give_read_buffer(std::mem::replace(&mut self.buffer, small));
+    }
+}

@@ -1,0 +1,85 @@
+//! Reading and writing the socket of a [`Link`].
+
+use std::io::IoSlice;
+use std::os::unix::fs::FileExt as _;
+use std::task::{Context, Poll};
+
+use super::link::State;
+use crate::engine::Engine;
+
+/// How much of a file is read at once.
+const FILE_PIECE: usize = 256 * 1024;
+
+impl State {
+    /// Reads what has arrived into the input. Ready with false at the end of the stream, which an error is
+    /// too.
+    pub(super) fn poll_fill(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.end_of_input {
+            return Poll::Ready(false);
+        }
+        let room = self.input.room(engine);
+        match self.stream.poll_read(cx, room) {
+            Poll::Ready(Ok(count @ 1..)) => {
+                self.input.filled(count);
+                self.progress = true;
+                Poll::Ready(true)
+            }
+            Poll::Ready(Ok(0)) => {
+                self.end_of_input = true;
+                Poll::Ready(false)
+            }
+            Poll::Ready(Err(_)) => {
+                self.end_of_input = true;
+                self.lose();
+                Poll::Ready(false)
+            }
+            Poll::Pending => {
+                self.input.shrink(engine);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Writes what waits. Ready when nothing is left, which is so too when the client has gone.
+    pub(super) fn poll_flush(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.output.is_empty() {
+            let written = if self.output.file().is_some() {
+                self.poll_write_file(cx)
+            } else {
+                let mut slices = [IoSlice::new(&[]); 16];
+                let filled = self.output.slices(&mut slices);
+                let written = self.stream.poll_write(cx, &slices[..filled]);
+                if let Poll::Ready(Ok(count)) = written {
+                    self.output.advance(count);
+                }
+                written
+            };
+            match written {
+                Poll::Ready(Ok(1..)) => self.progress = true,
+                Poll::Ready(Ok(0) | Err(_)) => self.lose(),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if let Some(buffer) = self.output.take_buffer() {
+            engine.give_write_buffer(buffer);
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes a piece of the file that is next.
+    fn poll_write_file(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let Some(file) = self.output.file() else { return Poll::Ready(Ok(0)) };
+        let mut piece = vec![0; FILE_PIECE.min(usize::try_from(file.length).unwrap_or(FILE_PIECE))];
+        let read = match file.file.read_at(&mut piece, file.offset) {
+            // The file has become shorter than it was: the length is promised, so the connection must end.
+            Ok(0) => return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into())),
+            Ok(read) => read,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        let written = self.stream.poll_write(cx, &[IoSlice::new(&piece[..read])]);
+        if let Poll::Ready(Ok(count)) = written {
+            self.output.advance_file(count as u64);
+        }
+        written
+    }
+}

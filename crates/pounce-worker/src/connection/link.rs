@@ -1,0 +1,236 @@
+//! What a connection's task and the application's exchange share.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Instant;
+
+use pounce_asgi::{ConnectionInfo, ExchangeId};
+
+use super::input::Input;
+use crate::engine::{Engine, Phase};
+use crate::http1::{BodyFraming, Event, Fault, Output, RequestMachine, ResponseEncoder};
+use crate::stream::Stream;
+
+/// From this many waiting bytes on, sending suspends; it goes on when half of them are written.
+pub(super) const HIGH_WATER: u64 = 64 * 1024;
+
+/// How much of a body that the application did not read is read and dropped to keep the connection.
+const MAX_DISCARD: u64 = 256 * 1024;
+
+/// The shared half of a connection. Reached from the connection's task and, through the exchange, from
+/// the application; never both at once, and never borrowed while the application runs.
+pub(crate) struct Link {
+    pub(super) engine: Rc<Engine>,
+    pub(super) info: Rc<ConnectionInfo>,
+    state: RefCell<State>,
+    waker: RefCell<Waker>,
+    /// The time at which the task was last polled.
+    pub(super) now: Cell<Instant>,
+}
+
+pub(super) struct State {
+    pub(super) stream: Stream,
+    pub(super) input: Input,
+    pub(super) machine: RequestMachine,
+    pub(super) encoder: ResponseEncoder,
+    pub(super) output: Output,
+    /// The current exchange.
+    pub(super) exchange: ExchangeId,
+    /// The client sends nothing more.
+    pub(super) end_of_input: bool,
+    /// Nothing of the application's can reach the client any more.
+    pub(super) gone: bool,
+    /// The client waits for `100 Continue`, and nobody has asked for the body yet.
+    pub(super) continue_due: bool,
+    /// The application has been given the whole body.
+    pub(super) body_taken: bool,
+    /// The application waits in `receive`.
+    pub(super) receiving: bool,
+    /// The application waits in `send`.
+    pub(super) sending: bool,
+    /// More requests are buffered: their responses leave together.
+    pub(super) corked: bool,
+    /// Bytes have moved since the timer was last looked at.
+    pub(super) progress: bool,
+    /// Bytes of an unread body that have been dropped.
+    discarded: u64,
+    /// The connection ends once the output is written.
+    pub(super) closing: bool,
+    /// Unread input may be under way: closing at once could cost the client our last response.
+    pub(super) linger: bool,
+}
+
+/// What comes next on a connection that runs no exchange.
+pub(super) enum Next {
+    Request,
+    NeedMore,
+    Close,
+}
+
+impl Link {
+    pub(crate) fn new(engine: Rc<Engine>, info: Rc<ConnectionInfo>, stream: Stream, now: Instant) -> Rc<Self> {
+        let machine = RequestMachine::new(engine.settings.limits);
+        Rc::new(Self {
+            engine,
+            info,
+            state: RefCell::new(State {
+                stream,
+                input: Input::default(),
+                machine,
+                encoder: ResponseEncoder::default(),
+                output: Output::new(),
+                exchange: 0,
+                end_of_input: false,
+                gone: false,
+                continue_due: false,
+                body_taken: false,
+                receiving: false,
+                sending: false,
+                corked: false,
+                progress: false,
+                discarded: 0,
+                closing: false,
+                linger: false,
+            }),
+            waker: RefCell::new(Waker::noop().clone()),
+            now: Cell::new(now),
+        })
+    }
+
+    pub(super) fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+
+    /// Has the connection's task polled again soon.
+    pub(crate) fn wake(&self) {
+        self.waker.borrow().wake_by_ref();
+    }
+
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        self.waker.borrow_mut().clone_from(waker);
+    }
+}
+
+impl State {
+    /// The connection is of no use any more: what waits cannot be written.
+    pub(super) fn lose(&mut self) {
+        self.gone = true;
+        self.closing = true;
+        self.linger = false;
+        self.output.clear();
+    }
+
+    /// Answers a fault of the client's, if that can still be done, and ends the connection.
+    pub(super) fn refuse(&mut self, fault: Fault, engine: &Engine, now: Instant) {
+        if !self.encoder.is_head_sent() {
+            self.encoder.restart();
+            engine.with_context(now, true, |context| {
+                ResponseEncoder::refuse_fault(fault, context, &mut self.output);
+            });
+        }
+        self.gone = true;
+        self.closing = true;
+        self.linger = true;
+    }
+
+    /// Takes what is buffered of the current body and calls `take` with it, in one piece. True if the
+    /// body goes on, `None` if nothing is there.
+    pub(super) fn take_body(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<Option<bool>, Fault> {
+        let mut piece = 0..0;
+        let ended = loop {
+            let step = self.machine.advance(self.input.bytes())?;
+            let base = self.input.position();
+            self.input.consume(step.consumed);
+            match step.event {
+                Event::NeedMore => break false,
+                Event::End => break true,
+                Event::Body(range) => {
+                    let found = base + range.start..base + range.end;
+                    if piece.is_empty() {
+                        piece = found;
+                    } else {
+                        // Chunks are moved together, over the framing between them.
+                        let length = found.len();
+                        self.input.move_down(found, piece.end);
+                        piece.end += length;
+                    }
+                }
+                Event::Head => unreachable!("a body ends before the next head begins"),
+            }
+        };
+        if piece.is_empty() && !ended {
+            return Ok(None);
+        }
+        take(self.input.part(piece));
+        self.body_taken = ended;
+        Ok(Some(!ended))
+    }
+
+    /// Goes on in the input to the next request, past what is left of a body that nobody read.
+    pub(super) fn next_request(&mut self) -> Result<Next, Fault> {
+        if self.closing {
+            return Ok(Next::Close);
+        }
+        loop {
+            let step = self.machine.advance(self.input.bytes())?;
+            self.input.consume(step.consumed);
+            match step.event {
+                Event::NeedMore => return Ok(Next::NeedMore),
+                Event::End => {}
+                Event::Body(range) => {
+                    self.discarded += range.len() as u64;
+                    if self.discarded > MAX_DISCARD {
+                        self.close_lingering();
+                        return Ok(Next::Close);
+                    }
+                }
+                Event::Head => {
+                    self.begin_exchange();
+                    return Ok(Next::Request);
+                }
+            }
+        }
+    }
+
+    fn begin_exchange(&mut self) {
+        let facts = *self.machine.facts();
+        self.exchange += 1;
+        self.encoder.begin(facts);
+        self.continue_due = facts.expects_continue;
+        self.body_taken = false;
+        self.receiving = false;
+        self.sending = false;
+        self.discarded = 0;
+        self.corked = facts.body == BodyFraming::None && !self.input.is_empty();
+    }
+
+    /// Whether the rest of the current body is too much to read just to keep the connection. A client that
+    /// still waits for `100 Continue` may or may not send it: nobody can tell what would follow.
+    pub(super) fn body_costs_connection(&self) -> bool {
+        let left = match self.machine.facts().body {
+            _ if !self.machine.in_body() => 0,
+            BodyFraming::Length(length) => length.saturating_sub(self.input.len() as u64),
+            _ => 0,
+        };
+        self.continue_due || left > MAX_DISCARD
+    }
+
+    /// Ends the connection so that a client that is still sending gets to read our response.
+    pub(super) fn close_lingering(&mut self) {
+        self.closing = true;
+        self.linger = true;
+    }
+
+    /// Decides about the connection once a response is complete.
+    pub(super) fn end_exchange(&mut self, phase: Phase) {
+        self.receiving = false;
+        self.sending = false;
+        if self.continue_due {
+            self.close_lingering();
+        } else if self.encoder.must_close() || self.end_of_input || phase != Phase::Serving && self.input.is_empty() {
+            self.closing = true;
+            self.linger |= self.machine.in_body() || !self.input.is_empty();
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The future that drives one connection: its socket and the application's call, side by side.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use pounce_asgi::{App, Exchange, Outcome};
+
+use super::link::{HIGH_WATER, Link, Next, State};
+use super::timer::{Timer, Wait};
+use crate::access::AccessRecord;
+use crate::engine::{Engine, Phase};
+use crate::http1::{Fault, ResponseEncoder};
+
+/// How many requests a connection may have answered before the others get their turn.
+const REQUESTS_PER_TURN: usize = 16;
+
+/// How long a closing connection waits for the client to have read our last response.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a connection that was used a moment ago waits for one more request when the worker drains.
+const LAST_REQUEST: Duration = Duration::from_millis(250);
+
+/// One connection. Ready when it is closed and every application call on it has returned.
+pub(crate) struct ConnectionTask<A: App> {
+    link: Rc<Link>,
+    app: Rc<A>,
+    connection: A::Connection,
+    /// The exchange whose response is not complete.
+    current: Option<Running<A>>,
+    /// Calls that go on behind a complete response, or on a connection that is gone.
+    background: Vec<Running<A>>,
+    timer: Timer,
+    closed: bool,
+    shut_down: bool,
+    key: u64,
+}
+
+/// A call, counted while it runs.
+struct Running<A: App> {
+    call: A::Call,
+    started: Instant,
+    engine: Rc<Engine>,
+}
+
+impl<A: App> Running<A> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+}
+
+impl<A: App> Drop for Running<A> {
+    fn drop(&mut self) {
+        self.engine.running.set(self.engine.running.get() - 1);
+    }
+}
+
+impl<A: App> ConnectionTask<A> {
+    pub(crate) fn new(link: Rc<Link>, app: Rc<A>) -> Self {
+        let connection = app.connect(&link.info);
+        let key = link.engine.register(&link);
+        let timer = Timer::new(link.now.get());
+        Self {
+            link,
+            app,
+            connection,
+            current: None,
+            background: Vec::new(),
+            timer,
+            closed: false,
+            shut_down: false,
+            key,
+        }
+    }
+}
+
+impl<A: App> Drop for ConnectionTask<A> {
+    fn drop(&mut self) {
+        self.link.engine.forget(self.key);
+    }
+}
+
+// Nothing in it is pinned in place: calls are `Unpin` by contract.
+impl<A: App> Unpin for ConnectionTask<A> {}
+
+impl<A: App> Future for ConnectionTask<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.link.now.set(Instant::now());
+        this.link.set_waker(cx.waker());
+        this.background.retain_mut(|running| running.poll(cx).is_pending());
+        if this.link.engine.phase() == Phase::Aborting {
+            this.link.state().lose();
+            return Poll::Ready(());
+        }
+        if !this.closed {
+            this.closed = this.poll_connection(cx);
+        }
+        if this.closed && this.current.is_none() && this.background.is_empty() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl<A: App> ConnectionTask<A> {
+    /// Goes on with the connection. True when it has ended.
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut requests = 0;
+        loop {
+            if self.current.is_some() {
+                if self.poll_exchange(cx).is_pending() {
+                    return self.wait(cx);
+                }
+                continue;
+            }
+            if requests == REQUESTS_PER_TURN {
+                cx.waker().wake_by_ref();
+                return false;
+            }
+            match self.poll_next(cx) {
+                Poll::Ready(Next::Request) => {
+                    requests += 1;
+                    self.begin();
+                }
+                Poll::Ready(Next::Close) => {
+                    if self.poll_close(cx).is_ready() {
+                        return true;
+                    }
+                    return self.wait(cx);
+                }
+                Poll::Ready(Next::NeedMore) => {}
+                Poll::Pending => return self.wait(cx),
+            }
+        }
+    }
+
+    /// Hands the request that has just arrived to the application.
+    fn begin(&mut self) {
+        let engine = &self.link.engine;
+        let running = engine.running.get();
+        if engine.settings.max_concurrency.is_some_and(|limit| running >= limit) {
+            let mut state = self.link.state();
+            self.answer(&mut state, 503, "the server is busy", true);
+            return;
+        }
+        engine.running.set(running + 1);
+        let (head, id) = {
+            let mut state = self.link.state();
+            (state.machine.take_head(), state.exchange)
+        };
+        let exchange = Exchange::new(Rc::clone(&self.link) as _, id);
+        let call = self.app.http(&self.connection, &head, exchange);
+        self.link.state().machine.restore_head(head);
+        self.current = Some(Running { call, started: self.link.now.get(), engine: Rc::clone(engine) });
+    }
+
+    /// Goes on with the current exchange. Ready when its response is complete or its call has returned.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(running) = &mut self.current else { return Poll::Ready(()) };
+            let outcome = running.poll(cx);
+            let mut state = self.link.state();
+            if outcome.is_pending() {
+                state.corked = false;
+            }
+            match outcome {
+                Poll::Ready(outcome) if !state.encoder.is_complete() => {
+                    self.conclude(&mut state, outcome);
+                }
+                Poll::Pending if state.gone || !state.encoder.is_complete() => {
+                    if state.gone {
+                        break;
+                    }
+                    if self.poll_io(&mut state, cx) {
+                        continue;
+                    }
+                    return Poll::Pending;
+                }
+                _ => {}
+            }
+            self.record(&state, running_since(&self.current));
+            state.end_exchange(self.link.engine.phase());
+            drop(state);
+            let finished = self.current.take();
+            if outcome.is_pending() {
+                self.background.extend(finished);
+                // The call was last polled before the response was complete, or may not have been at all
+                // since: it is owed the disconnect.
+                cx.waker().wake_by_ref();
+            }
+            return Poll::Ready(());
+        }
+        self.background.extend(self.current.take());
+        cx.waker().wake_by_ref();
+        Poll::Ready(())
+    }
+
+    /// Moves bytes while an exchange runs. True if something has come that its call may wait for.
+    fn poll_io(&self, state: &mut State, cx: &mut Context<'_>) -> bool {
+        let engine = &self.link.engine;
+        let flushed = state.poll_flush(engine, cx);
+        if state.gone || state.sending && state.output.len() <= HIGH_WATER / 2 {
+            return true;
+        }
+        let _ = flushed;
+        if state.body_taken {
+            // Reading on is how a client's leaving is noticed; what it pipelines is kept, within limits.
+            while state.input.len() < HIGH_WATER as usize / 4 {
+                match state.poll_fill(engine, cx) {
+                    Poll::Ready(true) => {}
+                    Poll::Ready(false) => return state.receiving || state.gone,
+                    Poll::Pending => break,
+                }
+            }
+            return false;
+        }
+        // A body is read only when it is asked for: that is the client's backpressure.
+        state.receiving && state.poll_fill(engine, cx).is_ready()
+    }
+
+    /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
+    fn conclude(&self, state: &mut State, outcome: Outcome) {
+        if state.gone {
+            return;
+        }
+        if state.encoder.restart() {
+            if outcome == Outcome::Returned {
+                tracing::error!(
+                    target: "pounce",
+                    "the application returned without a complete response to {} {}",
+                    state.machine.head().method().escape_ascii(),
+                    state.machine.head().raw_path().escape_ascii(),
+                );
+            }
+            self.answer(state, 500, "Internal Server Error", false);
+            return;
+        }
+        if outcome == Outcome::Returned {
+            tracing::error!(
+                target: "pounce",
+                "the application returned in the middle of its response to {} {}; the connection is closed",
+                state.machine.head().method().escape_ascii(),
+                state.machine.head().raw_path().escape_ascii(),
+            );
+        }
+        // The client must be able to tell: no last chunk, or fewer bytes than announced.
+        state.closing = true;
+        state.gone = true;
+    }
+
+    /// Answers with a response of the server's own.
+    fn answer(&self, state: &mut State, status: u16, detail: &str, close: bool) {
+        let head = pounce_asgi::ResponseHead {
+            status,
+            fields: {
+                let mut fields = pounce_asgi::Fields::new();
+                fields.push(b"content-type", b"text/plain; charset=utf-8");
+                if status == 503 {
+                    fields.push(b"retry-after", b"1");
+                }
+                fields
+            },
+            trailers: false,
+        };
+        let close = close || self.link.engine.phase() != Phase::Serving || state.body_costs_connection();
+        let body = format!("{detail}\n");
+        let sent = state.encoder.start(&head).and_then(|()| {
+            self.link.engine.with_context(self.link.now.get(), close, |context| {
+                let payload = pounce_asgi::Payload::Borrowed(body.as_bytes());
+                state.encoder.body(payload, false, context, &mut state.output)
+            })
+        });
+        debug_assert_eq!(sent, Ok(()), "the server's own response is valid");
+        state.end_exchange(self.link.engine.phase());
+    }
+
+    fn record(&self, state: &State, started: Instant) {
+        let Some(access) = &self.link.engine.access else { return };
+        access.record(&AccessRecord {
+            connection: &self.link.info,
+            head: state.machine.head(),
+            status: state.encoder.status(),
+            body_bytes: state.encoder.body_sent(),
+            duration: started.elapsed(),
+        });
+    }
+
+    /// Goes on to the next request, reading as needed.
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        let engine = &self.link.engine;
+        let state = &mut *self.link.state();
+        loop {
+            match state.next_request() {
+                Ok(Next::NeedMore) => {}
+                Ok(next) => return Poll::Ready(next),
+                Err(fault) => {
+                    tracing::debug!(target: "pounce", client = %self.link.info.client, %fault, "refused a request");
+                    state.encoder.begin(*state.machine.facts());
+                    state.refuse(fault, engine, self.link.now.get());
+                    return Poll::Ready(Next::Close);
+                }
+            }
+            // A client that does not read its responses gets no more of its requests read.
+            if state.poll_flush(engine, cx).is_pending() && state.output.len() > HIGH_WATER {
+                return Poll::Pending;
+            }
+            if state.closing {
+                return Poll::Ready(Next::Close);
+            }
+            match state.poll_fill(engine, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => {
+                    state.closing = true;
+                    return Poll::Ready(Next::Close);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Writes the rest, says goodbye, and waits for the client's where that matters.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let engine = &self.link.engine;
+        let state = &mut *self.link.state();
+        if state.poll_flush(engine, cx).is_pending() {
+            return Poll::Pending;
+        }
+        if !state.linger || state.end_of_input {
+            return Poll::Ready(());
+        }
+        if !self.shut_down {
+            if state.stream.poll_shutdown(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.shut_down = true;
+        }
+        loop {
+            let all = state.input.len();
+            state.input.consume(all);
+            match state.poll_fill(engine, cx) {
+                Poll::Ready(true) => state.progress = false,
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Looks at the clock before waiting. True if the connection ends here.
+    fn wait(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.link.now.get();
+        let (wait, progress) = {
+            let mut state = self.link.state();
+            let progress = std::mem::take(&mut state.progress);
+            (self.waits_for(&state), progress && matches!(self.timer.wait(), Wait::Body | Wait::Write))
+        };
+        self.timer.set(wait, progress, now);
+        let settings = &self.link.engine.settings;
+        let limit = match wait {
+            Wait::FirstHead | Wait::Head => Some(settings.header_timeout),
+            Wait::KeepAlive if self.link.engine.phase() == Phase::Serving => Some(settings.keep_alive_timeout),
+            Wait::KeepAlive => Some(LAST_REQUEST),
+            Wait::Body => Some(settings.body_timeout),
+            Wait::Write => Some(settings.write_timeout),
+            Wait::Linger => Some(LINGER),
+            Wait::Application => None,
+        };
+        if !self.timer.poll_expired(limit, now, cx) {
+            return false;
+        }
+        let mut state = self.link.state();
+        match wait {
+            Wait::KeepAlive | Wait::Linger | Wait::Application => return true,
+            // Nobody has asked for anything yet: there is nothing to answer.
+            Wait::FirstHead if state.machine.is_idle() => return true,
+            Wait::Write => state.lose(),
+            Wait::FirstHead | Wait::Head | Wait::Body => {
+                state.refuse(Fault::Timeout, &self.link.engine, now);
+            }
+        }
+        drop(state);
+        cx.waker().wake_by_ref();
+        false
+    }
+
+    fn waits_for(&self, state: &State) -> Wait {
+        if !state.output.is_empty() {
+            return Wait::Write;
+        }
+        if self.current.is_some() {
+            return if state.receiving && !state.body_taken { Wait::Body } else { Wait::Application };
+        }
+        if state.closing {
+            return Wait::Linger;
+        }
+        if state.machine.in_body() {
+            return Wait::Body;
+        }
+        match (state.exchange, state.machine.is_idle()) {
+            (0, _) => Wait::FirstHead,
+            (_, true) => Wait::KeepAlive,
+            (_, false) => Wait::Head,
+        }
+    }
+}
+
+fn running_since<A: App>(running: &Option<Running<A>>) -> Instant {
+    running.as_ref().map_or_else(Instant::now, |running| running.started)
+}
+
+impl<A: App> ConnectionTask<A> {
+    /// What a connection over the limit is told, as one write without a task of its own.
+    pub(crate) fn refusal(engine: &Engine, now: Instant) -> Vec<u8> {
+        let mut output = crate::http1::Output::new();
+        engine.with_context(now, true, |context| {
+            ResponseEncoder::refuse(503, "the server has too many connections", false, context, &mut output);
+        });
+        let mut slices = [std::io::IoSlice::new(&[])];
+        let filled = output.slices(&mut slices);
+        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+}

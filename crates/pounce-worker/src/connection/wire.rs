@@ -1,0 +1,165 @@
+//! The two sides of an exchange over HTTP/1.1: [`Wire`] for [`Link`].
+
+use std::cell::RefMut;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use pounce_asgi::{
+    ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
+};
+
+use super::link::{HIGH_WATER, Link, State};
+use crate::engine::Phase;
+
+impl Wire for Link {
+    fn info(&self) -> &Rc<ConnectionInfo> {
+        &self.info
+    }
+
+    fn poll_receive(&self, id: ExchangeId, cx: &mut Context<'_>, take: &mut dyn FnMut(&[u8])) -> Poll<Inbound> {
+        let state = &mut *self.state();
+        if state.exchange != id || state.gone || state.encoder.is_complete() {
+            return Poll::Ready(Inbound::Disconnect);
+        }
+        state.receiving = false;
+        while !state.body_taken {
+            match state.take_body(take) {
+                Ok(Some(more)) => return Poll::Ready(Inbound::Body { more }),
+                Ok(None) => {}
+                Err(fault) => {
+                    state.refuse(fault, &self.engine, self.now.get());
+                    self.wake();
+                    return Poll::Ready(Inbound::Disconnect);
+                }
+            }
+            if std::mem::take(&mut state.continue_due) {
+                state.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
+                self.write(state);
+            }
+            match state.poll_fill(&self.engine, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => {
+                    // The body can never be complete: nothing that is answered now would be right.
+                    state.lose();
+                    self.wake();
+                    return Poll::Ready(Inbound::Disconnect);
+                }
+                Poll::Pending => break,
+            }
+        }
+        if state.body_taken && state.end_of_input {
+            return Poll::Ready(Inbound::Disconnect);
+        }
+        state.receiving = true;
+        self.wake();
+        Poll::Pending
+    }
+
+    fn poll_ready(&self, id: ExchangeId, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let mut state = self.state();
+        if state.gone {
+            return Poll::Ready(Err(SendError::Disconnected));
+        }
+        let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
+        if state.exchange != id || state.output.len() <= limit {
+            state.sending = false;
+            return Poll::Ready(Ok(()));
+        }
+        state.sending = true;
+        Poll::Pending
+    }
+
+    fn start(&self, id: ExchangeId, head: &ResponseHead) -> Result<(), SendError> {
+        let mut state = self.admit(id, "http.response.start")?;
+        let state = &mut *state;
+        let held = state.encoder.held_buffer();
+        if held.capacity() == 0 {
+            *held = self.engine.take_write_buffer();
+        }
+        state.encoder.start(head)
+    }
+
+    fn body(&self, id: ExchangeId, data: Payload<'_>, more: bool) -> Result<(), SendError> {
+        self.send_body(id, more, |state, context| state.encoder.body(data, more, context, &mut state.output))
+    }
+
+    fn file(&self, id: ExchangeId, file: FileBody, more: bool) -> Result<(), SendError> {
+        self.send_body(id, more, |state, context| state.encoder.file(file, more, context, &mut state.output))
+    }
+
+    fn trailers(&self, id: ExchangeId, fields: &Fields, more: bool) -> Result<(), SendError> {
+        let mut state = self.admit(id, "http.response.trailers")?;
+        let state = &mut *state;
+        state.encoder.trailers(fields, more, &mut state.output)?;
+        self.write_unless_corked(state);
+        Ok(())
+    }
+
+    fn early_hints(&self, id: ExchangeId, links: &Fields) -> Result<(), SendError> {
+        let mut state = self.admit(id, "http.response.early_hint")?;
+        let state = &mut *state;
+        state.encoder.early_hints(links, &mut state.output)?;
+        self.write(state);
+        Ok(())
+    }
+
+    fn is_started(&self, id: ExchangeId) -> bool {
+        let state = self.state();
+        state.exchange != id || state.encoder.is_started()
+    }
+
+    fn restart(&self, id: ExchangeId) -> bool {
+        let mut state = self.state();
+        state.exchange == id && !state.gone && state.encoder.restart()
+    }
+}
+
+impl Link {
+    /// The state, if the exchange may still send.
+    fn admit(&self, id: ExchangeId, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
+        let state = self.state();
+        if state.exchange != id || state.encoder.is_complete() {
+            return Err(SendError::AfterEnd(event));
+        }
+        if state.gone {
+            return Err(SendError::Disconnected);
+        }
+        Ok(state)
+    }
+
+    /// Sends a piece of the body by way of `encode`.
+    fn send_body(
+        &self,
+        id: ExchangeId,
+        more: bool,
+        encode: impl FnOnce(&mut State, crate::http1::ResponseContext<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let mut state = self.admit(id, "http.response.body")?;
+        let state = &mut *state;
+        let close = self.engine.phase() != Phase::Serving || !more && state.body_costs_connection();
+        self.engine.with_context(self.now.get(), close, |context| encode(state, context))?;
+        if state.output.len() > HIGH_WATER / 2 {
+            state.corked = false;
+        }
+        self.write_unless_corked(state);
+        if state.encoder.is_complete() && state.receiving {
+            // Someone waits for the disconnect that a complete response is.
+            self.wake();
+        }
+        Ok(())
+    }
+
+    fn write_unless_corked(&self, state: &mut State) {
+        if !state.corked {
+            self.write(state);
+        }
+    }
+
+    /// Writes as much as the socket takes at once; the task sees to the rest.
+    fn write(&self, state: &mut State) {
+        let mut context = Context::from_waker(Waker::noop());
+        if state.poll_flush(&self.engine, &mut context).is_pending() || state.gone {
+            self.wake();
+        }
+    }
+}

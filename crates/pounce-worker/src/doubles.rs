@@ -1,0 +1,110 @@
+//! Applications in Rust, to test and to measure the worker without Python.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pounce_asgi::{App, ConnectionInfo, Exchange, Fields, Inbound, Outcome, Payload, RequestHead, ResponseHead};
+
+type Boxed = Pin<Box<dyn Future<Output = Outcome>>>;
+
+/// Answers everything with the same body, without waiting.
+#[derive(Debug)]
+pub struct HelloApp {
+    head: ResponseHead,
+    body: Vec<u8>,
+}
+
+impl HelloApp {
+    /// Answers 200 with `body`.
+    pub fn new(body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        let mut fields = Fields::new();
+        fields.push(b"content-type", b"text/plain");
+        fields.push(b"content-length", body.len().to_string().as_bytes());
+        Self { head: ResponseHead { status: 200, fields, trailers: false }, body }
+    }
+}
+
+impl App for HelloApp {
+    type Connection = ();
+    type Call = std::future::Ready<Outcome>;
+
+    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
+
+    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+        // A client that has gone is the only error there can be, and nobody is left to be told.
+        let _ = exchange.start(&self.head).and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
+        std::future::ready(Outcome::Returned)
+    }
+}
+
+/// Sends the request body back, piece by piece.
+#[derive(Debug)]
+pub struct EchoApp;
+
+impl App for EchoApp {
+    type Connection = ();
+    type Call = Boxed;
+
+    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
+
+    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+        Box::pin(async move {
+            let head = ResponseHead { status: 200, ..ResponseHead::default() };
+            if exchange.start(&head).is_err() {
+                return Outcome::Returned;
+            }
+            loop {
+                let mut piece = Vec::new();
+                let Inbound::Body { more } = exchange.receive(&mut piece).await else { break };
+                let sent = exchange.body(Payload::Borrowed(&piece), more);
+                if sent.is_err() || exchange.ready().await.is_err() || !more {
+                    break;
+                }
+            }
+            Outcome::Returned
+        })
+    }
+}
+
+/// Answers after a pause, without reading the request body.
+#[derive(Debug)]
+pub struct SlowApp(pub Duration);
+
+impl App for SlowApp {
+    type Connection = ();
+    type Call = Boxed;
+
+    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
+
+    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+        let pause = self.0;
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            let head = ResponseHead { status: 200, ..ResponseHead::default() };
+            let _ = exchange.start(&head).and_then(|()| exchange.body(Payload::Borrowed(b"slow"), false));
+            Outcome::Returned
+        })
+    }
+}
+
+/// Fails: at once where the path is `/`, otherwise after the first piece of its response.
+#[derive(Debug)]
+pub struct FailingApp;
+
+impl App for FailingApp {
+    type Connection = ();
+    type Call = std::future::Ready<Outcome>;
+
+    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
+
+    fn http(&self, (): &(), head: &RequestHead, exchange: Exchange) -> Self::Call {
+        if head.raw_path() != b"/" {
+            let head = ResponseHead { status: 200, ..ResponseHead::default() };
+            let _ = exchange.start(&head).and_then(|()| exchange.body(Payload::Borrowed(b"half"), true));
+        }
+        std::future::ready(Outcome::Failed)
+    }
+}

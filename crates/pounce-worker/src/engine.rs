@@ -1,0 +1,156 @@
+//! What all connections of a worker share: settings, buffers, the date, who is connected.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use crate::Settings;
+use crate::access::AccessLog;
+use crate::connection::Link;
+use crate::http1::ResponseContext;
+
+/// The size of the buffers that sockets are read into.
+pub(crate) const READ_SIZE: usize = 64 * 1024;
+
+/// How many unused buffers a worker keeps.
+const KEPT_BUFFERS: usize = 16;
+
+/// A buffer that has grown beyond this is not kept.
+const KEPT_CAPACITY: usize = 128 * 1024;
+
+/// How far the worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Serving,
+    /// Exchanges run on; connections close as they become idle.
+    Draining,
+    /// The time for that is over.
+    Aborting,
+}
+
+/// The state that the connections of one worker share.
+pub(crate) struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) access: Option<Box<dyn AccessLog>>,
+    phase: Cell<Phase>,
+    /// Exchanges whose application has not returned.
+    pub(crate) running: Cell<usize>,
+    read_buffers: RefCell<Vec<Box<[u8]>>>,
+    write_buffers: RefCell<Vec<Vec<u8>>>,
+    date: RefCell<DateLine>,
+    server: Vec<u8>,
+    extra: Vec<u8>,
+    links: RefCell<HashMap<u64, Rc<Link>>>,
+    next_link: Cell<u64>,
+    /// Woken when the last connection has gone.
+    pub(crate) emptied: tokio::sync::Notify,
+}
+
+impl Engine {
+    pub(crate) fn new(settings: Settings, access: Option<Box<dyn AccessLog>>) -> Self {
+        let server = if settings.server_header { b"server: pounce\r\n".to_vec() } else { Vec::new() };
+        let mut extra = Vec::new();
+        for (name, value) in &settings.headers {
+            extra.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        Self {
+            settings,
+            access,
+            phase: Cell::new(Phase::Serving),
+            running: Cell::new(0),
+            read_buffers: RefCell::default(),
+            write_buffers: RefCell::default(),
+            date: RefCell::new(DateLine::default()),
+            server,
+            extra,
+            links: RefCell::default(),
+            next_link: Cell::new(0),
+            emptied: tokio::sync::Notify::new(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Enters a phase and lets every connection see it.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        for link in self.links.borrow().values() {
+            link.wake();
+        }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.links.borrow().len()
+    }
+
+    /// Notes a connection, and returns what to forget it by.
+    pub(crate) fn register(&self, link: &Rc<Link>) -> u64 {
+        let key = self.next_link.get();
+        self.next_link.set(key + 1);
+        self.links.borrow_mut().insert(key, Rc::clone(link));
+        key
+    }
+
+    pub(crate) fn forget(&self, key: u64) {
+        self.links.borrow_mut().remove(&key);
+        if self.links.borrow().is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// A buffer of [`READ_SIZE`] bytes.
+    pub(crate) fn take_read_buffer(&self) -> Box<[u8]> {
+        self.read_buffers.borrow_mut().pop().unwrap_or_else(|| vec![0; READ_SIZE].into_boxed_slice())
+    }
+
+    pub(crate) fn give_read_buffer(&self, buffer: Box<[u8]>) {
+        let mut buffers = self.read_buffers.borrow_mut();
+        if buffer.len() == READ_SIZE && buffers.len() < KEPT_BUFFERS {
+            buffers.push(buffer);
+        }
+    }
+
+    /// An empty buffer to gather output in.
+    pub(crate) fn take_write_buffer(&self) -> Vec<u8> {
+        self.write_buffers.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(4096))
+    }
+
+    pub(crate) fn give_write_buffer(&self, buffer: Vec<u8>) {
+        let mut buffers = self.write_buffers.borrow_mut();
+        if buffers.len() < KEPT_BUFFERS && (1..=KEPT_CAPACITY).contains(&buffer.capacity()) {
+            buffers.push(buffer);
+        }
+    }
+
+    /// Calls `with` with what a response needs to know.
+    pub(crate) fn with_context<R>(&self, now: Instant, close: bool, with: impl FnOnce(ResponseContext<'_>) -> R) -> R {
+        let mut date = self.date.borrow_mut();
+        let date = if self.settings.date_header { date.at(now) } else { &[] };
+        with(ResponseContext { date, server: &self.server, extra: &self.extra, close })
+    }
+}
+
+/// The line `date: …`, made once a second.
+#[derive(Default)]
+struct DateLine {
+    line: Vec<u8>,
+    valid_until: Option<Instant>,
+}
+
+impl DateLine {
+    fn at(&mut self, now: Instant) -> &[u8] {
+        if self.valid_until.is_none_or(|until| now >= until) {
+            let time = SystemTime::now();
+            let into_second = time
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.subsec_nanos());
+            let left = std::time::Duration::from_nanos(u64::from(1_000_000_000 - into_second));
+            self.valid_until = Some(now + left);
+            self.line = format!("date: {}\r\n", httpdate::fmt_http_date(time)).into_bytes();
+        }
+        &self.line
+    }
+}

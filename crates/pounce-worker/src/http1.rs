@@ -1,0 +1,19 @@
+//! HTTP/1.1 (RFC 9112) as a sans-IO machine: bytes in, events and bytes out, no socket and no clock.
+//!
+//! [`RequestMachine`] reads requests; [`ResponseEncoder`] writes responses into an [`Output`]. Neither
+//! knows about the other: the connection that owns both carries the few facts that cross.
+
+mod chunked;
+mod fault;
+mod head;
+mod host;
+mod machine;
+mod output;
+mod response;
+mod status;
+
+pub use fault::Fault;
+pub use head::{BodyFraming, Facts};
+pub use machine::{Event, Limits, RequestMachine, Step};
+pub use output::Output;
+pub use response::{ResponseContext, ResponseEncoder};

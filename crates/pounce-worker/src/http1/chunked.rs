@@ -1,0 +1,188 @@
+//! The chunked transfer coding, decoded (RFC 9112 section 7.1).
+
+use std::ops::Range;
+
+use super::Fault;
+
+/// How long the extensions of one body's chunks may be, all together. They mean nothing to anybody.
+const MAX_EXTENSIONS: usize = 4 * 1024;
+
+/// A decoder for one body.
+#[derive(Debug)]
+pub(super) struct ChunkedDecoder {
+    state: State,
+    extensions: usize,
+    /// The trailer section so far, without the empty line that ends it.
+    trailers: Vec<u8>,
+    max_trailers: usize,
+    max_fields: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the hexadecimal digits of a size.
+    Size { size: u64, digits: u8 },
+    /// Behind the size, in white space or extensions.
+    Extension { size: u64 },
+    /// Behind the CR of a size line.
+    SizeLf { size: u64 },
+    /// In a chunk's data.
+    Data { left: u64 },
+    /// Behind a chunk's data.
+    DataCr,
+    /// Behind the CR that follows a chunk's data.
+    DataLf,
+    /// In the trailer section. `line` counts the bytes of the current line.
+    Trailer { line: usize },
+    /// Behind a CR in the trailer section.
+    TrailerLf { line: usize },
+    /// Behind the end.
+    Done,
+}
+
+/// What the decoder found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Chunk {
+    /// Nothing yet: all input was consumed.
+    More,
+    /// Data, in this part of the input.
+    Data(Range<usize>),
+    /// The end of the body.
+    End,
+}
+
+impl ChunkedDecoder {
+    pub(super) fn new(max_trailers: usize, max_fields: usize) -> Self {
+        Self {
+            state: State::Size { size: 0, digits: 0 },
+            extensions: 0,
+            trailers: Vec::new(),
+            max_trailers,
+            max_fields,
+        }
+    }
+
+    /// Takes as much of `input` as it needs for one piece of data, and says how much.
+    ///
+    /// # Errors
+    /// The coding is malformed or exceeds a limit.
+    pub(super) fn advance(&mut self, input: &[u8]) -> Result<(usize, Chunk), Fault> {
+        let mut at = 0;
+        while at < input.len() {
+            if let State::Data { left } = self.state {
+                let length = (input.len() - at).min(usize::try_from(left).unwrap_or(usize::MAX));
+                let left = left - length as u64;
+                self.state = if left == 0 { State::DataCr } else { State::Data { left } };
+                return Ok((at + length, Chunk::Data(at..at + length)));
+            }
+            let byte = input[at];
+            at += 1;
+            self.state = self.step(byte)?;
+            if self.state == State::Done {
+                return Ok((at, Chunk::End));
+            }
+        }
+        Ok((at, Chunk::More))
+    }
+
+    /// One byte outside of data.
+    fn step(&mut self, byte: u8) -> Result<State, Fault> {
+        Ok(match (self.state, byte) {
+            (State::Size { size, digits }, _) if byte.is_ascii_hexdigit() => {
+                if digits == 16 {
+                    return Err(Fault::BadRequest("a chunk size has more than 16 digits"));
+                }
+                let digit = (byte as char).to_digit(16).unwrap_or_default();
+                State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
+            }
+            (State::Size { digits: 0, .. }, _) => return Err(Fault::BadRequest("a chunk size is malformed")),
+            (State::Size { size, .. } | State::Extension { size }, b'\r') => State::SizeLf { size },
+            (State::Size { size, .. }, b';' | b' ' | b'\t') => self.extension(size)?,
+            (State::Extension { size }, b'\t' | 0x20..=0x7e | 0x80..) => self.extension(size)?,
+            (State::SizeLf { size: 0 }, b'\n') => State::Trailer { line: 0 },
+            (State::SizeLf { size }, b'\n') => State::Data { left: size },
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => State::Size { size: 0, digits: 0 },
+            (State::DataCr | State::DataLf, _) => {
+                return Err(Fault::BadRequest("a chunk is longer than its size"));
+            }
+            (State::Trailer { line }, b'\r') => State::TrailerLf { line },
+            (State::Trailer { line }, _) if byte != b'\n' => {
+                self.keep_trailer(&[byte])?;
+                State::Trailer { line: line + 1 }
+            }
+            (State::TrailerLf { line: 0 }, b'\n') => {
+                self.check_trailers()?;
+                State::Done
+            }
+            (State::TrailerLf { .. }, b'\n') => {
+                self.keep_trailer(b"\r\n")?;
+                State::Trailer { line: 0 }
+            }
+            _ => return Err(Fault::BadRequest("the chunked coding is malformed")),
+        })
+    }
+
+    fn extension(&mut self, size: u64) -> Result<State, Fault> {
+        self.extensions += 1;
+        if self.extensions > MAX_EXTENSIONS {
+            return Err(Fault::BadRequest("the chunk extensions are too long"));
+        }
+        Ok(State::Extension { size })
+    }
+
+    fn keep_trailer(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if self.trailers.len() + bytes.len() > self.max_trailers {
+            return Err(Fault::FieldsTooLarge);
+        }
+        self.trailers.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Trailers are checked and dropped: ASGI has no place for them, and they never become headers.
+    fn check_trailers(&mut self) -> Result<(), Fault> {
+        if self.trailers.is_empty() {
+            return Ok(());
+        }
+        self.trailers.extend_from_slice(b"\r\n");
+        let mut slots = vec![httparse::EMPTY_HEADER; self.max_fields];
+        match httparse::parse_headers(&self.trailers, &mut slots) {
+            Ok(httparse::Status::Complete((length, fields))) if length == self.trailers.len() => {
+                if fields.iter().any(|field| is_forbidden_trailer(field.name.as_bytes())) {
+                    return Err(Fault::BadRequest("a trailer field must not be in trailers"));
+                }
+                Ok(())
+            }
+            Err(httparse::Error::TooManyHeaders) => Err(Fault::FieldsTooLarge),
+            _ => Err(Fault::BadRequest("the trailer section is malformed")),
+        }
+    }
+}
+
+/// Fields for framing, routing, authentication and content that trailers must not carry (RFC 9110 section
+/// 6.5.1).
+pub(super) fn is_forbidden_trailer(name: &[u8]) -> bool {
+    const FORBIDDEN: [&str; 20] = [
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "max-forwards",
+        "proxy-authorization",
+        "range",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    ];
+    FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes()))
+}

@@ -1,0 +1,230 @@
+//! One complete request head: parsed by httparse, then held to what RFC 9112 asks of a server.
+
+use std::mem::MaybeUninit;
+
+use pounce_asgi::{HttpVersion, RequestHead};
+
+use super::Fault;
+use super::host::{agrees, is_host};
+
+/// How the end of a request body is found (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyFraming {
+    /// There is no body.
+    #[default]
+    None,
+    /// This many bytes, more than none.
+    Length(u64),
+    /// The chunked transfer coding.
+    Chunked,
+}
+
+/// What a head says beside what the application gets to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// How the body is framed.
+    pub body: BodyFraming,
+    /// Whether the client would use the connection again (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// Whether the client waits for `100 Continue` (RFC 9110 section 10.1.1). Never true for HTTP/1.0.
+    pub expects_continue: bool,
+    /// Whether the client takes trailers (`TE: trailers`, RFC 9110 section 10.1.4).
+    pub accepts_trailers: bool,
+    /// Whether the method is HEAD, whose response has no body.
+    pub is_head: bool,
+    /// The version.
+    pub version: HttpVersion,
+}
+
+/// Parses `input`, which is one head with its empty line at the end, into `head`.
+///
+/// # Errors
+/// The fault to answer the client with.
+pub(super) fn parse(input: &[u8], max_fields: usize, head: &mut RequestHead) -> Result<Facts, Fault> {
+    // httparse takes a bare LF for a line's end; RFC 9112 section 2.2 lets a server refuse it, and a
+    // proxy in front may see another end of the head than we would.
+    if memchr::memchr_iter(b'\n', input).any(|at| at == 0 || input[at - 1] != b'\r') {
+        return Err(Fault::BadRequest("a line ends in LF without CR"));
+    }
+    const ON_STACK: usize = 100;
+    if max_fields <= ON_STACK {
+        let mut slots = [MaybeUninit::uninit(); ON_STACK];
+        parse_into(input, &mut slots[..max_fields], head)
+    } else {
+        parse_into(input, &mut vec![MaybeUninit::uninit(); max_fields], head)
+    }
+}
+
+fn parse_into<'h>(
+    input: &'h [u8],
+    slots: &mut [MaybeUninit<httparse::Header<'h>>],
+    head: &mut RequestHead,
+) -> Result<Facts, Fault> {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(input, slots) {
+        Ok(httparse::Status::Complete(length)) if length == input.len() => {}
+        Ok(_) => return Err(Fault::BadRequest("the head is malformed")),
+        Err(error) => return Err(fault_of(error, input)),
+    }
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+        return Err(Fault::BadRequest("the request line is incomplete"));
+    };
+    let version = if minor == 0 { HttpVersion::Http10 } else { HttpVersion::Http11 };
+    let authority = authority_of(method, target.as_bytes())?;
+
+    head.begin(method.as_bytes(), target.as_bytes(), version);
+    let mut survey = Survey::default();
+    for field in request.headers.iter() {
+        survey.see(field.name.as_bytes(), field.value)?;
+        head.push(field.name.as_bytes(), field.value);
+    }
+    survey.conclude(version, method == "HEAD", authority)
+}
+
+fn fault_of(error: httparse::Error, input: &[u8]) -> Fault {
+    match error {
+        httparse::Error::TooManyHeaders => Fault::FieldsTooLarge,
+        httparse::Error::Version if names_a_version(input) => Fault::VersionNotSupported,
+        httparse::Error::Token => Fault::BadRequest("the request line is malformed"),
+        httparse::Error::HeaderName => Fault::BadRequest("a field name is malformed"),
+        httparse::Error::HeaderValue => Fault::BadRequest("a field value has a control character"),
+        httparse::Error::NewLine => Fault::BadRequest("a line ends in CR without LF"),
+        _ => Fault::BadRequest("the request line is malformed"),
+    }
+}
+
+/// Whether the request line ends in a version of HTTP (RFC 9112 section 2.3), though not one of ours.
+fn names_a_version(input: &[u8]) -> bool {
+    let line = input.split(|&b| b == b'\r').next().unwrap_or(input);
+    matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+/// Checks the form of a target (RFC 9112 section 3.2) and returns the authority of an absolute-form one.
+fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<&'t [u8]>, Fault> {
+    if method == "CONNECT" {
+        return Err(Fault::NotImplemented("CONNECT is for proxies"));
+    }
+    if target[0] == b'/' || target == b"*" && method == "OPTIONS" {
+        return Ok(None);
+    }
+    let lower = target[..target.len().min(8)].to_ascii_lowercase();
+    let scheme = if lower.starts_with(b"http://") {
+        7
+    } else if lower.starts_with(b"https://") {
+        8
+    } else {
+        return Err(Fault::BadRequest("the request target has no known form"));
+    };
+    let rest = &target[scheme..];
+    let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    if !is_host(&rest[..end]) {
+        return Err(Fault::BadRequest("the request target's authority is malformed"));
+    }
+    Ok(Some(&rest[..end]))
+}
+
+/// The fields that decide about framing and about the connection.
+#[derive(Default)]
+struct Survey<'h> {
+    host: Option<&'h [u8]>,
+    content_length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+    accepts_trailers: bool,
+}
+
+impl<'h> Survey<'h> {
+    /// Takes note of one field.
+    fn see(&mut self, name: &[u8], value: &'h [u8]) -> Result<(), Fault> {
+        match name.len() {
+            2 if name.eq_ignore_ascii_case(b"te") => {
+                self.accepts_trailers |= tokens(value).any(|t| t.eq_ignore_ascii_case(b"trailers"));
+            }
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                if self.host.replace(value).is_some() || !is_host(value) {
+                    return Err(Fault::BadRequest("Host must name one host"));
+                }
+            }
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Fault::ExpectationFailed);
+                }
+                self.expects_continue = true;
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                for token in tokens(value) {
+                    self.close |= token.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let length = decimal(value).ok_or(Fault::BadRequest("Content-Length is not a number"))?;
+                if self.content_length.replace(length).is_some() {
+                    return Err(Fault::BadRequest("Content-Length is there twice"));
+                }
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                if self.chunked {
+                    return Err(Fault::BadRequest("Transfer-Encoding is there twice"));
+                }
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    let last = tokens(value).last().unwrap_or_default();
+                    return Err(if last.eq_ignore_ascii_case(b"chunked") {
+                        Fault::NotImplemented("only the transfer coding chunked is known")
+                    } else {
+                        Fault::BadRequest("Transfer-Encoding must end in chunked")
+                    });
+                }
+                self.chunked = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Draws the conclusions once every field has been seen.
+    fn conclude(self, version: HttpVersion, is_head: bool, authority: Option<&[u8]>) -> Result<Facts, Fault> {
+        let modern = version == HttpVersion::Http11;
+        match (self.host, authority) {
+            (None, _) if modern => return Err(Fault::BadRequest("Host is missing")),
+            (Some(host), Some(authority)) if !agrees(authority, host) => {
+                return Err(Fault::BadRequest("Host and the request target name different hosts"));
+            }
+            _ => {}
+        }
+        let body = match (self.chunked, self.content_length) {
+            (true, Some(_)) => {
+                return Err(Fault::BadRequest("Transfer-Encoding and Content-Length exclude each other"));
+            }
+            (true, None) if !modern => {
+                return Err(Fault::BadRequest("Transfer-Encoding does not exist in HTTP/1.0"));
+            }
+            (true, None) => BodyFraming::Chunked,
+            (false, None | Some(0)) => BodyFraming::None,
+            (false, Some(length)) => BodyFraming::Length(length),
+        };
+        Ok(Facts {
+            body,
+            keep_alive: if modern { !self.close } else { self.keep_alive && !self.close },
+            expects_continue: self.expects_continue && modern && body != BodyFraming::None,
+            accepts_trailers: self.accepts_trailers && modern,
+            is_head,
+            version,
+        })
+    }
+}
+
+/// The members of a comma-separated list, white space trimmed.
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(<[u8]>::trim_ascii)
+}
+
+/// `1*DIGIT` that fits 64 bits, and nothing else.
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || value.len() > 19 {
+        return None;
+    }
+    value.iter().try_fold(0u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+}

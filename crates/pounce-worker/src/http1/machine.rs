@@ -1,0 +1,244 @@
+//! The receiving half: a stream of bytes in, requests out.
+//!
+//! Methods are of two kinds: [`RequestMachine::advance`] is input, the rest are getters. The caller owns
+//! the buffer, gives what has arrived and is not consumed yet, and drops what a [`Step`] says was consumed.
+
+use std::ops::Range;
+
+use memchr::memmem;
+use pounce_asgi::RequestHead;
+
+use super::chunked::{Chunk, ChunkedDecoder};
+use super::head::{self, BodyFraming, Facts};
+use super::Fault;
+
+/// How many empty lines before a request are overlooked (RFC 9112 section 2.2).
+const MAX_EMPTY_LINES: u8 = 4;
+
+/// How much a client may send of each part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Request line, bytes without its CRLF.
+    pub request_line: usize,
+    /// Number of header fields.
+    pub fields: usize,
+    /// Header section, bytes; the trailer section has the same limit.
+    pub header_size: usize,
+    /// Body, bytes after decoding; `None` for no limit.
+    pub body: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { request_line: 8 * 1024, fields: 100, header_size: 64 * 1024, body: Some(1 << 30) }
+    }
+}
+
+/// What the machine found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// More input is needed.
+    NeedMore,
+    /// A head is complete; see [`RequestMachine::head`] and [`RequestMachine::facts`].
+    Head,
+    /// A piece of the body, in this part of the input that was given.
+    Body(Range<usize>),
+    /// The request is complete. The next byte belongs to the next request.
+    End,
+}
+
+/// One step of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// How many bytes of the input are done with. Those of an [`Event::Body`] count.
+    pub consumed: usize,
+    /// What they were.
+    pub event: Event,
+}
+
+/// Reads the requests of one connection.
+#[derive(Debug)]
+pub struct RequestMachine {
+    limits: Limits,
+    state: State,
+    facts: Facts,
+    head: RequestHead,
+    body_received: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before or in a head. The first `scanned` bytes of the input have no fault and no end in them.
+    Head { scanned: usize, empty_lines: u8 },
+    Length { left: u64 },
+    /// Boxed: most requests have no such body, and idle connections are many.
+    Chunked(Box<ChunkedDecoder>),
+    /// The body has ended, and the event that says so is still to come.
+    Ending,
+    /// After a fault.
+    Broken(Fault),
+}
+
+impl RequestMachine {
+    /// A machine at the start of a connection.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            state: State::Head { scanned: 0, empty_lines: 0 },
+            facts: Facts::default(),
+            head: RequestHead::default(),
+            body_received: 0,
+        }
+    }
+
+    /// The head of the current request.
+    pub fn head(&self) -> &RequestHead {
+        &self.head
+    }
+
+    /// Takes the head out, to be used while the machine goes on; give it back for its buffers.
+    pub fn take_head(&mut self) -> RequestHead {
+        std::mem::take(&mut self.head)
+    }
+
+    /// Gives back what [`RequestMachine::take_head`] took.
+    pub fn restore_head(&mut self, head: RequestHead) {
+        self.head = head;
+    }
+
+    /// What the current head says beside what the application gets to see.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Whether the machine is between requests and has seen nothing of the next one.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Head { scanned: 0, empty_lines: 0 })
+    }
+
+    /// Whether the current request's body has not ended yet.
+    pub fn in_body(&self) -> bool {
+        matches!(self.state, State::Length { .. } | State::Chunked(_))
+    }
+
+    /// Whether the current request has ended, [`Event::End`] included.
+    pub fn is_between_requests(&self) -> bool {
+        matches!(self.state, State::Head { .. })
+    }
+
+    /// Takes `input`, which starts at the first byte that was not consumed before.
+    ///
+    /// # Errors
+    /// The client's fault. The machine then stays broken: every later call returns the same fault, so that
+    /// nothing behind a fault is ever taken for a request.
+    pub fn advance(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        self.try_advance(input).inspect_err(|fault| self.state = State::Broken(*fault))
+    }
+
+    fn try_advance(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        match &mut self.state {
+            State::Head { .. } => self.advance_head(input),
+            State::Length { left } => {
+                let length = input.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= length as u64;
+                if *left == 0 {
+                    self.state = State::Ending;
+                }
+                Ok(Step { consumed: length, event: if length == 0 { Event::NeedMore } else { Event::Body(0..length) } })
+            }
+            State::Chunked(decoder) => {
+                let (consumed, chunk) = decoder.advance(input)?;
+                let event = match chunk {
+                    Chunk::More => Event::NeedMore,
+                    Chunk::Data(range) => {
+                        self.body_received += range.len() as u64;
+                        if self.limits.body.is_some_and(|limit| self.body_received > limit) {
+                            return Err(Fault::ContentTooLarge);
+                        }
+                        Event::Body(range)
+                    }
+                    Chunk::End => {
+                        self.state = State::Head { scanned: 0, empty_lines: 0 };
+                        Event::End
+                    }
+                };
+                Ok(Step { consumed, event })
+            }
+            State::Ending => {
+                self.state = State::Head { scanned: 0, empty_lines: 0 };
+                Ok(Step { consumed: 0, event: Event::End })
+            }
+            State::Broken(fault) => Err(*fault),
+        }
+    }
+
+    fn advance_head(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        let State::Head { scanned, mut empty_lines } = self.state else { unreachable!("called in a head only") };
+        let mut start = 0;
+        while input[start..].starts_with(b"\r\n") {
+            start += 2;
+            empty_lines += 1;
+            if empty_lines > MAX_EMPTY_LINES {
+                return Err(Fault::BadRequest("empty lines stand before the request"));
+            }
+        }
+        let input = &input[start..];
+        let scanned = if start > 0 { 0 } else { scanned };
+
+        // The end may begin in what was scanned before.
+        let from = scanned.saturating_sub(3);
+        let end = memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
+        let known = end.unwrap_or(input.len());
+        self.check_sizes(&input[..known])?;
+        let Some(end) = end else {
+            check_partial_head(input, scanned)?;
+            self.state = State::Head { scanned: input.len(), empty_lines };
+            return Ok(Step { consumed: start, event: Event::NeedMore });
+        };
+
+        self.facts = head::parse(&input[..end], self.limits.fields, &mut self.head)?;
+        self.body_received = 0;
+        self.state = match self.facts.body {
+            BodyFraming::None => State::Ending,
+            BodyFraming::Length(length) if self.limits.body.is_some_and(|limit| length > limit) => {
+                return Err(Fault::ContentTooLarge);
+            }
+            BodyFraming::Length(left) => State::Length { left },
+            BodyFraming::Chunked => {
+                State::Chunked(Box::new(ChunkedDecoder::new(self.limits.header_size, self.limits.fields)))
+            }
+        };
+        Ok(Step { consumed: start + end, event: Event::Head })
+    }
+
+    /// Holds what is there of a head to the limits, complete or not.
+    fn check_sizes(&self, head: &[u8]) -> Result<(), Fault> {
+        let limits = &self.limits;
+        if head.len() <= limits.request_line.min(limits.header_size) {
+            return Ok(());
+        }
+        let line = memmem::find(&head[..head.len().min(limits.request_line + 2)], b"\r\n");
+        match line {
+            // A lone CR at the very end may be half of the line's end.
+            None if head.len() > limits.request_line + 1 => Err(Fault::UriTooLong),
+            None => Ok(()),
+            Some(line) if head.len() - line - 2 > limits.header_size => Err(Fault::FieldsTooLarge),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Looks for what cannot become a head any more, so that it is refused at once and not at a timeout.
+fn check_partial_head(input: &[u8], scanned: usize) -> Result<(), Fault> {
+    let from = scanned.saturating_sub(1);
+    for (at, &byte) in input.iter().enumerate().skip(from) {
+        let fault = match byte {
+            b'\n' if at == 0 || input[at - 1] != b'\r' => "a line ends in LF without CR",
+            b'\r' if input.get(at + 1).is_some_and(|&next| next != b'\n') => "a line ends in CR without LF",
+            0..=8 | 11 | 12 | 14..=31 | 127 => "the head has a control character",
+            _ => continue,
+        };
+        return Err(Fault::BadRequest(fault));
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Bytes on their way out, in order: small ones gathered, large ones and files kept as they are.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+use pounce_asgi::{FileBody, Payload};
+
+/// From this size on a shared piece is kept rather than copied behind what is gathered.
+const KEEP_FROM: usize = 16 * 1024;
+
+/// What waits to be written on one connection.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Gathered bytes that come first; those before `written` are gone.
+    front: Vec<u8>,
+    written: usize,
+    /// What comes behind `front`.
+    rest: VecDeque<Segment>,
+    /// Bytes in `rest`, files included.
+    rest_length: u64,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Gathered(Vec<u8>),
+    Shared(Bytes),
+    File(FileBody),
+}
+
+impl Output {
+    /// Nothing to write.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes wait, files included.
+    pub fn len(&self) -> u64 {
+        (self.front.len() - self.written) as u64 + self.rest_length
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.written == self.front.len() && self.rest.is_empty()
+    }
+
+    /// Where small bytes are gathered. What was appended must be told with [`Output::gathered`].
+    fn tail(&mut self) -> &mut Vec<u8> {
+        if self.rest.is_empty() {
+            return &mut self.front;
+        }
+        if !matches!(self.rest.back(), Some(Segment::Gathered(_))) {
+            self.rest.push_back(Segment::Gathered(Vec::new()));
+        }
+        match self.rest.back_mut() {
+            Some(Segment::Gathered(bytes)) => bytes,
+            _ => unreachable!("a gathering segment was just made sure of"),
+        }
+    }
+
+    /// Adds small bytes.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if !self.rest.is_empty() {
+            self.rest_length += bytes.len() as u64;
+        }
+        self.tail().extend_from_slice(bytes);
+    }
+
+    /// Adds a buffer, which is emptied: swapped in where nothing waits, copied elsewhere.
+    pub fn append(&mut self, buffer: &mut Vec<u8>) {
+        if self.is_empty() && self.front.capacity() <= buffer.capacity() {
+            self.front.clear();
+            self.written = 0;
+            std::mem::swap(&mut self.front, buffer);
+        } else {
+            self.extend(buffer);
+            buffer.clear();
+        }
+    }
+
+    /// Adds a piece of a body.
+    pub fn push(&mut self, payload: Payload<'_>) {
+        match payload {
+            Payload::Shared(bytes) if bytes.len() >= KEEP_FROM => {
+                self.rest_length += bytes.len() as u64;
+                self.rest.push_back(Segment::Shared(bytes));
+            }
+            other => self.extend(other.as_slice()),
+        }
+    }
+
+    /// Adds a part of a file.
+    pub fn push_file(&mut self, file: FileBody) {
+        self.rest_length += file.length;
+        self.rest.push_back(Segment::File(file));
+    }
+
+    /// The bytes to write next, up to a file; returns how many slices were filled. None means that a file
+    /// is next, or nothing at all.
+    pub fn slices<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
+        let front = &self.front[self.written..];
+        let rest = self.rest.iter().map_while(|segment| match segment {
+            Segment::Gathered(bytes) => Some(&bytes[..]),
+            Segment::Shared(bytes) => Some(&bytes[..]),
+            Segment::File(_) => None,
+        });
+        let mut filled = 0;
+        for bytes in std::iter::once(front).chain(rest).filter(|bytes| !bytes.is_empty()) {
+            if filled == slices.len() {
+                break;
+            }
+            slices[filled] = IoSlice::new(bytes);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// The file whose bytes come next, if no others come before them.
+    pub fn file(&mut self) -> Option<&mut FileBody> {
+        if self.written < self.front.len() {
+            return None;
+        }
+        match self.rest.front_mut() {
+            Some(Segment::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Notes that this many bytes of what [`Output::slices`] gave have been written.
+    pub fn advance(&mut self, mut written: usize) {
+        let front = (self.front.len() - self.written).min(written);
+        self.written += front;
+        written -= front;
+        self.rest_length -= written as u64;
+        while written > 0 {
+            let Some(segment) = self.rest.front_mut() else { return };
+            let length = match segment {
+                Segment::Gathered(bytes) => bytes.len(),
+                Segment::Shared(bytes) => bytes.len(),
+                Segment::File(_) => return,
+            };
+            if written < length {
+                match segment {
+                    Segment::Gathered(bytes) => drop(bytes.drain(..written)),
+                    Segment::Shared(bytes) => bytes::Buf::advance(bytes, written),
+                    Segment::File(_) => {}
+                }
+                return;
+            }
+            written -= length;
+            self.rest.pop_front();
+        }
+    }
+
+    /// Notes that this many bytes of what [`Output::file`] gave have been written.
+    pub fn advance_file(&mut self, written: u64) {
+        let Some(Segment::File(file)) = self.rest.front_mut() else { return };
+        let written = written.min(file.length);
+        file.offset += written;
+        file.length -= written;
+        self.rest_length -= written;
+        if file.length == 0 {
+            self.rest.pop_front();
+        }
+    }
+
+    /// Drops everything.
+    pub fn clear(&mut self) {
+        self.front.clear();
+        self.written = 0;
+        self.rest.clear();
+        self.rest_length = 0;
+    }
+
+    /// Takes the gathering buffer away once all is written, so that an idle connection holds none.
+    pub fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        if !self.is_empty() || self.front.capacity() == 0 {
+            return None;
+        }
+        self.written = 0;
+        let mut buffer = std::mem::take(&mut self.front);
+        buffer.clear();
+        Some(buffer)
+    }
+
+    /// Gives a gathering buffer, empty but with room.
+    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        if self.is_empty() && self.front.capacity() == 0 {
+            self.front = buffer;
+            self.written = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(output: &mut Output, step: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !output.is_empty() {
+            let taken = {
+                let mut slices = [IoSlice::new(&[]); 4];
+                let filled = output.slices(&mut slices);
+                let bytes: Vec<u8> = slices[..filled].iter().flat_map(|s| s.iter().copied()).collect();
+                let taken = bytes.len().min(step);
+                all.extend_from_slice(&bytes[..taken]);
+                taken
+            };
+            output.advance(taken);
+        }
+        all
+    }
+
+    #[test]
+    fn everything_comes_out_in_order_however_little_is_written_at_once() {
+        let large = Bytes::from(vec![b'x'; KEEP_FROM]);
+        for step in [1, 7, 1000, 1 << 20] {
+            let mut output = Output::new();
+            let mut expected = Vec::new();
+            for round in 0..3 {
+                output.extend(b"head");
+                output.push(Payload::Shared(large.clone()));
+                output.push(Payload::Borrowed(b"small"));
+                output.append(&mut vec![b'0' + round]);
+                expected.extend_from_slice(b"head");
+                expected.extend_from_slice(&large);
+                expected.extend_from_slice(b"small");
+                expected.push(b'0' + round);
+            }
+            assert_eq!(output.len(), expected.len() as u64);
+            assert!(written(&mut output, step) == expected, "step {step}");
+            assert_eq!(output.len(), 0);
+        }
+    }
+}

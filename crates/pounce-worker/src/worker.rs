@@ -1,0 +1,80 @@
+//! A worker's life: accept and serve, drain, abort what does not end.
+
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+
+use pounce_asgi::App;
+use pounce_net::Listener;
+
+use crate::Settings;
+use crate::accept::Acceptor;
+use crate::access::AccessLog;
+use crate::engine::{Engine, Phase};
+
+/// Serves one application on the thread that runs it, inside a tokio `LocalRuntime`.
+pub struct Worker<A: App> {
+    engine: Rc<Engine>,
+    app: Rc<A>,
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still busy at the deadline, and were aborted.
+    pub aborted: usize,
+}
+
+impl<A: App> Worker<A> {
+    /// A worker for `app`.
+    pub fn new(settings: Settings, app: Rc<A>, access: Option<Box<dyn AccessLog>>) -> Self {
+        Self { engine: Rc::new(Engine::new(settings, access)), app }
+    }
+
+    /// Serves until `drain` is ready, then lets what runs come to its end.
+    ///
+    /// The listeners are closed when draining begins, after what was queued on them has been accepted.
+    /// Connections are answered with `connection: close` from then on; at the deadline of
+    /// [`Settings::graceful_timeout`] their applications are cancelled.
+    ///
+    /// # Errors
+    /// A listener cannot be watched.
+    pub async fn serve(&self, listeners: Vec<Listener>, drain: impl Future<Output = ()>) -> io::Result<Drained> {
+        let acceptors =
+            listeners.into_iter().map(|l| Acceptor::new(l).map(Rc::new)).collect::<io::Result<Vec<_>>>()?;
+        let accepting: Vec<_> = acceptors
+            .iter()
+            .map(|acceptor| {
+                let acceptor = Rc::clone(acceptor);
+                let (engine, app) = (Rc::clone(&self.engine), Rc::clone(&self.app));
+                tokio::task::spawn_local(async move { acceptor.run(engine, app).await })
+            })
+            .collect();
+        drain.await;
+
+        for task in &accepting {
+            task.abort();
+        }
+        for task in accepting {
+            // Its only error is that it was aborted.
+            let _ = task.await;
+        }
+        for acceptor in acceptors {
+            acceptor.run_queued(&self.engine, &self.app).await;
+        }
+        self.engine.enter(Phase::Draining);
+        let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;
+        let aborted = if in_time.is_ok() { 0 } else { self.engine.connections() };
+        if aborted > 0 {
+            self.engine.enter(Phase::Aborting);
+            self.emptied().await;
+        }
+        Ok(Drained { aborted })
+    }
+
+    async fn emptied(&self) {
+        while self.engine.connections() > 0 {
+            self.engine.emptied.notified().await;
+        }
+    }
+}
