@@ -1,1 +1,64 @@
-//! What a server is told to do: options, their layers, their validation
+//! What a server is told to do: options, their layers, their validation.
+//!
+//! There is one table of options, [`OPTIONS`]. Three sources give values to them, a TOML file, the
+//! environment and the command line, and are laid over the defaults by [`Layers`]; the later wins, and
+//! every value remembers its [`Origin`]. [`Layers::build`] reads the whole into a [`ServerConfig`] or into
+//! [`ConfigErrors`], which hold every fault at once.
+//!
+//! ```
+//! use std::path::PathBuf;
+//! use std::time::Duration;
+//!
+//! use pounce_config::{ConfigFile, Layers};
+//!
+//! let file = ConfigFile {
+//!     path: PathBuf::from("pounce.toml"),
+//!     text: "port = 9000\nkeep-alive = '2m'".into(),
+//! };
+//! let arguments = [("app", ["main:app"]), ("port", ["0"])];
+//! let config = Layers::new().file(&file).command_line(arguments).build()?;
+//! assert_eq!(config.listen.binds, ["127.0.0.1:0"]);
+//! assert_eq!(config.http.timeout_keep_alive, Duration::from_secs(120));
+//! assert_eq!(config.origin("timeout-keep-alive").to_string(), "keep-alive in pounce.toml");
+//!
+//! let errors = Layers::new().command_line([("log-level", ["inof"])]).build().unwrap_err();
+//! assert_eq!(
+//!     errors.to_string(),
+//!     "app: nothing given, expected MODULE:ATTRIBUTE, MODULE:FACTORY() or MODULE, such as main:app\n\
+//!      log-level: expected critical, error, warning, info, debug or trace, not \"inof\" \
+//!      (--log-level on the command line); did you mean \"info\"?"
+//! );
+//! # Ok::<(), pounce_config::ConfigErrors>(())
+//! ```
+//!
+//! A program that has parsed its command line and wants its configuration:
+//!
+//! 1. lay the environment and the command line into [`Layers`];
+//! 2. [`discover`] the file, with [`Layers::config_path`] as the explicit one, and lay it in too;
+//! 3. [`build`](Layers::build), log the [`notes`](ServerConfig::notes), go on.
+//!
+//! What a worker needs of it crosses to the worker as a [`WorkerPlan`], in JSON.
+//!
+//! Nothing here opens a socket, knows Python or has a clock, and only [`discover`] reads a file.
+
+mod assemble;
+mod config;
+mod env_file;
+mod fault;
+mod layer;
+mod options;
+mod plan;
+mod resolve;
+mod value;
+
+pub use config::{
+    AccessLogFormat, AppConfig, AsgiExtension, HttpConfig, Interface, LifecycleConfig, LifespanMode,
+    ListenConfig, LogConfig, LogFormat, LogLevel, ReloadConfig, ServerConfig, WorkerConfig,
+};
+pub use env_file::{EnvFileError, parse_env_file};
+pub use fault::{ConfigErrors, ConfigFault, Problem};
+pub use layer::{ConfigFile, Layers, Origin, discover};
+pub use options::{
+    IGNORED, IgnoredOption, Kind, OPTIONS, OptionSpec, Section, close_option, find_ignored, find_option,
+};
+pub use plan::{AddressFamily, ListenerHandle, PlanError, WorkerPlan};

@@ -1,0 +1,152 @@
+//! Layers into a [`ServerConfig`]: what each option is for, and what options mean together.
+
+use std::path::PathBuf;
+
+use crate::config::{
+    AccessLogFormat, AppConfig, HttpConfig, LifecycleConfig, ListenConfig, LogConfig, ReloadConfig,
+    ServerConfig,
+};
+use crate::fault::ConfigErrors;
+use crate::layer::Layers;
+use crate::resolve::Resolver;
+use crate::value;
+use crate::value::endpoint::{self, endpoint};
+use crate::value::header::{self, header};
+
+const APP: &str = "MODULE:ATTRIBUTE, MODULE:FACTORY() or MODULE, such as main:app";
+
+pub(crate) fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
+    let mut options = Resolver::new(layers);
+    let app = app(&mut options);
+    let listen = listen(&mut options);
+    let http = http(&mut options);
+    let lifecycle = lifecycle(&mut options);
+    let log = log(&mut options);
+    let reload = reload(&mut options);
+    // Which file that is was decided before; that it is a path was not.
+    options.path("config");
+    let Resolver { settings, faults, notes } = options;
+    if faults.is_empty() {
+        Ok(ServerConfig { app, listen, http, lifecycle, log, reload, settings, notes })
+    } else {
+        Err(ConfigErrors(faults))
+    }
+}
+
+fn app(options: &mut Resolver) -> AppConfig {
+    if !options.is_given("app") {
+        options.missing("app", APP);
+    }
+    let mut extensions = options.choices("asgi-extensions");
+    extensions.sort_unstable();
+    extensions.dedup();
+    AppConfig {
+        // Empty only beside a fault, so never in a config that exists.
+        target: options.text("app", APP, value::app).unwrap_or_default(),
+        app_dir: options.path("app-dir"),
+        factory: options.flag("factory"),
+        interface: options.choice("interface"),
+        root_path: options
+            .text("root-path", "a path that begins with /", value::root_path)
+            .unwrap_or_default(),
+        python: options.path("python"),
+        env_file: options.path("env-file"),
+        extensions,
+        debug: options.flag("debug"),
+    }
+}
+
+fn listen(options: &mut Resolver) -> ListenConfig {
+    let mut binds = options.list("bind", Some(endpoint::EXPECTED), endpoint);
+    binds.extend(options.path("uds").map(|path| format!("unix:{}", path.display())));
+    binds.extend(options.optional_integer("fd").map(|fd| format!("fd://{fd}")));
+    let host = options.text("host", "a host name or an address, without a port", endpoint::host);
+    let port = options.integer("port");
+    let named = ["bind", "uds", "fd"].into_iter().find(|name| options.is_given(name));
+    match named {
+        None => binds.push(format!("{}:{port}", host.unwrap_or_default())),
+        Some(named) => overruled(options, named),
+    }
+    let mut seen = std::collections::HashSet::new();
+    binds.retain(|bind| seen.insert(bind.clone()));
+
+    let uds_permissions = options.permissions("uds-permissions");
+    if uds_permissions.is_some() && !binds.iter().any(|bind| bind.starts_with("unix:")) {
+        let origin = options.origin("uds-permissions");
+        options.notes.push(format!("uds-permissions ({origin}) has no effect: there is no Unix socket"));
+    }
+    ListenConfig { binds, uds_permissions, backlog: narrow(options.integer("backlog")) }
+}
+
+/// Notes a host or port that was given where `named` already says where to listen. One that a lower layer
+/// gave was overruled on purpose.
+fn overruled(options: &mut Resolver, named: &str) {
+    for name in ["host", "port"] {
+        let (loser, winner) = (options.origin(name), options.origin(named));
+        if options.is_given(name) && loser.rank() >= winner.rank() {
+            let note = format!("{name} ({loser}) has no effect: {named} ({winner}) says where to listen");
+            options.notes.push(note);
+        }
+    }
+}
+
+fn http(options: &mut Resolver) -> HttpConfig {
+    HttpConfig {
+        timeout_keep_alive: options.seconds("timeout-keep-alive"),
+        timeout_header: options.seconds("timeout-header"),
+        timeout_body: options.seconds("timeout-body"),
+        timeout_write: options.seconds("timeout-write"),
+        limit_connections: options.limit("limit-connections"),
+        limit_concurrency: options.limit("limit-concurrency"),
+        limit_request_line: narrow(options.size("limit-request-line")),
+        limit_request_fields: narrow(options.integer("limit-request-fields")),
+        limit_header_size: narrow(options.size("limit-header-size")),
+        limit_request_body: options.limit("limit-request-body"),
+        headers: options.list("header", Some(header::EXPECTED), header),
+        server_header: options.flag("server-header"),
+        date_header: options.flag("date-header"),
+    }
+}
+
+fn lifecycle(options: &mut Resolver) -> LifecycleConfig {
+    LifecycleConfig {
+        lifespan: options.choice("lifespan"),
+        timeout_startup: options.seconds("timeout-startup"),
+        timeout_graceful_shutdown: options.seconds("timeout-graceful-shutdown"),
+    }
+}
+
+fn log(options: &mut Resolver) -> LogConfig {
+    let one_line = |text: &str| match text {
+        "json" => Some(AccessLogFormat::Json),
+        _ if text.is_empty() || text.contains(char::is_control) => None,
+        _ => Some(AccessLogFormat::Text(text.to_owned())),
+    };
+    let format = options.text("access-log-format", "a template of one line, or json", one_line);
+    LogConfig {
+        level: options.choice("log-level"),
+        format: options.choice("log-format"),
+        colors: options.optional_flag("use-colors"),
+        access: format.filter(|_| options.flag("access-log")),
+    }
+}
+
+fn reload(options: &mut Resolver) -> Option<ReloadConfig> {
+    // Read even where reloading is off: a faulty value is a fault all the same.
+    let reload = ReloadConfig {
+        dirs: options
+            .list("reload-dir", Some("a path"), value::path)
+            .into_iter()
+            .map(PathBuf::from)
+            .collect(),
+        include: options.list("reload-include", Some("a pattern of file names"), value::path),
+        exclude: options.list("reload-exclude", Some("a pattern of file names"), value::path),
+        delay: options.seconds("reload-delay"),
+    };
+    options.flag("reload").then_some(reload)
+}
+
+/// A number whose range in the table fits the narrower type on every platform.
+fn narrow<T: TryFrom<u64>>(number: u64) -> T {
+    T::try_from(number).ok().expect("a range of the table that fits")
+}

@@ -1,0 +1,267 @@
+//! A configuration that is whole and valid, in the parts its consumers take.
+//!
+//! None of these types can be made outside this crate other than by [`Layers::build`](crate::Layers::build)
+//! or from a [`WorkerPlan`](crate::WorkerPlan), so what exists has been validated.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::{Origin, Setting};
+
+/// What a server is told to do.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// The application.
+    pub app: AppConfig,
+    /// Where to listen.
+    pub listen: ListenConfig,
+    /// The wire.
+    pub http: HttpConfig,
+    /// Start-up and shutdown.
+    pub lifecycle: LifecycleConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// Restarting when files change; `None` unless asked for.
+    pub reload: Option<ReloadConfig>,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The parts of a [`ServerConfig`] that a worker needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WorkerConfig {
+    /// The application.
+    pub app: AppConfig,
+    /// The wire.
+    pub http: HttpConfig,
+    /// Start-up and shutdown.
+    pub lifecycle: LifecycleConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// Which application is served and how it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AppConfig {
+    /// `module`, `module:attribute` or `module:factory()`, as it was given.
+    pub target: String,
+    /// Folder that comes first on `sys.path`; `None` for the working directory.
+    pub app_dir: Option<PathBuf>,
+    /// The target is to be called to get the application.
+    pub factory: bool,
+    /// The ASGI version it speaks.
+    pub interface: Interface,
+    /// `scope["root_path"]`: empty, or absolute without a slash at its end.
+    pub root_path: String,
+    /// Interpreter or virtual environment whose packages it sees; `None` for the active one.
+    pub python: Option<PathBuf>,
+    /// File of variables for its environment; see [`parse_env_file`](crate::parse_env_file).
+    pub env_file: Option<PathBuf>,
+    /// Extensions offered beside those that always are, sorted, each once.
+    pub extensions: Vec<AsgiExtension>,
+    /// Answer a failed request with a page that shows the error.
+    pub debug: bool,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenConfig {
+    /// `HOST:PORT`, `[V6]:PORT`, `unix:PATH` or `fd://N`; at least one, each once.
+    pub binds: Vec<String>,
+    /// Permission bits for Unix sockets; `None` leaves them to the umask.
+    pub uds_permissions: Option<u32>,
+    /// Connections the kernel may queue.
+    pub backlog: u32,
+}
+
+/// Timeouts, limits and headers of HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct HttpConfig {
+    /// How long an idle connection waits for its next request; zero closes it after each response.
+    pub timeout_keep_alive: Duration,
+    /// How long a whole request head may take; not zero.
+    pub timeout_header: Duration,
+    /// How long a body may stall; not zero.
+    pub timeout_body: Duration,
+    /// How long a client may leave a response unread; not zero.
+    pub timeout_write: Duration,
+    /// Open connections; `None` for no limit.
+    pub limit_connections: Option<NonZeroU64>,
+    /// Requests running at a time; `None` for no limit.
+    pub limit_concurrency: Option<NonZeroU64>,
+    /// Bytes of a request line.
+    pub limit_request_line: usize,
+    /// Fields in a request's header section.
+    pub limit_request_fields: usize,
+    /// Bytes of a request's header section.
+    pub limit_header_size: usize,
+    /// Bytes of a request's body; `None` for no limit.
+    pub limit_request_body: Option<NonZeroU64>,
+    /// Headers added to every response, in the order given: names in lower case, values printable ASCII. They
+    /// may name `server` or `date`, and then stand in their place.
+    pub headers: Vec<(String, String)>,
+    /// Send `Server`.
+    pub server_header: bool,
+    /// Send `Date`.
+    pub date_header: bool,
+}
+
+/// How a server starts and stops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LifecycleConfig {
+    /// Whether the application gets lifespan events.
+    pub lifespan: LifespanMode,
+    /// How long its start-up may take; not zero.
+    pub timeout_startup: Duration,
+    /// How long running requests may go on once a stop was asked for; zero stops at once.
+    pub timeout_graceful_shutdown: Duration,
+}
+
+/// What is logged and in which form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LogConfig {
+    /// Least severe messages that are logged.
+    pub level: LogLevel,
+    /// Form of log lines.
+    pub format: LogFormat,
+    /// Colours; `None` for only on a terminal.
+    pub colors: Option<bool>,
+    /// Form of the access log; `None` where there is none.
+    pub access: Option<AccessLogFormat>,
+}
+
+/// Which files are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReloadConfig {
+    /// Folders to watch; empty for the working directory.
+    pub dirs: Vec<PathBuf>,
+    /// Patterns of files to watch.
+    pub include: Vec<String>,
+    /// Patterns of files and folders not to watch.
+    pub exclude: Vec<String>,
+    /// Time without a further change before the restart.
+    pub delay: Duration,
+}
+
+/// The ASGI version an application speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interface {
+    /// Whatever its signature says.
+    Auto,
+    /// One call with scope, receive and send.
+    Asgi3,
+    /// A call with the scope, then one with receive and send.
+    Asgi2,
+}
+
+/// Whether an application gets lifespan events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LifespanMode {
+    /// Yes, and it is served without them if it does not know them.
+    Auto,
+    /// Yes, and it is not served if they fail.
+    On,
+    /// No.
+    Off,
+}
+
+/// Severity, most severe first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// The server cannot go on.
+    Critical,
+    /// Something failed.
+    Error,
+    /// Something is wrong and was survived.
+    Warning,
+    /// What an operator wants to know.
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// The logger decides.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Form of access log lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessLogFormat {
+    /// One JSON object a line.
+    Json,
+    /// A template of gunicorn's `%(h)s` or granian's `%(addr)s` atoms; which there are is the logger's to say.
+    Text(String),
+}
+
+/// ASGI extensions that are offered only when named, because middleware that rewrites bodies and does not
+/// know them loses the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AsgiExtension {
+    /// `http.response.pathsend`
+    PathSend,
+    /// `http.response.zerocopysend`
+    ZeroCopySend,
+}
+
+impl ServerConfig {
+    /// The parts that a worker needs.
+    pub fn worker(&self) -> WorkerConfig {
+        WorkerConfig {
+            app: self.app.clone(),
+            http: self.http.clone(),
+            lifecycle: self.lifecycle.clone(),
+            log: self.log.clone(),
+        }
+    }
+
+    /// Where an option's value came from, by the option's name; [`Origin::Default`] for a name that is none.
+    pub fn origin(&self, name: &str) -> &Origin {
+        let setting = self.settings.iter().find(|setting| setting.spec.name == name);
+        setting.map_or(&Origin::Default, |setting| &setting.origin)
+    }
+
+    /// Every option in the order of the table: its name, its value as text (`None` where nothing gave one,
+    /// items of a list with commas between them) and where that came from.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, Option<String>, &Origin)> {
+        self.settings.iter().map(|Setting { spec, values, origin }| {
+            let text = (!values.is_empty()).then(|| values.join(", "));
+            (spec.name, text, origin)
+        })
+    }
+
+    /// What was given and has no effect, one line each, to be logged as warnings.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}

@@ -1,0 +1,115 @@
+//! What is wrong with a configuration, said in full.
+//!
+//! A configuration with several faults reports them all at once. Notes, which do not stop a server, are
+//! plain lines and have no type of their own.
+
+use std::fmt;
+
+use crate::layer::Origin;
+
+/// Every fault of one configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct ConfigErrors(pub Vec<ConfigFault>);
+
+/// One fault: which option, what it was given, where, and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigFault {
+    /// The option's name, or the unknown name as it was typed.
+    pub option: String,
+    /// The value as it was given; `None` where the fault is not in a value.
+    pub value: Option<String>,
+    /// Where it was given.
+    pub origin: Origin,
+    /// What is wrong.
+    pub problem: Problem,
+    /// The name or word that was probably meant.
+    pub close: Option<&'static str>,
+}
+
+/// What is wrong with an option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The value is not one the option takes.
+    Invalid {
+        /// What it takes.
+        expected: String,
+    },
+    /// There is no option of this name.
+    Unknown,
+    /// The option is required and nothing gave it.
+    Missing {
+        /// What it takes.
+        expected: String,
+    },
+    /// One source gives the option twice.
+    Repeated,
+    /// The option says where the file is and cannot stand in it.
+    NotInFile,
+    /// A file could not be read.
+    Unreadable {
+        /// What the system said.
+        reason: String,
+    },
+    /// A file is not TOML.
+    Malformed {
+        /// What the parser said, with line and column.
+        reason: String,
+    },
+}
+
+impl ConfigFault {
+    pub(crate) fn new(option: impl Into<String>, origin: Origin, problem: Problem) -> Self {
+        Self { option: option.into(), value: None, origin, problem, close: None }
+    }
+
+    pub(crate) fn invalid(
+        option: &str,
+        value: impl Into<String>,
+        origin: Origin,
+        expected: impl Into<String>,
+    ) -> Self {
+        let problem = Problem::Invalid { expected: expected.into() };
+        Self { value: Some(value.into()), ..Self::new(option, origin, problem) }
+    }
+
+    pub(crate) fn with_close(self, close: Option<&'static str>) -> Self {
+        Self { close, ..self }
+    }
+}
+
+impl From<ConfigFault> for ConfigErrors {
+    fn from(fault: ConfigFault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+impl std::error::Error for ConfigFault {}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { option, origin, .. } = self;
+        match &self.problem {
+            Problem::Invalid { expected } => {
+                let value = self.value.as_deref().unwrap_or_default();
+                write!(out, "{option}: expected {expected}, not {value:?} ({origin})")?;
+            }
+            Problem::Unknown => write!(out, "{option}: no such option ({origin})")?,
+            Problem::Missing { expected } => write!(out, "{option}: nothing given, expected {expected}")?,
+            Problem::Repeated => write!(out, "{option}: given twice ({origin})")?,
+            Problem::NotInFile => write!(out, "{option}: cannot be set in a file ({origin})")?,
+            Problem::Unreadable { reason } => write!(out, "{origin}: cannot be read: {reason}")?,
+            Problem::Malformed { reason } => write!(out, "{origin}: not valid TOML: {reason}")?,
+        }
+        match self.close {
+            Some(close) => write!(out, "; did you mean {close:?}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn lines(faults: &[ConfigFault]) -> String {
+    faults.iter().map(ConfigFault::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,160 @@
+//! The sources of options, laid over each other.
+//!
+//! A layer holds what one source said, as text, with where it said so. Nothing here knows what a value
+//! means; that is decided once, when the layers are built into a [`ServerConfig`].
+
+mod arguments;
+mod environment;
+mod file;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use file::{ConfigFile, discover};
+
+use crate::fault::{ConfigErrors, ConfigFault, Problem};
+use crate::options::{OptionSpec, close_option, find_option};
+use crate::{ServerConfig, assemble};
+
+/// Where a value came from. A later variant wins over an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody gave the option.
+    Default,
+    /// A TOML file.
+    File {
+        /// The file as it was named.
+        path: PathBuf,
+        /// The key as it stands in the file, with its table; empty for the file as a whole.
+        key: String,
+    },
+    /// An environment variable.
+    Environment {
+        /// The variable's name.
+        name: String,
+    },
+    /// The command line.
+    CommandLine {
+        /// The flag with its dashes, or the placeholder of a positional argument.
+        flag: String,
+    },
+}
+
+/// The three sources over the defaults: file, environment and command line, later wins.
+///
+/// Precedence does not depend on the order of the calls. Giving one source twice adds to it: a list goes
+/// on, any other option takes the later value.
+///
+/// ```
+/// use pounce_config::Layers;
+///
+/// let config = Layers::new()
+///     .command_line([("app", ["main:app"])])
+///     .environment([("POUNCE_PORT".into(), "9000".into())])
+///     .build()?;
+/// assert_eq!(config.listen.binds, ["127.0.0.1:9000"]);
+/// assert_eq!(config.origin("port").to_string(), "POUNCE_PORT in the environment");
+/// # Ok::<(), pounce_config::ConfigErrors>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    file: Layer,
+    environment: Layer,
+    command_line: Layer,
+    faults: Vec<ConfigFault>,
+    notes: Vec<String>,
+}
+
+/// What one source said.
+#[derive(Debug, Clone, Default)]
+struct Layer(Vec<Setting>);
+
+/// One option as one source gave it: the texts (several for a list) and where they stood.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) spec: &'static OptionSpec,
+    pub(crate) values: Vec<String>,
+    pub(crate) origin: Origin,
+}
+
+impl Layers {
+    /// Defaults only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The file that `--config` or `POUNCE_CONFIG` names, for [`discover`].
+    pub fn config_path(&self) -> Option<PathBuf> {
+        let spec = find_option("config")?;
+        let values = self.winner(spec).map(|setting| setting.values.as_slice())?;
+        values.first().map(PathBuf::from)
+    }
+
+    /// Reads the layers as one configuration.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of every layer and of the whole, all at once.
+    pub fn build(self) -> Result<ServerConfig, ConfigErrors> {
+        assemble::assemble(self)
+    }
+
+    /// What the highest source that names the option said of it.
+    pub(crate) fn winner(&self, spec: &OptionSpec) -> Option<&Setting> {
+        [&self.command_line, &self.environment, &self.file].into_iter().find_map(|layer| layer.get(spec))
+    }
+
+    /// The faults and the notes that reading the sources left behind.
+    pub(crate) fn take_findings(&mut self) -> (Vec<ConfigFault>, Vec<String>) {
+        (std::mem::take(&mut self.faults), std::mem::take(&mut self.notes))
+    }
+
+    fn unknown(&mut self, typed: &str, origin: Origin) {
+        let fault = ConfigFault::new(typed, origin, Problem::Unknown);
+        self.faults.push(fault.with_close(close_option(typed)));
+    }
+}
+
+impl Layer {
+    fn get(&self, spec: &OptionSpec) -> Option<&Setting> {
+        self.0.iter().find(|setting| setting.spec.name == spec.name)
+    }
+
+    fn set(&mut self, spec: &'static OptionSpec, values: Vec<String>, origin: Origin) {
+        match self.0.iter_mut().find(|setting| setting.spec.name == spec.name) {
+            Some(setting) if spec.is_list() => setting.values.extend(values),
+            Some(setting) => *setting = Setting { spec, values, origin },
+            None => self.0.push(Setting { spec, values, origin }),
+        }
+    }
+}
+
+impl Origin {
+    /// The place of the source in the order of precedence: equal for two values of one source.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Environment { .. } => 2,
+            Self::CommandLine { .. } => 3,
+        }
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} = {:?} ({})", self.spec.name, self.values, self.origin)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("the default"),
+            Self::File { path, key } if key.is_empty() => write!(out, "{}", path.display()),
+            Self::File { path, key } => write!(out, "{key} in {}", path.display()),
+            Self::Environment { name } => write!(out, "{name} in the environment"),
+            Self::CommandLine { flag } => write!(out, "{flag} on the command line"),
+        }
+    }
+}

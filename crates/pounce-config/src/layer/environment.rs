@@ -1,0 +1,45 @@
+//! Environment variables as a layer. The process's environment is not read here: it is an argument.
+
+use super::{Layers, Origin};
+use crate::options::{Kind, OPTIONS, close_option};
+
+const PREFIX: &str = "POUNCE_";
+
+impl Layers {
+    /// Lays over the variables that begin with `POUNCE_`; others are passed over.
+    ///
+    /// Only an option's own name counts here, no alias. An empty value counts as not set. A list is split
+    /// at commas, `POUNCE_HEADER` at line breaks. A variable that names no option leaves a note rather than
+    /// a fault, because the environment is shared with others.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (name, value) in variables {
+            if let Some(rest) = name.strip_prefix(PREFIX) {
+                self.variable(&name, rest, &value);
+            }
+        }
+        self
+    }
+
+    fn variable(&mut self, name: &str, rest: &str, value: &str) {
+        let Some(spec) = OPTIONS.iter().find(|spec| spec.env_name() == name) else {
+            let close = close_option(rest).and_then(crate::options::find_option);
+            let hint = close.map(|spec| format!("; did you mean {}?", spec.env_name())).unwrap_or_default();
+            self.notes.push(format!("{name} in the environment names no option{hint}"));
+            return;
+        };
+        // Kubernetes sets NAME_PORT for every service of the namespace, and a service may be called pounce.
+        if spec.name == "port" && value.starts_with("tcp://") {
+            self.notes.push(format!("{name} in the environment is a Kubernetes service link, not a port"));
+            return;
+        }
+        let values: Vec<String> = match spec.kind {
+            Kind::List { separator } => value.split(separator).map(|item| item.trim().to_owned()).collect(),
+            _ => vec![value.to_owned()],
+        };
+        let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        if !values.is_empty() {
+            self.environment.set(spec, values, Origin::Environment { name: name.to_owned() });
+        }
+    }
+}

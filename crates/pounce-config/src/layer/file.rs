@@ -1,0 +1,137 @@
+//! TOML files as a layer: which file it is, and what its keys say.
+//!
+//! [`discover`] is the only function of this crate that reads the file system.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Layers, Origin};
+use crate::fault::{ConfigErrors, ConfigFault, Problem};
+use crate::options::{OptionSpec, find_ignored, find_option};
+
+const OWN_FILE: &str = "pounce.toml";
+const PROJECT_FILE: &str = "pyproject.toml";
+
+/// A file's path and text, not yet understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The file as messages name it.
+    pub path: PathBuf,
+    /// Its content. The options stand at the top, in a `pyproject.toml` under `[tool.pounce]`.
+    pub text: String,
+}
+
+/// Reads the file that holds the options: `explicit`, else `pounce.toml` in `dir`, else `pyproject.toml`
+/// in `dir`. `None` where there is none.
+///
+/// # Errors
+///
+/// A file that is there and cannot be read, or an `explicit` one that is not there.
+pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile>, ConfigErrors> {
+    if let Some(path) = explicit {
+        return match std::fs::read_to_string(dir.join(path)) {
+            Ok(text) => Ok(Some(ConfigFile { path: path.to_owned(), text })),
+            Err(error) => Err(unreadable(path, &error)),
+        };
+    }
+    for name in [OWN_FILE, PROJECT_FILE] {
+        match std::fs::read_to_string(dir.join(name)) {
+            Ok(text) => return Ok(Some(ConfigFile { path: name.into(), text })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(Path::new(name), &error)),
+        }
+    }
+    Ok(None)
+}
+
+impl Layers {
+    /// Lays over the options of a TOML file: keys in kebab or snake case, aliases too.
+    ///
+    /// An unknown key, a key given under two names and a value of another shape are faults; an ignored
+    /// option leaves a note.
+    #[must_use]
+    pub fn file(mut self, file: &ConfigFile) -> Self {
+        let whole = Origin::File { path: file.path.clone(), key: String::new() };
+        let in_project = file.path.file_name().is_some_and(|name| name == PROJECT_FILE);
+        match file.text.parse::<Table>() {
+            Ok(table) if !in_project => self.keys(&file.path, "", table),
+            Ok(mut table) => match own_table(&mut table) {
+                Some(Value::Table(own)) => self.keys(&file.path, "tool.pounce.", own),
+                Some(other) => {
+                    let origin = Origin::File { path: file.path.clone(), key: "tool.pounce".into() };
+                    self.faults.push(ConfigFault::invalid(
+                        "tool.pounce",
+                        other.to_string(),
+                        origin,
+                        "a table",
+                    ));
+                }
+                None => {}
+            },
+            Err(error) => {
+                let reason = error.to_string().trim_end().to_owned();
+                self.faults.push(ConfigFault::new("config", whole, Problem::Malformed { reason }));
+            }
+        }
+        self
+    }
+
+    fn keys(&mut self, path: &Path, prefix: &str, table: Table) {
+        let mut seen: Vec<&str> = Vec::new();
+        for (key, value) in table {
+            let origin = Origin::File { path: path.to_owned(), key: format!("{prefix}{key}") };
+            let Some(spec) = find_option(&key) else {
+                match find_ignored(&key) {
+                    Some(ignored) => self.notes.push(format!("{origin} does nothing here: {}", ignored.note)),
+                    None => self.unknown(&key, origin),
+                }
+                continue;
+            };
+            if !spec.in_file {
+                self.faults.push(ConfigFault::new(spec.name, origin, Problem::NotInFile));
+            } else if seen.contains(&spec.name) {
+                self.faults.push(ConfigFault::new(spec.name, origin, Problem::Repeated));
+            } else {
+                seen.push(spec.name);
+                match texts(spec, &value) {
+                    Ok(values) => self.file.set(spec, values, origin),
+                    Err(expected) => {
+                        let fault = ConfigFault::invalid(spec.name, value.to_string(), origin, expected);
+                        self.faults.push(fault);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn own_table(project: &mut Table) -> Option<Value> {
+    project.get_mut("tool")?.as_table_mut()?.remove("pounce")
+}
+
+/// The value as the texts another source would give, or what was expected of it.
+fn texts(spec: &OptionSpec, value: &Value) -> Result<Vec<String>, String> {
+    match value {
+        Value::Array(items) if spec.is_list() => items.iter().map(|item| text(spec, item)).collect(),
+        _ => text(spec, value).map(|text| vec![text]),
+    }
+}
+
+fn text(spec: &OptionSpec, value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        // A bare 660 would be decimal and 0o660 arrives as 432: only text keeps its digits.
+        Value::Integer(_) if spec.kind == crate::Kind::Permissions => Err("octal digits in quotes".into()),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(flag) => Ok(flag.to_string()),
+        Value::Array(_) | Value::Table(_) | Value::Datetime(_) => Err(spec.kind.expected()),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ConfigErrors {
+    let origin = Origin::File { path: path.to_owned(), key: String::new() };
+    ConfigFault::new("config", origin, Problem::Unreadable { reason: error.to_string() }).into()
+}

@@ -1,0 +1,251 @@
+//! What an option is: its names, the kind of value it takes, its default and its help.
+//!
+//! The options themselves stand in [`OPTIONS`], those of other servers that mean nothing here in
+//! [`IGNORED`]. The table is the only place an option is declared: the command line's parser, the keys
+//! of a TOML file and the names of environment variables all come from it. What a value *means* is
+//! decided where the configuration is assembled, not here.
+
+mod ignored;
+mod table;
+
+use std::time::Duration;
+
+pub use ignored::{IGNORED, IgnoredOption};
+pub use table::OPTIONS;
+
+/// One option, as every source of configuration knows it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct OptionSpec {
+    /// The name in kebab case: `--name`, the TOML key `name`, the variable `POUNCE_NAME`.
+    pub name: &'static str,
+    /// What other servers call the same thing: taken on the command line and as TOML keys.
+    pub aliases: &'static [&'static str],
+    /// The short form on the command line.
+    pub short: Option<char>,
+    /// Given without a flag, by its place on the command line.
+    pub positional: bool,
+    /// Whether a TOML file may set it.
+    pub in_file: bool,
+    /// What its values look like.
+    pub kind: Kind,
+    /// The default as a user would write it; `None` where the option is absent until given.
+    pub default: Option<&'static str>,
+    /// Other servers' spellings of its values, each with ours.
+    pub synonyms: &'static [(&'static str, &'static str)],
+    /// The placeholder of its value in `--help`; empty for a flag.
+    pub value_name: &'static str,
+    /// One line for `--help`.
+    pub help: &'static str,
+    /// The heading it stands under in `--help`.
+    pub section: Section,
+}
+
+/// What the values of an option look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// On or off: `--name` and `--no-name`; elsewhere `true`, `false`, `1`, `0`, `yes`, `no`, `on`, `off`.
+    Flag,
+    /// Any text.
+    Text,
+    /// A path, relative to the working directory.
+    Path,
+    /// A whole number within a range.
+    Integer {
+        /// The least value accepted.
+        min: u64,
+        /// The greatest value accepted.
+        max: u64,
+    },
+    /// A whole number, where `0` or `none` means no limit.
+    Count,
+    /// A time: `75`, `1.5`, `10s`, `500ms`, `2m`, `1h`.
+    Seconds {
+        /// The least time accepted.
+        min: Duration,
+        /// The greatest time accepted.
+        max: Duration,
+    },
+    /// A number of bytes: `8192`, `64K`, `64KiB`, `1GiB`.
+    Size {
+        /// The least number of bytes accepted.
+        min: u64,
+        /// The greatest number of bytes accepted.
+        max: u64,
+    },
+    /// A number of bytes, where `0` or `none` means no limit.
+    SizeLimit,
+    /// The permission bits of a file, octal: `660`.
+    Permissions,
+    /// Several texts: the flag is repeated, TOML has an array, a variable is split at `separator`.
+    List {
+        /// What stands between two items in an environment variable.
+        separator: char,
+    },
+    /// One of the words.
+    Choice(&'static [&'static str]),
+    /// Some of the words: repeated or, in any source, with commas between them.
+    Choices(&'static [&'static str]),
+}
+
+/// The headings of `--help`, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Section {
+    /// The application and how it is imported and called.
+    Application,
+    /// Where the server listens.
+    Listening,
+    /// Restarting when files change.
+    Reload,
+    /// The log and the access log.
+    Logging,
+    /// How long things may take.
+    Timeouts,
+    /// How much a client may send.
+    Limits,
+    /// What responses say.
+    Responses,
+    /// Where options come from.
+    Configuration,
+}
+
+impl OptionSpec {
+    /// The environment variable that sets this option: `POUNCE_APP_DIR` for `app-dir`.
+    pub fn env_name(&self) -> String {
+        format!("POUNCE_{}", self.name.replace('-', "_").to_uppercase())
+    }
+
+    /// Whether a later item of the same source is added to the earlier ones rather than replacing them.
+    pub fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List { .. } | Kind::Choices(_))
+    }
+
+    /// The words the option can be chosen from; empty where it is not a choice.
+    pub fn choices(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Choice(words) | Kind::Choices(words) => words,
+            _ => &[],
+        }
+    }
+
+    /// Whether `typed` is this option's name or one of its aliases, `_` and `-` being the same.
+    pub fn answers_to(&self, typed: &str) -> bool {
+        std::iter::once(&self.name).chain(self.aliases).any(|name| same_name(name, typed))
+    }
+}
+
+impl Section {
+    /// The heading as `--help` prints it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Application => "Application",
+            Self::Listening => "Listening",
+            Self::Reload => "Reload",
+            Self::Logging => "Logging",
+            Self::Timeouts => "Timeouts",
+            Self::Limits => "Limits",
+            Self::Responses => "Responses",
+            Self::Configuration => "Configuration",
+        }
+    }
+}
+
+/// The option that has this name or alias, in kebab or snake case and without leading dashes.
+pub fn find_option(name: &str) -> Option<&'static OptionSpec> {
+    OPTIONS.iter().find(|spec| spec.answers_to(name))
+}
+
+/// The other servers' option of this name that is accepted and means nothing here.
+pub fn find_ignored(name: &str) -> Option<&'static IgnoredOption> {
+    IGNORED.iter().find(|ignored| same_name(ignored.name, name))
+}
+
+/// The name of the option that `typed` most resembles, if it resembles any; for a misspelt alias, the
+/// name of the option it stands for.
+pub fn close_option(typed: &str) -> Option<&'static str> {
+    let typed = typed.replace('_', "-").to_lowercase();
+    let names =
+        OPTIONS.iter().flat_map(|spec| spec.aliases.iter().chain([&spec.name]).map(move |n| (*n, spec.name)));
+    closest(&typed, names)
+}
+
+/// The word that `typed` most resembles, if it resembles any.
+pub(crate) fn close_word(typed: &str, words: &[&'static str]) -> Option<&'static str> {
+    closest(&typed.to_lowercase(), words.iter().map(|word| (*word, *word)))
+}
+
+fn closest(typed: &str, names: impl Iterator<Item = (&'static str, &'static str)>) -> Option<&'static str> {
+    names
+        .map(|(name, answer)| (strsim::damerau_levenshtein(typed, name), name, answer))
+        // One slip in three letters still reads as the same word; more is another word.
+        .filter(|(distance, name, _)| *distance <= (name.len().max(typed.len()) / 3).max(1))
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(_, _, answer)| answer)
+}
+
+fn same_name(name: &str, typed: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.bytes().map(plain).eq(typed.bytes().map(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_alias_and_short_form_belongs_to_one_option() {
+        let mut seen = HashSet::new();
+        for spec in OPTIONS {
+            for name in std::iter::once(&spec.name).chain(spec.aliases) {
+                assert!(seen.insert(name.replace('_', "-")), "{name} is declared twice");
+            }
+            if let Some(short) = spec.short {
+                assert!(seen.insert(format!("-{short}")), "-{short} is declared twice");
+            }
+        }
+        for ignored in IGNORED {
+            assert!(seen.insert(ignored.name.replace('_', "-")), "{} is declared twice", ignored.name);
+            if let Some(short) = ignored.short {
+                assert!(seen.insert(format!("-{short}")), "-{short} is declared twice");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_can_be_taken_for_the_no_form_of_a_flag() {
+        for spec in OPTIONS {
+            for name in std::iter::once(&spec.name).chain(spec.aliases) {
+                assert!(!name.starts_with("no-"), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_is_one_line_and_a_value_has_a_placeholder() {
+        for spec in OPTIONS {
+            assert!(!spec.help.is_empty() && !spec.help.contains('\n'), "{}", spec.name);
+            assert_eq!(spec.value_name.is_empty(), spec.kind == Kind::Flag, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn an_option_is_found_by_name_alias_and_snake_case() {
+        for typed in ["timeout-keep-alive", "timeout_keep_alive", "keep-alive"] {
+            assert_eq!(find_option(typed).map(|spec| spec.name), Some("timeout-keep-alive"), "{typed}");
+        }
+        assert!(find_option("keep").is_none());
+        assert_eq!(find_ignored("limit-request-field-size").map(|found| found.values), Some(1));
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_matched_and_another_word_is_not() {
+        assert_eq!(close_option("prot"), Some("port"));
+        assert_eq!(close_option("LOG_LEVLE"), Some("log-level"));
+        assert_eq!(close_option("gracefull-timeout"), Some("timeout-graceful-shutdown"));
+        assert_eq!(close_option("kubernetes"), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! The table of options. One entry is one option; nothing else declares one.
+//!
+//! Aliases are the names that uvicorn, granian, gunicorn or hypercorn give to the same thing in the same
+//! unit. A name of theirs in another unit is no alias: it stands in the list of ignored options, with a
+//! note that says what to use.
+
+use std::time::Duration;
+
+use super::{Kind, OptionSpec, Section};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// A time that may be zero, for what can be told to happen at once.
+const FROM_ZERO: Kind = Kind::Seconds { min: Duration::ZERO, max: DAY };
+/// A time that must pass: a deadline of zero would refuse everything.
+const DEADLINE: Kind = Kind::Seconds { min: MILLISECOND, max: DAY };
+const COMMAS: Kind = Kind::List { separator: ',' };
+
+/// Every option, in the order of `--help`.
+pub static OPTIONS: &[OptionSpec] = &[
+    option("app", Kind::Text, Section::Application)
+        .value("APP")
+        .positional()
+        .help("The application: module:attribute, module:factory() or module"),
+    option("app-dir", Kind::Path, Section::Application)
+        .value("DIR")
+        .aliases(&["chdir", "working-dir"])
+        .help("Folder that comes first on sys.path in place of the working directory"),
+    option("factory", Kind::Flag, Section::Application)
+        .default("off")
+        .help("Call APP without arguments to get the application"),
+    option("interface", Kind::Choice(&["auto", "asgi3", "asgi2"]), Section::Application)
+        .value("NAME")
+        .default("auto")
+        .synonyms(&[("asgi", "auto")])
+        .help("ASGI version of the application; auto looks at how it is called"),
+    option("lifespan", Kind::Choice(&["auto", "on", "off"]), Section::Application)
+        .value("MODE")
+        .default("auto")
+        .help("Lifespan events; auto serves without them when the application does not know them"),
+    option("root-path", Kind::Text, Section::Application)
+        .value("PATH")
+        .aliases(&["url-path-prefix"])
+        .default("")
+        .help("Path the application is mounted at behind a proxy"),
+    option("python", Kind::Path, Section::Application)
+        .value("PATH")
+        .help("Python interpreter or virtual environment whose packages the application sees"),
+    option("env-file", Kind::Path, Section::Application)
+        .value("FILE")
+        .aliases(&["env-files"])
+        .help("File of KEY=VALUE lines that become environment variables of the application"),
+    option("asgi-extensions", Kind::Choices(&["pathsend", "zerocopysend"]), Section::Application)
+        .value("NAMES")
+        .help("ASGI extensions offered only on request"),
+    option("debug", Kind::Flag, Section::Application)
+        .default("off")
+        .help("Answer a failed request with a page that shows the error"),
+    option("host", Kind::Text, Section::Listening)
+        .value("HOST")
+        .default("127.0.0.1")
+        .help("Address to listen on"),
+    option("port", Kind::Integer { min: 0, max: 65535 }, Section::Listening)
+        .value("PORT")
+        .default("8000")
+        .help("Port to listen on; 0 takes any free one"),
+    option("bind", COMMAS, Section::Listening)
+        .value("ENDPOINT")
+        .short('b')
+        .help("Listen on HOST:PORT, [V6]:PORT, unix:PATH or fd://N in place of host and port; repeatable"),
+    option("uds", Kind::Path, Section::Listening)
+        .value("PATH")
+        .help("Listen on a Unix socket in place of host and port"),
+    option("uds-permissions", Kind::Permissions, Section::Listening)
+        .value("OCTAL")
+        .help("Permission bits of Unix sockets, such as 660"),
+    option("fd", Kind::Integer { min: 0, max: i32::MAX as u64 }, Section::Listening)
+        .value("N")
+        .help("Listen on an inherited file descriptor in place of host and port"),
+    option("backlog", Kind::Integer { min: 1, max: i32::MAX as u64 }, Section::Listening)
+        .value("N")
+        .default("2048")
+        .help("Connections the kernel may queue before they are accepted"),
+    option("reload", Kind::Flag, Section::Reload)
+        .default("off")
+        .help("Restart when the application's files change, for development"),
+    option("reload-dir", COMMAS, Section::Reload)
+        .value("DIR")
+        .aliases(&["reload-paths"])
+        .help("Folder to watch in place of the working directory; repeatable"),
+    option("reload-include", COMMAS, Section::Reload)
+        .value("GLOB")
+        .default("*.py")
+        .help("Files to watch; repeatable"),
+    option("reload-exclude", COMMAS, Section::Reload)
+        .value("GLOB")
+        .aliases(&["reload-ignore-dirs", "reload-ignore-paths"])
+        .help("Files and folders not to watch; repeatable"),
+    option("reload-delay", Kind::Seconds { min: Duration::ZERO, max: HOUR }, Section::Reload)
+        .value("SECONDS")
+        .default("0.25")
+        .help("Time without a further change before the restart"),
+    option(
+        "log-level",
+        Kind::Choice(&["critical", "error", "warning", "info", "debug", "trace"]),
+        Section::Logging,
+    )
+    .value("LEVEL")
+    .default("info")
+    .synonyms(&[("warn", "warning"), ("notset", "trace")])
+    .help("Least severe messages that are logged"),
+    option("log-format", Kind::Choice(&["auto", "text", "json"]), Section::Logging)
+        .value("FORMAT")
+        .default("auto")
+        .help("Form of log lines"),
+    option("use-colors", Kind::Flag, Section::Logging)
+        .help("Colour log lines; without it, only on a terminal"),
+    option("access-log", Kind::Flag, Section::Logging).default("on").help("Log a line for every request"),
+    option("access-log-format", Kind::Text, Section::Logging)
+        .value("FORMAT")
+        .aliases(&["access-log-fmt", "access-logformat"])
+        .default("%(h)s - \"%(r)s\" %(s)s")
+        .help("Access log line in gunicorn's %(h)s or granian's %(addr)s atoms, or json"),
+    option("timeout-keep-alive", FROM_ZERO, Section::Timeouts)
+        .value("SECONDS")
+        .aliases(&["keep-alive"])
+        .default("75")
+        .help("How long a connection waits for its next request; 0 closes it after each response"),
+    option("timeout-header", DEADLINE, Section::Timeouts)
+        .value("SECONDS")
+        .default("10")
+        .help("How long a request's line and headers may take altogether"),
+    option("timeout-body", DEADLINE, Section::Timeouts)
+        .value("SECONDS")
+        .default("30")
+        .help("How long a request's body may stall"),
+    option("timeout-write", DEADLINE, Section::Timeouts)
+        .value("SECONDS")
+        .default("30")
+        .help("How long a client may leave a response unread"),
+    option("timeout-graceful-shutdown", FROM_ZERO, Section::Timeouts)
+        .value("SECONDS")
+        .aliases(&["graceful-timeout", "workers-kill-timeout"])
+        .default("10")
+        .help("How long running requests may go on after a stop was asked for; 0 stops at once"),
+    option("timeout-startup", DEADLINE, Section::Timeouts)
+        .value("SECONDS")
+        .aliases(&["startup-timeout"])
+        .default("30")
+        .help("How long the application's start-up may take"),
+    option("limit-connections", Kind::Count, Section::Limits)
+        .value("N")
+        .help("Open connections, beyond which the answer is 503"),
+    option("limit-concurrency", Kind::Count, Section::Limits)
+        .value("N")
+        .help("Requests running at a time, beyond which the answer is 503"),
+    option("limit-request-line", Kind::Size { min: 64, max: 16 * MIB }, Section::Limits)
+        .value("SIZE")
+        .default("8KiB")
+        .help("Longest request line, beyond which the answer is 414"),
+    option("limit-request-fields", Kind::Integer { min: 1, max: 32768 }, Section::Limits)
+        .value("N")
+        .default("100")
+        .help("Most header fields in a request, beyond which the answer is 431"),
+    option("limit-header-size", Kind::Size { min: KIB, max: 64 * MIB }, Section::Limits)
+        .value("SIZE")
+        .default("64KiB")
+        .help("Greatest size of all header fields together, beyond which the answer is 431"),
+    option("limit-request-body", Kind::SizeLimit, Section::Limits)
+        .value("SIZE")
+        .default("1GiB")
+        .help("Greatest request body, beyond which the answer is 413; 0 is no limit"),
+    // A header's value may hold commas, never a line break.
+    option("header", Kind::List { separator: '\n' }, Section::Responses)
+        .value("NAME:VALUE")
+        .help("Header added to every response; repeatable"),
+    option("server-header", Kind::Flag, Section::Responses).default("on").help("Send the Server header"),
+    option("date-header", Kind::Flag, Section::Responses).default("on").help("Send the Date header"),
+    option("config", Kind::Path, Section::Configuration)
+        .value("FILE")
+        .short('c')
+        .not_in_file()
+        .help("TOML file to read in place of pounce.toml and pyproject.toml"),
+];
+
+const fn option(name: &'static str, kind: Kind, section: Section) -> OptionSpec {
+    OptionSpec {
+        name,
+        aliases: &[],
+        short: None,
+        positional: false,
+        in_file: true,
+        kind,
+        default: None,
+        synonyms: &[],
+        value_name: "",
+        help: "",
+        section,
+    }
+}
+
+impl OptionSpec {
+    const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn short(mut self, short: char) -> Self {
+        self.short = Some(short);
+        self
+    }
+
+    const fn positional(mut self) -> Self {
+        self.positional = true;
+        self
+    }
+
+    const fn not_in_file(mut self) -> Self {
+        self.in_file = false;
+        self
+    }
+
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = Some(text);
+        self
+    }
+
+    const fn synonyms(mut self, synonyms: &'static [(&'static str, &'static str)]) -> Self {
+        self.synonyms = synonyms;
+        self
+    }
+
+    const fn value(mut self, placeholder: &'static str) -> Self {
+        self.value_name = placeholder;
+        self
+    }
+
+    const fn help(mut self, line: &'static str) -> Self {
+        self.help = line;
+        self
+    }
+}

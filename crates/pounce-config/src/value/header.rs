@@ -1,0 +1,82 @@
+//! A header that is added to every response. Which headers a response has beside it is not known here.
+
+/// What a header looks like, to stand after "expected".
+pub(crate) const EXPECTED: &str = "NAME: VALUE in printable ASCII, and none that frames the message";
+
+/// These say where a message ends or what becomes of the connection: only the server can know.
+/// RFC 9110 §7.6.1, RFC 9112 §6.
+const FRAMING: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The name in lower case and the value without the blanks around it.
+pub(crate) fn header(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once(':')?;
+    let name = name.to_ascii_lowercase();
+    let value = value.trim_matches([' ', '\t']);
+    let sound = !name.is_empty()
+        && name.bytes().all(is_token)
+        && value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+        && !FRAMING.contains(&name.as_str());
+    sound.then(|| (name, value.to_owned()))
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str, value: &str) -> Option<(String, String)> {
+        Some((name.into(), value.into()))
+    }
+
+    #[test]
+    fn the_name_is_lowered_and_the_value_trimmed() {
+        assert_eq!(header("X-Frame-Options:  DENY\t"), pair("x-frame-options", "DENY"));
+        assert_eq!(header("x-empty:"), pair("x-empty", ""));
+        assert_eq!(
+            header("link: <https://a.example/>; rel=\"x\""),
+            pair("link", "<https://a.example/>; rel=\"x\"")
+        );
+    }
+
+    #[test]
+    fn what_could_break_the_response_is_refused() {
+        for text in [
+            "",
+            "no colon",
+            ": value",
+            "x y: z",
+            "x : y",
+            "x: a\r\nset-cookie: b",
+            "x: a\nb",
+            "x: a\rb",
+            "x: a\0b",
+            "x\n: a",
+            "x: \u{7f}",
+            "x: \u{e9}",
+            "\u{e9}: x",
+            "x: a\r\n",
+        ] {
+            assert_eq!(header(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_frames_the_message_is_refused() {
+        for text in ["Content-Length: 5", "transfer-encoding: chunked", "Connection: close", "Upgrade: h2c"] {
+            assert_eq!(header(text), None, "{text:?}");
+        }
+    }
+}

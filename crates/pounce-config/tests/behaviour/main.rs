@@ -1,0 +1,8 @@
+//! The crate as its users see it: sources in, configuration or faults out.
+
+mod common;
+mod faults;
+mod files;
+mod layers;
+mod meaning;
+mod plan;
