@@ -1,1 +1,37 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: starts the built server, speaks to it over raw sockets and
+//! looks at its process from outside. It knows nothing of the server's code.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`options`] | what a server is started with |
+//! | [`server`] | the running process: start, signals, exit, quick requests |
+//! | [`output`] | what the process printed, as it comes |
+//! | [`client`] | one connection: "send this, expect that" |
+//! | [`response`] | responses parsed strictly out of a stream of bytes |
+//! | [`attack`] | a request that must be refused, and what must hold afterwards |
+//! | [`notes`] | what applications wrote down about what happened to them |
+//! | [`python`] | the test virtualenv and what it can import |
+//! | [`process`] | memory and file descriptors of a process |
+//! | [`wait`] | bounded waiting |
+//!
+//! | environment | names |
+//! |---|---|
+//! | `POUNCE_TEST_BINARY` | the server to test, instead of the one built beside the tests |
+//! | `POUNCE_TEST_VENV` | the virtualenv with frameworks and clients; tests that need one are skipped without it |
+
+pub mod attack;
+pub mod client;
+pub mod notes;
+pub mod options;
+pub mod output;
+pub mod process;
+pub mod python;
+pub mod response;
+pub mod server;
+pub mod wait;
+
+pub use client::Client;
+pub use options::Options;
+pub use response::Response;
+pub use server::{Exit, Server};
+pub use wait::{PATIENCE, eventually};

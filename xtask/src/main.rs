@@ -1,2 +1,57 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask test | tidy | bench | ci`. This file only reads the command line.
+//!
+//! It depends on no crate of the workspace, so that it works when the workspace does not build.
+
+mod bench;
+mod ci;
+mod error;
+mod python;
+mod tally;
+mod test;
+mod tidy;
+mod venv;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the workspace's tests against one or several Pythons
+    Test(test::Options),
+    /// Check the layering of the crates and the house rules of the sources
+    Tidy,
+    /// Measure Pounce beside other servers
+    Bench(Box<bench::Options>),
+    /// Run everything that a change must pass
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Test(options) => test::run(&options).map(Some),
+        Task::Tidy => tidy::run().map(|()| None),
+        Task::Bench(options) => bench::run(&options),
+        Task::Ci => ci::run().map(Some),
+    };
+    match outcome {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(tally)) => {
+            println!("{tally}");
+            if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            error::print(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

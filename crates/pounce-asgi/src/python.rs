@@ -1,1 +1,29 @@
-//! The bridge to CPython.
+//! The bridge: a Python application as an [`App`](crate::App).
+//!
+//! Start an [`Interpreter`], [`run`] a future with asyncio's loop beside it, and in it [`PythonApp::load`] an
+//! application. One thread does it all; see `ARCHITECTURE.md` for the rules that keep this sound.
+
+#![allow(unsafe_code)] // CPython's C interface; each block says why it is sound.
+
+mod app;
+mod awaitable;
+mod call;
+mod callback;
+mod event_loop;
+mod interpreter;
+mod kit;
+mod message;
+mod names;
+mod object;
+mod park;
+mod receive;
+mod scope;
+mod send;
+mod steps;
+mod turn;
+
+pub use app::{AppOptions, Interface, LifespanMode, LoadError, PythonApp};
+pub use call::Call;
+pub use event_loop::{EventLoop, RunError, run};
+pub use interpreter::{Interpreter, InterpreterError, InterpreterOptions};
+pub use scope::ScopeConnection;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pounce_asgi::{ConnectionInfo, RequestHead};
+use pounce_asgi::{ConnectionInfo, Fields, RequestHead};
 
 /// One finished exchange, for a log line.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct AccessRecord<'a> {
     pub connection: &'a ConnectionInfo,
     /// What was asked.
     pub head: &'a RequestHead,
+    /// The application's response fields, if [`AccessLog::needs_response_fields`].
+    pub response_fields: &'a Fields,
     /// The status that was sent.
     pub status: u16,
     /// Bytes of body that were sent, before any transfer coding.
@@ -21,6 +23,11 @@ pub struct AccessRecord<'a> {
 
 /// Where finished exchanges are told. Called on the hot path: it must not block.
 pub trait AccessLog {
+    /// Whether records must have the response's fields, which costs a copy of them.
+    fn needs_response_fields(&self) -> bool {
+        false
+    }
+
     /// Takes note of one exchange.
     fn record(&self, record: &AccessRecord<'_>);
 }

@@ -33,12 +33,14 @@ pub(crate) enum Phase {
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) access: Option<Box<dyn AccessLog>>,
+    pub(crate) needs_response_fields: bool,
     phase: Cell<Phase>,
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
     read_buffers: RefCell<Vec<Box<[u8]>>>,
     write_buffers: RefCell<Vec<Vec<u8>>>,
     date: RefCell<DateLine>,
+    date_header: bool,
     server: Vec<u8>,
     extra: Vec<u8>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
@@ -49,12 +51,15 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(settings: Settings, access: Option<Box<dyn AccessLog>>) -> Self {
-        let server = if settings.server_header { b"server: pounce\r\n".to_vec() } else { Vec::new() };
+        let given = |wanted: &str| settings.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let server = if settings.server_header && !given("server") { b"server: pounce\r\n".to_vec() } else { Vec::new() };
+        let date_header = settings.date_header && !given("date");
         let mut extra = Vec::new();
         for (name, value) in &settings.headers {
             extra.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         Self {
+            needs_response_fields: access.as_ref().is_some_and(|access| access.needs_response_fields()),
             settings,
             access,
             phase: Cell::new(Phase::Serving),
@@ -62,6 +67,7 @@ impl Engine {
             read_buffers: RefCell::default(),
             write_buffers: RefCell::default(),
             date: RefCell::new(DateLine::default()),
+            date_header,
             server,
             extra,
             links: RefCell::default(),
@@ -128,7 +134,7 @@ impl Engine {
     /// Calls `with` with what a response needs to know.
     pub(crate) fn with_context<R>(&self, now: Instant, close: bool, with: impl FnOnce(ResponseContext<'_>) -> R) -> R {
         let mut date = self.date.borrow_mut();
-        let date = if self.settings.date_header { date.at(now) } else { &[] };
+        let date = if self.date_header { date.at(now) } else { &[] };
         with(ResponseContext { date, server: &self.server, extra: &self.extra, close })
     }
 }

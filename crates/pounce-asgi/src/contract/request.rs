@@ -33,6 +33,7 @@ pub struct RequestHead {
     path: Range<usize>,
     query: Range<usize>,
     version: HttpVersion,
+    accepts_trailers: bool,
     fields: Fields,
 }
 
@@ -42,6 +43,7 @@ impl RequestHead {
     pub fn begin(&mut self, method: &[u8], target: &[u8], version: HttpVersion) {
         self.fields.clear();
         self.version = version;
+        self.accepts_trailers = false;
         self.line.clear();
         self.line.extend_from_slice(method);
         self.method_end = method.len();
@@ -87,6 +89,16 @@ impl RequestHead {
     /// The version.
     pub fn version(&self) -> HttpVersion {
         self.version
+    }
+
+    /// Notes that the client takes trailers.
+    pub fn set_accepts_trailers(&mut self, accepts: bool) {
+        self.accepts_trailers = accepts;
+    }
+
+    /// Whether the client takes trailers (`TE: trailers`).
+    pub fn accepts_trailers(&self) -> bool {
+        self.accepts_trailers
     }
 
     /// The header fields.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
-use pounce_asgi::{ConnectionInfo, ExchangeId};
+use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 
 use super::input::Input;
 use crate::engine::{Engine, Phase};
@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) machine: RequestMachine,
     pub(super) encoder: ResponseEncoder,
     pub(super) output: Output,
+    /// The current response's fields, where the access log needs them.
+    pub(super) response_fields: Fields,
     /// The current exchange.
     pub(super) exchange: ExchangeId,
     /// The client sends nothing more.
@@ -80,6 +82,7 @@ impl Link {
                 machine,
                 encoder: ResponseEncoder::default(),
                 output: Output::new(),
+                response_fields: Fields::new(),
                 exchange: 0,
                 end_of_input: false,
                 gone: false,
@@ -196,6 +199,7 @@ impl State {
     fn begin_exchange(&mut self) {
         let facts = *self.machine.facts();
         self.exchange += 1;
+        self.response_fields.clear();
         self.encoder.begin(facts);
         self.continue_due = facts.expects_continue;
         self.body_taken = false;

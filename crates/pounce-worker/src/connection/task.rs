@@ -284,6 +284,7 @@ impl<A: App> ConnectionTask<A> {
         access.record(&AccessRecord {
             connection: &self.link.info,
             head: state.machine.head(),
+            response_fields: &state.response_fields,
             status: state.encoder.status(),
             body_bytes: state.encoder.body_sent(),
             duration: started.elapsed(),

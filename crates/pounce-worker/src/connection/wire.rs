@@ -76,7 +76,11 @@ impl Wire for Link {
         if held.capacity() == 0 {
             *held = self.engine.take_write_buffer();
         }
-        state.encoder.start(head)
+        state.encoder.start(head)?;
+        if self.engine.needs_response_fields {
+            state.response_fields.clone_from(&head.fields);
+        }
+        Ok(())
     }
 
     fn body(&self, id: ExchangeId, data: Payload<'_>, more: bool) -> Result<(), SendError> {

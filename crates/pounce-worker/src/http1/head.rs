@@ -78,7 +78,9 @@ fn parse_into<'h>(
         survey.see(field.name.as_bytes(), field.value)?;
         head.push(field.name.as_bytes(), field.value);
     }
-    survey.conclude(version, method == "HEAD", authority)
+    let facts = survey.conclude(version, method == "HEAD", authority)?;
+    head.set_accepts_trailers(facts.accepts_trailers);
+    Ok(facts)
 }
 
 fn fault_of(error: httparse::Error, input: &[u8]) -> Fault {

@@ -1,0 +1,220 @@
+//! A Python application as the contract's [`App`].
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead};
+
+use super::call::{Call, CallState};
+use super::event_loop::EventLoop;
+use super::kit::{Kit, attached};
+use super::receive::Receive;
+use super::scope::{ScopeConnection, ScopeTemplate};
+use super::send::Send;
+use super::steps::Steps;
+
+/// Which kind of ASGI an application speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Interface {
+    /// Decided by how many arguments it takes.
+    #[default]
+    Auto,
+    /// `app(scope)(receive, send)`
+    Asgi2,
+    /// `app(scope, receive, send)`
+    Asgi3,
+}
+
+/// Whether the application has a lifespan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LifespanMode {
+    /// An application that raises on the lifespan scope is served without.
+    #[default]
+    Auto,
+    /// It must have one.
+    On,
+    /// It is not asked.
+    Off,
+}
+
+/// How an application is to be called.
+#[derive(Debug, Clone, Default)]
+pub struct AppOptions {
+    /// Which kind of ASGI.
+    pub interface: Interface,
+    /// Whether there is a lifespan.
+    pub lifespan: LifespanMode,
+    /// ASGI's `root_path`.
+    pub root_path: String,
+    /// The optional extensions to offer.
+    pub extensions: Extensions,
+    /// Whether a failure shows its traceback to the client.
+    pub debug: bool,
+}
+
+/// Why an application could not be imported: what is wrong, and what may help.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct LoadError {
+    /// What is wrong, with a traceback where there is one.
+    pub message: String,
+    /// What may help; may be empty.
+    pub hint: String,
+}
+
+/// A Python application, on the loop that it was loaded in.
+pub struct PythonApp {
+    kit: Rc<Kit>,
+    app: Py<PyAny>,
+    asgi2: bool,
+    template: ScopeTemplate,
+    lifespan_mode: LifespanMode,
+    lifespan: RefCell<Option<Py<PyAny>>>,
+    /// The lifespan's state, once its startup is complete.
+    state: RefCell<Option<Py<PyDict>>>,
+    debug: bool,
+}
+
+impl PythonApp {
+    /// Imports `target` (`module:attribute`, `module:factory()`, `module`) with `app_dir` first on `sys.path`.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load(
+        event_loop: &EventLoop,
+        target: &str,
+        app_dir: &Path,
+        factory: bool,
+        options: &AppOptions,
+    ) -> Result<Self, LoadError> {
+        let py = attached();
+        let kit = Rc::clone(&event_loop.kit);
+        let loaded = kit.glue.bind(py).call_method1("load", (target, app_dir, factory));
+        // Whatever the import left ready or scheduled is the loop's business now.
+        kit.turns.look();
+        let app = loaded.map_err(|error| load_error(py, &kit, &error))?;
+        let made = (|| {
+            let asgi2 = match options.interface {
+                Interface::Auto => kit.glue.bind(py).call_method1("is_asgi2", (&app,))?.extract()?,
+                interface => interface == Interface::Asgi2,
+            };
+            let template = ScopeTemplate::new(py, &options.root_path, options.extensions)?;
+            PyResult::Ok((asgi2, template))
+        })();
+        let (asgi2, template) = made.map_err(|error| load_error(py, &kit, &error))?;
+        Ok(Self {
+            app: app.unbind(),
+            asgi2,
+            template,
+            lifespan_mode: options.lifespan,
+            lifespan: RefCell::default(),
+            state: RefCell::default(),
+            debug: options.debug,
+            kit,
+        })
+    }
+
+    /// Calls the application and starts its task.
+    fn start(&self, py: Python<'_>, connection: &ScopeConnection, head: &RequestHead, state: &Rc<CallState>) -> PyResult<()> {
+        let kit = &self.kit;
+        let lifespan_state = self.state.borrow();
+        let scope = self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?;
+        let receive = kit.receives.make(py, Receive(Rc::clone(state)))?;
+        let send = kit.sends.make(py, Send(Rc::clone(state)))?;
+        let returned = if self.asgi2 {
+            self.app.bind(py).call1((scope,))?.call1((receive, send))?
+        } else {
+            self.app.bind(py).call1((scope, receive, send))?
+        };
+        let steps = kit.steps.make(py, Steps::new(py, returned, Rc::clone(state))?)?;
+        state.keep_task(kit.task(py, &steps)?);
+        Ok(())
+    }
+
+    async fn run_lifespan(&self, phase: &'static str) -> Result<(), LifespanError> {
+        let py = attached();
+        let Some(lifespan) = self.lifespan.borrow().as_ref().map(|lifespan| lifespan.clone_ref(py)) else {
+            return Ok(());
+        };
+        let raised = |error: PyErr| LifespanError::Raised(self.kit.traceback(attached(), &error));
+        let coroutine = lifespan.call_method0(py, phase).map_err(raised)?;
+        let result = self.kit.run(coroutine).await.map_err(raised)?;
+        let (verdict, detail): (String, String) = result.extract(attached()).map_err(raised)?;
+        match verdict.as_str() {
+            "complete" => Ok(()),
+            "failed" => Err(LifespanError::Reported(detail)),
+            "silent" => Err(LifespanError::Silent(if phase == "startup" { "lifespan.startup" } else { "lifespan.shutdown" })),
+            _ => Err(LifespanError::Raised(detail)),
+        }
+    }
+}
+
+impl App for PythonApp {
+    type Connection = Option<ScopeConnection>;
+    type Call = Call;
+
+    fn connect(&self, info: &Rc<ConnectionInfo>) -> Self::Connection {
+        // Only a lack of memory can make this fail; requests then say so.
+        self.template.connection(attached(), &self.kit.names, info).ok()
+    }
+
+    fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Call {
+        let py = attached();
+        let request = request_name(head);
+        let state = CallState::new(Rc::clone(&self.kit), exchange, request, self.debug);
+        let started = match connection {
+            Some(connection) => self.start(py, connection, head, &state),
+            None => Err(pyo3::exceptions::PyMemoryError::new_err(())),
+        };
+        if let Err(error) = started {
+            state.raised(py, error);
+        }
+        self.kit.turns.look();
+        Call { state }
+    }
+
+    async fn startup(&self) -> Result<(), LifespanError> {
+        if self.lifespan_mode == LifespanMode::Off {
+            return Ok(());
+        }
+        {
+            let py = attached();
+            let state = PyDict::new(py);
+            let made = self.kit.glue.bind(py).call_method1("Lifespan", (&self.app, self.asgi2, &state));
+            let lifespan = made.map_err(|error| LifespanError::Raised(self.kit.traceback(py, &error)))?;
+            self.lifespan.replace(Some(lifespan.unbind()));
+            self.state.replace(Some(state.unbind()));
+        }
+        match self.run_lifespan("startup").await {
+            Err(LifespanError::Raised(_) | LifespanError::Silent(_)) if self.lifespan_mode == LifespanMode::Auto => {
+                tracing::debug!(target: "pounce", "the application has no lifespan");
+                self.lifespan.take();
+                self.state.take();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn shutdown(&self) -> Result<(), LifespanError> {
+        self.run_lifespan("shutdown").await
+    }
+}
+
+/// Method and path: what a request is called in log lines.
+fn request_name(head: &RequestHead) -> Box<[u8]> {
+    [head.method(), b" ", head.raw_path()].concat().into()
+}
+
+fn load_error(py: Python<'_>, kit: &Kit, error: &PyErr) -> LoadError {
+    let value = error.value(py);
+    let text = |name| value.getattr(name).ok().and_then(|text| text.extract::<String>().ok());
+    match (text("message"), text("hint")) {
+        (Some(message), Some(hint)) => LoadError { message, hint },
+        _ => LoadError { message: kit.traceback(py, error), hint: String::new() },
+    }
+}

@@ -1,0 +1,257 @@
+//! One call of the application: what its `receive`, its `send` and its task share with the wire.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use pyo3::exceptions::{PyOSError, PySystemExit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::{Exchange, Inbound, Outcome, Payload, ResponseHead};
+
+use super::kit::{Kit, attached};
+
+/// The state of one call, shared by its Python objects and its future.
+pub(super) struct CallState {
+    pub(super) kit: Rc<Kit>,
+    pub(super) exchange: Exchange,
+    /// Method and path, for log lines.
+    request: Box<[u8]>,
+    debug: bool,
+    /// Futures that wait in `receive()`, oldest first.
+    receivers: RefCell<Vec<Py<PyAny>>>,
+    /// Futures that wait in `send()`.
+    senders: RefCell<Vec<Py<PyAny>>>,
+    outcome: Cell<Option<Outcome>>,
+    /// The task, kept alive while it runs.
+    task: RefCell<Option<Py<PyAny>>>,
+    cancelled: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl CallState {
+    pub(super) fn new(kit: Rc<Kit>, exchange: Exchange, request: Box<[u8]>, debug: bool) -> Rc<Self> {
+        Rc::new(Self {
+            kit,
+            exchange,
+            request,
+            debug,
+            receivers: RefCell::default(),
+            senders: RefCell::default(),
+            outcome: Cell::new(None),
+            task: RefCell::default(),
+            cancelled: Cell::new(false),
+            waker: RefCell::default(),
+        })
+    }
+
+    /// Keeps the task, unless it is over already.
+    pub(super) fn keep_task(&self, task: Bound<'_, PyAny>) {
+        if self.outcome.get().is_none() {
+            self.task.replace(Some(task.unbind()));
+        }
+    }
+
+    /// The application has come to its end.
+    pub(super) fn finish(&self, outcome: Outcome) {
+        if self.outcome.get().is_none() {
+            self.outcome.set(Some(outcome));
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Whether `error` is the cancellation that this side has asked for.
+    pub(super) fn is_cancelled(&self, py: Python<'_>, error: &PyErr) -> bool {
+        self.cancelled.get() && error.get_type(py).name().is_ok_and(|name| name == "CancelledError")
+    }
+
+    /// The application raised: logs it, once, and shows it where that was asked for.
+    pub(super) fn raised(&self, py: Python<'_>, error: PyErr) {
+        if self.exchange_lost(py, &error) {
+            tracing::debug!(target: "pounce", "{}: the client left before the response was complete", self.request.escape_ascii());
+        } else if error.is_instance_of::<PySystemExit>(py) {
+            tracing::error!(target: "pounce", "{}: the application called sys.exit(); the server goes on\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
+        } else {
+            tracing::error!(target: "pounce", "{}: the application raised an exception\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
+        }
+        if self.debug
+            && self.exchange.restart()
+            && let Err(error) = self.show(py, &error)
+        {
+            tracing::error!(target: "pounce", "no debug page: {error}");
+        }
+        self.finish(Outcome::Failed);
+    }
+
+    /// Whether the exception is the one that `send` raised because the client has gone.
+    fn exchange_lost(&self, py: Python<'_>, error: &PyErr) -> bool {
+        error.get_type(py).is(py.get_type::<PyOSError>())
+            && self.exchange.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready_and(|ready| ready.is_err())
+    }
+
+    /// Answers with the page that `--debug` asks for.
+    fn show(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
+        let page = self.kit.glue.bind(py).call_method1("debug_page", (error.value(py),))?.cast_into::<PyBytes>()?;
+        let mut head = ResponseHead { status: 500, ..ResponseHead::default() };
+        head.fields.push(b"content-type", b"text/html; charset=utf-8");
+        let sent = self.exchange.start(&head);
+        let sent = sent.and_then(|()| self.exchange.body(Payload::Borrowed(page.as_bytes()), false));
+        // Whoever has gone does not miss the page.
+        drop(sent);
+        Ok(())
+    }
+
+    /// `receive()`: an awaitable for the next event.
+    pub(super) fn receive(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if self.receivers.borrow().is_empty()
+            && let Poll::Ready(message) = self.poll_message(py, &mut Context::from_waker(Waker::noop()))
+        {
+            return self.kit.done(py, message?.into_any().unbind());
+        }
+        let future = self.kit.future(py)?;
+        let waiting = self.kit.waiting(py, &future)?;
+        self.receivers.borrow_mut().push(future.unbind());
+        self.wake();
+        Ok(waiting)
+    }
+
+    /// `send()` has been carried out: an awaitable for when the client has read enough.
+    pub(super) fn sent(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.exchange.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            // A client that leaves after it has everything is no fault; the next `send` says so.
+            Poll::Ready(_) => Ok(self.kit.nothing.clone_ref(py)),
+            Poll::Pending => {
+                let future = self.kit.future(py)?;
+                let waiting = self.kit.waiting(py, &future)?;
+                self.senders.borrow_mut().push(future.unbind());
+                self.wake();
+                Ok(waiting)
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The next event as ASGI's message.
+    fn poll_message<'py>(&self, py: Python<'py>, cx: &mut Context<'_>) -> Poll<PyResult<Bound<'py, PyDict>>> {
+        let names = &self.kit.names;
+        let mut body = None;
+        let inbound = self.exchange.poll_receive(cx, &mut |piece| {
+            body = Some(if piece.is_empty() {
+                names.empty_bytes.bind(py).clone()
+            } else {
+                PyBytes::new(py, piece)
+            });
+        });
+        inbound.map(|inbound| {
+            let message = PyDict::new(py);
+            match inbound {
+                Inbound::Disconnect => message.set_item(&names.kind, &names.http_disconnect)?,
+                Inbound::Body { more } => {
+                    message.set_item(&names.kind, &names.http_request)?;
+                    message.set_item(&names.body, body)?;
+                    message.set_item(&names.more_body, more)?;
+                }
+            }
+            Ok(message)
+        })
+    }
+
+    /// Gives what has come to those who wait for it.
+    fn serve_waiters(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
+        let names = &self.kit.names;
+        let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
+        loop {
+            let Some(first) = self.receivers.borrow().first().map(|future| future.clone_ref(py)) else { break };
+            if !is_done(&first)? {
+                let Poll::Ready(message) = self.poll_message(py, cx) else { break };
+                first.call_method1(py, &names.set_result, (message?,))?;
+            }
+            self.receivers.borrow_mut().remove(0);
+        }
+        if !self.senders.borrow().is_empty()
+            && let Poll::Ready(ready) = self.exchange.poll_ready(cx)
+        {
+            for future in self.senders.take() {
+                if is_done(&future)? {
+                    continue;
+                }
+                match &ready {
+                    Ok(()) => future.call_method1(py, &names.set_result, (py.None(),))?,
+                    Err(error) => {
+                        future.call_method1(py, &names.set_exception, (PyOSError::new_err(error.to_string()),))?
+                    }
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sugar for a poll that is looked at once.
+trait ReadyAnd<T> {
+    fn is_ready_and(self, test: impl FnOnce(T) -> bool) -> bool;
+}
+
+impl<T> ReadyAnd<T> for Poll<T> {
+    fn is_ready_and(self, test: impl FnOnce(T) -> bool) -> bool {
+        match self {
+            Poll::Ready(value) => test(value),
+            Poll::Pending => false,
+        }
+    }
+}
+
+/// A call as the wire sees it.
+pub struct Call {
+    pub(super) state: Rc<CallState>,
+}
+
+impl Future for Call {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let state = &self.state;
+        if let Some(outcome) = state.outcome.get() {
+            return Poll::Ready(outcome);
+        }
+        state.waker.replace(Some(cx.waker().clone()));
+        let py = attached();
+        if let Err(error) = state.serve_waiters(py, cx) {
+            tracing::error!(target: "pounce", "{}: {}", state.request.escape_ascii(), state.kit.traceback(py, &error));
+        }
+        state.kit.turns.look();
+        Poll::Pending
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let state = &self.state;
+        // The wakers and futures hold on to the connection and to the task: let go of both.
+        state.waker.take();
+        if state.outcome.get().is_some() {
+            state.receivers.take();
+            state.senders.take();
+            state.task.take();
+            return;
+        }
+        state.cancelled.set(true);
+        let py = attached();
+        if let Some(task) = state.task.take()
+            && let Err(error) = task.call_method0(py, "cancel")
+        {
+            tracing::error!(target: "pounce", "{}: cannot cancel: {error}", state.request.escape_ascii());
+        }
+        state.kit.turns.look();
+    }
+}

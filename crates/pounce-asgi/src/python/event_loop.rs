@@ -1,0 +1,159 @@
+//! Running asyncio and the server's own futures together, on one thread.
+
+use std::cell::{OnceCell, RefCell};
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use pyo3::prelude::*;
+use pyo3::types::PyModule;
+use tokio::runtime::LocalRuntime;
+
+use super::callback::{Callback, Wake};
+use super::interpreter::Interpreter;
+use super::kit::{Kit, attached};
+use super::object::{Attic, Type};
+use super::park;
+use super::turn::Turns;
+
+/// What the bridge needs of a running loop. Cheap to clone; only for the loop's own thread.
+#[derive(Clone)]
+pub struct EventLoop {
+    pub(super) kit: Rc<Kit>,
+}
+
+impl EventLoop {
+    /// Adds variables to `os.environ`, where those that are there already stay as they are.
+    pub fn add_environment(&self, variables: Vec<(String, String)>) {
+        let added = self.kit.glue.bind(attached()).call_method1("add_environment", (variables,));
+        if let Err(error) = added {
+            tracing::error!(target: "pounce", "cannot set the environment: {error}");
+        }
+    }
+}
+
+/// Why there was no loop to run in.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The runtime could not be made.
+    #[error("cannot wait for events: {0}")]
+    Runtime(#[from] std::io::Error),
+    /// asyncio failed.
+    #[error("the event loop failed\n{0}")]
+    Loop(String),
+    /// The future that was to run panicked, which is a fault of the server.
+    #[error("a fault inside the server; please report it")]
+    Panicked,
+}
+
+/// Runs `main` to its end on this thread, with asyncio's loop running beside it, then cancels what tasks are
+/// left, and closes the loop as `asyncio.run()` does.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run<R, F>(interpreter: &Interpreter, main: impl FnOnce(EventLoop) -> F + 'static) -> Result<R, RunError>
+where
+    R: 'static,
+    F: Future<Output = R> + 'static,
+{
+    let _ = interpreter;
+    let result = Rc::new(RefCell::new(None));
+    Python::attach(|py| {
+        let runtime = Rc::new(park::runtime()?);
+        let ran = run_attached(py, &runtime, main, Rc::clone(&result));
+        // Tasks may hold Python objects: they must go while this thread is attached.
+        drop(runtime);
+        ran.map_err(|error| RunError::Loop(describe(py, &error)))
+    })?;
+    let result = result.take();
+    result.ok_or(RunError::Panicked)
+}
+
+fn run_attached<R, F>(
+    py: Python<'_>,
+    runtime: &Rc<LocalRuntime>,
+    main: impl FnOnce(EventLoop) -> F + 'static,
+    result: Rc<RefCell<Option<R>>>,
+) -> PyResult<()>
+where
+    R: 'static,
+    F: Future<Output = R> + 'static,
+{
+    let glue = load_glue(py)?;
+    let attic = Arc::new(Attic::default());
+    let turns: Rc<OnceCell<Rc<Turns>>> = Rc::default();
+    let callbacks = Type::<Callback>::new(py, &attic)?;
+    let waker = runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
+    let wake = Type::<Wake>::new(py, &attic)?.make(py, Wake(waker.clone()))?;
+
+    let run_loop = {
+        let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(&turns), Arc::clone(&attic));
+        callbacks.make(py, Callback::new(move |arguments| {
+            let [event_loop] = arguments else { return Ok(()) };
+            let py = event_loop.py();
+            let Some(runtime) = runtime.upgrade() else { return Ok(()) };
+            if turns.get().is_none() {
+                let _inside = runtime.enter();
+                let made = Turns::new(event_loop, waker.clone(), &attic)?;
+                park::set_turns(Rc::downgrade(&made));
+                let _ = turns.set(made);
+            }
+            let Some(turns) = turns.get() else { return Ok(()) };
+            runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))))
+        }))?
+    };
+
+    let start = {
+        let (turns, glue) = (Rc::clone(&turns), glue.clone().unbind());
+        let main = RefCell::new(Some(main));
+        callbacks.make(py, Callback::new(move |arguments| {
+            let ([finished], Some(turns)) = (arguments, turns.get()) else { return Ok(()) };
+            let py = finished.py();
+            let Some(main) = main.take() else { return Ok(()) };
+            let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), &attic)?;
+            let running = tokio::task::spawn_local(main(EventLoop { kit }));
+            let (finished, result, turns) = (finished.clone().unbind(), Rc::clone(&result), Rc::clone(turns));
+            tokio::task::spawn_local(async move {
+                let outcome = running.await.ok();
+                result.replace(outcome);
+                // SAFETY: tasks run attached.
+                let py = unsafe { Python::assume_attached() };
+                if let Err(error) = finished.call_method1(py, "set_result", (py.None(),)) {
+                    turns.raise(error);
+                }
+                turns.look();
+            });
+            Ok(())
+        }))?
+    };
+    let ran = glue.call_method1("run", (run_loop, wake, start)).map(drop);
+    attic_sweep(&turns);
+    ran
+}
+
+/// The loop is closed: nothing will look into the attic after this.
+fn attic_sweep(turns: &OnceCell<Rc<Turns>>) {
+    if let Some(turns) = turns.get() {
+        turns.sweep();
+    }
+}
+
+/// The Python half of the bridge, as a module of its own.
+fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    PyModule::from_code(py, GLUE, c"pounce/glue.py", c"pounce_glue")
+}
+
+const GLUE: &std::ffi::CStr = {
+    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("glue.py"), "\0").as_bytes()) {
+        Ok(source) => source,
+        Err(_) => panic!("glue.py has a NUL in it"),
+    }
+};
+
+fn describe(py: Python<'_>, error: &PyErr) -> String {
+    load_glue(py)
+        .and_then(|glue| glue.call_method1("format_exception", (error.value(py),)))
+        .and_then(|text| text.extract())
+        .unwrap_or_else(|_| error.to_string())
+}

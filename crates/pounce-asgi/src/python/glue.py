@@ -1,0 +1,304 @@
+"""What the bridge says in Python rather than in Rust: the event loop's edges, import, tracebacks.
+
+Executed once per interpreter; nothing here runs per request.
+"""
+
+import asyncio
+import difflib
+import html
+import importlib
+import inspect
+import os
+import re
+import selectors
+import sys
+import traceback
+
+
+class Selector(selectors.DefaultSelector):
+    """Looks at what is ready without ever waiting: waiting is the runtime's part.
+
+    The runtime watches this selector's own descriptor, which is readable while any event is.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.readable = True
+        self.found = 0
+
+    def select(self, timeout=None):
+        if not self.readable:
+            self.found = 0
+            return []
+        events = super().select(0)
+        self.found = len(events)
+        return events
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop, turned by the runtime that also drives the sockets of the server."""
+
+    def __init__(self, run, wake):
+        super().__init__(Selector())
+        self._pounce_run = run
+        self._pounce_wake = wake
+        self._pounce_turn = super()._run_once
+
+    def _run_once(self):
+        # Returns when the loop was stopped; the turns in between are taken one by one from within.
+        self._pounce_run(self)
+
+    def _write_to_self(self):
+        # Called from any thread. Several calls before the loop turns cost one wake-up.
+        self._pounce_wake()
+
+    def stop(self):
+        super().stop()
+        self._pounce_wake()
+
+
+async def root(start):
+    """The task that `run_until_complete` waits on, which is how anyio finds the loop's root."""
+    finished = asyncio.get_running_loop().create_future()
+    start(finished)
+    await finished
+
+
+def run(run_loop, wake, start):
+    """Runs the loop until the future that `start` is given has a result, then cleans up after it."""
+    with asyncio.Runner(loop_factory=lambda: EventLoop(run_loop, wake)) as runner:
+        runner.run(root(start))
+
+
+def add_environment(variables):
+    """Sets the variables that are not set yet."""
+    for name, value in variables:
+        os.environ.setdefault(name, value)
+
+
+class LoadError(Exception):
+    """The application cannot be had: what is wrong, and what may help."""
+
+    def __init__(self, message, hint=""):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def load(target, app_dir, factory):
+    """Imports `module:attribute` and returns what it names, which is callable."""
+    app_dir = os.fspath(app_dir)
+    if app_dir not in sys.path:
+        sys.path.insert(0, app_dir)
+    module_name, _, attribute = target.partition(":")
+    if not re.fullmatch(r"\w+(\.\w+)*", module_name):
+        raise LoadError(
+            f'"{target}" does not name an application',
+            'Name it as "module:attribute", such as "app:app" or "project.main:create_app()".',
+        )
+    if attribute.endswith("()"):
+        factory, attribute = True, attribute[:-2]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not error.name or not (module_name + ".").startswith(error.name + "."):
+            raise LoadError(_import_failed(module_name, error)) from None
+        searched = "\n".join(f"  {path or os.getcwd()}" for path in sys.path)
+        raise LoadError(
+            f'no module named "{error.name}"; searched in\n{searched}',
+            "Start the server in the folder that holds the module, or name that folder with --app-dir."
+            " A module of a virtualenv is seen when the virtualenv is active or named with --python.",
+        ) from None
+    except BaseException as error:  # a module may raise anything, sys.exit() included
+        raise LoadError(_import_failed(module_name, error)) from None
+
+    app = _find(module, module_name, attribute)
+    if factory:
+        if not callable(app):
+            raise LoadError(f'the factory "{target}" is not callable: it is {_kind(app)}')
+        try:
+            app = app()
+        except BaseException as error:
+            raise LoadError(f'the factory "{target}" raised\n{format_exception(error)}') from None
+    if not callable(app):
+        raise LoadError(
+            f'"{target}" is not callable: it is {_kind(app)}',
+            "An ASGI application is called with scope, receive and send.",
+        )
+    if not factory and _takes(app, 0) and not _takes(app, 3) and not inspect.isclass(app):
+        raise LoadError(
+            f'"{target}" takes no arguments, so it is no ASGI application',
+            f'If it makes one, name it as "{target}()" or add --factory.',
+        )
+    return app
+
+
+def _import_failed(module_name, error):
+    return f'importing "{module_name}" raised\n{format_exception(error, skip=("importlib", __file__))}'
+
+
+def _find(module, module_name, attribute):
+    if not attribute:
+        for name in ("app", "application"):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise LoadError(
+            f'the module "{module_name}" has neither "app" nor "application"',
+            _close_names("app", module) or f'Name the attribute: "{module_name}:attribute".',
+        )
+    found = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise LoadError(
+                f'the module "{module_name}" has no attribute "{attribute}"', _close_names(part, found)
+            )
+        found = getattr(found, part)
+    return found
+
+
+def _close_names(name, holder):
+    public = [other for other in dir(holder) if not other.startswith("_")]
+    close = difflib.get_close_matches(name, public, n=3, cutoff=0.5)
+    return "Did you mean " + " or ".join(f'"{other}"' for other in close) + "?" if close else ""
+
+
+def _kind(value):
+    return f"a {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _takes(app, count):
+    """Whether `app` can be called with `count` positional arguments; None if nobody can tell."""
+    try:
+        inspect.signature(app).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return None
+    return True
+
+
+def is_asgi2(app):
+    """Whether `app` is of the two-step kind, `app(scope)(receive, send)`: decided by arity alone."""
+    return _takes(app, 3) is False and _takes(app, 1) is True
+
+
+def format_exception(error, skip=(__file__,)):
+    """The traceback as text, without the frames of whoever called the application."""
+    return "".join(_without_frames(traceback.TracebackException.from_exception(error), skip).format()).rstrip()
+
+
+def _without_frames(summary, skip):
+    summary.stack = traceback.StackSummary.from_list(
+        [frame for frame in summary.stack if not any(name in frame.filename for name in skip)]
+    )
+    return summary
+
+
+class Lifespan:
+    """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
+
+    `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
+    message, raised with a traceback, or silent when the application returned without an answer.
+    """
+
+    def __init__(self, app, asgi2, state):
+        self.app = app
+        self.asgi2 = asgi2
+        self.scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        self.inbox = asyncio.Queue()
+        self.answer = None
+        self.task = None
+
+    async def startup(self):
+        self.task = asyncio.create_task(self._live(), name="pounce-lifespan")
+        return await self._ask("startup")
+
+    async def shutdown(self):
+        if self.task.done():
+            return "complete", ""
+        verdict = await self._ask("shutdown")
+        if verdict[0] == "complete":
+            await asyncio.wait([self.task])
+        return verdict
+
+    async def _ask(self, phase):
+        self.phase = phase
+        self.answer = asyncio.get_running_loop().create_future()
+        await self.inbox.put({"type": f"lifespan.{phase}"})
+        await asyncio.wait([self.task, self.answer], return_when=asyncio.FIRST_COMPLETED)
+        if self.answer.done():
+            return self.answer.result()
+        # The task ended without an answer; its result is its own verdict.
+        return self.task.result()
+
+    async def _live(self):
+        try:
+            if self.asgi2:
+                await self.app(self.scope)(self.inbox.get, self._send)
+            else:
+                await self.app(self.scope, self.inbox.get, self._send)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # sys.exit() included: it must not end the loop
+            return "raised", format_exception(error)
+        return "silent", ""
+
+    async def _send(self, message):
+        kind = message["type"]
+        if kind not in (f"lifespan.{self.phase}.complete", f"lifespan.{self.phase}.failed"):
+            raise ValueError(f"{kind!r} is no answer to 'lifespan.{self.phase}'")
+        if self.answer.done():
+            raise RuntimeError(f"{kind!r} was sent after the answer to 'lifespan.{self.phase}'")
+        self.answer.set_result((kind.rpartition(".")[2], message.get("message", "")))
+
+
+SECRET = re.compile(r"(?i)(pass(word|wd)?|secret|token|api_?key|auth|credential|cookie|session|dsn)")
+
+DEBUG_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}"
+    "h1{font-size:1.3rem}h2{font-size:1rem;margin:1.5rem 0 .3rem}pre{background:#f4f4f2;padding:.6rem;"
+    "overflow:auto;margin:0}b{background:#fbd9d3;display:block}table{border-collapse:collapse;margin:.4rem 0}"
+    "td{padding:.1rem .8rem .1rem 0;vertical-align:top;font-family:monospace;font-size:13px}"
+)
+
+
+def debug_page(error):
+    """An HTML page that shows an exception with source lines and local variables, secrets redacted."""
+    title = html.escape("".join(traceback.format_exception_only(error)).strip())
+    parts = [f"<!doctype html><meta charset=utf-8><title>{title}</title><style>{DEBUG_STYLE}</style><h1>{title}</h1>"]
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == __file__:
+            continue
+        lines, first = _source(frame)
+        shown = "".join(
+            f"<b>{html.escape(text) or ' '}</b>" if number == line else html.escape(text) + "\n"
+            for number, text in enumerate(lines, first)
+            if abs(number - line) <= 4
+        )
+        variables = "".join(
+            f"<tr><td>{html.escape(name)}<td>{html.escape(_redacted(name, value))}"
+            for name, value in frame.f_locals.items()
+        )
+        place = html.escape(f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}")
+        parts.append(f"<h2>{place}</h2><pre>{shown}</pre><table>{variables}</table>")
+    return "\n".join(parts).encode("utf-8", "replace")
+
+
+def _source(frame):
+    try:
+        lines, first = inspect.getsourcelines(frame)
+    except (OSError, TypeError):
+        return [], 1
+    return [line.rstrip("\n") for line in lines], max(first, 1)
+
+
+def _redacted(name, value):
+    if SECRET.search(name):
+        return "(redacted)"
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"(repr raised {type(error).__name__})"
+    if SECRET.search(text):
+        return f"(redacted {type(value).__name__})"
+    return text if len(text) <= 400 else text[:400] + "…"

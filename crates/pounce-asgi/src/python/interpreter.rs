@@ -1,0 +1,178 @@
+//! Starting CPython inside this process, in the right virtualenv, and ending it properly.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// The interpreter this program was built for.
+const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
+
+/// Which environment the interpreter shall see.
+#[derive(Debug, Clone, Default)]
+pub struct InterpreterOptions {
+    /// A virtualenv's folder, or the `python` in it: what `--python` names.
+    pub python: Option<PathBuf>,
+    /// The virtualenv that is active: what `VIRTUAL_ENV` names.
+    pub virtual_env: Option<PathBuf>,
+    /// Where a `.venv` is looked for when nothing else is named.
+    pub project: Option<PathBuf>,
+}
+
+/// Why there is no interpreter.
+#[derive(Debug, thiserror::Error)]
+pub enum InterpreterError {
+    /// What was named is not there.
+    #[error("there is no Python at {0}")]
+    NotFound(PathBuf),
+    /// A virtualenv that another version of Python made: none of its packages could be imported.
+    #[error("the virtualenv {path} was made by another Python: it has no {expected}")]
+    OtherVersion {
+        /// The virtualenv.
+        path: PathBuf,
+        /// The folder that this version would need there.
+        expected: String,
+    },
+    /// CPython refused to start.
+    #[error("Python did not start: {0}")]
+    Start(String),
+    /// A path that C cannot take.
+    #[error("the path {0:?} has a NUL in it")]
+    Path(PathBuf),
+}
+
+impl InterpreterError {
+    /// What may help.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::OtherVersion { .. } => format!(
+                "This program was built for Python {}. Make the virtualenv with that version, or build the \
+                 program for the virtualenv's: PYO3_PYTHON=/path/to/venv/bin/python cargo build",
+                version_name()
+            ),
+            Self::NotFound(_) => "Name a virtualenv's folder, or the python in it.".to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The one CPython of this process.
+#[derive(Debug)]
+pub struct Interpreter(());
+
+impl Interpreter {
+    /// Starts CPython on this thread, which becomes Python's main thread. Once per process.
+    ///
+    /// Python installs no signal handlers: signals are the server's.
+    ///
+    /// # Errors
+    /// See [`InterpreterError`].
+    pub fn start(options: &InterpreterOptions) -> Result<Self, InterpreterError> {
+        let executable = match find_virtualenv(options)? {
+            Some(virtualenv) => virtualenv.join("bin/python"),
+            None => PathBuf::from(BUILT_FOR),
+        };
+        let path = CString::new(executable.as_os_str().as_bytes())
+            .map_err(|_| InterpreterError::Path(executable.clone()))?;
+        // SAFETY: the config is initialised before it is used and cleared after; the string outlives the
+        // calls, which copy it; nothing has initialised Python before, by this function's contract. The
+        // thread state that initialisation leaves attached is detached for `Python::attach` to find.
+        unsafe {
+            let mut config = std::mem::zeroed::<ffi::PyConfig>();
+            ffi::PyConfig_InitPythonConfig(&mut config);
+            config.parse_argv = 0;
+            config.install_signal_handlers = 0;
+            let steps = || {
+                let config: *mut ffi::PyConfig = &raw mut config;
+                for field in [&raw mut (*config).program_name, &raw mut (*config).executable] {
+                    let status = ffi::PyConfig_SetBytesString(config, field, path.as_ptr());
+                    if ffi::PyStatus_Exception(status) != 0 {
+                        return status;
+                    }
+                }
+                ffi::Py_InitializeFromConfig(config)
+            };
+            let status = { steps }();
+            ffi::PyConfig_Clear(&mut config);
+            if ffi::PyStatus_Exception(status) != 0 {
+                let message = if status.err_msg.is_null() {
+                    "no reason given".to_owned()
+                } else {
+                    std::ffi::CStr::from_ptr(status.err_msg).to_string_lossy().into_owned()
+                };
+                return Err(InterpreterError::Start(message));
+            }
+            ffi::PyEval_SaveThread();
+        }
+        Ok(Self(()))
+    }
+
+    /// Ends CPython: waits for threads that are no daemons, runs `atexit`, flushes what is buffered.
+    /// No Python object may be left in Rust's hands.
+    pub fn finalize(self) {
+        // SAFETY: the interpreter runs, this is the thread that started it, and nothing is attached here.
+        unsafe {
+            ffi::PyGILState_Ensure();
+            ffi::Py_FinalizeEx();
+        }
+    }
+
+    /// The version and the path, as a banner tells them: `Python 3.13.0`.
+    pub fn describe(&self) -> String {
+        Python::attach(|_py| {
+            let version = Python::version_str();
+            let number = version.split_whitespace().next().unwrap_or(version);
+            let threaded = if cfg!(Py_GIL_DISABLED) { " free-threaded" } else { "" };
+            format!("Python {number}{threaded}")
+        })
+    }
+}
+
+/// `3.13`, or `3.13t`.
+fn version_name() -> String {
+    format!("{}.{}{}", PYTHON_MAJOR, python_minor(), if cfg!(Py_GIL_DISABLED) { "t" } else { "" })
+}
+
+const PYTHON_MAJOR: u8 = 3;
+
+fn python_minor() -> u32 {
+    // SAFETY: the hexadecimal version is a constant of the library.
+    unsafe {
+        (ffi::Py_Version >> 16 & 0xff) as u32
+    }
+}
+
+/// The virtualenv to use, checked to be one of this program's version.
+fn find_virtualenv(options: &InterpreterOptions) -> Result<Option<PathBuf>, InterpreterError> {
+    if let Some(named) = &options.python {
+        let folder = if named.is_dir() {
+            named.clone()
+        } else if named.is_file() {
+            named.parent().and_then(Path::parent).map_or_else(|| named.clone(), Path::to_path_buf)
+        } else {
+            return Err(InterpreterError::NotFound(named.clone()));
+        };
+        return checked(folder).map(Some);
+    }
+    if let Some(active) = &options.virtual_env {
+        return checked(active.clone()).map(Some);
+    }
+    match options.project.as_ref().map(|project| project.join(".venv")) {
+        Some(beside) if beside.join("pyvenv.cfg").is_file() => checked(beside).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A virtualenv of another version starts silently, and then nothing in it can be imported.
+fn checked(folder: PathBuf) -> Result<PathBuf, InterpreterError> {
+    if !folder.join("bin/python").exists() {
+        return Err(InterpreterError::NotFound(folder));
+    }
+    let expected = format!("lib/python{}/site-packages", version_name());
+    if !folder.join(&expected).is_dir() {
+        return Err(InterpreterError::OtherVersion { path: folder, expected });
+    }
+    std::path::absolute(&folder).map_err(|_| InterpreterError::NotFound(folder))
+}

@@ -1,0 +1,159 @@
+//! What one worker keeps of Python: types, names, cached objects. Nothing of it is in a static.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyModule, PyString, PyTuple};
+
+use crate::ResponseHead;
+
+use super::awaitable::Awaitable;
+use super::callback::Callback;
+use super::names::Names;
+use super::object::{Attic, Type};
+use super::receive::Receive;
+use super::send::Send;
+use super::steps::Steps;
+use super::turn::Turns;
+
+/// The Python side of one worker.
+pub(super) struct Kit {
+    pub(super) names: Names,
+    pub(super) awaitables: Type<Awaitable>,
+    pub(super) callbacks: Type<Callback>,
+    pub(super) receives: Type<Receive>,
+    pub(super) sends: Type<Send>,
+    pub(super) steps: Type<Steps>,
+    /// The awaitable that is done with None: one for all.
+    pub(super) nothing: Py<PyAny>,
+    pub(super) glue: Py<PyModule>,
+    pub(super) event_loop: Py<PyAny>,
+    pub(super) turns: Rc<Turns>,
+    /// Scratch space for response heads.
+    pub(super) head: RefCell<ResponseHead>,
+    create_future: Py<PyAny>,
+    task: Py<PyAny>,
+    task_keywords: Py<PyTuple>,
+    task_name: Py<PyString>,
+}
+
+impl Kit {
+    pub(super) fn new(
+        py: Python<'_>,
+        glue: &Bound<'_, PyModule>,
+        turns: Rc<Turns>,
+        attic: &Arc<Attic>,
+    ) -> PyResult<Rc<Self>> {
+        let asyncio = py.import("asyncio")?;
+        let event_loop = asyncio.call_method0("get_running_loop")?;
+        let awaitables = Type::<Awaitable>::new(py, attic)?;
+        let nothing = awaitables.make(py, Awaitable::Nothing)?.unbind();
+        let keywords: &[&str] = if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
+        Ok(Rc::new(Self {
+            names: Names::new(py),
+            awaitables,
+            callbacks: Type::new(py, attic)?,
+            receives: Type::new(py, attic)?,
+            sends: Type::new(py, attic)?,
+            steps: Type::new(py, attic)?,
+            nothing,
+            glue: glue.clone().unbind(),
+            create_future: event_loop.getattr("create_future")?.unbind(),
+            task: asyncio.getattr("Task")?.unbind(),
+            task_keywords: PyTuple::new(py, keywords)?.unbind(),
+            task_name: PyString::new(py, "pounce-request").unbind(),
+            event_loop: event_loop.unbind(),
+            turns,
+            head: RefCell::default(),
+        }))
+    }
+
+    /// A task for a coroutine, begun at once where this Python can (3.12), else in the loop's next turn.
+    pub(super) fn task<'py>(&self, py: Python<'py>, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let arguments =
+            [coroutine.as_ptr(), self.event_loop.as_ptr(), self.task_name.as_ptr(), py_true()];
+        // SAFETY: attached; one positional argument and as many keywords' values as there are keywords: the
+        // last, eager_start, is only there where the keywords name it.
+        unsafe {
+            let task = ffi::PyObject_Vectorcall(
+                self.task.as_ptr(),
+                arguments.as_ptr(),
+                1,
+                self.task_keywords.as_ptr(),
+            );
+            Bound::from_owned_ptr_or_err(py, task)
+        }
+    }
+
+    /// A future of the loop.
+    pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.create_future.bind(py).call0()
+    }
+
+    /// An awaitable that waits for `future`.
+    pub(super) fn waiting(&self, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let iterator = future.call_method0(&self.names.dunder_await)?.unbind();
+        Ok(self.awaitables.make(py, Awaitable::Waiting(iterator))?.unbind())
+    }
+
+    /// An awaitable that is done with `value`.
+    pub(super) fn done(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        Ok(self.awaitables.make(py, Awaitable::Value(value))?.unbind())
+    }
+
+    /// Runs a coroutine as a task and waits for it.
+    pub(super) async fn run(self: &Rc<Self>, coroutine: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        let finished: Rc<Cell<bool>> = Rc::default();
+        let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let task = {
+            let py = attached();
+            let task = self.event_loop.bind(py).call_method1("create_task", (coroutine,))?;
+            let (finished, waker) = (Rc::clone(&finished), Rc::clone(&waker));
+            let callback = Callback::new(move |_| {
+                finished.set(true);
+                if let Some(waker) = waker.take() {
+                    waker.wake();
+                }
+                Ok(())
+            });
+            task.call_method1("add_done_callback", (self.callbacks.make(py, callback)?,))?;
+            self.turns.look();
+            task.unbind()
+        };
+        poll_fn(|cx| {
+            if finished.get() {
+                return Poll::Ready(());
+            }
+            waker.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+        task.call_method0(attached(), "result")
+    }
+
+    /// The traceback of an exception as text.
+    pub(super) fn traceback(&self, py: Python<'_>, error: &PyErr) -> String {
+        self.glue
+            .bind(py)
+            .call_method1("format_exception", (error.value(py),))
+            .and_then(|text| text.extract())
+            .unwrap_or_else(|_| error.to_string())
+    }
+}
+
+/// The token that every task of the runtime may use: tasks run attached.
+pub(super) fn attached() -> Python<'static> {
+    // SAFETY: the runtime is entered attached and detaches only around its wait (`park`), so whatever runs
+    // inside it is attached. Callers do not keep the token across an await.
+    unsafe { Python::assume_attached() }
+}
+
+fn py_true() -> *mut ffi::PyObject {
+    // SAFETY: the singleton lives as long as the interpreter.
+    unsafe { ffi::Py_True() }
+}

@@ -1,0 +1,64 @@
+//! Interned names and small constants of one interpreter.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+macro_rules! names {
+    ($($field:ident = $text:literal),* $(,)?) => {
+        /// The strings that the bridge looks things up with.
+        pub(super) struct Names {
+            $(pub(super) $field: Py<PyString>,)*
+            /// Methods, made once: nearly every request has one of these.
+            pub(super) methods: Vec<(&'static [u8], Py<PyString>)>,
+            pub(super) empty_bytes: Py<PyBytes>,
+        }
+
+        impl Names {
+            pub(super) fn new(py: Python<'_>) -> Self {
+                Self {
+                    $($field: PyString::intern(py, $text).unbind(),)*
+                    methods: ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS"]
+                        .map(|method| (method.as_bytes(), PyString::intern(py, method).unbind()))
+                        .into(),
+                    empty_bytes: PyBytes::new(py, b"").unbind(),
+                }
+            }
+        }
+    };
+}
+
+names! {
+    dunder_await = "__await__",
+    asgi = "asgi",
+    body = "body",
+    client = "client",
+    done = "done",
+    extensions = "extensions",
+    headers = "headers",
+    http = "http",
+    http_version = "http_version",
+    links = "links",
+    method = "method",
+    more_body = "more_body",
+    more_trailers = "more_trailers",
+    path = "path",
+    query_string = "query_string",
+    raw_path = "raw_path",
+    root_path = "root_path",
+    scheme = "scheme",
+    server = "server",
+    set_exception = "set_exception",
+    set_result = "set_result",
+    state = "state",
+    status = "status",
+    throw = "throw",
+    trailers = "trailers",
+    kind = "type",
+    http_10 = "1.0",
+    http_11 = "1.1",
+    http_request = "http.request",
+    http_disconnect = "http.disconnect",
+    file = "file",
+    offset = "offset",
+    count = "count",
+}

@@ -1,0 +1,196 @@
+//! Scopes: a fresh dict per request, copied from one per connection and filled in.
+
+use std::cell::RefCell;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::{Address, ConnectionInfo, Extensions, Fields, HttpVersion, RequestHead};
+
+use super::names::Names;
+
+/// Fields up to this many bytes are remembered from one request to the next.
+const REMEMBERED: usize = 2048;
+
+/// What the scopes of a worker have in common.
+pub(super) struct ScopeTemplate {
+    asgi: Py<PyDict>,
+    extensions: Py<PyDict>,
+    extensions_with_trailers: Py<PyDict>,
+    root_path: String,
+}
+
+impl ScopeTemplate {
+    pub(super) fn new(py: Python<'_>, root_path: &str, offered: Extensions) -> PyResult<Self> {
+        let asgi = PyDict::new(py);
+        asgi.set_item("version", "3.0")?;
+        asgi.set_item("spec_version", "2.5")?;
+        let extensions = PyDict::new(py);
+        extensions.set_item("http.response.early_hint", PyDict::new(py))?;
+        extensions.set_item("http.response.debug", PyDict::new(py))?;
+        if offered.pathsend {
+            extensions.set_item("http.response.pathsend", PyDict::new(py))?;
+        }
+        if offered.zerocopysend {
+            extensions.set_item("http.response.zerocopysend", PyDict::new(py))?;
+        }
+        let with_trailers = extensions.copy()?;
+        with_trailers.set_item("http.response.trailers", PyDict::new(py))?;
+        Ok(Self {
+            asgi: asgi.unbind(),
+            extensions: extensions.unbind(),
+            extensions_with_trailers: with_trailers.unbind(),
+            root_path: root_path.to_owned(),
+        })
+    }
+
+    /// The part of a scope that a connection's requests share.
+    pub(super) fn connection(&self, py: Python<'_>, names: &Names, info: &ConnectionInfo) -> PyResult<ScopeConnection> {
+        let scope = PyDict::new(py);
+        scope.set_item(&names.kind, &names.http)?;
+        scope.set_item(&names.http_version, &names.http_11)?;
+        scope.set_item(&names.server, server(py, &info.server)?)?;
+        scope.set_item(&names.client, client(py, &info.client)?)?;
+        scope.set_item(&names.scheme, PyString::intern(py, info.scheme))?;
+        scope.set_item(&names.root_path, &self.root_path)?;
+        // The keys that each request sets, so that the copies have room for them.
+        for name in [&names.asgi, &names.method, &names.path, &names.raw_path, &names.query_string, &names.headers, &names.extensions]
+        {
+            scope.set_item(name, py.None())?;
+        }
+        Ok(ScopeConnection { scope: scope.unbind(), fields: RefCell::default() })
+    }
+
+    /// The scope of one request.
+    pub(super) fn request<'py>(
+        &self,
+        py: Python<'py>,
+        names: &Names,
+        connection: &ScopeConnection,
+        head: &RequestHead,
+        state: Option<&Py<PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let scope = connection.scope.bind(py).copy()?;
+        scope.set_item(&names.asgi, self.asgi.bind(py).copy()?)?;
+        if head.version() == HttpVersion::Http10 {
+            scope.set_item(&names.http_version, &names.http_10)?;
+        }
+        match names.methods.iter().find(|(method, _)| *method == head.method()) {
+            Some((_, method)) => scope.set_item(&names.method, method)?,
+            None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
+        }
+        let raw_path = head.raw_path();
+        if self.root_path.is_empty() {
+            scope.set_item(&names.path, path(py, raw_path))?;
+            scope.set_item(&names.raw_path, PyBytes::new(py, raw_path))?;
+        } else {
+            // ASGI: the path includes the root path.
+            let whole = [self.root_path.as_bytes(), raw_path].concat();
+            scope.set_item(&names.path, path(py, &whole))?;
+            scope.set_item(&names.raw_path, PyBytes::new(py, &whole))?;
+        }
+        match head.query() {
+            b"" => scope.set_item(&names.query_string, &names.empty_bytes)?,
+            query => scope.set_item(&names.query_string, PyBytes::new(py, query))?,
+        }
+        scope.set_item(&names.headers, connection.headers(py, head.fields())?)?;
+        let extensions =
+            if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
+        scope.set_item(&names.extensions, extensions.bind(py).copy()?)?;
+        if let Some(state) = state {
+            scope.set_item(&names.state, state.bind(py).copy()?)?;
+        }
+        Ok(scope)
+    }
+}
+
+/// What the scopes of one connection have in common.
+pub struct ScopeConnection {
+    scope: Py<PyDict>,
+    /// The fields of the request before, with the list that was made of them: clients repeat themselves.
+    fields: RefCell<Option<(Fields, Py<PyList>)>>,
+}
+
+impl ScopeConnection {
+    /// A list of its own for each request; the pairs in it cannot be changed and may be shared.
+    fn headers<'py>(&self, py: Python<'py>, fields: &Fields) -> PyResult<Bound<'py, PyList>> {
+        let mut remembered = self.fields.borrow_mut();
+        if let Some((known, list)) = &*remembered
+            && known == fields
+        {
+            return Ok(list.bind(py).get_slice(0, fields.len()));
+        }
+        let list = PyList::empty(py);
+        for (name, value) in fields.iter() {
+            list.append(PyTuple::new(py, [PyBytes::new(py, name), PyBytes::new(py, value)])?)?;
+        }
+        if fields.as_bytes().len() <= REMEMBERED {
+            let copy = list.get_slice(0, fields.len());
+            *remembered = Some((fields.clone(), list.unbind()));
+            return Ok(copy);
+        }
+        Ok(list)
+    }
+}
+
+/// The decoded path: percent-decoded, then UTF-8, where what is no UTF-8 is replaced.
+fn path<'py>(py: Python<'py>, raw: &[u8]) -> Bound<'py, PyString> {
+    if raw.is_ascii() && !raw.contains(&b'%') {
+        // SAFETY: attached; ASCII is UTF-8, and the text is copied.
+        return unsafe {
+            let text = ffi::PyUnicode_FromStringAndSize(raw.as_ptr().cast(), raw.len() as ffi::Py_ssize_t);
+            Bound::from_owned_ptr(py, text).cast_into_unchecked()
+        };
+    }
+    PyString::new(py, &String::from_utf8_lossy(&percent_decode(raw)))
+}
+
+/// RFC 3986 section 2.1; a percent sign that encodes nothing stays.
+fn percent_decode(raw: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while at < raw.len() {
+        let digit = |offset: usize| raw.get(at + offset).and_then(|&byte| (byte as char).to_digit(16));
+        match (raw[at], digit(1), digit(2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, ..) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTuple>> {
+    match address {
+        Address::Ip(address) => (address.ip().to_string(), address.port()).into_pyobject(py),
+        Address::Unix(path) => (path.as_str(), py.None()).into_pyobject(py),
+    }
+}
+
+/// A client behind a Unix socket has no address: ASGI's None.
+fn client<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyAny>> {
+    match address {
+        Address::Ip(_) => server(py, address).map(Bound::into_any),
+        Address::Unix(_) => Ok(py.None().into_bound(py)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_signs_that_encode_nothing_stay() {
+        for (raw, decoded) in
+            [("/a%20b", "/a b"), ("/%", "/%"), ("/%4", "/%4"), ("/%zz", "/%zz"), ("/%C3%A9", "/é"), ("/%2F%2f", "///")]
+        {
+            assert_eq!(percent_decode(raw.as_bytes()), decoded.as_bytes(), "{raw}");
+        }
+    }
+}

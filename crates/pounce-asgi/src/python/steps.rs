@@ -1,0 +1,220 @@
+//! The coroutine that a request's task runs: the application's own, watched.
+//!
+//! It passes every step through and takes note of the end, so that no done-callback, and no turn of the
+//! loop for it, is needed. An application that raises, `SystemExit` included, ends its exchange and nothing
+//! else. Everything but the protocol's methods is the inner coroutine's: `cr_frame`, `cr_await`, names.
+
+use std::ffi::{CStr, c_void};
+use std::rc::Rc;
+
+use pyo3::exceptions::{PyGeneratorExit, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::awaitable::{itself, thrown};
+use super::call::CallState;
+use super::object::{Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
+
+/// The coroutine of one call.
+pub(super) struct Steps {
+    /// An iterator: the application's coroutine, or what its awaitable's `__await__` gave.
+    inner: Py<PyAny>,
+    state: Rc<CallState>,
+}
+
+impl Steps {
+    /// Watches what the application returned.
+    ///
+    /// # Errors
+    /// It is not awaitable.
+    pub(super) fn new(py: Python<'_>, returned: Bound<'_, PyAny>, state: Rc<CallState>) -> PyResult<Self> {
+        // SAFETY: attached; only types are looked at.
+        let is_iterator = unsafe {
+            ffi::Py_IS_TYPE(returned.as_ptr(), &raw mut ffi::PyCoro_Type) != 0
+                || ffi::Py_IS_TYPE(returned.as_ptr(), &raw mut ffi::PyGen_Type) != 0
+        };
+        let inner = if is_iterator {
+            returned
+        } else {
+            let name = &state.kit.names.dunder_await;
+            returned.call_method0(name).map_err(|error| {
+                let Ok(kind) = returned.get_type().qualname() else { return error };
+                PyTypeError::new_err(format!("the application must return an awaitable, it returned {kind}"))
+            })?
+        };
+        let _ = py;
+        Ok(Self { inner: inner.unbind(), state })
+    }
+
+    /// Takes note of an exception that ended the application; returns it where the task must see it too.
+    fn failed(&self, py: Python<'_>, error: PyErr) -> Option<PyErr> {
+        if error.is_instance_of::<PyGeneratorExit>(py) || self.state.is_cancelled(py, &error) {
+            self.state.finish(crate::Outcome::Failed);
+            return Some(error);
+        }
+        self.state.raised(py, error);
+        None
+    }
+
+    /// Ends a step that yielded, returned or raised.
+    fn after(&self, py: Python<'_>, status: ffi::PySendResult, result: *mut ffi::PyObject) -> PyResult<Option<*mut ffi::PyObject>> {
+        match status {
+            ffi::PySendResult::PYGEN_NEXT => Ok(Some(result)),
+            ffi::PySendResult::PYGEN_RETURN => {
+                // SAFETY: a step that returned hands its value over.
+                drop(unsafe { Bound::from_owned_ptr(py, result) });
+                self.state.finish(crate::Outcome::Returned);
+                Ok(None)
+            }
+            ffi::PySendResult::PYGEN_ERROR => self.failed(py, PyErr::fetch(py)).map_or(Ok(None), Err),
+        }
+    }
+}
+
+/// The methods, in memory that CPython may keep pointing to.
+struct Methods([ffi::PyMethodDef; 4]);
+
+// SAFETY: names and functions are constants, and nobody writes to them.
+unsafe impl Sync for Methods {}
+
+static METHODS: Methods = Methods([
+    method_o(c"send", send_method),
+    method_varargs(c"throw", throw),
+    method_noargs(c"close", close),
+    ffi::PyMethodDef::zeroed(),
+]);
+
+impl Payload for Steps {
+    const NAME: &'static CStr = c"pounce.Application";
+
+    fn slots() -> Vec<ffi::PyType_Slot> {
+        vec![
+            slot(ffi::Py_am_await, itself as *mut c_void),
+            slot(ffi::Py_am_send, send as *mut c_void),
+            slot(ffi::Py_tp_iter, itself as *mut c_void),
+            slot(ffi::Py_tp_iternext, next as *mut c_void),
+            slot(ffi::Py_tp_getattro, attribute as *mut c_void),
+            slot(ffi::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
+        ]
+    }
+}
+
+/// One step by way of `am_send`, which is what asyncio's task uses.
+unsafe extern "C" fn send(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    result: *mut *mut ffi::PyObject,
+) -> ffi::PySendResult {
+    // SAFETY: CPython calls this attached, with an object of this type and a place for the result.
+    unsafe {
+        let py = Python::assume_attached();
+        guard(py, ffi::PySendResult::PYGEN_ERROR, || {
+            let steps = payload::<Steps>(object)?;
+            let mut stepped = std::ptr::null_mut();
+            let status = ffi::PyIter_Send(steps.inner.as_ptr(), value, &mut stepped);
+            Ok(match steps.after(py, status, stepped)? {
+                Some(yielded) => {
+                    result.write(yielded);
+                    ffi::PySendResult::PYGEN_NEXT
+                }
+                None => {
+                    result.write(py.None().into_ptr());
+                    ffi::PySendResult::PYGEN_RETURN
+                }
+            })
+        })
+    }
+}
+
+unsafe extern "C" fn next(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: attached, as above.
+    unsafe { step(object, ffi::Py_None()) }
+}
+
+unsafe extern "C" fn send_method(object: *mut ffi::PyObject, value: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: attached, as above.
+    unsafe { step(object, value) }
+}
+
+unsafe fn step(object: *mut ffi::PyObject, value: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: by the callers'.
+    unsafe {
+        match send(object, value, &mut result) {
+            ffi::PySendResult::PYGEN_NEXT => return result,
+            ffi::PySendResult::PYGEN_RETURN => {
+                ffi::Py_DECREF(result);
+                ffi::PyErr_SetNone(ffi::PyExc_StopIteration);
+            }
+            ffi::PySendResult::PYGEN_ERROR => {}
+        }
+    }
+    std::ptr::null_mut()
+}
+
+unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with an object of this type and a tuple.
+    unsafe {
+        let py = Python::assume_attached();
+        guard(py, std::ptr::null_mut(), || {
+            let steps = payload::<Steps>(object)?;
+            let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into_unchecked::<PyTuple>();
+            let inner = steps.inner.bind(py);
+            let stepped = match inner.getattr(&steps.state.kit.names.throw) {
+                Ok(throw) => throw.call1(&arguments),
+                Err(_) => Err(thrown(&arguments)?),
+            };
+            let (status, result) = match stepped {
+                Ok(yielded) => (ffi::PySendResult::PYGEN_NEXT, yielded.into_ptr()),
+                Err(error) if error.is_instance_of::<pyo3::exceptions::PyStopIteration>(py) => {
+                    (ffi::PySendResult::PYGEN_RETURN, py.None().into_ptr())
+                }
+                Err(error) => {
+                    error.restore(py);
+                    (ffi::PySendResult::PYGEN_ERROR, std::ptr::null_mut())
+                }
+            };
+            match steps.after(py, status, result)? {
+                Some(yielded) => Ok(yielded),
+                None => {
+                    ffi::PyErr_SetNone(ffi::PyExc_StopIteration);
+                    Ok(std::ptr::null_mut())
+                }
+            }
+        })
+    }
+}
+
+unsafe extern "C" fn close(object: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let py = Python::assume_attached();
+        guard(py, std::ptr::null_mut(), || {
+            let steps = payload::<Steps>(object)?;
+            let inner = steps.inner.bind(py);
+            if inner.hasattr("close")? {
+                inner.call_method0("close")?;
+            }
+            steps.state.finish(crate::Outcome::Failed);
+            Ok(py.None().into_ptr())
+        })
+    }
+}
+
+/// Attributes of ours first, then the inner coroutine's.
+unsafe extern "C" fn attribute(object: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with an object of this type and a str.
+    unsafe {
+        let own = ffi::PyObject_GenericGetAttr(object, name);
+        if !own.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
+            return own;
+        }
+        ffi::PyErr_Clear();
+        let py = Python::assume_attached();
+        guard(py, std::ptr::null_mut(), || {
+            let inner = payload::<Steps>(object)?.inner.bind(py);
+            Ok(inner.getattr(Bound::from_borrowed_ptr(py, name).cast_into_unchecked::<pyo3::types::PyString>())?.into_ptr())
+        })
+    }
+}

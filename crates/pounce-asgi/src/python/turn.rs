@@ -1,0 +1,210 @@
+//! asyncio's turns, taken from within the runtime that drives the sockets.
+//!
+//! The loop's `_run_once` is asyncio's own: it never waits, because [`Turns`] calls it only when there is
+//! something to do, and the runtime does the waiting for both. What wakes it: a handle made ready by Python
+//! that a connection called, a timer, an event on asyncio's selector, another thread, a signal.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future as _;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyString};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Sleep;
+
+use super::object::Attic;
+
+/// The turns of one asyncio loop.
+pub(super) struct Turns {
+    event_loop: Py<PyAny>,
+    selector: Py<PyAny>,
+    /// `BaseEventLoop._run_once`, bound.
+    run_once: Py<PyAny>,
+    /// The deque of ready handles, one object for the loop's whole life.
+    ready: Py<PyAny>,
+    names: Names,
+    /// A duplicate of the descriptor of asyncio's selector.
+    selector_fd: AsyncFd<OwnedFd>,
+    waker: Waker,
+    sleep: RefCell<Pin<Box<Sleep>>>,
+    /// The timer that comes first, as far as the runtime knows. Only compared, never followed.
+    first_timer: Cell<*mut ffi::PyObject>,
+    /// One moment on both clocks.
+    epoch: (Instant, f64),
+    raised: RefCell<Option<PyErr>>,
+    attic: Arc<Attic>,
+}
+
+struct Names {
+    scheduled: Py<PyString>,
+    when: Py<PyString>,
+    stopping: Py<PyString>,
+    readable: Py<PyString>,
+    found: Py<PyString>,
+}
+
+impl Turns {
+    /// The turns of `event_loop`, a `glue.EventLoop`. Inside the runtime.
+    pub(super) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, attic: &Arc<Attic>) -> PyResult<Rc<Self>> {
+        let py = event_loop.py();
+        let selector = event_loop.getattr("_selector")?;
+        let fd: RawFd = selector.call_method0("fileno")?.extract()?;
+        let time: f64 = event_loop.call_method0("time")?.extract()?;
+        let name = |name| PyString::intern(py, name).unbind();
+        Ok(Rc::new(Self {
+            run_once: event_loop.getattr("_pounce_turn")?.unbind(),
+            ready: event_loop.getattr("_ready")?.unbind(),
+            event_loop: event_loop.clone().unbind(),
+            selector: selector.unbind(),
+            names: Names {
+                scheduled: name("_scheduled"),
+                when: name("_when"),
+                stopping: name("_stopping"),
+                readable: name("readable"),
+                found: name("found"),
+            },
+            selector_fd: watch(fd)?,
+            waker,
+            sleep: RefCell::new(Box::pin(tokio::time::sleep(Duration::ZERO))),
+            first_timer: Cell::new(std::ptr::null_mut()),
+            epoch: (Instant::now(), time),
+            raised: RefCell::new(None),
+            attic: Arc::clone(attic),
+        }))
+    }
+
+    /// Wakes the loop if Python that was called from outside of it left something to do.
+    pub(super) fn look(&self) {
+        // SAFETY: every caller is attached.
+        let py = unsafe { Python::assume_attached() };
+        if self.has_ready(py) || self.first_timer(py) != self.first_timer.get() {
+            self.waker.wake_by_ref();
+        }
+    }
+
+    /// Has the loop raise, as it would had the exception come up in a turn.
+    pub(super) fn raise(&self, error: PyErr) {
+        self.raised.replace(Some(error));
+        self.waker.wake_by_ref();
+    }
+
+    /// Drops what other threads left behind.
+    pub(super) fn sweep(&self) {
+        self.attic.clear();
+    }
+
+    /// Takes turns until the loop is stopped. Polled by the runtime, attached.
+    pub(super) fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<()>> {
+        self.attic.clear();
+        if let Some(error) = self.raised.take() {
+            return Poll::Ready(Err(error));
+        }
+        let mut readable = match self.selector_fd.poll_read_ready(cx) {
+            Poll::Ready(Ok(guard)) => Some(guard),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Pending => None,
+        };
+        let due = !self.first_timer.get().is_null() && self.sleep.borrow_mut().as_mut().poll(cx).is_ready();
+        if readable.is_some() || due || self.has_ready(py) {
+            self.turn(py, readable.is_some())?;
+            if let Some(guard) = &mut readable {
+                let found: usize = self.selector.bind(py).getattr(&self.names.found)?.extract()?;
+                if found == 0 {
+                    guard.clear_ready();
+                } else {
+                    // The selector tells what is still readable as often as it is asked; the runtime hears
+                    // of it only once. So ask until there is nothing.
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        if self.is_stopping(py)? {
+            return Poll::Ready(Ok(()));
+        }
+        self.arm(py, cx)?;
+        if self.has_ready(py) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// One turn of asyncio's loop.
+    fn turn(&self, py: Python<'_>, readable: bool) -> PyResult<()> {
+        self.selector.bind(py).setattr(&self.names.readable, readable)?;
+        match self.run_once.bind(py).call0() {
+            Err(error) if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+                // asyncio lets these two end the loop. The server ends when it is told to, not when a task
+                // of the application's calls sys.exit().
+                tracing::error!(target: "pounce", "a task of the application raised {error}; the server goes on");
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn has_ready(&self, py: Python<'_>) -> bool {
+        let _ = py;
+        // SAFETY: attached, and the deque is alive.
+        unsafe { ffi::PyObject_Size(self.ready.as_ptr()) > 0 }
+    }
+
+    fn is_stopping(&self, py: Python<'_>) -> PyResult<bool> {
+        self.event_loop.bind(py).getattr(&self.names.stopping)?.is_truthy()
+    }
+
+    /// The first timer's handle, not to be followed.
+    fn first_timer(&self, py: Python<'_>) -> *mut ffi::PyObject {
+        let Ok(timers) = self.event_loop.bind(py).getattr(&self.names.scheduled) else {
+            return std::ptr::null_mut();
+        };
+        // SAFETY: attached; `_scheduled` is a list, which the check confirms before its items are read.
+        unsafe {
+            if ffi::PyList_Check(timers.as_ptr()) == 0 || ffi::PyList_Size(timers.as_ptr()) == 0 {
+                return std::ptr::null_mut();
+            }
+            ffi::PyList_GetItem(timers.as_ptr(), 0)
+        }
+    }
+
+    /// Has the runtime wake the loop when its first timer is due.
+    fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
+        let first = self.first_timer(py);
+        if first == self.first_timer.replace(first) || first.is_null() {
+            return Ok(());
+        }
+        // SAFETY: attached, and the handle is still in the list: nothing has run since it was read.
+        let handle = unsafe { Bound::from_borrowed_ptr(py, first) };
+        let when = handle.getattr(&self.names.when)?.cast_into::<PyFloat>()?.value();
+        let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
+        // A timer further off than the clock reaches is looked at again in a year.
+        let deadline = self
+            .epoch
+            .0
+            .checked_add(after)
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 3600));
+        let mut sleep = self.sleep.borrow_mut();
+        sleep.as_mut().reset(deadline.into());
+        if sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+}
+
+/// Has the runtime watch a selector's descriptor.
+fn watch(fd: RawFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the selector that the descriptor belongs to is alive; it is only duplicated.
+    let own = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
+    // SAFETY: the descriptor is the `AsyncFd`'s own, stays open and is never exchanged for another.
+    Ok(unsafe { AsyncFd::register_with_interest(own, Interest::READABLE)? })
+}

@@ -1,0 +1,292 @@
+//! Access log lines: gunicorn's `%(h)s` atoms, granian's `%(addr)s` atoms, or JSON.
+//!
+//! Whatever a client sent is escaped: a log line is one line, and drives no terminal.
+
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use pounce_asgi::{Address, Fields};
+use pounce_config::AccessLogFormat;
+use pounce_worker::AccessRecord;
+
+/// A format, read once.
+pub(super) enum Format {
+    Json,
+    Text(Vec<Part>),
+}
+
+/// A piece of a text format.
+pub(super) enum Part {
+    Literal(Vec<u8>),
+    Atom(Atom),
+    RequestField(Vec<u8>),
+    ResponseField(Vec<u8>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Atom {
+    Client,
+    ClientHost,
+    Dash,
+    Time,
+    RequestLine,
+    Method,
+    Path,
+    Query,
+    Protocol,
+    Status,
+    Bytes,
+    BytesOrDash,
+    Referer,
+    UserAgent,
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    SecondsDecimal,
+    Pid,
+    Scheme,
+}
+
+impl Format {
+    pub(super) fn new(format: &AccessLogFormat) -> Self {
+        match format {
+            AccessLogFormat::Json => Self::Json,
+            AccessLogFormat::Text(format) => Self::Text(parse(format)),
+        }
+    }
+
+    pub(super) fn needs_response_fields(&self) -> bool {
+        matches!(self, Self::Text(parts) if parts.iter().any(|part| matches!(part, Part::ResponseField(_))))
+    }
+
+    /// Writes one line, without its end.
+    pub(super) fn write(&self, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
+        match self {
+            Self::Json => write_json(record, line),
+            Self::Text(parts) => {
+                for part in parts {
+                    match part {
+                        Part::Literal(text) => line.extend_from_slice(text),
+                        Part::Atom(atom) => write_atom(*atom, record, line),
+                        Part::RequestField(name) => field(record.head.fields(), name, line),
+                        Part::ResponseField(name) => field(record.response_fields, name, line),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reads a format. What is no atom stands for itself.
+fn parse(format: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut literal = Vec::new();
+    let mut rest = format;
+    while let Some(start) = rest.find('%') {
+        literal.extend_from_slice(&rest.as_bytes()[..start]);
+        rest = &rest[start..];
+        if let Some((part, length)) = parse_atom(rest) {
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(part);
+            rest = &rest[length..];
+        } else {
+            literal.push(b'%');
+            rest = rest.strip_prefix("%%").unwrap_or(&rest[1..]);
+        }
+    }
+    literal.extend_from_slice(rest.as_bytes());
+    parts.push(Part::Literal(literal));
+    parts
+}
+
+/// `%(name)s`, or with d or f in place of s.
+fn parse_atom(text: &str) -> Option<(Part, usize)> {
+    let inner = text.strip_prefix("%(")?;
+    let end = inner.find(')')?;
+    let conversion = inner.as_bytes().get(end + 1)?;
+    if !matches!(conversion, b's' | b'd' | b'f') {
+        return None;
+    }
+    let name = &inner[..end];
+    let length = 2 + end + 2;
+    if let Some(field) = name.strip_prefix('{') {
+        let (field, kind) = field.split_once('}')?;
+        let field = field.to_ascii_lowercase().into_bytes();
+        return match kind {
+            "i" => Some((Part::RequestField(field), length)),
+            "o" => Some((Part::ResponseField(field), length)),
+            _ => None,
+        };
+    }
+    let atom = match name {
+        "addr" => Atom::Client,
+        "h" => Atom::ClientHost,
+        "l" | "u" => Atom::Dash,
+        "t" | "time" => Atom::Time,
+        "r" => Atom::RequestLine,
+        "m" | "method" => Atom::Method,
+        "U" | "path" => Atom::Path,
+        "q" | "query_string" => Atom::Query,
+        "H" | "protocol" => Atom::Protocol,
+        "s" | "status" => Atom::Status,
+        "B" => Atom::Bytes,
+        "b" => Atom::BytesOrDash,
+        "f" => Atom::Referer,
+        "a" => Atom::UserAgent,
+        "T" => Atom::Seconds,
+        "M" | "dt_ms" => Atom::Milliseconds,
+        "D" => Atom::Microseconds,
+        "L" => Atom::SecondsDecimal,
+        "p" => Atom::Pid,
+        "scheme" => Atom::Scheme,
+        _ => return None,
+    };
+    Some((Part::Atom(atom), length))
+}
+
+fn write_atom(atom: Atom, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
+    let head = record.head;
+    // Writing into a vector cannot fail.
+    let _ = match atom {
+        Atom::Client => write!(line, "{}", record.connection.client),
+        Atom::ClientHost => match &record.connection.client {
+            Address::Ip(address) => write!(line, "{}", address.ip()),
+            unix => write!(line, "{unix}"),
+        },
+        Atom::Dash => write!(line, "-"),
+        Atom::Time => write!(line, "[{}]", common_log_time(SystemTime::now())),
+        Atom::RequestLine => {
+            escape(head.method(), line);
+            line.push(b' ');
+            escape(head.target(), line);
+            write!(line, " HTTP/{}", head.version().as_str())
+        }
+        Atom::Method => return escape(head.method(), line),
+        Atom::Path => return escape(head.raw_path(), line),
+        Atom::Query => return escape(head.query(), line),
+        Atom::Protocol => write!(line, "HTTP/{}", head.version().as_str()),
+        Atom::Status => write!(line, "{}", record.status),
+        Atom::BytesOrDash if record.body_bytes == 0 => write!(line, "-"),
+        Atom::Bytes | Atom::BytesOrDash => write!(line, "{}", record.body_bytes),
+        Atom::Referer => return field(head.fields(), b"referer", line),
+        Atom::UserAgent => return field(head.fields(), b"user-agent", line),
+        Atom::Seconds => write!(line, "{}", record.duration.as_secs()),
+        Atom::Milliseconds => write!(line, "{}", record.duration.as_millis()),
+        Atom::Microseconds => write!(line, "{}", record.duration.as_micros()),
+        Atom::SecondsDecimal => write!(line, "{:.6}", record.duration.as_secs_f64()),
+        Atom::Pid => write!(line, "<{}>", std::process::id()),
+        Atom::Scheme => write!(line, "{}", record.connection.scheme),
+    };
+}
+
+fn field(fields: &Fields, name: &[u8], line: &mut Vec<u8>) {
+    match fields.get_all(name).next() {
+        Some(value) => escape(value, line),
+        None => line.push(b'-'),
+    }
+}
+
+/// Printable ASCII as it is, everything else as `\xNN`; quotes and backslashes so that they end nothing.
+fn escape(bytes: &[u8], line: &mut Vec<u8>) {
+    for &byte in bytes {
+        match byte {
+            b'"' | b'\\' => line.extend_from_slice(&[b'\\', byte]),
+            0x20..=0x7e => line.push(byte),
+            _ => {
+                // Writing into a vector cannot fail.
+                let _ = write!(line, "\\x{byte:02x}");
+            }
+        }
+    }
+}
+
+fn write_json(record: &AccessRecord<'_>, line: &mut Vec<u8>) {
+    let head = record.head;
+    let text = |bytes: &[u8]| {
+        let mut text = String::new();
+        for &byte in bytes {
+            match byte {
+                0x20..=0x7e => text.push(byte as char),
+                _ => text.push_str(&format!("\\x{byte:02x}")),
+            }
+        }
+        text
+    };
+    let value = |name: &[u8]| head.fields().get_all(name).next().map(text);
+    let object = serde_json::json!({
+        "time": rfc3339(SystemTime::now()),
+        "client": record.connection.client.to_string(),
+        "method": text(head.method()),
+        "path": text(head.raw_path()),
+        "query": text(head.query()),
+        "protocol": format!("HTTP/{}", head.version().as_str()),
+        "status": record.status,
+        "bytes": record.body_bytes,
+        "duration_ms": record.duration.as_micros() as f64 / 1000.0,
+        "user_agent": value(b"user-agent"),
+        "referer": value(b"referer"),
+    });
+    // Writing into a vector cannot fail, and neither can an object of strings and numbers.
+    let _ = serde_json::to_writer(line, &object);
+}
+
+/// `20/Nov/2026:18:26:40 +0000`, in UTC.
+fn common_log_time(time: SystemTime) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (year, month, day, seconds) = civil(time);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{day:02}/{}/{year}:{hour:02}:{minute:02}:{second:02} +0000", MONTHS[month - 1])
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    let (year, month, day, seconds) = civil(time);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month, day and second of the day, in UTC: days since 1970 counted in eras of 400 years, whose years
+/// begin in March.
+fn civil(time: SystemTime) -> (u64, usize, u64, u64) {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let days = seconds / 86_400 + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month as usize, day, seconds % 86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(rfc3339(at(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(at(951_782_400)), "2000-02-29T00:00:00Z");
+        assert_eq!(rfc3339(at(1_795_199_199)), "2026-11-20T18:26:39Z");
+        assert_eq!(common_log_time(at(1_795_199_199)), "20/Nov/2026:18:26:39 +0000");
+    }
+
+    #[test]
+    fn control_characters_and_quotes_are_escaped() {
+        let mut line = Vec::new();
+        escape(b"a\"\\\x1b[31m\n\xe9", &mut line);
+        assert_eq!(line, br#"a\"\\\x1b[31m\x0a\xe9"#);
+    }
+
+    #[test]
+    fn what_is_no_atom_stands_for_itself() {
+        let parts = parse("100%% %(nope)s %(h)x %");
+        assert!(matches!(&parts[..], [Part::Literal(text)] if text == b"100% %(nope)s %(h)x %"));
+    }
+}

@@ -1,0 +1,76 @@
+//! What the server says of itself: the banner, where it listens, that it is ready.
+
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use pounce_net::LocalAddr;
+
+/// Says things to the operator: plain lines, or events of the log where that is JSON.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Announcer {
+    pub(crate) json: bool,
+}
+
+impl Announcer {
+    fn say(self, text: &str) {
+        if self.json {
+            tracing::info!(target: "pounce", "{text}");
+        } else {
+            eprintln!("{text}");
+        }
+    }
+
+    pub(crate) fn banner(self, target: &str) {
+        self.say(&format!(
+            "Pounce {} serving {target} on Python, one worker (pid {})",
+            env!("CARGO_PKG_VERSION"),
+            std::process::id()
+        ));
+    }
+
+    pub(crate) fn listening<'a>(self, addresses: impl Iterator<Item = &'a LocalAddr>) {
+        for address in addresses {
+            match address {
+                LocalAddr::Tcp(address) => self.say(&format!("Listening on http://{address}")),
+                LocalAddr::Unix(_) => self.say(&format!("Listening on {address}")),
+            }
+        }
+    }
+
+    pub(crate) fn ready(self, python: &str) {
+        self.say(&format!("READY ({python}); press Ctrl-C to stop"));
+        notify("READY=1");
+    }
+
+    pub(crate) fn stopping(self) {
+        self.say("Stopping: finishing what runs; a second signal stops at once");
+        notify("STOPPING=1");
+    }
+
+    pub(crate) fn reloading(self, what: &str) {
+        self.say(&format!("Reloading: {what} changed"));
+    }
+
+    pub(crate) fn waiting(self) {
+        self.say("Waiting for a change of the files to try again");
+    }
+
+    pub(crate) fn stopped(self) {
+        self.say("Stopped");
+    }
+}
+
+/// Tells systemd (sd_notify(3)). Nobody listening is no fault.
+fn notify(state: &str) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let name = name.to_string_lossy().into_owned();
+    let address = match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&name),
+    };
+    let sent = address
+        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
+    if let Err(error) = sent {
+        tracing::warn!(target: "pounce", "cannot notify {name}: {error}");
+    }
+}

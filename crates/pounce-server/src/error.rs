@@ -1,0 +1,79 @@
+//! Why a server ended otherwise than as asked.
+
+use std::path::PathBuf;
+
+use pounce_asgi::LifespanError;
+use pounce_asgi::python::{InterpreterError, LoadError, RunError};
+use pounce_net::{BindError, EndpointError};
+
+/// What ended a server, with the exit code that tells it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// A bind address could not be read.
+    #[error("{bind:?} is no address to bind: {error}")]
+    Endpoint {
+        /// What was given.
+        bind: String,
+        /// What is wrong with it.
+        error: EndpointError,
+    },
+    /// The environment file could not be used.
+    #[error("cannot use the environment file {path}: {reason}")]
+    EnvFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An address could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// There is no Python to run in.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
+    /// The application could not be imported.
+    #[error("cannot load the application: {0}")]
+    Load(#[from] LoadError),
+    /// The lifespan's startup failed.
+    #[error("startup failed: {0}")]
+    Startup(LifespanError),
+    /// The lifespan's startup took too long.
+    #[error("startup failed: it was not complete after {0:?}")]
+    StartupTimeout(std::time::Duration),
+    /// Sockets or signals could not be watched.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The event loop ended by itself.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl ServerError {
+    /// The exit code: 1 internal, 2 configuration, 3 application, 4 cannot bind.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::System { .. } | Self::Run(_) => 1,
+            Self::Endpoint { .. } | Self::EnvFile { .. } | Self::Interpreter(_) => 2,
+            Self::Load(_) | Self::Startup(_) | Self::StartupTimeout(_) => 3,
+            Self::Bind(_) => 4,
+        }
+    }
+
+    /// What may help, if anything is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Bind(error) => error.hint()?,
+            Self::Interpreter(error) => error.hint(),
+            Self::Load(error) => error.hint.clone(),
+            Self::StartupTimeout(_) => "Give it longer with --timeout-startup SECONDS.".to_owned(),
+            _ => String::new(),
+        };
+        (!hint.is_empty()).then_some(hint)
+    }
+}

@@ -1,0 +1,89 @@
+//! The listeners of a server: bound, or inherited from the program that executed this one.
+
+use std::os::fd::{AsRawFd as _, RawFd};
+
+use pounce_config::ListenConfig;
+use pounce_net::{BindOptions, Endpoint, Family, Listener, LocalAddr, bind};
+
+use crate::error::ServerError;
+
+/// How a reloading server tells its successor about listeners: `fd:family`, separated by commas.
+const INHERITED: &str = "_POUNCE_LISTENERS";
+
+/// Open listeners. Unix sockets are unlinked with [`Listeners::unlink`].
+pub(crate) struct Listeners {
+    listeners: Vec<Listener>,
+    /// Whether another program bound them, and left their files to us.
+    inherited: bool,
+}
+
+impl Listeners {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// An address is malformed or cannot be bound.
+    pub(crate) fn open(config: &ListenConfig) -> Result<Self, ServerError> {
+        if let Some(listeners) = inherited() {
+            return Ok(Self { listeners, inherited: true });
+        }
+        let options =
+            BindOptions { backlog: config.backlog, unix_mode: config.uds_permissions, ..BindOptions::default() };
+        let mut listeners = Vec::new();
+        for name in &config.binds {
+            let endpoint: Endpoint =
+                name.parse().map_err(|error| ServerError::Endpoint { bind: name.clone(), error })?;
+            listeners.extend(bind(&endpoint, &options)?);
+        }
+        Ok(Self { listeners, inherited: false })
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &LocalAddr> {
+        self.listeners.iter().map(Listener::local_addr)
+    }
+
+    /// Duplicates, for a worker to serve and close.
+    ///
+    /// # Errors
+    /// The process is out of descriptors.
+    pub(crate) fn duplicate(&self) -> std::io::Result<Vec<Listener>> {
+        self.listeners.iter().map(Listener::try_clone).collect()
+    }
+
+    /// The variable by which a program that is executed in our place finds the listeners.
+    ///
+    /// # Errors
+    /// A descriptor cannot be made to survive that.
+    pub(crate) fn hand_over(&self) -> std::io::Result<(&'static str, String)> {
+        let mut value = Vec::new();
+        for listener in &self.listeners {
+            listener.set_inheritable(true)?;
+            value.push(format!("{}:{}", listener.as_raw_fd(), listener.family()));
+        }
+        Ok((INHERITED, value.join(",")))
+    }
+
+    /// Removes the files of our Unix sockets.
+    pub(crate) fn unlink(&self) {
+        for listener in &self.listeners {
+            let removed = match listener.local_addr() {
+                LocalAddr::Unix(path) if self.inherited => std::fs::remove_file(path).map(|()| true),
+                _ => listener.unlink(),
+            };
+            if let Err(error) = removed {
+                tracing::warn!(target: "pounce", "cannot remove the socket {}: {error}", listener.local_addr());
+            }
+        }
+    }
+}
+
+fn inherited() -> Option<Vec<Listener>> {
+    let value = std::env::var(INHERITED).ok()?;
+    value
+        .split(',')
+        .map(|entry| {
+            let (fd, family) = entry.split_once(':')?;
+            let (fd, family): (RawFd, Family) = (fd.parse().ok()?, family.parse().ok()?);
+            Listener::from_raw_fd(fd, Some(family)).ok()
+        })
+        .collect()
+}

@@ -1,0 +1,35 @@
+//! The server's own log: what happens to the server and to the application, on stderr.
+
+use std::io::IsTerminal as _;
+
+use pounce_config::{LogConfig, LogFormat, LogLevel};
+use tracing::level_filters::LevelFilter;
+
+/// Installs the log for this process. A second installation is not heard.
+pub(crate) fn install(config: &LogConfig) {
+    let level = match config.level {
+        LogLevel::Critical | LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let colors = config.colors.unwrap_or_else(|| std::io::stderr().is_terminal());
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(colors);
+    let installed = if is_json(config) {
+        tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
+    } else {
+        tracing::subscriber::set_global_default(builder.finish())
+    };
+    // Another one is there: the program that embeds the server has chosen its own.
+    drop(installed);
+}
+
+/// Whether events are JSON objects, one a line.
+pub(crate) fn is_json(config: &LogConfig) -> bool {
+    config.format == LogFormat::Json
+}

@@ -1,0 +1,145 @@
+//! `--reload`: watching files, and executing the program again in our place.
+//!
+//! A fresh process is the only truly fresh import. The listeners stay open across it, so that nobody is
+//! refused meanwhile.
+
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use notify::{EventKind, RecursiveMode, Watcher as _};
+use pounce_config::ReloadConfig;
+
+use crate::listeners::Listeners;
+
+/// Watches what the configuration names and calls `changed` once, with a file that changed, after the files
+/// have been quiet for the configured delay. Watching ends when the result is dropped.
+///
+/// # Errors
+/// A folder cannot be watched.
+pub(crate) fn watch(
+    config: &ReloadConfig,
+    default_dir: &Path,
+    changed: impl FnOnce(String) + Send + 'static,
+) -> notify::Result<Watching> {
+    let (sender, events) = mpsc::channel();
+    let mut watcher = notify::recommended_watcher(sender)?;
+    let dirs: Vec<PathBuf> = if config.dirs.is_empty() { vec![default_dir.to_owned()] } else { config.dirs.clone() };
+    for dir in &dirs {
+        watcher.watch(dir, RecursiveMode::Recursive)?;
+    }
+    let (include, exclude, delay) = (config.include.clone(), config.exclude.clone(), config.delay);
+    let counts = move |path: &Path| {
+        let matches = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, path));
+        matches(&include) && !matches(&exclude) && !is_hidden(path, &dirs)
+    };
+    thread::Builder::new().name("pounce-reload".to_owned()).spawn(move || {
+        if let Some(path) = wait(&events, delay, &counts) {
+            changed(path.display().to_string());
+        }
+    })?;
+    Ok(Watching { _watcher: watcher })
+}
+
+/// Files are watched for as long as this lives.
+pub(crate) struct Watching {
+    _watcher: notify::RecommendedWatcher,
+}
+
+/// Waits for a change that counts, and then for quiet. None when watching has ended.
+fn wait(
+    events: &mpsc::Receiver<notify::Result<notify::Event>>,
+    delay: Duration,
+    counts: &dyn Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    let relevant = |event: notify::Result<notify::Event>| {
+        let event = event.ok()?;
+        if matches!(event.kind, EventKind::Access(_)) {
+            return None;
+        }
+        event.paths.into_iter().find(|path| counts(path))
+    };
+    let first = loop {
+        if let Some(path) = relevant(events.recv().ok()?) {
+            break path;
+        }
+    };
+    loop {
+        match events.recv_timeout(delay) {
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Some(first),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// Executes this program again, with the same arguments and the same listeners. Returns only on failure.
+pub(crate) fn execute_again(listeners: &Listeners) -> std::io::Error {
+    let prepared = std::env::current_exe().and_then(|program| Ok((program, listeners.hand_over()?)));
+    match prepared {
+        Ok((program, (name, value))) => {
+            Command::new(program).args(std::env::args_os().skip(1)).env(name, value).exec()
+        }
+        Err(error) => error,
+    }
+}
+
+/// Folders that tools keep for themselves (`.git`, `.venv`, `__pycache__`) hold nothing of the application's.
+fn is_hidden(path: &Path, dirs: &[PathBuf]) -> bool {
+    let inside = dirs.iter().find_map(|dir| path.strip_prefix(dir).ok()).unwrap_or(path);
+    inside.parent().is_some_and(|parent| {
+        parent.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy();
+            part.starts_with('.') && part.len() > 1 && part != ".." || part == "__pycache__"
+        })
+    })
+}
+
+/// Whether a pattern with `*` and `?` fits the file's name or, if the pattern has a slash, the end of its path.
+fn glob(pattern: &str, path: &Path) -> bool {
+    if pattern.contains('/') {
+        return fits(&format!("*{}", pattern.trim_start_matches("./")), &path.to_string_lossy());
+    }
+    fits(pattern, &path.file_name().unwrap_or(OsStr::new("")).to_string_lossy())
+}
+
+fn fits(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            (0..=text.len()).filter(|&at| text.is_char_boundary(at)).any(|at| fits(rest, &text[at..]))
+        }
+        Some(first) => {
+            let mut text = text.chars();
+            text.next().is_some_and(|found| first == '?' || first == found)
+                && fits(&pattern[first.len_utf8()..], text.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_fit_names_and_the_ends_of_paths() {
+        assert!(glob("*.py", Path::new("/a/b/c.py")));
+        assert!(!glob("*.py", Path::new("/a/b/c.pyc")));
+        assert!(glob("?.py", Path::new("c.py")));
+        assert!(glob("b/*.py", Path::new("/a/b/c.py")));
+        assert!(!glob("x/*.py", Path::new("/a/b/c.py")));
+    }
+
+    #[test]
+    fn what_tools_keep_for_themselves_is_hidden() {
+        let dirs = [PathBuf::from("/home/.config/app")];
+        assert!(!is_hidden(Path::new("/home/.config/app/a.py"), &dirs));
+        assert!(is_hidden(Path::new("/home/.config/app/.venv/lib/a.py"), &dirs));
+        assert!(is_hidden(Path::new("/home/.config/app/__pycache__/a.py"), &dirs));
+    }
+}

@@ -1,0 +1,92 @@
+//! The public face: a server that can be run once, and stopped from any thread.
+
+use std::sync::Arc;
+
+use pounce_config::ServerConfig;
+use tokio::sync::watch;
+
+use crate::error::ServerError;
+use crate::life;
+
+/// What the server is asked to do, in the order of urgency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Request {
+    /// Serve.
+    Run,
+    /// Stop serving and execute the program again.
+    Reload,
+    /// Stop.
+    Stop,
+}
+
+/// A server, configured and not yet running.
+#[derive(Debug)]
+pub struct Server {
+    config: ServerConfig,
+    handle: ServerHandle,
+}
+
+impl Server {
+    /// A server for a configuration.
+    pub fn new(config: ServerConfig) -> Self {
+        Self { config, handle: ServerHandle { request: Arc::new(watch::Sender::new(Request::Run)) } }
+    }
+
+    /// What stops the server, for other threads to keep.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+
+    /// Serves until the server is stopped, by a signal or by its handle. Blocks. Once per process, because
+    /// CPython is started and ended by it; the calling thread becomes Python's main thread.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub fn run(self) -> Result<(), ServerError> {
+        life::run(self.config, self.handle)
+    }
+}
+
+/// Stops a server, from any thread.
+#[derive(Debug, Clone)]
+pub struct ServerHandle {
+    request: Arc<watch::Sender<Request>>,
+}
+
+impl ServerHandle {
+    /// Asks the server to drain and stop. May be called any number of times, and before
+    /// [`Server::run`], which then returns at once.
+    pub fn shutdown(&self) {
+        self.ask(Request::Stop);
+    }
+
+    /// Raises the request; a lesser one is not heard any more.
+    pub(crate) fn ask(&self, request: Request) {
+        self.request.send_if_modified(|current| {
+            let more = request > *current;
+            if more {
+                *current = request;
+            }
+            more
+        });
+    }
+
+    pub(crate) fn asked(&self) -> Request {
+        *self.request.borrow()
+    }
+
+    /// Waits until the server is asked to stop serving.
+    pub(crate) async fn stopped(&self) {
+        let mut requests = self.request.subscribe();
+        // The sender is this handle's own: it cannot be gone.
+        let _ = requests.wait_for(|request| *request > Request::Run).await;
+    }
+
+    /// The same, for a thread that has nothing else to do.
+    pub(crate) fn wait(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(self.stopped());
+        }
+    }
+}

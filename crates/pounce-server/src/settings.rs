@@ -1,0 +1,74 @@
+//! The configuration in the terms of the crates below.
+
+use std::path::{Path, PathBuf};
+
+use pounce_asgi::Extensions;
+use pounce_asgi::python::{AppOptions, Interface, InterpreterOptions, LifespanMode};
+use pounce_config as config;
+use pounce_worker::Settings;
+use pounce_worker::http1::Limits;
+
+/// What the worker is told.
+pub(crate) fn worker(config: &config::ServerConfig) -> Settings {
+    let http = &config.http;
+    let count = |limit: Option<std::num::NonZeroU64>| limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX));
+    Settings {
+        limits: Limits {
+            request_line: http.limit_request_line,
+            fields: http.limit_request_fields,
+            header_size: http.limit_header_size,
+            body: http.limit_request_body.map(std::num::NonZeroU64::get),
+        },
+        keep_alive_timeout: http.timeout_keep_alive,
+        header_timeout: http.timeout_header,
+        body_timeout: http.timeout_body,
+        write_timeout: http.timeout_write,
+        graceful_timeout: config.lifecycle.timeout_graceful_shutdown,
+        max_connections: count(http.limit_connections),
+        max_concurrency: count(http.limit_concurrency),
+        date_header: http.date_header,
+        server_header: http.server_header,
+        headers: http.headers.clone(),
+    }
+}
+
+/// How the application is called.
+pub(crate) fn application(config: &config::ServerConfig) -> AppOptions {
+    let app = &config.app;
+    let offers = |extension| app.extensions.contains(&extension);
+    AppOptions {
+        interface: match app.interface {
+            config::Interface::Auto => Interface::Auto,
+            config::Interface::Asgi2 => Interface::Asgi2,
+            config::Interface::Asgi3 => Interface::Asgi3,
+        },
+        lifespan: match config.lifecycle.lifespan {
+            config::LifespanMode::Auto => LifespanMode::Auto,
+            config::LifespanMode::On => LifespanMode::On,
+            config::LifespanMode::Off => LifespanMode::Off,
+        },
+        root_path: app.root_path.clone(),
+        extensions: Extensions {
+            pathsend: offers(config::AsgiExtension::PathSend),
+            zerocopysend: offers(config::AsgiExtension::ZeroCopySend),
+        },
+        debug: app.debug,
+    }
+}
+
+/// Where the interpreter finds its packages.
+pub(crate) fn interpreter(config: &config::ServerConfig) -> InterpreterOptions {
+    InterpreterOptions {
+        python: config.app.python.clone(),
+        virtual_env: std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty()).map(PathBuf::from),
+        project: Some(app_dir(config)),
+    }
+}
+
+/// The folder that comes first on `sys.path`, absolute.
+pub(crate) fn app_dir(config: &config::ServerConfig) -> PathBuf {
+    let named = config.app.app_dir.as_deref().unwrap_or(Path::new("."));
+    let absolute = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
+    // `absolute` keeps a trailing dot, which would look odd in tracebacks.
+    absolute.components().collect()
+}

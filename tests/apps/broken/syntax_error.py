@@ -1,0 +1,4 @@
+"""Cannot be compiled."""
+
+def app(scope, receive, send:
+    pass

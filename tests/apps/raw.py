@@ -1,0 +1,221 @@
+"""An application without a framework: echoes, streams, sizes, delays and a look at the scope."""
+
+import asyncio
+import contextvars
+import os
+import sys
+
+from kit import (
+    body, describe_error, note, query, read_body, respond, respond_json, router, routes_of, start,
+)
+
+EVENTS = {}
+LEAK = contextvars.ContextVar("LEAK", default="clean")
+
+
+def plain(value):
+    """A value as JSON can hold it: bytes as latin-1 text."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+
+
+def type_names(values):
+    return [type(value).__name__ for value in values or ()]
+
+
+async def hello(scope, receive, send):
+    await respond(send, b"hello")
+
+
+async def scope(scope, receive, send, *rest):
+    headers = list(scope["headers"])
+    await respond_json(send, {
+        "scope": plain(dict(scope)),
+        "types": {key: type(value).__name__ for key, value in scope.items()},
+        "header_types": sorted({name for pair in headers for name in type_names(pair)}),
+        "header_lengths": sorted({len(pair) for pair in headers}),
+        "client_types": type_names(scope.get("client")),
+        "server_types": type_names(scope.get("server")),
+    })
+
+
+async def echo(scope, receive, send, *rest):
+    content = await read_body(receive)
+    if content is not None:
+        await respond(send, content)
+
+
+async def echo_stream(scope, receive, send):
+    await start(send)
+    more = True
+    while more:
+        message = await receive()
+        more = message.get("more_body", False)
+        await body(send, message.get("body", b""), more)
+
+
+async def count(scope, receive, send, token=None):
+    """Reads the body without keeping it, and answers with its size."""
+    total, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return note(token, f"disconnect after {total}")
+        total += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    await respond(send, str(total))
+
+
+async def status(scope, receive, send, code):
+    await respond(send, b"status " + code.encode(), int(code))
+
+
+async def bare_status(scope, receive, send, code):
+    """A status with a body but without any header."""
+    await start(send, int(code))
+    await body(send, b"body of " + code.encode())
+
+
+async def no_body_key(scope, receive, send):
+    """Messages with nothing but what ASGI requires."""
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body"})
+
+
+async def header(scope, receive, send, name):
+    """A response with one header of the client's choice."""
+    value = query(scope, "value").encode("latin-1")
+    await respond(send, b"with header", headers=[(name.encode("latin-1"), value)])
+
+
+async def stream(scope, receive, send, chunks, size):
+    await start(send, headers=[(b"content-type", b"text/plain")])
+    block = b"x" * int(size)
+    for _ in range(int(chunks)):
+        await body(send, block, True)
+    await body(send)
+
+
+async def progress(scope, receive, send, token, chunks, size):
+    """Streams, and notes how far it came: send must wait for a client that does not read."""
+    await start(send)
+    block = b"x" * int(size)
+    try:
+        for sent in range(int(chunks)):
+            await body(send, block, True)
+            note(token, sent + 1)
+        await body(send)
+        note(token, "done")
+    except BaseException as error:
+        note(token, "error " + describe_error(error))
+        raise
+
+
+async def big(scope, receive, send, size):
+    await respond(send, b"x" * int(size))
+
+
+async def two_parts(scope, receive, send):
+    await start(send, headers=[(b"content-length", b"10")])
+    await body(send, b"first", True)
+    await body(send, b"-last")
+
+
+async def empty_parts(scope, receive, send):
+    await start(send)
+    for part in (b"", b"one", b"", b"two", b""):
+        await body(send, part, True)
+    await body(send)
+
+
+async def own_chunked(scope, receive, send):
+    """The application names the transfer coding itself."""
+    await start(send, headers=[(b"transfer-encoding", b"chunked")])
+    await body(send, b"coded by the server")
+
+
+async def sleep(scope, receive, send, seconds, token=None):
+    if token:
+        note(token, "began")
+    try:
+        await asyncio.sleep(float(seconds))
+    except asyncio.CancelledError:
+        if token:
+            note(token, "cancelled")
+        raise
+    await respond(send, f"slept {seconds}")
+
+
+async def wait(scope, receive, send, token):
+    """Answers when somebody asks for /open/TOKEN."""
+    event = EVENTS.setdefault(token, asyncio.Event())
+    note(token, "waiting")
+    await event.wait()
+    await respond(send, b"opened")
+
+
+async def wait_then_count(scope, receive, send, token):
+    """Leaves the request body alone until somebody asks for /open/TOKEN."""
+    event = EVENTS.setdefault(token, asyncio.Event())
+    note(token, "waiting")
+    await event.wait()
+    await count(scope, receive, send, token)
+
+
+async def open(scope, receive, send, token):
+    EVENTS.setdefault(token, asyncio.Event()).set()
+    await respond(send, b"opened")
+
+
+async def ignore_body(scope, receive, send):
+    await respond(send, b"not read")
+
+
+async def receive_then_answer(scope, receive, send, token):
+    """For 100-continue: notes before the first receive, then echoes."""
+    note(token, "called")
+    await asyncio.sleep(0.2)
+    note(token, "receives")
+    await respond(send, await read_body(receive) or b"")
+
+
+async def watch(scope, receive, send, token):
+    """Reads the body, then waits for the client to leave without ever answering."""
+    note(token, "began")
+    while True:
+        message = await receive()
+        note(token, message["type"])
+        if message["type"] == "http.disconnect":
+            return
+
+
+async def context(scope, receive, send, value):
+    """What a previous request left in the context, if anything."""
+    before = LEAK.get()
+    LEAK.set(value)
+    await asyncio.sleep(0)
+    await respond(send, f"{before} {LEAK.get()}")
+
+
+async def counted(scope, receive, send, file, number):
+    """Writes the number down first, in the working directory: a test learns which requests began."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "w") as log:
+        log.write(number + "\n")
+    await asyncio.sleep(0.003)
+    await respond(send, number)
+
+
+async def environ(scope, receive, send, name):
+    await respond(send, os.environ.get(name, "unset"))
+
+
+async def python(scope, receive, send):
+    await respond_json(send, {"prefix": sys.prefix, "path": sys.path, "executable": sys.executable})
+
+
+app = router(routes_of(globals()))

@@ -1,0 +1,25 @@
+"""Looks at its scope as frameworks do: whole, and with changes of its own."""
+
+from kit import lifespan, respond_json
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return await lifespan(receive, send)
+    await respond_json(send, {key: scope[key] for key in ("root_path", "path")})
+
+
+async def vandal(scope, receive, send):
+    """Answers with the scope, and ruins everything in it that can be changed."""
+    if scope["type"] == "lifespan":
+        return await lifespan(receive, send)
+    await respond_json(send, {key: repr(value) for key, value in sorted(scope.items())})
+    scope["asgi"]["version"] = "ruined"
+    scope["extensions"].clear()
+    scope["extensions"]["ruined"] = {}
+    scope["headers"] = [(b"x-ruined", b"1")]
+    scope["path"] = scope["root_path"] = "/ruined"
+    scope["ruined"] = True
+    if "state" in scope:
+        scope["state"]["ruined"] = True
+    del scope["query_string"]

@@ -1,0 +1,217 @@
+//! One connection to the server, over TCP or a Unix socket: "send this, expect that".
+
+use crate::response::{Response, Responses};
+use crate::wait::PATIENCE;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// A connection. Every wait on it is bounded.
+#[derive(Debug)]
+pub struct Client {
+    responses: Responses<Stream>,
+}
+
+/// The transport of a connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Client {
+    /// Connects to a TCP address.
+    pub fn tcp(address: SocketAddr) -> Self {
+        Self::try_tcp(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
+    }
+
+    /// Connects to a TCP address, or says why not.
+    pub fn try_tcp(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        Ok(Self::over(Stream::Tcp(stream)))
+    }
+
+    /// Connects with a receive buffer of about `size` bytes, so that a reader that stops is noticed soon.
+    pub fn tcp_with_receive_buffer(address: SocketAddr, size: usize) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None);
+        let socket = socket.expect("sockets can be made");
+        socket.set_recv_buffer_size(size).expect("any size is taken as a hint");
+        socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Self::over(Stream::Tcp(socket.into()))
+    }
+
+    /// Connects to a Unix socket.
+    pub fn unix(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap_or_else(|error| panic!("connect to {path:?}: {error}"));
+        Self::over(Stream::Unix(stream))
+    }
+
+    fn over(stream: Stream) -> Self {
+        let client = Self { responses: Responses::over(stream) };
+        client.stream().set_timeouts(PATIENCE);
+        client
+    }
+
+    fn stream(&self) -> &Stream {
+        self.responses.source_ref()
+    }
+
+    /// Sends bytes, all of them.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.try_send(bytes).expect("the server takes what is sent");
+        self
+    }
+
+    /// Sends bytes, or says why not: a server that refuses a request may close before it was sent.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.responses.source().write_all(bytes.as_ref())
+    }
+
+    /// Sends each piece by itself, with a pause between them so that they arrive apart.
+    pub fn send_split<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> &mut Self {
+        for piece in pieces {
+            self.send(piece);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self
+    }
+
+    /// Sends `block` again and again until the server closes, stops reading for `patience`, or `limit`
+    /// bytes are sent; gives the number of bytes sent.
+    pub fn pump(&mut self, block: &[u8], limit: usize, patience: Duration) -> usize {
+        self.stream().set_write_timeout(patience);
+        let mut sent = 0;
+        while sent < limit {
+            let from = sent % block.len();
+            let to = block.len().min(from + limit - sent);
+            match self.responses.source().write(&block[from..to]) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => sent += count,
+            }
+        }
+        self.stream().set_write_timeout(PATIENCE);
+        sent
+    }
+
+    /// Sends a GET for `target` that keeps the connection.
+    pub fn get(&mut self, target: &str) -> &mut Self {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"))
+    }
+
+    /// Reads one response to a request of any method but HEAD.
+    pub fn response(&mut self) -> Response {
+        self.responses.response()
+    }
+
+    /// Reads a response to HEAD: the head alone.
+    pub fn response_to_head(&mut self) -> Response {
+        self.responses.head()
+    }
+
+    /// Reads a status line and headers, and leaves the body unread.
+    pub fn head(&mut self) -> Response {
+        self.responses.head()
+    }
+
+    /// Reads exactly `count` bytes.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        self.responses.take(count)
+    }
+
+    /// Reads everything until the server closes.
+    pub fn rest(&mut self) -> Vec<u8> {
+        self.responses.rest()
+    }
+
+    /// Waits until the server closes, having sent nothing more.
+    pub fn expect_closed(&mut self) {
+        let rest = self.rest();
+        assert!(rest.is_empty(), "expected the end, got {:?}", String::from_utf8_lossy(&rest));
+    }
+
+    /// Shows that the server neither sends nor closes for `time`.
+    pub fn expect_silence(&mut self, time: Duration) {
+        assert!(self.responses.unread().is_empty(), "unread: {:?}", self.responses.unread());
+        self.stream().set_read_timeout(time);
+        let mut block = [0; 1024];
+        match self.responses.source().read(&mut block) {
+            Ok(0) => panic!("closed instead of staying silent"),
+            Ok(count) => panic!("not silent: {:?}", String::from_utf8_lossy(&block[..count])),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => panic!("{error} instead of silence"),
+        }
+        self.stream().set_read_timeout(PATIENCE);
+    }
+
+    /// Waits for a byte, and says whether there is one before the end.
+    pub fn has_more(&mut self) -> bool {
+        !self.responses.unread().is_empty() || self.responses.fill()
+    }
+
+    /// A second handle on the connection, to send from one thread and read from another.
+    pub fn other_half(&self) -> Self {
+        let stream = match self.stream() {
+            Stream::Tcp(stream) => stream.try_clone().map(Stream::Tcp),
+            Stream::Unix(stream) => stream.try_clone().map(Stream::Unix),
+        };
+        Self::over(stream.expect("an open socket can be duplicated"))
+    }
+
+    /// Goes away at once: with unread or unsent data the server sees a reset.
+    pub fn abort(self) {
+        if let Stream::Tcp(stream) = self.stream() {
+            let socket = socket2::SockRef::from(stream);
+            socket.set_linger(Some(Duration::ZERO)).expect("an open socket takes options");
+        }
+    }
+}
+
+impl Stream {
+    fn set_timeouts(&self, limit: Duration) {
+        self.set_read_timeout(limit);
+        self.set_write_timeout(limit);
+    }
+
+    fn set_read_timeout(&self, limit: Duration) {
+        let set = match self {
+            Self::Tcp(stream) => stream.set_read_timeout(Some(limit)),
+            Self::Unix(stream) => stream.set_read_timeout(Some(limit)),
+        };
+        set.expect("timeouts are not zero");
+    }
+
+    fn set_write_timeout(&self, limit: Duration) {
+        let set = match self {
+            Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
+            Self::Unix(stream) => stream.set_write_timeout(Some(limit)),
+        };
+        set.expect("timeouts are not zero");
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(block),
+            Self::Unix(stream) => stream.read(block),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(block),
+            Self::Unix(stream) => stream.write(block),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! What applications wrote down about what happened to them, under a token of the test's own. The
+//! applications of `tests/apps` serve them at `/notes/TOKEN`.
+
+use crate::server::Server;
+use crate::wait::{PATIENCE, within};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A token that no other test uses.
+pub fn token() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Server {
+    /// The notes written under `token` so far.
+    pub fn notes(&self, token: &str) -> Vec<String> {
+        let notes = self.get(&format!("/notes/{token}")).expect(200).json();
+        let notes = notes.as_array().expect("a list of notes");
+        notes.iter().map(|note| note.as_str().expect("notes are strings").to_owned()).collect()
+    }
+
+    /// Waits until a note under `token` starts with `start`, and gives it.
+    pub fn wait_note(&self, token: &str, start: &str) -> String {
+        let mut last = Vec::new();
+        let found = within(PATIENCE, || {
+            last = self.notes(token);
+            last.iter().find(|note| note.starts_with(start)).cloned()
+        });
+        found.unwrap_or_else(|| panic!("no note starts with {start:?}: {last:?}\n{}", self.stderr()))
+    }
+}

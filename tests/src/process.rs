@@ -1,0 +1,27 @@
+//! Memory and file descriptors of a process, read from `/proc`.
+
+use std::fs;
+
+/// Resident memory in KiB.
+pub fn rss_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a live process has VmRSS");
+    line.split_whitespace().nth(1).and_then(|field| field.parse().ok()).expect("VmRSS is a number of kB")
+}
+
+/// The number of open file descriptors.
+pub fn fd_count(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs and is ours").count()
+}
+
+/// The largest receive buffer, in bytes, that the kernel gives a TCP socket without being asked.
+pub fn largest_receive_buffer() -> usize {
+    let limits = fs::read_to_string("/proc/sys/net/ipv4/tcp_rmem").unwrap_or_default();
+    limits.split_whitespace().nth(2).and_then(|field| field.parse().ok()).unwrap_or(6 << 20)
+}
+
+/// The largest send buffer, in bytes, that the kernel gives a TCP socket without being asked.
+pub fn largest_send_buffer() -> usize {
+    let limits = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
+    limits.split_whitespace().nth(2).and_then(|field| field.parse().ok()).unwrap_or(4 << 20)
+}

@@ -1,0 +1,57 @@
+//! What applications do with threads, processes, sockets and signals works as on asyncio's own loop.
+
+use pounce_tests::python::has;
+use pounce_tests::{Options, Server};
+use std::sync::OnceLock;
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(Options::app("asyncio_io:app")))
+}
+
+fn answers(target: &str, wanted: &str) {
+    assert_eq!(server().get(target).expect(200).text(), wanted, "{target}");
+}
+
+#[test]
+fn threads_work_and_find_their_way_back() {
+    answers("/executor", "True 45");
+    answers("/thread-safe", "True");
+    answers("/coroutine-threadsafe", "from the loop");
+}
+
+#[test]
+fn a_thread_has_the_context_of_its_request_and_its_exceptions_come_back() {
+    answers("/to-thread", "somebody");
+    answers("/to-thread-raises", "in the thread");
+}
+
+#[test]
+fn anyio_s_threads_reach_the_loop() {
+    if has("anyio") {
+        answers("/anyio-to-thread", "[42, 42, 42]");
+    }
+}
+
+#[test]
+fn subprocesses_run_and_are_waited_for() {
+    answers("/subprocess", "PIPED 7");
+    answers("/shell", "9");
+}
+
+#[test]
+fn file_descriptors_can_be_watched() {
+    answers("/reader-and-writer", "over the pair True True False");
+}
+
+#[test]
+fn sockets_of_asyncio_work_beside_the_server_s() {
+    answers("/streams", "LINE\n");
+    answers("/datagrams", "datagram");
+    answers("/resolve", "('127.0.0.1', 80)");
+}
+
+#[test]
+fn an_application_can_handle_a_signal_of_its_own() {
+    answers("/signal-handler", "handled True");
+}

@@ -1,0 +1,97 @@
+//! Applications that cannot be imported: exit code 3, and a message that says which part failed.
+
+use pounce_tests::{Exit, Options, Server};
+use std::path::Path;
+
+fn start(app: &str) -> Exit {
+    Server::run(Options::app(app))
+}
+
+fn start_broken(app: &str) -> Exit {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/broken");
+    Server::run(Options::app(app).app_dir(&folder))
+}
+
+/// Shows that the server gave up over the import, that the message has every one of `parts`, and that
+/// neither Rust's own words nor a readiness line are among it.
+fn could_not_import(exit: &Exit, parts: &[&str]) {
+    assert_eq!(exit.code, Some(3), "{exit:?}");
+    for part in parts {
+        assert!(exit.stderr.contains(part), "{part:?} not in\n{}", exit.stderr);
+    }
+    assert!(exit.stderr.contains("error"), "{}", exit.stderr);
+    for part in ["panicked", "RUST_BACKTRACE", "READY"] {
+        assert!(!exit.stderr.contains(part), "{part:?} in\n{}", exit.stderr);
+    }
+}
+
+#[test]
+fn a_module_that_is_not_there_is_named_with_what_was_searched() {
+    let exit = start("no_such_module:app");
+    could_not_import(&exit, &["no_such_module", "apps"]);
+}
+
+#[test]
+fn a_module_whose_name_is_nearly_right_is_told_from_one_that_fails_inside() {
+    could_not_import(&start("raw.inner:app"), &["raw.inner"]);
+    could_not_import(&start("no_such_package.module:app"), &["no_such_package"]);
+}
+
+#[test]
+fn a_syntax_error_is_shown_with_its_line() {
+    could_not_import(&start_broken("syntax_error:app"), &["SyntaxError", "syntax_error.py", "def app(scope"]);
+}
+
+#[test]
+fn an_import_that_fails_inside_the_module_is_shown_with_its_traceback() {
+    let exit = start_broken("import_error:app");
+    could_not_import(&exit, &["a_module_that_is_not_there", "import_error.py", "Traceback"]);
+}
+
+#[test]
+fn a_module_that_raises_is_shown_with_its_traceback() {
+    let exit = start_broken("raises:app");
+    could_not_import(&exit, &["RuntimeError: no database at import", "raises.py", "Traceback", "connect"]);
+}
+
+#[test]
+fn a_module_that_exits_does_not_look_like_success() {
+    could_not_import(&start_broken("exits:app"), &["settings are missing"]);
+}
+
+#[test]
+fn an_attribute_that_is_not_there_has_close_matches() {
+    could_not_import(&start("shapes:aap"), &["aap", "shapes", "app"]);
+    could_not_import(&start("shapes:plain_funktion"), &["plain_funktion", "plain_function"]);
+    could_not_import(&start("shapes:Holder.inner.ap"), &["Holder.inner.ap"]);
+}
+
+#[test]
+fn a_module_without_an_application_says_what_was_looked_for() {
+    could_not_import(&start_broken("nothing"), &["nothing", "app", "application"]);
+}
+
+#[test]
+fn what_is_not_callable_is_no_application() {
+    could_not_import(&start("shapes:number"), &["number", "callable"]);
+}
+
+#[test]
+fn a_factory_that_raises_is_shown_with_its_traceback() {
+    let exit = start("shapes:broken_factory()");
+    could_not_import(&exit, &["the factory broke", "shapes.py", "Traceback"]);
+}
+
+#[test]
+fn a_factory_that_gives_nothing_callable_is_named() {
+    could_not_import(&start("shapes:factory_of_nothing()"), &["factory_of_nothing", "callable"]);
+}
+
+#[test]
+fn an_application_s_name_that_is_none_is_refused() {
+    for app in [":app", "shapes:", "shapes:app:app", "shapes:app("] {
+        let exit = start(app);
+        assert!(matches!(exit.code, Some(2 | 3)), "{app}: {exit:?}");
+        assert!(exit.stderr.contains("error") && !exit.stderr.contains("panicked"), "{app}: {}", exit.stderr);
+    }
+}

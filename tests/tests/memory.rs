@@ -1,0 +1,122 @@
+//! Memory and file descriptors over many requests and connections: nothing is kept.
+
+use pounce_tests::attack::growth_kib;
+use pounce_tests::{Client, Options, Server};
+
+fn start(app: &str) -> Server {
+    Server::start(Options::app(app).flag("--no-access-log"))
+}
+
+/// Sends `request` `count` times over one connection, some at a time.
+fn ask(server: &Server, request: &[u8], count: usize, status: u16) {
+    let mut client = server.connect();
+    for _ in 0..count / 10 {
+        client.send(request.repeat(10));
+        for _ in 0..10 {
+            client.response().expect(status);
+        }
+    }
+}
+
+/// Shows that asking 20 000 times takes no more memory than asking 4 000 times.
+fn stays_flat(server: &Server, request: &[u8]) {
+    ask(server, request, 4_000, 200);
+    let growth = growth_kib(server, || ask(server, request, 20_000, 200));
+    assert!(growth < 3 * 1024, "grew by {growth} KiB over 20 000 requests");
+}
+
+#[test]
+fn twenty_thousand_requests_leave_nothing_behind() {
+    let server = start("raw:app");
+    stays_flat(&server, b"GET /hello?a=b HTTP/1.1\r\nHost: test\r\nX-Header: value\r\nCookie: a=b\r\n\r\n");
+}
+
+#[test]
+fn twenty_thousand_bodies_leave_nothing_behind() {
+    let server = start("raw:app");
+    let mut request = b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 2000\r\n\r\n".to_vec();
+    request.extend(vec![b'x'; 2000]);
+    stays_flat(&server, &request);
+}
+
+#[test]
+fn twenty_thousand_waits_leave_nothing_behind() {
+    let server = start("raw:app");
+    stays_flat(&server, b"GET /sleep/0 HTTP/1.1\r\nHost: test\r\n\r\n");
+}
+
+#[test]
+fn connections_opened_and_closed_leave_nothing_behind() {
+    let server = start("raw:app");
+    let open_and_close = |count: usize| {
+        for _ in 0..count {
+            server.get("/hello").expect(200);
+        }
+    };
+    open_and_close(500);
+    let descriptors = server.fd_count();
+    let growth = growth_kib(&server, || open_and_close(3_000));
+    assert!(growth < 3 * 1024, "grew by {growth} KiB over 3 000 connections");
+    server.wait_fd_count(descriptors);
+}
+
+#[test]
+fn five_hundred_idle_connections_are_held_and_given_back() {
+    let server = start("raw:app");
+    let descriptors = {
+        server.get("/hello").expect(200);
+        server.fd_count()
+    };
+    let growth = growth_kib(&server, || {
+        let mut idle: Vec<Client> = (0..500).map(|_| server.connect()).collect();
+        for client in &mut idle {
+            client.get("/hello").response().expect(200);
+        }
+        assert!(server.fd_count() >= descriptors + 500);
+        for client in &mut idle {
+            client.get("/hello").response().expect(200);
+        }
+    });
+    assert!(growth < 16 * 1024, "grew by {growth} KiB for 500 connections");
+    server.wait_fd_count(descriptors);
+}
+
+#[test]
+fn refused_requests_and_failures_leave_nothing_behind() {
+    let server =
+        Server::start(Options::app("faulty:app").with("--log-level", "critical").flag("--no-access-log"));
+    let fail = |count: usize| {
+        for _ in 0..count {
+            server.request("GET / HTTP/1.1\r\n\r\n").expect(400);
+            server.get("/raise-before").expect(500);
+            let mut client = server.connect();
+            client.get("/raise-middle");
+            client.rest();
+        }
+    };
+    fail(300);
+    let descriptors = server.fd_count();
+    let growth = growth_kib(&server, || fail(1_000));
+    assert!(growth < 3 * 1024, "grew by {growth} KiB over 3 000 failures");
+    server.wait_fd_count(descriptors);
+}
+
+#[test]
+fn clients_that_leave_in_the_middle_leave_nothing_behind() {
+    let server = start("raw:app");
+    let leave = |count: usize| {
+        for _ in 0..count {
+            let mut client = server.connect();
+            client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nhalf");
+            drop(client);
+            let mut client = server.connect();
+            client.get("/stream/100/10000");
+            client.abort();
+        }
+    };
+    leave(200);
+    let descriptors = server.fd_count();
+    let growth = growth_kib(&server, || leave(1_000));
+    assert!(growth < 4 * 1024, "grew by {growth} KiB over 2 000 clients");
+    server.wait_fd_count(descriptors);
+}

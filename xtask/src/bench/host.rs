@@ -1,0 +1,74 @@
+//! The machine a run happens on: its cores, how busy it is, and the versions that were measured.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::thread;
+
+use anyhow::Result;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use crate::python::Python;
+use crate::workspace;
+
+/// What a result depends on besides the code.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Host {
+    pub(super) cpu: String,
+    pub(super) kernel: String,
+    pub(super) python: String,
+    /// The core of the servers.
+    pub(super) server_core: usize,
+    /// The core of the load generator.
+    pub(super) load_core: usize,
+    /// `/proc/loadavg` before the first measurement.
+    pub(super) load_before: String,
+    /// What is installed in the virtualenv, as `name==version`.
+    pub(super) packages: Vec<String>,
+}
+
+impl Host {
+    /// Looks at this machine and chooses the cores.
+    pub(super) fn look(python: &Python, venv: Option<&Path>, same_core: bool) -> Result<Host> {
+        let allowed = sched_getaffinity(Pid::from_raw(0))?;
+        let cores: Vec<usize> =
+            (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect();
+        let server_core = cores.first().copied().unwrap_or(0);
+        let load_core = cores.get(1).copied().filter(|_| !same_core).unwrap_or(server_core);
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_string();
+        let cpuinfo = read("/proc/cpuinfo");
+        let cpu = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        let mut packages = Vec::new();
+        if let Some(venv) = venv {
+            let pip = ["-I", "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"];
+            let listed = workspace::output(Command::new(venv.join("bin/python")).args(pip))?;
+            packages.extend(listed.lines().map(String::from));
+        }
+        Ok(Host {
+            cpu: cpu.map(|(_, name)| name.trim().to_string()).unwrap_or_default(),
+            kernel: read("/proc/sys/kernel/osrelease"),
+            python: python.full_version.clone() + if python.free_threaded { "t" } else { "" },
+            server_core,
+            load_core,
+            load_before: read("/proc/loadavg"),
+            packages,
+        })
+    }
+}
+
+/// Starts a command whose process, and every thread and child of it, stays on one core.
+pub(super) fn spawn_on(core: usize, command: &mut Command) -> io::Result<Child> {
+    // A child inherits the affinity of the thread that starts it, so that thread is a passing one.
+    thread::scope(|scope| {
+        let starter = scope.spawn(|| {
+            let mut set = CpuSet::new();
+            set.set(core)?;
+            sched_setaffinity(Pid::from_raw(0), &set)?;
+            command.spawn()
+        });
+        starter.join().unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
+    })
+}

@@ -1,0 +1,138 @@
+//! A server that runs: starting it on its core, waiting until it answers, stopping it with all its children.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::cpu;
+use super::host;
+use super::http::Client;
+use super::servers::Server;
+use crate::workspace;
+
+/// How long a server may take to answer first; under valgrind it takes most of it.
+const START_WITHIN: Duration = Duration::from_secs(90);
+/// How long a server may take to end after SIGTERM.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// A running server. Dropping it ends it.
+pub(super) struct Running {
+    child: Child,
+    pub(super) port: u16,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts a server on a core and waits until it answers `GET path` with anything.
+    pub(super) fn start(server: &Server, app: &str, core: usize, wrapper: &[String]) -> Result<Running> {
+        let port = free_port()?;
+        let logs = workspace::target().join("bench/logs");
+        fs::create_dir_all(&logs)?;
+        let log = logs.join(format!("{}-{app}.log", server.name));
+        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = server.command(wrapper, app, port);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        command.env("BENCH_FILE", file_50k()?);
+        let child = host::spawn_on(core, &mut command)
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let mut running = Running { child, port, log };
+        running.wait()?;
+        Ok(running)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_WITHIN;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended at once ({status}): {}", tail(&self.log));
+            }
+            // A raw application may have no `/`: any answer will do.
+            if Client::connect(self.port).and_then(|mut client| client.request("/", None)).is_ok() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("it did not answer in {} s: {}", START_WITHIN.as_secs(), tail(&self.log));
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The server's first process; the others are its descendants.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the server and waits for it.
+    pub(super) fn stop(mut self) -> Result<ExitStatus> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(status);
+        }
+        let tree = cpu::tree(self.pid());
+        signal(self.pid(), Signal::SIGTERM);
+        let deadline = Instant::now() + STOP_WITHIN;
+        let mut status = None;
+        while status.is_none() && Instant::now() < deadline {
+            sleep(Duration::from_millis(10));
+            status = self.child.try_wait()?;
+        }
+        // Children that outlived their parent still have the parent's id in nobody's table but this one.
+        for pid in tree.into_iter().filter(|pid| *pid != self.pid()) {
+            signal(pid, Signal::SIGKILL);
+        }
+        match status {
+            Some(status) => Ok(status),
+            None => {
+                self.child.kill()?;
+                Ok(self.child.wait()?)
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing is left to be done about a server that cannot be ended.
+        let _ = self.end();
+    }
+}
+
+/// Sends a signal; a process that is gone is no error.
+pub(super) fn signal(pid: u32, signal: Signal) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// The file that the file workload serves.
+fn file_50k() -> Result<PathBuf> {
+    let path = workspace::target().join("bench/file-50k.bin");
+    if fs::metadata(&path).map_or(0, |file| file.len()) != 50 * 1024 {
+        fs::write(&path, vec![b'x'; 50 * 1024])?;
+    }
+    Ok(path)
+}
+
+/// The last lines a server wrote.
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    if text.trim().is_empty() {
+        return "it wrote nothing".into();
+    }
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(5)..].join(" | ")
+}

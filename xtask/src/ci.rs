@@ -1,0 +1,64 @@
+//! `cargo xtask ci`: everything a change must pass, in the order that fails soonest.
+
+use anyhow::Result;
+
+use crate::bench;
+use crate::error;
+use crate::python::Python;
+use crate::tally::Tally;
+use crate::test;
+use crate::workspace;
+
+/// The Pythons that are tested, each by the names that do for it, the first to fail soonest.
+const MATRIX: [&[&str]; 4] = [&["3.13"], &["3.11"], &["3.12"], &["3.14t", "3.13t"]];
+
+/// Runs every check, also those after one that failed.
+pub(crate) fn run() -> Result<Tally> {
+    let pythons: Vec<Option<Python>> =
+        MATRIX.iter().map(|names| names.iter().find_map(|name| Python::find(name))).collect();
+    let mut tally = Tally::default();
+
+    tally += step("cargo fmt --check", || {
+        workspace::run(workspace::cargo().args(["fmt", "--all", "--check"])).map(|()| Tally::PASSED)
+    });
+    tally += step("cargo clippy", || {
+        let mut cargo = match pythons.iter().flatten().next() {
+            Some(python) => python.cargo(),
+            None => Python::for_tests(None)?.cargo(),
+        };
+        cargo.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+        workspace::run(&mut cargo).map(|()| Tally::PASSED)
+    });
+    tally += step("cargo deny check", || {
+        if !workspace::is_installed("cargo-deny") {
+            println!("skipped: cargo-deny is not installed");
+            return Ok(Tally::SKIPPED);
+        }
+        workspace::run(workspace::cargo().args(["deny", "check"])).map(|()| Tally::PASSED)
+    });
+    for (names, python) in MATRIX.iter().zip(&pythons) {
+        let title = format!("tests with Python {}", names.join(" or "));
+        tally += step(&title, || match python {
+            Some(python) => test::against(python, &[]),
+            None if names[0].ends_with('t') => {
+                println!("skipped: no free-threaded Python");
+                Ok(Tally::SKIPPED)
+            }
+            None => {
+                println!("skipped: no Python {}", names[0]);
+                Ok(Tally::SKIPPED)
+            }
+        });
+    }
+    tally += step("bench --quick", || bench::quick::run(&bench::Options::quick()));
+    Ok(tally)
+}
+
+/// Runs one check under a title. An error is printed and counts as a failure.
+fn step(title: &str, check: impl FnOnce() -> Result<Tally>) -> Tally {
+    println!("\n== {title}");
+    check().unwrap_or_else(|failure| {
+        error::print(&failure);
+        Tally::FAILED
+    })
+}

@@ -1,0 +1,168 @@
+//! Finding a Python to build for, and what a build for it needs. Making virtualenvs is `venv.rs`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::error::hinted;
+use crate::workspace;
+
+/// The oldest Python that Pounce embeds.
+const OLDEST: (u32, u32) = (3, 11);
+
+/// An interpreter that Pounce can be built for.
+#[derive(Clone, Debug)]
+pub(crate) struct Python {
+    /// The interpreter itself, never a virtualenv's or a shim.
+    pub(crate) executable: PathBuf,
+    /// Major and minor version.
+    pub(crate) version: (u32, u32),
+    /// The version in full, as in `3.13.0`.
+    pub(crate) full_version: String,
+    /// Built without the GIL.
+    pub(crate) free_threaded: bool,
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    executable: PathBuf,
+    version: (u32, u32, u32),
+    free_threaded: bool,
+    shared: bool,
+    library: bool,
+}
+
+const PROBE: &str = r#"
+import json, os, sys, sysconfig
+config = sysconfig.get_config_var
+major, minor = sys.version_info[:2]
+free_threaded = bool(config("Py_GIL_DISABLED"))
+name = f"libpython{major}.{minor}{'t' if free_threaded else ''}"
+multiarch = config("MULTIARCH") or ""
+folders = [config("LIBDIR") or "", os.path.join(sys.base_prefix, "lib")]
+folders += [os.path.join(folder, multiarch) for folder in folders]
+print(json.dumps({
+    "executable": os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
+    "version": sys.version_info[:3],
+    "free_threaded": free_threaded,
+    "shared": bool(config("Py_ENABLE_SHARED")) or bool(config("PYTHONFRAMEWORK")),
+    "library": sys.platform != "linux"
+        or any(os.path.exists(os.path.join(folder, name + ".so")) for folder in folders),
+}))
+"#;
+
+impl Python {
+    /// Asks an interpreter what it is; an error when Pounce cannot be built for it.
+    pub(crate) fn probe(program: &Path) -> Result<Python> {
+        let output = workspace::output(Command::new(program).args(["-I", "-c", PROBE])).map_err(|_| {
+            hinted(
+                format!("{} is not a Python that runs", program.display()),
+                "name an interpreter with `--python PATH` or PYO3_PYTHON",
+            )
+        })?;
+        let probe: Probe = serde_json::from_str(output.trim())?;
+        let (major, minor, patch) = probe.version;
+        let shown = format!("Python {major}.{minor}.{patch} ({})", probe.executable.display());
+        if (major, minor) < OLDEST {
+            return Err(hinted(
+                format!("{shown} is older than 3.11"),
+                "name a newer interpreter with `--python PATH` or PYO3_PYTHON",
+            ));
+        }
+        if !probe.shared || !probe.library {
+            return Err(hinted(
+                format!("{shown} has no shared library to link with"),
+                format!(
+                    "on Debian/Ubuntu: apt-get install python{major}.{minor}-dev; \
+                     with pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force \
+                     {major}.{minor}.{patch}"
+                ),
+            ));
+        }
+        Ok(Python {
+            executable: probe.executable,
+            version: (major, minor),
+            full_version: format!("{major}.{minor}.{patch}"),
+            free_threaded: probe.free_threaded,
+        })
+    }
+
+    /// The Python to test with: the one asked for, else `PYO3_PYTHON`, else `python3`.
+    pub(crate) fn for_tests(asked: Option<&Path>) -> Result<Python> {
+        Python::probe(&asked_or_named(asked).unwrap_or_else(|| "python3".into()))
+    }
+
+    /// The Python to measure with: the one asked for, else `PYO3_PYTHON`, else a 3.13, else `python3`.
+    pub(crate) fn for_bench(asked: Option<&Path>) -> Result<Python> {
+        if let Some(program) = asked_or_named(asked) {
+            return Python::probe(&program);
+        }
+        Python::find("3.13").map_or_else(|| Python::probe(Path::new("python3")), Ok)
+    }
+
+    /// The first usable interpreter of a version such as `3.12` or `3.13t`: of those that
+    /// `POUNCE_CI_PYTHONS` names, those on PATH, those in `/opt/python`, and pyenv's.
+    pub(crate) fn find(version: &str) -> Option<Python> {
+        let mut candidates: Vec<PathBuf> = Vec::new();
+        if let Some(named) = env::var_os("POUNCE_CI_PYTHONS") {
+            candidates.extend(env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()));
+        }
+        candidates.push(format!("python{version}").into());
+        candidates.push(format!("/opt/python/{version}/bin/python{version}").into());
+        candidates.extend(pyenv(version));
+        candidates.iter().filter_map(|path| Python::probe(path).ok()).find(|found| found.name() == version)
+    }
+
+    /// `3.13` or `3.13t`.
+    pub(crate) fn name(&self) -> String {
+        let (major, minor) = self.version;
+        format!("{major}.{minor}{}", if self.free_threaded { "t" } else { "" })
+    }
+
+    /// The target folder of builds for this Python.
+    pub(crate) fn target(&self) -> PathBuf {
+        workspace::target().join(format!("py{}", self.name()))
+    }
+
+    /// A cargo that builds for this Python.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut cargo = workspace::cargo();
+        cargo.env("PYO3_PYTHON", &self.executable).env("CARGO_TARGET_DIR", self.target());
+        if self.free_threaded && self.version < (3, 14) {
+            // PyO3 supports free-threaded builds from 3.14t on; 3.13t builds and runs when told to.
+            cargo.env("UNSAFE_PYO3_SKIP_VERSION_CHECK", "1");
+        }
+        cargo
+    }
+}
+
+fn asked_or_named(asked: Option<&Path>) -> Option<PathBuf> {
+    asked.map(Path::to_path_buf).or_else(|| env::var_os("PYO3_PYTHON").map(PathBuf::from))
+}
+
+/// pyenv's interpreters whose folder name starts with the version, newest name first.
+fn pyenv(version: &str) -> Vec<PathBuf> {
+    let Some(root) = env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv")))
+    else {
+        return Vec::new();
+    };
+    let Ok(entries) = root.join("versions").read_dir() else { return Vec::new() };
+    let number = version.trim_end_matches('t');
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', 't', '-']))
+        })
+        .map(|entry| entry.path().join("bin/python3"))
+        .collect();
+    found.sort();
+    found.reverse();
+    found
+}

@@ -1,0 +1,173 @@
+//! `cargo xtask test`: the whole workspace's tests against one or several Pythons, and one line of totals.
+
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+
+use crate::python::Python;
+use crate::tally::Tally;
+use crate::venv;
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// A Python to test with; may be given several times [default: PYO3_PYTHON, else python3]
+    #[arg(long, value_name = "PATH")]
+    python: Vec<PathBuf>,
+    /// Arguments for `cargo test`
+    #[arg(last = true, value_name = "CARGO TEST ARGS")]
+    rest: Vec<String>,
+}
+
+/// Tests against each Python that was asked for.
+pub(crate) fn run(options: &Options) -> Result<Tally> {
+    let mut pythons = Vec::new();
+    for path in &options.python {
+        pythons.push(Python::for_tests(Some(path))?);
+    }
+    if pythons.is_empty() {
+        pythons.push(Python::for_tests(None)?);
+    }
+    let mut tally = Tally::default();
+    for python in &pythons {
+        tally += against(python, &options.rest)?;
+    }
+    Ok(tally)
+}
+
+/// Tests the workspace against one Python. `rest` goes to `cargo test`.
+pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
+    let venv = venv::ensure(python, "venv", "requirements-test.txt")?;
+    eprintln!("testing with Python {} ({})", python.name(), python.executable.display());
+    let mut cargo = python.cargo();
+    cargo.args(["test", "--no-fail-fast"]);
+    if !names_packages(rest) {
+        cargo.arg("--workspace");
+    }
+    cargo.args(with_shown_output(rest));
+    cargo.env("POUNCE_TEST_VENV", &venv).stdout(Stdio::piped());
+    let mut child = cargo.spawn().context("cannot run cargo")?;
+    let mut reader = Reader::default();
+    if let Some(output) = child.stdout.take() {
+        let mut lines = BufReader::new(output);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            if reader.take(&String::from_utf8_lossy(&line)) {
+                stdout().write_all(&line)?;
+                stdout().flush()?;
+            }
+            line.clear();
+        }
+    }
+    let status = child.wait()?;
+    let mut tally = reader.tally;
+    if !status.success() && tally.failed == 0 {
+        eprintln!("error: the tests did not build, or one of them ended its whole process ({status})");
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// Whether the arguments choose packages, which `--workspace` would overrule.
+fn names_packages(rest: &[String]) -> bool {
+    let of_cargo = rest.iter().take_while(|argument| *argument != "--");
+    of_cargo.into_iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
+}
+
+/// Asks for the output of tests that pass, where they say what they skipped.
+fn with_shown_output(rest: &[String]) -> Vec<String> {
+    let mut arguments = rest.to_vec();
+    if !arguments.iter().any(|argument| argument == "--") {
+        arguments.push("--".into());
+    }
+    arguments.push("--show-output".into());
+    arguments
+}
+
+/// Reads the output of test programs line by line.
+#[derive(Default)]
+struct Reader {
+    tally: Tally,
+    in_successes: bool,
+}
+
+impl Reader {
+    /// Counts a line, and says whether to show it: what passed tests print is not shown, save what they skipped.
+    fn take(&mut self, line: &str) -> bool {
+        let line = line.trim_end();
+        if line.starts_with("skipped:") {
+            self.tally.skipped += 1;
+            return true;
+        }
+        if line == "successes:" {
+            self.in_successes = true;
+        } else if line == "failures:" {
+            self.in_successes = false;
+        } else if let Some(result) = line.strip_prefix("test result:") {
+            self.in_successes = false;
+            self.tally += parse_result(result);
+        }
+        !self.in_successes
+    }
+}
+
+/// Reads ` ok. 5 passed; 0 failed; 1 ignored; 0 measured; …`.
+fn parse_result(result: &str) -> Tally {
+    let count = |what: &str| {
+        let before = result.split(what).next().filter(|before| before.len() < result.len());
+        before.and_then(|text| text.split_whitespace().last()).and_then(|n| n.parse().ok()).unwrap_or(0)
+    };
+    Tally { passed: count(" passed"), failed: count(" failed"), skipped: count(" ignored") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "\
+running 3 tests
+test a ... ok
+test b ... ok
+test c ... ignored
+
+successes:
+
+---- a stdout ----
+skipped: no free-threaded Python
+chatter
+
+successes:
+    a
+    b
+
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.00s
+
+test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
+";
+
+    #[test]
+    fn totals_count_ignored_tests_and_lines_that_say_skipped() {
+        let mut reader = Reader::default();
+        let shown: Vec<&str> = OUTPUT.lines().filter(|line| reader.take(line)).collect();
+        assert_eq!(reader.tally, Tally { passed: 9, failed: 2, skipped: 2 });
+        assert!(shown.contains(&"skipped: no free-threaded Python"));
+        assert!(!shown.contains(&"chatter"));
+    }
+
+    #[test]
+    fn chosen_packages_are_not_overruled() {
+        let words = |line: &str| line.split(' ').map(String::from).collect::<Vec<_>>();
+        assert!(names_packages(&words("-p pounce-net")));
+        assert!(names_packages(&words("--package=pounce-net name")));
+        assert!(!names_packages(&words("name -- -p")));
+    }
+
+    #[test]
+    fn shown_output_is_asked_of_the_test_programs() {
+        assert_eq!(with_shown_output(&[]), ["--", "--show-output"]);
+        let given = ["-p", "x", "--", "name"].map(String::from);
+        assert_eq!(with_shown_output(&given), ["-p", "x", "--", "name", "--show-output"]);
+    }
+}

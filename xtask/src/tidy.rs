@@ -1,0 +1,97 @@
+//! `cargo xtask tidy`: keeps the layering of the crates and the house rules of the sources.
+//!
+//! The same check runs as an ordinary test, so `cargo test --workspace` keeps them too.
+
+mod files;
+mod layers;
+mod sources;
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::error::hinted;
+use crate::workspace;
+
+/// Something that breaks a rule, and what to do about it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Finding {
+    /// Relative to the workspace.
+    path: String,
+    /// Counted from 1.
+    line: usize,
+    what: String,
+    remedy: String,
+    /// Said, but no reason to fail.
+    is_warning: bool,
+}
+
+impl Finding {
+    fn new(path: &str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { path: path.into(), line, what: what.into(), remedy: remedy.into(), is_warning: false }
+    }
+
+    fn warning(path: &str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { is_warning: true, ..Finding::new(path, line, what, remedy) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_warning { "warning: " } else { "" };
+        write!(f, "{}:{}: {kind}{}\n    {}", self.path, self.line, self.what, self.remedy)
+    }
+}
+
+/// Prints what breaks a rule; an error when anything does.
+pub(crate) fn run() -> Result<()> {
+    let findings = check(&workspace::root())?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let errors = findings.iter().filter(|finding| !finding.is_warning).count();
+    if errors > 0 {
+        return Err(hinted(
+            format!("{errors} {} not kept", if errors == 1 { "rule is" } else { "rules are" }),
+            "each line above says where, what and what to do; the rules are in xtask/src/tidy/",
+        ));
+    }
+    println!("tidy");
+    Ok(())
+}
+
+/// Everything in a workspace that breaks a rule, by path and line.
+fn check(root: &Path) -> Result<Vec<Finding>> {
+    let files = files::list(root)?;
+    let mut findings = layers::check(root)?;
+    for path in &files {
+        // What is not text has no rules here.
+        let Ok(text) = std::fs::read_to_string(root.join(path)) else { continue };
+        findings.extend(files::check(path, &text));
+        if path.ends_with(".rs") {
+            findings.extend(sources::check(path, &text));
+        }
+    }
+    findings.sort();
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_tidy() {
+        let findings = check(&workspace::root()).unwrap();
+        let errors: Vec<String> =
+            findings.iter().filter(|finding| !finding.is_warning).map(ToString::to_string).collect();
+        assert!(errors.is_empty(), "\n{}\n", errors.join("\n"));
+    }
+
+    #[test]
+    fn a_finding_says_where_what_and_what_to_do() {
+        let finding = Finding::new("crates/a/src/lib.rs", 3, "no `//!`", "say what the file is");
+        assert_eq!(finding.to_string(), "crates/a/src/lib.rs:3: no `//!`\n    say what the file is");
+    }
+}
