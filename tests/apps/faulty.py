@@ -116,6 +116,12 @@ async def too_short(scope, receive, send):
     await body(send, b"0123")
 
 
+async def too_short_in_parts(scope, receive, send):
+    await start(send, headers=[(b"content-length", b"10")])
+    await body(send, b"0123", True)
+    await body(send, b"")
+
+
 async def after_end(scope, receive, send, token, what):
     """Sends once more after the end of the response."""
     await respond(send, b"whole")

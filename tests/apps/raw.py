@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import os
 import sys
+from urllib.parse import unquote_to_bytes
 
 from kit import (
     body, describe_error, note, query, read_body, respond, respond_json, router, routes_of, start,
@@ -89,7 +90,7 @@ async def no_body_key(scope, receive, send):
 
 async def header(scope, receive, send, name):
     """A response with one header of the client's choice."""
-    value = query(scope, "value").encode("latin-1")
+    value = unquote_to_bytes(scope["query_string"].partition(b"value=")[2])
     await respond(send, b"with header", headers=[(name.encode("latin-1"), value)])
 
 

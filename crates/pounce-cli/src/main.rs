@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             for fault in &errors.0 {
                 eprintln!("error: {fault}");
             }
-            eprintln!("\nhint: pounce --help lists the options");
+            eprintln!("\nhint: usage: pounce [OPTIONS] APP; pounce --help lists the options");
             return ExitCode::from(2);
         }
     };

@@ -33,9 +33,10 @@ pub(crate) fn watch(
         watcher.watch(dir, RecursiveMode::Recursive)?;
     }
     let (include, exclude, delay) = (config.include.clone(), config.exclude.clone(), config.delay);
+    // As with uvicorn, patterns add to `*.py`; an exclusion wins over both.
     let counts = move |path: &Path| {
         let matches = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, path));
-        matches(&include) && !matches(&exclude) && !is_hidden(path, &dirs)
+        (matches(&include) || glob("*.py", path)) && !matches(&exclude) && !is_hidden(path, &dirs)
     };
     thread::Builder::new().name("pounce-reload".to_owned()).spawn(move || {
         if let Some(path) = wait(&events, delay, &counts) {

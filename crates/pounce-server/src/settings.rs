@@ -61,7 +61,7 @@ pub(crate) fn interpreter(config: &config::ServerConfig) -> InterpreterOptions {
     InterpreterOptions {
         python: config.app.python.clone(),
         virtual_env: std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty()).map(PathBuf::from),
-        project: Some(app_dir(config)),
+        projects: [app_dir(config)].into_iter().chain(std::env::current_dir().ok()).collect(),
     }
 }
 

@@ -17,8 +17,8 @@ pub struct InterpreterOptions {
     pub python: Option<PathBuf>,
     /// The virtualenv that is active: what `VIRTUAL_ENV` names.
     pub virtual_env: Option<PathBuf>,
-    /// Where a `.venv` is looked for when nothing else is named.
-    pub project: Option<PathBuf>,
+    /// Where a `.venv` is looked for, in order, when nothing else is named.
+    pub projects: Vec<PathBuf>,
 }
 
 /// Why there is no interpreter.
@@ -112,6 +112,7 @@ impl Interpreter {
     /// Ends CPython: waits for threads that are no daemons, runs `atexit`, flushes what is buffered.
     /// No Python object may be left in Rust's hands.
     pub fn finalize(self) {
+        super::object::begin_finalizing();
         // SAFETY: the interpreter runs, this is the thread that started it, and nothing is attached here.
         unsafe {
             ffi::PyGILState_Ensure();
@@ -159,10 +160,8 @@ fn find_virtualenv(options: &InterpreterOptions) -> Result<Option<PathBuf>, Inte
     if let Some(active) = &options.virtual_env {
         return checked(active.clone()).map(Some);
     }
-    match options.project.as_ref().map(|project| project.join(".venv")) {
-        Some(beside) if beside.join("pyvenv.cfg").is_file() => checked(beside).map(Some),
-        _ => Ok(None),
-    }
+    let mut beside = options.projects.iter().map(|project| project.join(".venv"));
+    beside.find(|folder| folder.join("pyvenv.cfg").is_file()).map(checked).transpose()
 }
 
 /// A virtualenv of another version starts silently, and then nothing in it can be imported.

@@ -1,6 +1,7 @@
 //! What an application sends, read into the contract's terms. Every fault names its key.
 
 use std::fs::File;
+use std::io::Seek as _;
 use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
@@ -120,9 +121,9 @@ fn send_descriptor(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
     let names = &state.kit.names;
     let object = required(message, &names.file)?;
     let fd: i32 = object
-        .call_method0("fileno")
-        .and_then(|fd| fd.extract())
-        .map_err(|_| wrong("file", "a file object with a descriptor", &object))?;
+        .extract()
+        .or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract()))
+        .map_err(|_| wrong("file", "a file descriptor or a file object that has one", &object))?;
     let number = |name: &Py<PyString>| -> PyResult<Option<u64>> {
         match message.get_item(name)? {
             Some(value) if !value.is_none() => {
@@ -133,12 +134,10 @@ fn send_descriptor(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
     };
     let (offset, count) = (number(&names.offset)?, number(&names.count)?);
     let more = flag(message, &names.more_body)?;
-    // SAFETY: the descriptor belongs to a Python object that is alive; it is only duplicated.
-    let file = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().map(File::from)?;
-    let offset = match offset {
-        Some(offset) => offset,
-        None => object.call_method0("tell")?.extract()?,
-    };
+    // SAFETY: the application vouches for the descriptor, which is only duplicated; a closed one is an error.
+    let mut file = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().map(File::from)?;
+    // The duplicate shares the position.
+    let offset = offset.map_or_else(|| file.stream_position(), Ok)?;
     let left = file.metadata()?.len().saturating_sub(offset);
     let length = count.unwrap_or(left).min(left);
     Ok(state.exchange.file(FileBody { file, offset, length }, more))

@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PySystemError};
@@ -131,7 +132,11 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
         let ours = object.cast::<Object<T>>();
         let value = ManuallyDrop::take(&mut (*ours).value);
         let attic = Arc::from_raw((*ours).attic);
-        if (*ours).owner == thread_token() {
+        if FINALIZING.load(Ordering::Acquire) {
+            // The process is ending. What Rust values refer to goes with it; dropping them now would need an
+            // interpreter that is whole.
+            std::mem::forget(value);
+        } else if (*ours).owner == thread_token() {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
         } else {
             attic.keep(value);
@@ -144,6 +149,14 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
         }
         ffi::Py_DECREF(kind.cast());
     }
+}
+
+/// Set once the interpreter ends. A plain flag: nothing Python is in it.
+static FINALIZING: AtomicBool = AtomicBool::new(false);
+
+/// From now on values of dying objects are not dropped.
+pub(super) fn begin_finalizing() {
+    FINALIZING.store(true, Ordering::Release);
 }
 
 /// Values whose objects died on a foreign thread, kept until their own thread looks.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyString};
+use pyo3::types::{PyList, PyString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
@@ -36,8 +36,8 @@ pub(super) struct Turns {
     selector_fd: AsyncFd<OwnedFd>,
     waker: Waker,
     sleep: RefCell<Pin<Box<Sleep>>>,
-    /// The timer that comes first, as far as the runtime knows. Only compared, never followed.
-    first_timer: Cell<*mut ffi::PyObject>,
+    /// When the first timer is due by the loop's clock, as far as the runtime knows.
+    armed: Cell<Option<f64>>,
     /// One moment on both clocks.
     epoch: (Instant, f64),
     raised: RefCell<Option<PyErr>>,
@@ -75,7 +75,7 @@ impl Turns {
             selector_fd: watch(fd)?,
             waker,
             sleep: RefCell::new(Box::pin(tokio::time::sleep(Duration::ZERO))),
-            first_timer: Cell::new(std::ptr::null_mut()),
+            armed: Cell::new(None),
             epoch: (Instant::now(), time),
             raised: RefCell::new(None),
             attic: Arc::clone(attic),
@@ -86,7 +86,7 @@ impl Turns {
     pub(super) fn look(&self) {
         // SAFETY: every caller is attached.
         let py = unsafe { Python::assume_attached() };
-        if self.has_ready(py) || self.first_timer(py) != self.first_timer.get() {
+        if self.has_ready(py) || self.first_timer(py) != self.armed.get() {
             self.waker.wake_by_ref();
         }
     }
@@ -113,7 +113,7 @@ impl Turns {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Pending => None,
         };
-        let due = !self.first_timer.get().is_null() && self.sleep.borrow_mut().as_mut().poll(cx).is_ready();
+        let due = self.armed.get().is_some() && self.sleep.borrow_mut().as_mut().poll(cx).is_ready();
         if readable.is_some() || due || self.has_ready(py) {
             self.turn(py, readable.is_some())?;
             if let Some(guard) = &mut readable {
@@ -130,7 +130,7 @@ impl Turns {
         if self.is_stopping(py)? {
             return Poll::Ready(Ok(()));
         }
-        self.arm(py, cx)?;
+        self.arm(py, cx);
         if self.has_ready(py) {
             cx.waker().wake_by_ref();
         }
@@ -162,29 +162,20 @@ impl Turns {
         self.event_loop.bind(py).getattr(&self.names.stopping)?.is_truthy()
     }
 
-    /// The first timer's handle, not to be followed.
-    fn first_timer(&self, py: Python<'_>) -> *mut ffi::PyObject {
-        let Ok(timers) = self.event_loop.bind(py).getattr(&self.names.scheduled) else {
-            return std::ptr::null_mut();
-        };
-        // SAFETY: attached; `_scheduled` is a list, which the check confirms before its items are read.
-        unsafe {
-            if ffi::PyList_Check(timers.as_ptr()) == 0 || ffi::PyList_Size(timers.as_ptr()) == 0 {
-                return std::ptr::null_mut();
-            }
-            ffi::PyList_GetItem(timers.as_ptr(), 0)
-        }
+    /// When the first timer is due, by the loop's clock.
+    fn first_timer(&self, py: Python<'_>) -> Option<f64> {
+        let timers = self.event_loop.bind(py).getattr(&self.names.scheduled).ok()?;
+        let first = timers.cast::<PyList>().ok()?.get_item(0).ok()?;
+        first.getattr(&self.names.when).ok()?.extract().ok()
     }
 
     /// Has the runtime wake the loop when its first timer is due.
-    fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
+    fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) {
         let first = self.first_timer(py);
-        if first == self.first_timer.replace(first) || first.is_null() {
-            return Ok(());
+        if first == self.armed.replace(first) {
+            return;
         }
-        // SAFETY: attached, and the handle is still in the list: nothing has run since it was read.
-        let handle = unsafe { Bound::from_borrowed_ptr(py, first) };
-        let when = handle.getattr(&self.names.when)?.cast_into::<PyFloat>()?.value();
+        let Some(when) = first else { return };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
         // A timer further off than the clock reaches is looked at again in a year.
         let deadline = self
@@ -197,7 +188,6 @@ impl Turns {
         if sleep.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
-        Ok(())
     }
 }
 

@@ -166,7 +166,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("N")
         .default("100")
         .help("Most header fields in a request, beyond which the answer is 431"),
-    option("limit-header-size", Kind::Size { min: KIB, max: 64 * MIB }, Section::Limits)
+    option("limit-header-size", Kind::Size { min: 256, max: 64 * MIB }, Section::Limits)
         .value("SIZE")
         .default("64KiB")
         .help("Greatest size of all header fields together, beyond which the answer is 431"),

@@ -12,13 +12,16 @@ use super::link::{HIGH_WATER, Link, Next, State};
 use super::timer::{Timer, Wait};
 use crate::access::AccessRecord;
 use crate::engine::{Engine, Phase};
-use crate::http1::{Fault, ResponseEncoder};
+use crate::http1::{Facts, Fault, ResponseEncoder};
 
 /// How many requests a connection may have answered before the others get their turn.
 const REQUESTS_PER_TURN: usize = 16;
 
 /// How long a closing connection waits for the client to have read our last response.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How much a client may still send meanwhile.
+const MAX_LINGER: usize = 1024 * 1024;
 
 /// How long a connection that was used a moment ago waits for one more request when the worker drains.
 const LAST_REQUEST: Duration = Duration::from_millis(250);
@@ -35,6 +38,8 @@ pub(crate) struct ConnectionTask<A: App> {
     timer: Timer,
     closed: bool,
     shut_down: bool,
+    /// Bytes that were dropped while waiting for the client's goodbye.
+    lingered: usize,
     key: u64,
 }
 
@@ -71,6 +76,7 @@ impl<A: App> ConnectionTask<A> {
             timer,
             closed: false,
             shut_down: false,
+            lingered: 0,
             key,
         }
     }
@@ -301,7 +307,7 @@ impl<A: App> ConnectionTask<A> {
                 Ok(next) => return Poll::Ready(next),
                 Err(fault) => {
                     tracing::debug!(target: "pounce", client = %self.link.info.client, %fault, "refused a request");
-                    state.encoder.begin(*state.machine.facts());
+                    state.encoder.begin(Facts::default());
                     state.refuse(fault, engine, self.link.now.get());
                     return Poll::Ready(Next::Close);
                 }
@@ -343,6 +349,10 @@ impl<A: App> ConnectionTask<A> {
         loop {
             let all = state.input.len();
             state.input.consume(all);
+            self.lingered += all;
+            if self.lingered > MAX_LINGER {
+                return Poll::Ready(());
+            }
             match state.poll_fill(engine, cx) {
                 Poll::Ready(true) => state.progress = false,
                 Poll::Ready(false) => return Poll::Ready(()),
@@ -380,6 +390,10 @@ impl<A: App> ConnectionTask<A> {
             Wait::FirstHead if state.machine.is_idle() => return true,
             Wait::Write => state.lose(),
             Wait::FirstHead | Wait::Head | Wait::Body => {
+                if self.current.is_none() {
+                    // The encoder still stands at the end of the response before.
+                    state.encoder.begin(Facts::default());
+                }
                 state.refuse(Fault::Timeout, &self.link.engine, now);
             }
         }

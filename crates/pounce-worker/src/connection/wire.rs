@@ -21,7 +21,7 @@ impl Wire for Link {
         if state.exchange != id || state.gone || state.encoder.is_complete() {
             return Poll::Ready(Inbound::Disconnect);
         }
-        state.receiving = false;
+        let waiting = std::mem::take(&mut state.receiving);
         while !state.body_taken {
             match state.take_body(take) {
                 Ok(Some(more)) => return Poll::Ready(Inbound::Body { more }),
@@ -51,7 +51,10 @@ impl Wire for Link {
             return Poll::Ready(Inbound::Disconnect);
         }
         state.receiving = true;
-        self.wake();
+        if !waiting {
+            // The task has to learn that it shall read.
+            self.wake();
+        }
         Poll::Pending
     }
 

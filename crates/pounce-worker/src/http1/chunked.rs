@@ -16,13 +16,15 @@ pub(super) struct ChunkedDecoder {
     trailers: Vec<u8>,
     max_trailers: usize,
     max_fields: usize,
+    /// How many bytes of data the body may still have.
+    allowed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// In the hexadecimal digits of a size.
     Size { size: u64, digits: u8 },
-    /// Behind the size, in white space or extensions.
+    /// Behind the size, in extensions.
     Extension { size: u64 },
     /// Behind the CR of a size line.
     SizeLf { size: u64 },
@@ -52,13 +54,15 @@ pub(super) enum Chunk {
 }
 
 impl ChunkedDecoder {
-    pub(super) fn new(max_trailers: usize, max_fields: usize) -> Self {
+    /// A decoder for a body of at most `max_body` bytes.
+    pub(super) fn new(max_trailers: usize, max_fields: usize, max_body: Option<u64>) -> Self {
         Self {
             state: State::Size { size: 0, digits: 0 },
             extensions: 0,
             trailers: Vec::new(),
             max_trailers,
             max_fields,
+            allowed: max_body.unwrap_or(u64::MAX),
         }
     }
 
@@ -97,10 +101,13 @@ impl ChunkedDecoder {
             }
             (State::Size { digits: 0, .. }, _) => return Err(Fault::BadRequest("a chunk size is malformed")),
             (State::Size { size, .. } | State::Extension { size }, b'\r') => State::SizeLf { size },
-            (State::Size { size, .. }, b';' | b' ' | b'\t') => self.extension(size)?,
+            (State::Size { size, .. }, b';') => self.extension(size)?,
             (State::Extension { size }, b'\t' | 0x20..=0x7e | 0x80..) => self.extension(size)?,
             (State::SizeLf { size: 0 }, b'\n') => State::Trailer { line: 0 },
-            (State::SizeLf { size }, b'\n') => State::Data { left: size },
+            (State::SizeLf { size }, b'\n') => {
+                self.allowed = self.allowed.checked_sub(size).ok_or(Fault::ContentTooLarge)?;
+                State::Data { left: size }
+            }
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { size: 0, digits: 0 },
             (State::DataCr | State::DataLf, _) => {

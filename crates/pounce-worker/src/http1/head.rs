@@ -98,7 +98,9 @@ fn fault_of(error: httparse::Error, input: &[u8]) -> Fault {
 /// Whether the request line ends in a version of HTTP (RFC 9112 section 2.3), though not one of ours.
 fn names_a_version(input: &[u8]) -> bool {
     let line = input.split(|&b| b == b'\r').next().unwrap_or(input);
-    matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+    let parts: Vec<&[u8]> = line.split(|&b| b == b' ').collect();
+    matches!(parts[..], [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// Checks the form of a target (RFC 9112 section 3.2) and returns the authority of an absolute-form one.

@@ -63,7 +63,6 @@ pub struct RequestMachine {
     state: State,
     facts: Facts,
     head: RequestHead,
-    body_received: u64,
 }
 
 #[derive(Debug)]
@@ -87,7 +86,6 @@ impl RequestMachine {
             state: State::Head { scanned: 0, empty_lines: 0 },
             facts: Facts::default(),
             head: RequestHead::default(),
-            body_received: 0,
         }
     }
 
@@ -150,13 +148,7 @@ impl RequestMachine {
                 let (consumed, chunk) = decoder.advance(input)?;
                 let event = match chunk {
                     Chunk::More => Event::NeedMore,
-                    Chunk::Data(range) => {
-                        self.body_received += range.len() as u64;
-                        if self.limits.body.is_some_and(|limit| self.body_received > limit) {
-                            return Err(Fault::ContentTooLarge);
-                        }
-                        Event::Body(range)
-                    }
+                    Chunk::Data(range) => Event::Body(range),
                     Chunk::End => {
                         self.state = State::Head { scanned: 0, empty_lines: 0 };
                         Event::End
@@ -197,7 +189,6 @@ impl RequestMachine {
         };
 
         self.facts = head::parse(&input[..end], self.limits.fields, &mut self.head)?;
-        self.body_received = 0;
         self.state = match self.facts.body {
             BodyFraming::None => State::Ending,
             BodyFraming::Length(length) if self.limits.body.is_some_and(|limit| length > limit) => {
@@ -205,7 +196,7 @@ impl RequestMachine {
             }
             BodyFraming::Length(left) => State::Length { left },
             BodyFraming::Chunked => {
-                State::Chunked(Box::new(ChunkedDecoder::new(self.limits.header_size, self.limits.fields)))
+                State::Chunked(Box::new(ChunkedDecoder::new(self.limits.header_size, self.limits.fields, self.limits.body)))
             }
         };
         Ok(Step { consumed: start + end, event: Event::Head })

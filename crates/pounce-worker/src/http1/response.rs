@@ -38,6 +38,8 @@ pub struct ResponseEncoder {
     status: u16,
     close: bool,
     trailers: bool,
+    /// The length is not to be told even where it is known.
+    chunked: bool,
     body_sent: u64,
 }
 
@@ -70,6 +72,7 @@ impl ResponseEncoder {
         self.status = 0;
         self.close = !facts.keep_alive;
         self.trailers = false;
+        self.chunked = false;
         self.body_sent = 0;
     }
 
@@ -143,6 +146,7 @@ impl ResponseEncoder {
         self.status = head.status;
         self.close |= seen.close;
         self.trailers = head.trailers && self.facts.accepts_trailers;
+        self.chunked = self.trailers || seen.chunked;
         self.phase = Phase::Held {
             length: seen.content_length,
             has_date: seen.date,
@@ -324,7 +328,7 @@ impl ResponseEncoder {
             held.extend_from_slice(context.server);
         }
         held.extend_from_slice(context.extra);
-        let known = declared.or(whole.filter(|_| !self.trailers && !matches!(self.status, 204 | 304)));
+        let known = declared.or(whole.filter(|_| !self.chunked && !matches!(self.status, 204 | 304)));
         self.phase = if unsent {
             if declared.is_none() && let Some(length) = known {
                 content_length(held, length);
@@ -386,6 +390,8 @@ fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(),
 #[derive(Default)]
 struct Seen {
     content_length: Option<u64>,
+    /// The application wants the chunked coding, which is then applied, once.
+    chunked: bool,
     close: bool,
     date: bool,
     server: bool,
@@ -411,6 +417,7 @@ fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) -> Result<S
                 if !value.eq_ignore_ascii_case(b"chunked") {
                     return Err(SendError::TransferEncoding);
                 }
+                seen.chunked = true;
                 continue;
             }
             b"connection" => {
