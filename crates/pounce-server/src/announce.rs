@@ -28,7 +28,7 @@ impl Announcer {
         ));
     }
 
-    pub(crate) fn listening<'a>(self, addresses: impl Iterator<Item = &'a LocalAddr>) {
+    pub(crate) fn listening(self, addresses: &[LocalAddr]) {
         for address in addresses {
             match address {
                 LocalAddr::Tcp(address) => self.say(&format!("Listening on http://{address}")),

@@ -48,7 +48,7 @@ pub(crate) fn run(config: ServerConfig, handle: ServerHandle) -> Result<(), Serv
             Err(ServerError::System { what: "cannot execute the program again", error })
         }
         _ => {
-            listeners.unlink();
+            listeners.close();
             result
         }
     }
@@ -69,7 +69,7 @@ fn run_bound(
             if let Some(writer) = &writer {
                 writer.flush();
             }
-            listeners.unlink();
+            listeners.close();
         }
     };
     let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
@@ -87,7 +87,7 @@ fn run_bound(
         }
     };
     signals::listen(handle.clone(), first_signal, clean_up).map_err(system("cannot listen to signals"))?;
-    announcer.listening(listeners.addresses());
+    announcer.listening(&listeners.addresses());
 
     let life = Rc::new(Life { config, handle: handle.clone(), announcer, watchdog, writer, serving });
     let watching = life.watch_files()?;
@@ -169,7 +169,14 @@ impl Life {
         if self.handle.asked() == Request::Run {
             self.announcer.ready(version);
         }
-        let drained = worker.serve(own, self.handle.stopped()).await.map_err(system)?;
+        let stopped = async {
+            self.handle.stopped().await;
+            if self.handle.asked() == Request::Stop {
+                // A reload keeps them open; a stop refuses whoever comes now.
+                listeners.close();
+            }
+        };
+        let drained = worker.serve(own, stopped).await.map_err(system)?;
         if drained.aborted > 0 {
             tracing::warn!(
                 target: "pounce",

@@ -108,6 +108,9 @@ fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<&'t [u8]>, 
     if method == "CONNECT" {
         return Err(Fault::NotImplemented("CONNECT is for proxies"));
     }
+    if memchr::memchr(b'#', target).is_some() {
+        return Err(Fault::BadRequest("the request target has a fragment"));
+    }
     if target[0] == b'/' || target == b"*" && method == "OPTIONS" {
         return Ok(None);
     }
