@@ -164,6 +164,7 @@ impl Life {
         };
         let worker = Worker::new(settings::worker(config), Rc::clone(&app), access);
         let own = listeners.duplicate().map_err(system)?;
+        event_loop.settle();
         self.watchdog.disarm();
         self.serving.store(true, Ordering::Release);
         if self.handle.asked() == Request::Run {

@@ -24,6 +24,13 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
+    /// Takes what the application has made so far out of the garbage collector's sight. Once, after startup.
+    pub fn settle(&self) {
+        if let Err(error) = self.kit.glue.bind(attached()).call_method0("settle") {
+            tracing::error!(target: "pounce", "cannot freeze the garbage collector: {error}");
+        }
+    }
+
     /// Adds variables to `os.environ`, where those that are there already stay as they are.
     pub fn add_environment(&self, variables: Vec<(String, String)>) {
         let added = self.kit.glue.bind(attached()).call_method1("add_environment", (variables,));
