@@ -25,7 +25,8 @@ fn command() -> Command {
         }
     }
     for ignored in IGNORED {
-        let mut arg = Arg::new(ignored.name).long(ignored.name).hide(true).help(StyledStr::from(ignored.note));
+        let mut arg =
+            Arg::new(ignored.name).long(ignored.name).hide(true).help(StyledStr::from(ignored.note));
         if let Some(short) = ignored.short {
             arg = arg.short(short);
         }
@@ -114,10 +115,10 @@ mod tests {
 
     #[test]
     fn options_come_out_under_their_own_names() {
-        assert_eq!(parsed(&["m:app", "--port", "0"]), [
-            ("app".to_owned(), vec!["m:app".to_owned()]),
-            ("port".to_owned(), vec!["0".to_owned()]),
-        ]);
+        assert_eq!(
+            parsed(&["m:app", "--port", "0"]),
+            [("app".to_owned(), vec!["m:app".to_owned()]), ("port".to_owned(), vec!["0".to_owned()]),]
+        );
         assert_eq!(parsed(&["--chdir", "/x"]), [("app-dir".to_owned(), vec!["/x".to_owned()])]);
     }
 

@@ -96,7 +96,9 @@ fn run_bound(
     let served = life.serve(&interpreter, env, Arc::clone(listeners));
     let served = match served {
         // A broken edit is waited out: the next change starts the program anew.
-        Err(error) if life.config.reload.is_some() && error.exit_code() == 3 && handle.asked() == Request::Run => {
+        Err(error)
+            if life.config.reload.is_some() && error.exit_code() == 3 && handle.asked() == Request::Run =>
+        {
             life.watchdog.disarm();
             tracing::error!(target: "pounce", "{error}");
             announcer.waiting();
@@ -106,7 +108,11 @@ fn run_bound(
         other => other,
     };
     drop(watching);
-    life.watchdog.arm(life.config.lifecycle.timeout_startup, 0, "a thread of the application does not end; stopped without it");
+    life.watchdog.arm(
+        life.config.lifecycle.timeout_startup,
+        0,
+        "a thread of the application does not end; stopped without it",
+    );
     interpreter.finalize();
     if let Some(writer) = &life.writer {
         writer.flush();
@@ -186,11 +192,17 @@ impl Life {
                 config.lifecycle.timeout_graceful_shutdown,
             );
         }
-        self.watchdog.arm(startup_timeout + GRACE, 0, "the application's shutdown does not end; stopped without it");
+        self.watchdog.arm(
+            startup_timeout + GRACE,
+            0,
+            "the application's shutdown does not end; stopped without it",
+        );
         match tokio::time::timeout(startup_timeout, app.shutdown()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(target: "pounce", "the application's shutdown failed: {error}"),
-            Err(_) => tracing::error!(target: "pounce", "the application's shutdown was not complete after {startup_timeout:?}"),
+            Err(_) => {
+                tracing::error!(target: "pounce", "the application's shutdown was not complete after {startup_timeout:?}")
+            }
         }
         Ok(())
     }

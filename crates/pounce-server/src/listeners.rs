@@ -27,8 +27,11 @@ impl Listeners {
         if let Some(listeners) = inherited() {
             return Ok(Self { listeners: Mutex::new(listeners), inherited: true });
         }
-        let options =
-            BindOptions { backlog: config.backlog, unix_mode: config.uds_permissions, ..BindOptions::default() };
+        let options = BindOptions {
+            backlog: config.backlog,
+            unix_mode: config.uds_permissions,
+            ..BindOptions::default()
+        };
         let mut listeners = Vec::new();
         for name in &config.binds {
             let endpoint: Endpoint =

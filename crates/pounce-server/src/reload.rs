@@ -28,7 +28,8 @@ pub(crate) fn watch(
 ) -> notify::Result<Watching> {
     let (sender, events) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(sender)?;
-    let dirs: Vec<PathBuf> = if config.dirs.is_empty() { vec![default_dir.to_owned()] } else { config.dirs.clone() };
+    let dirs: Vec<PathBuf> =
+        if config.dirs.is_empty() { vec![default_dir.to_owned()] } else { config.dirs.clone() };
     for dir in &dirs {
         watcher.watch(dir, RecursiveMode::Recursive)?;
     }

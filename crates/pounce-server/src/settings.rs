@@ -11,7 +11,9 @@ use pounce_worker::http1::Limits;
 /// What the worker is told.
 pub(crate) fn worker(config: &config::ServerConfig) -> Settings {
     let http = &config.http;
-    let count = |limit: Option<std::num::NonZeroU64>| limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX));
+    let count = |limit: Option<std::num::NonZeroU64>| {
+        limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
+    };
     Settings {
         limits: Limits {
             request_line: http.limit_request_line,

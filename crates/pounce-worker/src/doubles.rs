@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pounce_asgi::{App, ConnectionInfo, Exchange, Fields, Inbound, Outcome, Payload, RequestHead, ResponseHead};
+use pounce_asgi::{
+    App, ConnectionInfo, Exchange, Fields, Inbound, Outcome, Payload, RequestHead, ResponseHead,
+};
 
 type Boxed = Pin<Box<dyn Future<Output = Outcome>>>;
 

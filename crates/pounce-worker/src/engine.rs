@@ -52,7 +52,11 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(settings: Settings, access: Option<Box<dyn AccessLog>>) -> Self {
         let given = |wanted: &str| settings.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        let server = if settings.server_header && !given("server") { b"server: pounce\r\n".to_vec() } else { Vec::new() };
+        let server = if settings.server_header && !given("server") {
+            b"server: pounce\r\n".to_vec()
+        } else {
+            Vec::new()
+        };
         let date_header = settings.date_header && !given("date");
         let mut extra = Vec::new();
         for (name, value) in &settings.headers {
@@ -132,7 +136,12 @@ impl Engine {
     }
 
     /// Calls `with` with what a response needs to know.
-    pub(crate) fn with_context<R>(&self, now: Instant, close: bool, with: impl FnOnce(ResponseContext<'_>) -> R) -> R {
+    pub(crate) fn with_context<R>(
+        &self,
+        now: Instant,
+        close: bool,
+        with: impl FnOnce(ResponseContext<'_>) -> R,
+    ) -> R {
         let mut date = self.date.borrow_mut();
         let date = if self.date_header { date.at(now) } else { &[] };
         with(ResponseContext { date, server: &self.server, extra: &self.extra, close })
@@ -150,9 +159,8 @@ impl DateLine {
     fn at(&mut self, now: Instant) -> &[u8] {
         if self.valid_until.is_none_or(|until| now >= until) {
             let time = SystemTime::now();
-            let into_second = time
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| since.subsec_nanos());
+            let into_second =
+                time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
             let left = std::time::Duration::from_nanos(u64::from(1_000_000_000 - into_second));
             self.valid_until = Some(now + left);
             self.line = format!("date: {}\r\n", httpdate::fmt_http_date(time)).into_bytes();

@@ -39,7 +39,11 @@ impl<A: App> Worker<A> {
     ///
     /// # Errors
     /// A listener cannot be watched.
-    pub async fn serve(&self, listeners: Vec<Listener>, drain: impl Future<Output = ()>) -> io::Result<Drained> {
+    pub async fn serve(
+        &self,
+        listeners: Vec<Listener>,
+        drain: impl Future<Output = ()>,
+    ) -> io::Result<Drained> {
         let acceptors =
             listeners.into_iter().map(|l| Acceptor::new(l).map(Rc::new)).collect::<io::Result<Vec<_>>>()?;
         let accepting: Vec<_> = acceptors

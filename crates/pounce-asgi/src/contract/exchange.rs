@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::{ConnectionInfo, FileBody, Fields, Payload, ResponseHead, SendError};
+use crate::{ConnectionInfo, Fields, FileBody, Payload, ResponseHead, SendError};
 
 /// Names an exchange on its connection: a counter in HTTP/1.1, the stream identifier in HTTP/2.
 pub type ExchangeId = u64;

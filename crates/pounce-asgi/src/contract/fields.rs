@@ -71,7 +71,9 @@ impl Fields {
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(n, v)| (n.escape_ascii().to_string(), v.escape_ascii().to_string()))).finish()
+        f.debug_map()
+            .entries(self.iter().map(|(n, v)| (n.escape_ascii().to_string(), v.escape_ascii().to_string())))
+            .finish()
     }
 }
 
@@ -133,10 +135,7 @@ mod tests {
         fields.push(b"X-Empty", b"");
         fields.push(b"ACCEPT", b"*/*");
         let all: Vec<_> = fields.iter().collect();
-        assert_eq!(
-            all,
-            [(&b"host"[..], &b"Example.com"[..]), (b"x-empty", b""), (b"accept", b"*/*")]
-        );
+        assert_eq!(all, [(&b"host"[..], &b"Example.com"[..]), (b"x-empty", b""), (b"accept", b"*/*")]);
         assert_eq!(fields.get_all(b"accept").collect::<Vec<_>>(), [b"*/*"]);
     }
 

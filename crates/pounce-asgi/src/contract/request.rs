@@ -116,7 +116,10 @@ fn path_offset(target: &[u8]) -> usize {
         return 0;
     };
     let authority = scheme_end + 3;
-    target[authority..].iter().position(|byte| matches!(byte, b'/' | b'?')).map_or(target.len(), |at| authority + at)
+    target[authority..]
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?'))
+        .map_or(target.len(), |at| authority + at)
 }
 
 fn memchr_in(bytes: &[u8], needle: u8) -> Option<usize> {

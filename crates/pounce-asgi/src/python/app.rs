@@ -119,7 +119,13 @@ impl PythonApp {
     }
 
     /// Calls the application and starts its task.
-    fn start(&self, py: Python<'_>, connection: &ScopeConnection, head: &RequestHead, state: &Rc<CallState>) -> PyResult<()> {
+    fn start(
+        &self,
+        py: Python<'_>,
+        connection: &ScopeConnection,
+        head: &RequestHead,
+        state: &Rc<CallState>,
+    ) -> PyResult<()> {
         let kit = &self.kit;
         let lifespan_state = self.state.borrow();
         let scope = self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?;
@@ -147,7 +153,11 @@ impl PythonApp {
         match verdict.as_str() {
             "complete" => Ok(()),
             "failed" => Err(LifespanError::Reported(detail)),
-            "silent" => Err(LifespanError::Silent(if phase == "startup" { "lifespan.startup" } else { "lifespan.shutdown" })),
+            "silent" => Err(LifespanError::Silent(if phase == "startup" {
+                "lifespan.startup"
+            } else {
+                "lifespan.shutdown"
+            })),
             _ => Err(LifespanError::Raised(detail)),
         }
     }
@@ -190,7 +200,9 @@ impl App for PythonApp {
             self.state.replace(Some(state.unbind()));
         }
         match self.run_lifespan("startup").await {
-            Err(LifespanError::Raised(_) | LifespanError::Silent(_)) if self.lifespan_mode == LifespanMode::Auto => {
+            Err(LifespanError::Raised(_) | LifespanError::Silent(_))
+                if self.lifespan_mode == LifespanMode::Auto =>
+            {
                 tracing::debug!(target: "pounce", "the application has no lifespan");
                 self.lifespan.take();
                 self.state.take();

@@ -131,4 +131,3 @@ unsafe extern "C" fn close(object: *mut ffi::PyObject, _: *mut ffi::PyObject) ->
         })
     }
 }
-

@@ -91,12 +91,16 @@ impl CallState {
     /// Whether the exception is the one that `send` raised because the client has gone.
     fn exchange_lost(&self, py: Python<'_>, error: &PyErr) -> bool {
         error.get_type(py).is(py.get_type::<PyOSError>())
-            && self.exchange.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready_and(|ready| ready.is_err())
+            && self
+                .exchange
+                .poll_ready(&mut Context::from_waker(Waker::noop()))
+                .is_ready_and(|ready| ready.is_err())
     }
 
     /// Answers with the page that `--debug` asks for.
     fn show(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
-        let page = self.kit.glue.bind(py).call_method1("debug_page", (error.value(py),))?.cast_into::<PyBytes>()?;
+        let page =
+            self.kit.glue.bind(py).call_method1("debug_page", (error.value(py),))?.cast_into::<PyBytes>()?;
         let mut head = ResponseHead { status: 500, ..ResponseHead::default() };
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
         let sent = self.exchange.start(&head);
@@ -171,7 +175,9 @@ impl CallState {
         let names = &self.kit.names;
         let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
         loop {
-            let Some(first) = self.receivers.borrow().first().map(|future| future.clone_ref(py)) else { break };
+            let Some(first) = self.receivers.borrow().first().map(|future| future.clone_ref(py)) else {
+                break;
+            };
             if !is_done(&first)? {
                 let Poll::Ready(message) = self.poll_message(py, cx) else { break };
                 first.call_method1(py, &names.set_result, (message?,))?;
@@ -187,9 +193,11 @@ impl CallState {
                 }
                 match &ready {
                     Ok(()) => future.call_method1(py, &names.set_result, (py.None(),))?,
-                    Err(error) => {
-                        future.call_method1(py, &names.set_exception, (PyOSError::new_err(error.to_string()),))?
-                    }
+                    Err(error) => future.call_method1(
+                        py,
+                        &names.set_exception,
+                        (PyOSError::new_err(error.to_string()),),
+                    )?,
                 };
             }
         }

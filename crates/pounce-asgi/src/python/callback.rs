@@ -76,4 +76,3 @@ unsafe extern "C" fn wake(
         })
     }
 }
-

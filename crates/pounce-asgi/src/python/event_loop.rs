@@ -59,7 +59,10 @@ pub enum RunError {
 ///
 /// # Errors
 /// See [`RunError`].
-pub fn run<R, F>(interpreter: &Interpreter, main: impl FnOnce(EventLoop) -> F + 'static) -> Result<R, RunError>
+pub fn run<R, F>(
+    interpreter: &Interpreter,
+    main: impl FnOnce(EventLoop) -> F + 'static,
+) -> Result<R, RunError>
 where
     R: 'static,
     F: Future<Output = R> + 'static,
@@ -96,43 +99,50 @@ where
 
     let run_loop = {
         let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(&turns), Arc::clone(&attic));
-        callbacks.make(py, Callback::new(move |arguments| {
-            let [event_loop] = arguments else { return Ok(()) };
-            let py = event_loop.py();
-            let Some(runtime) = runtime.upgrade() else { return Ok(()) };
-            if turns.get().is_none() {
-                let _inside = runtime.enter();
-                let made = Turns::new(event_loop, waker.clone(), &attic)?;
-                park::set_turns(Rc::downgrade(&made));
-                let _ = turns.set(made);
-            }
-            let Some(turns) = turns.get() else { return Ok(()) };
-            runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))))
-        }))?
+        callbacks.make(
+            py,
+            Callback::new(move |arguments| {
+                let [event_loop] = arguments else { return Ok(()) };
+                let py = event_loop.py();
+                let Some(runtime) = runtime.upgrade() else { return Ok(()) };
+                if turns.get().is_none() {
+                    let _inside = runtime.enter();
+                    let made = Turns::new(event_loop, waker.clone(), &attic)?;
+                    park::set_turns(Rc::downgrade(&made));
+                    let _ = turns.set(made);
+                }
+                let Some(turns) = turns.get() else { return Ok(()) };
+                runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))))
+            }),
+        )?
     };
 
     let start = {
         let (turns, glue) = (Rc::clone(&turns), glue.clone().unbind());
         let main = RefCell::new(Some(main));
-        callbacks.make(py, Callback::new(move |arguments| {
-            let ([finished], Some(turns)) = (arguments, turns.get()) else { return Ok(()) };
-            let py = finished.py();
-            let Some(main) = main.take() else { return Ok(()) };
-            let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), &attic)?;
-            let running = tokio::task::spawn_local(main(EventLoop { kit }));
-            let (finished, result, turns) = (finished.clone().unbind(), Rc::clone(&result), Rc::clone(turns));
-            tokio::task::spawn_local(async move {
-                let outcome = running.await.ok();
-                result.replace(outcome);
-                // SAFETY: tasks run attached.
-                let py = unsafe { Python::assume_attached() };
-                if let Err(error) = finished.call_method1(py, "set_result", (py.None(),)) {
-                    turns.raise(error);
-                }
-                turns.look();
-            });
-            Ok(())
-        }))?
+        callbacks.make(
+            py,
+            Callback::new(move |arguments| {
+                let ([finished], Some(turns)) = (arguments, turns.get()) else { return Ok(()) };
+                let py = finished.py();
+                let Some(main) = main.take() else { return Ok(()) };
+                let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), &attic)?;
+                let running = tokio::task::spawn_local(main(EventLoop { kit }));
+                let (finished, result, turns) =
+                    (finished.clone().unbind(), Rc::clone(&result), Rc::clone(turns));
+                tokio::task::spawn_local(async move {
+                    let outcome = running.await.ok();
+                    result.replace(outcome);
+                    // SAFETY: tasks run attached.
+                    let py = unsafe { Python::assume_attached() };
+                    if let Err(error) = finished.call_method1(py, "set_result", (py.None(),)) {
+                        turns.raise(error);
+                    }
+                    turns.look();
+                });
+                Ok(())
+            }),
+        )?
     };
     let ran = glue.call_method1("run", (run_loop, wake, start)).map(drop);
     attic_sweep(&turns);

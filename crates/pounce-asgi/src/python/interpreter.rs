@@ -140,9 +140,7 @@ const PYTHON_MAJOR: u8 = 3;
 
 fn python_minor() -> u32 {
     // SAFETY: the hexadecimal version is a constant of the library.
-    unsafe {
-        (ffi::Py_Version >> 16 & 0xff) as u32
-    }
+    unsafe { (ffi::Py_Version >> 16 & 0xff) as u32 }
 }
 
 /// The virtualenv to use, checked to be one of this program's version.

@@ -53,7 +53,8 @@ impl Kit {
         let event_loop = asyncio.call_method0("get_running_loop")?;
         let awaitables = Type::<Awaitable>::new(py, attic)?;
         let nothing = awaitables.make(py, Awaitable::Nothing)?.unbind();
-        let keywords: &[&str] = if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
+        let keywords: &[&str] =
+            if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
         Ok(Rc::new(Self {
             names: Names::new(py),
             awaitables,
@@ -74,9 +75,12 @@ impl Kit {
     }
 
     /// A task for a coroutine, begun at once where this Python can (3.12), else in the loop's next turn.
-    pub(super) fn task<'py>(&self, py: Python<'py>, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let arguments =
-            [coroutine.as_ptr(), self.event_loop.as_ptr(), self.task_name.as_ptr(), py_true()];
+    pub(super) fn task<'py>(
+        &self,
+        py: Python<'py>,
+        coroutine: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = [coroutine.as_ptr(), self.event_loop.as_ptr(), self.task_name.as_ptr(), py_true()];
         // SAFETY: attached; one positional argument and as many keywords' values as there are keywords: the
         // last, eager_start, is only there where the keywords name it.
         unsafe {

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
-use crate::{FileBody, Fields, Payload, SendError};
+use crate::{Fields, FileBody, Payload, SendError};
 
 use super::call::CallState;
 
@@ -62,12 +62,13 @@ pub(super) fn send(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
         "http.response.debug" => Ok(()),
         "http.response.pathsend" => {
             let path = required(message, &names.path)?;
-            let path: std::path::PathBuf =
-                path.extract().map_err(|_| wrong("path", "a str", &path))?;
+            let path: std::path::PathBuf = path.extract().map_err(|_| wrong("path", "a str", &path))?;
             let file = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
             match file {
                 Ok((length, file)) => state.exchange.file(FileBody { file, offset: 0, length }, false),
-                Err(error) => Err(SendError::File { path: path.display().to_string(), reason: error.to_string() }),
+                Err(error) => {
+                    Err(SendError::File { path: path.display().to_string(), reason: error.to_string() })
+                }
             }
         }
         "http.response.zerocopysend" => send_descriptor(state, py, message)?,
@@ -117,7 +118,11 @@ impl AsRef<[u8]> for KeptBytes {
     }
 }
 
-fn send_descriptor(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict>) -> PyResult<Result<(), SendError>> {
+fn send_descriptor(
+    state: &CallState,
+    py: Python<'_>,
+    message: &Bound<'_, PyDict>,
+) -> PyResult<Result<(), SendError>> {
     let names = &state.kit.names;
     let object = required(message, &names.file)?;
     let fd: i32 = object
@@ -126,9 +131,10 @@ fn send_descriptor(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
         .map_err(|_| wrong("file", "a file descriptor or a file object that has one", &object))?;
     let number = |name: &Py<PyString>| -> PyResult<Option<u64>> {
         match message.get_item(name)? {
-            Some(value) if !value.is_none() => {
-                value.extract().map(Some).map_err(|_| wrong(&name.bind(py).to_string_lossy(), "a positive int", &value))
-            }
+            Some(value) if !value.is_none() => value
+                .extract()
+                .map(Some)
+                .map_err(|_| wrong(&name.bind(py).to_string_lossy(), "a positive int", &value)),
             _ => Ok(None),
         }
     };

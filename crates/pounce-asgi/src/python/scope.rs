@@ -46,7 +46,12 @@ impl ScopeTemplate {
     }
 
     /// The part of a scope that a connection's requests share.
-    pub(super) fn connection(&self, py: Python<'_>, names: &Names, info: &ConnectionInfo) -> PyResult<ScopeConnection> {
+    pub(super) fn connection(
+        &self,
+        py: Python<'_>,
+        names: &Names,
+        info: &ConnectionInfo,
+    ) -> PyResult<ScopeConnection> {
         let scope = PyDict::new(py);
         scope.set_item(&names.kind, &names.http)?;
         scope.set_item(&names.http_version, &names.http_11)?;
@@ -55,8 +60,15 @@ impl ScopeTemplate {
         scope.set_item(&names.scheme, PyString::intern(py, info.scheme))?;
         scope.set_item(&names.root_path, &self.root_path)?;
         // The keys that each request sets, so that the copies have room for them.
-        for name in [&names.asgi, &names.method, &names.path, &names.raw_path, &names.query_string, &names.headers, &names.extensions]
-        {
+        for name in [
+            &names.asgi,
+            &names.method,
+            &names.path,
+            &names.raw_path,
+            &names.query_string,
+            &names.headers,
+            &names.extensions,
+        ] {
             scope.set_item(name, py.None())?;
         }
         Ok(ScopeConnection { scope: scope.unbind(), fields: RefCell::default() })
@@ -187,9 +199,14 @@ mod tests {
 
     #[test]
     fn percent_signs_that_encode_nothing_stay() {
-        for (raw, decoded) in
-            [("/a%20b", "/a b"), ("/%", "/%"), ("/%4", "/%4"), ("/%zz", "/%zz"), ("/%C3%A9", "/é"), ("/%2F%2f", "///")]
-        {
+        for (raw, decoded) in [
+            ("/a%20b", "/a b"),
+            ("/%", "/%"),
+            ("/%4", "/%4"),
+            ("/%zz", "/%zz"),
+            ("/%C3%A9", "/é"),
+            ("/%2F%2f", "///"),
+        ] {
             assert_eq!(percent_decode(raw.as_bytes()), decoded.as_bytes(), "{raw}");
         }
     }

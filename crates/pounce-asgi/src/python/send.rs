@@ -46,7 +46,10 @@ unsafe extern "C" fn call(
                 Err(_) => {
                     let copy = PyDict::new(py);
                     copy.call_method1("update", (&message,)).map_err(|_| {
-                        PyTypeError::new_err(format!("a message must be a dict, got {}", message::kind_of(&message)))
+                        PyTypeError::new_err(format!(
+                            "a message must be a dict, got {}",
+                            message::kind_of(&message)
+                        ))
                     })?;
                     copy
                 }

@@ -58,7 +58,12 @@ impl Steps {
     }
 
     /// Ends a step that yielded, returned or raised.
-    fn after(&self, py: Python<'_>, status: ffi::PySendResult, result: *mut ffi::PyObject) -> PyResult<Option<*mut ffi::PyObject>> {
+    fn after(
+        &self,
+        py: Python<'_>,
+        status: ffi::PySendResult,
+        result: *mut ffi::PyObject,
+    ) -> PyResult<Option<*mut ffi::PyObject>> {
         match status {
             ffi::PySendResult::PYGEN_NEXT => Ok(Some(result)),
             ffi::PySendResult::PYGEN_RETURN => {
@@ -132,7 +137,10 @@ unsafe extern "C" fn next(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     unsafe { step(object, ffi::Py_None()) }
 }
 
-unsafe extern "C" fn send_method(object: *mut ffi::PyObject, value: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe extern "C" fn send_method(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     // SAFETY: attached, as above.
     unsafe { step(object, value) }
 }
@@ -214,7 +222,9 @@ unsafe extern "C" fn attribute(object: *mut ffi::PyObject, name: *mut ffi::PyObj
         let py = Python::assume_attached();
         guard(py, std::ptr::null_mut(), || {
             let inner = payload::<Steps>(object)?.inner.bind(py);
-            Ok(inner.getattr(Bound::from_borrowed_ptr(py, name).cast_into_unchecked::<pyo3::types::PyString>())?.into_ptr())
+            Ok(inner
+                .getattr(Bound::from_borrowed_ptr(py, name).cast_into_unchecked::<pyo3::types::PyString>())?
+                .into_ptr())
         })
     }
 }

@@ -141,7 +141,10 @@ impl Turns {
     fn turn(&self, py: Python<'_>, readable: bool) -> PyResult<()> {
         self.selector.bind(py).setattr(&self.names.readable, readable)?;
         match self.run_once.bind(py).call0() {
-            Err(error) if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+            Err(error)
+                if error.is_instance_of::<PySystemExit>(py)
+                    || error.is_instance_of::<PyKeyboardInterrupt>(py) =>
+            {
                 // asyncio lets these two end the loop. The server ends when it is told to, not when a task
                 // of the application's calls sys.exit().
                 tracing::error!(target: "pounce", "a task of the application raised {error}; the server goes on");

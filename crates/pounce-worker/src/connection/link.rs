@@ -71,7 +71,12 @@ pub(super) enum Next {
 }
 
 impl Link {
-    pub(crate) fn new(engine: Rc<Engine>, info: Rc<ConnectionInfo>, stream: Stream, now: Instant) -> Rc<Self> {
+    pub(crate) fn new(
+        engine: Rc<Engine>,
+        info: Rc<ConnectionInfo>,
+        stream: Stream,
+        now: Instant,
+    ) -> Rc<Self> {
         let machine = RequestMachine::new(engine.settings.limits);
         Rc::new(Self {
             engine,
@@ -232,7 +237,10 @@ impl State {
         self.sending = false;
         if self.continue_due {
             self.close_lingering();
-        } else if self.encoder.must_close() || self.end_of_input || phase != Phase::Serving && self.input.is_empty() {
+        } else if self.encoder.must_close()
+            || self.end_of_input
+            || phase != Phase::Serving && self.input.is_empty()
+        {
             self.closing = true;
             self.linger |= self.machine.in_body() || !self.input.is_empty();
         }

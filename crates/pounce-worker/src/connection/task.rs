@@ -373,7 +373,9 @@ impl<A: App> ConnectionTask<A> {
         let settings = &self.link.engine.settings;
         let limit = match wait {
             Wait::FirstHead | Wait::Head => Some(settings.header_timeout),
-            Wait::KeepAlive if self.link.engine.phase() == Phase::Serving => Some(settings.keep_alive_timeout),
+            Wait::KeepAlive if self.link.engine.phase() == Phase::Serving => {
+                Some(settings.keep_alive_timeout)
+            }
             Wait::KeepAlive => Some(LAST_REQUEST),
             Wait::Body => Some(settings.body_timeout),
             Wait::Write => Some(settings.write_timeout),

@@ -56,7 +56,12 @@ impl Timer {
     }
 
     /// True once `limit` has passed; otherwise makes sure that the task is woken when it has.
-    pub(super) fn poll_expired(&mut self, limit: Option<Duration>, now: Instant, cx: &mut Context<'_>) -> bool {
+    pub(super) fn poll_expired(
+        &mut self,
+        limit: Option<Duration>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let Some(deadline) = limit.and_then(|limit| self.since.checked_add(limit)) else { return false };
         if now >= deadline {
             return true;

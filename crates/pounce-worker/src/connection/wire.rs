@@ -16,7 +16,12 @@ impl Wire for Link {
         &self.info
     }
 
-    fn poll_receive(&self, id: ExchangeId, cx: &mut Context<'_>, take: &mut dyn FnMut(&[u8])) -> Poll<Inbound> {
+    fn poll_receive(
+        &self,
+        id: ExchangeId,
+        cx: &mut Context<'_>,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Poll<Inbound> {
         let state = &mut *self.state();
         if state.exchange != id || state.gone || state.encoder.is_complete() {
             return Poll::Ready(Inbound::Disconnect);

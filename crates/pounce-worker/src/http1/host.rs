@@ -11,21 +11,38 @@ pub(super) fn agrees(authority: &[u8], host: &[u8]) -> bool {
     let (left, left_port) = split_port(authority);
     let (right, right_port) = split_port(host);
     let default = |port: &[u8]| port.is_empty() || port == b"80";
-    left.eq_ignore_ascii_case(right)
-        && (left_port == right_port || default(left_port) && default(right_port))
+    left.eq_ignore_ascii_case(right) && (left_port == right_port || default(left_port) && default(right_port))
 }
 
 fn is_host_name(host: &[u8]) -> bool {
     if let Some(inner) = host.strip_prefix(b"[") {
         return inner.strip_suffix(b"]").is_some_and(|address| {
             !address.is_empty()
-                && address.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'v' | b'V'))
+                && address
+                    .iter()
+                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'v' | b'V'))
         });
     }
     // reg-name: unreserved, percent-encoded and sub-delims, but no comma: that would be a list.
     host.iter().all(|b| {
         b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b';'
+                    | b'='
+            )
     })
 }
 
@@ -44,10 +61,14 @@ mod tests {
 
     #[test]
     fn one_host_with_or_without_port_is_a_host() {
-        for good in ["a", "example.com", "example.com:80", "127.0.0.1:1", "[::1]", "[::1]:8000", "a_b", "h:"] {
+        for good in ["a", "example.com", "example.com:80", "127.0.0.1:1", "[::1]", "[::1]:8000", "a_b", "h:"]
+        {
             assert!(is_host(good.as_bytes()), "{good}");
         }
-        for bad in ["", ":80", "a,b", "a b", "u@h", "h/p", "h:80:80", "[::1", "::1", "h:x", "h\u{e9}", "a?b", "a#b", "a\\b", "[]"] {
+        for bad in [
+            "", ":80", "a,b", "a b", "u@h", "h/p", "h:80:80", "[::1", "::1", "h:x", "h\u{e9}", "a?b", "a#b",
+            "a\\b", "[]",
+        ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }

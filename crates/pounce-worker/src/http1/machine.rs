@@ -8,9 +8,9 @@ use std::ops::Range;
 use memchr::memmem;
 use pounce_asgi::RequestHead;
 
+use super::Fault;
 use super::chunked::{Chunk, ChunkedDecoder};
 use super::head::{self, BodyFraming, Facts};
-use super::Fault;
 
 /// How many empty lines before a request are overlooked (RFC 9112 section 2.2).
 const MAX_EMPTY_LINES: u8 = 4;
@@ -68,8 +68,13 @@ pub struct RequestMachine {
 #[derive(Debug)]
 enum State {
     /// Before or in a head. The first `scanned` bytes of the input have no fault and no end in them.
-    Head { scanned: usize, empty_lines: u8 },
-    Length { left: u64 },
+    Head {
+        scanned: usize,
+        empty_lines: u8,
+    },
+    Length {
+        left: u64,
+    },
     /// Boxed: most requests have no such body, and idle connections are many.
     Chunked(Box<ChunkedDecoder>),
     /// The body has ended, and the event that says so is still to come.
@@ -142,7 +147,10 @@ impl RequestMachine {
                 if *left == 0 {
                     self.state = State::Ending;
                 }
-                Ok(Step { consumed: length, event: if length == 0 { Event::NeedMore } else { Event::Body(0..length) } })
+                Ok(Step {
+                    consumed: length,
+                    event: if length == 0 { Event::NeedMore } else { Event::Body(0..length) },
+                })
             }
             State::Chunked(decoder) => {
                 let (consumed, chunk) = decoder.advance(input)?;
@@ -165,7 +173,9 @@ impl RequestMachine {
     }
 
     fn advance_head(&mut self, input: &[u8]) -> Result<Step, Fault> {
-        let State::Head { scanned, mut empty_lines } = self.state else { unreachable!("called in a head only") };
+        let State::Head { scanned, mut empty_lines } = self.state else {
+            unreachable!("called in a head only")
+        };
         let mut start = 0;
         while input[start..].starts_with(b"\r\n") {
             start += 2;
@@ -195,9 +205,11 @@ impl RequestMachine {
                 return Err(Fault::ContentTooLarge);
             }
             BodyFraming::Length(left) => State::Length { left },
-            BodyFraming::Chunked => {
-                State::Chunked(Box::new(ChunkedDecoder::new(self.limits.header_size, self.limits.fields, self.limits.body)))
-            }
+            BodyFraming::Chunked => State::Chunked(Box::new(ChunkedDecoder::new(
+                self.limits.header_size,
+                self.limits.fields,
+                self.limits.body,
+            ))),
         };
         Ok(Step { consumed: start + end, event: Event::Head })
     }

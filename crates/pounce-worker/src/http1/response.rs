@@ -7,7 +7,7 @@
 use std::io::Write as _;
 
 use pounce_asgi::{
-    FileBody, Fields, HttpVersion, Payload, ResponseHead, SendError, is_field_name, is_field_value,
+    Fields, FileBody, HttpVersion, Payload, ResponseHead, SendError, is_field_name, is_field_value,
 };
 
 use super::chunked::is_forbidden_trailer;
@@ -49,9 +49,15 @@ enum Phase {
     #[default]
     Waiting,
     /// A head is held back.
-    Held { length: Option<u64>, has_date: bool, has_server: bool },
+    Held {
+        length: Option<u64>,
+        has_date: bool,
+        has_server: bool,
+    },
     /// In a body of a known length.
-    Length { left: u64 },
+    Length {
+        left: u64,
+    },
     /// In a chunked body.
     Chunked,
     /// In a body that ends with the connection (HTTP/1.0).
@@ -147,11 +153,8 @@ impl ResponseEncoder {
         self.close |= seen.close;
         self.trailers = head.trailers && self.facts.accepts_trailers;
         self.chunked = self.trailers || seen.chunked;
-        self.phase = Phase::Held {
-            length: seen.content_length,
-            has_date: seen.date,
-            has_server: seen.server,
-        };
+        self.phase =
+            Phase::Held { length: seen.content_length, has_date: seen.date, has_server: seen.server };
         Ok(())
     }
 
@@ -255,7 +258,13 @@ impl ResponseEncoder {
     }
 
     /// Sends a whole response of the server's own, in plain text, after which the connection closes.
-    pub fn refuse(status: u16, detail: &str, head_only: bool, context: ResponseContext<'_>, output: &mut Output) {
+    pub fn refuse(
+        status: u16,
+        detail: &str,
+        head_only: bool,
+        context: ResponseContext<'_>,
+        output: &mut Output,
+    ) {
         let mut bytes = Vec::with_capacity(256);
         status_line(&mut bytes, status);
         let _ = write!(
@@ -330,7 +339,9 @@ impl ResponseEncoder {
         held.extend_from_slice(context.extra);
         let known = declared.or(whole.filter(|_| !self.chunked && !matches!(self.status, 204 | 304)));
         self.phase = if unsent {
-            if declared.is_none() && let Some(length) = known {
+            if declared.is_none()
+                && let Some(length) = known
+            {
                 content_length(held, length);
             }
             Phase::Unsent
@@ -421,7 +432,8 @@ fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) -> Result<S
                 continue;
             }
             b"connection" => {
-                seen.close |= value.split(|&b| b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
+                seen.close |=
+                    value.split(|&b| b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
                 continue;
             }
             b"date" => seen.date = true,
@@ -487,4 +499,3 @@ fn decimal_into(out: &mut Vec<u8>, mut number: u64) {
     }
     out.extend_from_slice(&digits[at..]);
 }
-
