@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::python::Python;
 use crate::tally::Tally;
 use crate::venv;
+use crate::workspace;
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -41,6 +42,8 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
 pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
     let venv = venv::ensure(python, "venv", "requirements-test.txt")?;
     eprintln!("testing with Python {} ({})", python.name(), python.executable.display());
+    // `cargo test` alone would leave the program that the end-to-end tests start as it was.
+    workspace::run(python.cargo().args(["build", "--package", "pounce-cli"]))?;
     let mut cargo = python.cargo();
     cargo.args(["test", "--no-fail-fast"]);
     if !names_packages(rest) {

@@ -1,0 +1,130 @@
+//! The request machine, whatever way its input arrives: every split of every input gives the same events.
+
+use pounce_asgi::RequestHead;
+use pounce_worker::http1::{Event, Fault, Limits, RequestMachine};
+use proptest::prelude::*;
+
+/// What a stream of bytes comes down to, pieces of bodies joined.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Story {
+    requests: Vec<(RequestHead, Vec<u8>, bool)>,
+    fault: Option<Fault>,
+}
+
+/// Feeds `input` in pieces that end at `cuts`, as a connection does: what is not consumed is kept.
+fn tell(input: &[u8], cuts: &[usize], limits: Limits) -> Story {
+    let mut machine = RequestMachine::new(limits);
+    let mut story = Story::default();
+    let mut kept: Vec<u8> = Vec::new();
+    let mut start = 0;
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (input.len() + 1)).collect();
+    ends.push(input.len());
+    ends.sort_unstable();
+    for end in ends {
+        kept.extend_from_slice(&input[start..end]);
+        start = end;
+        loop {
+            let step = match machine.advance(&kept) {
+                Ok(step) => step,
+                Err(fault) => {
+                    story.fault = Some(fault);
+                    return story;
+                }
+            };
+            match &step.event {
+                Event::NeedMore => {}
+                Event::Head => story.requests.push((machine.head().clone(), Vec::new(), false)),
+                Event::Body(range) => {
+                    let (_, body, _) = story.requests.last_mut().expect("a body follows a head");
+                    body.extend_from_slice(&kept[range.clone()]);
+                }
+                Event::End => story.requests.last_mut().expect("an end follows a head").2 = true,
+            }
+            kept.drain(..step.consumed);
+            if step.event == Event::NeedMore {
+                break;
+            }
+        }
+    }
+    story
+}
+
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop_oneof![
+        Just(String::new()),
+        "[a-z]{1,40}".prop_map(|body| format!("Content-Length: {}\r\n\r\n{body}", body.len())),
+        prop::collection::vec("[a-z\r\n]{1,20}", 0..4).prop_map(|chunks| {
+            let coded: String =
+                chunks.iter().map(|chunk| format!("{:x};ext=1\r\n{chunk}\r\n", chunk.len())).collect();
+            format!("Transfer-Encoding: chunked\r\n\r\n{coded}0\r\nX-Trailer: t\r\n\r\n")
+        }),
+    ];
+    ("(GET|POST|PUT)", "/[a-z%?=&]{0,20}", prop::collection::vec("X-[A-Za-z]{1,8}: [ -~]{0,12}", 0..4), body)
+        .prop_map(|(method, target, fields, body)| {
+            let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+            let end = if body.is_empty() { "\r\n".to_owned() } else { body };
+            format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{fields}{end}").into_bytes()
+        })
+}
+
+/// Requests, some of them damaged: a byte exchanged, removed or doubled.
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let damage = prop::option::of((any::<prop::sample::Index>(), 0..3u8, any::<u8>()));
+    (prop::collection::vec(request(), 1..4), damage).prop_map(|(requests, damage)| {
+        let mut bytes = requests.concat();
+        if let Some((index, kind, byte)) = damage {
+            let at = index.index(bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, byte),
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn every_split_of_every_input_gives_the_same_requests(
+        input in stream(),
+        cuts in prop::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let whole = tell(&input, &[], Limits::default());
+        let split = tell(&input, &cuts, Limits::default());
+        prop_assert_eq!(&whole.requests.len(), &split.requests.len());
+        prop_assert_eq!(whole.fault.is_some(), split.fault.is_some());
+        // Where a body is damaged, how much of it comes before the fault depends on what arrived together.
+        if whole.fault.is_none() {
+            prop_assert_eq!(whole, split);
+        }
+    }
+
+    #[test]
+    fn byte_by_byte_gives_the_same_status(input in stream()) {
+        let cuts: Vec<usize> = (0..input.len()).collect();
+        let whole = tell(&input, &[], Limits::default());
+        let bytes = tell(&input, &cuts, Limits::default());
+        prop_assert_eq!(whole.fault.map(Fault::status), bytes.fault.map(Fault::status));
+    }
+
+    #[test]
+    fn no_input_makes_it_panic(input in prop::collection::vec(any::<u8>(), 0..300), cuts in prop::collection::vec(any::<usize>(), 0..6)) {
+        let limits = Limits { request_line: 40, fields: 3, header_size: 60, body: Some(20) };
+        let story = tell(&input, &cuts, limits);
+        for (_, body, _) in story.requests {
+            prop_assert!(body.len() <= 20);
+        }
+    }
+}
+
+#[test]
+fn a_generated_stream_is_understood() {
+    let input = b"POST /a?b HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: test\r\n\r\n";
+    let story = tell(input, &[], Limits::default());
+    assert_eq!(story.fault, None);
+    let bodies: Vec<_> = story.requests.iter().map(|(head, body, ended)| (head.raw_path(), &body[..], *ended)).collect();
+    assert_eq!(bodies, [(&b"/a"[..], &b"abcde"[..], true), (b"/next", b"", true)]);
+}
