@@ -36,20 +36,22 @@ fn standstill(server: &Server, token: &str) -> usize {
 
 #[test]
 fn an_upload_that_nobody_reads_is_not_taken_from_the_socket() {
+    // One of its own: other tests would be seen in its memory.
+    let server = Server::start(Options::app("raw:app"));
     let token = token();
     let size = held_by_sockets() + 64 * MIB;
-    let mut client = server().connect();
+    let mut client = server.connect();
     client.send(format!(
         "POST /wait-then-count/{token} HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n"
     ));
-    server().wait_note(&token, "waiting");
+    server.wait_note(&token, "waiting");
     let block = vec![b'x'; 65536];
     let mut sent = 0;
-    let growth = growth_kib(server(), || sent = client.pump(&block, size, Duration::from_secs(2)));
+    let growth = growth_kib(&server, || sent = client.pump(&block, size, Duration::from_secs(2)));
     assert!(sent <= held_by_sockets(), "took {sent} bytes that nobody had asked for");
     assert!(growth < 4 * 1024, "grew by {growth} KiB");
 
-    server().get(&format!("/open/{token}")).expect(200);
+    server.get(&format!("/open/{token}")).expect(200);
     let rest = client.pump(&block, size - sent, Duration::from_secs(30));
     assert_eq!(sent + rest, size);
     assert_eq!(client.response().expect(200).text(), size.to_string());

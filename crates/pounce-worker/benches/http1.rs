@@ -17,9 +17,12 @@ const BROWSER: &[u8] = b"GET /some/longer/path HTTP/1.1\r\nHost: www.example.com
 
 fn requests(criterion: &mut Criterion) {
     let chunk = format!("{:x}\r\n{}\r\n", 1024, "x".repeat(1024));
-    let chunked =
-        format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(16));
-    for (name, input) in [("small head", SMALL), ("browser head", BROWSER), ("16 chunks", chunked.as_bytes())] {
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        chunk.repeat(16)
+    );
+    for (name, input) in [("small head", SMALL), ("browser head", BROWSER), ("16 chunks", chunked.as_bytes())]
+    {
         let mut machine = RequestMachine::new(Limits::default());
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {

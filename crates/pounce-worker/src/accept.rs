@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::connection::{ConnectionTask, Link};
 use crate::engine::Engine;
+use crate::http1::ResponseEncoder;
 use crate::stream::Stream;
 
 /// How long to wait when the process is out of descriptors or memory.
@@ -109,7 +110,10 @@ impl Acceptor {
 fn serve<A: App>(stream: Stream, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
     let now = Instant::now();
     if engine.settings.max_connections.is_some_and(|limit| engine.connections() >= limit) {
-        let bytes = ConnectionTask::<A>::refusal(engine, now);
+        let mut bytes = Vec::new();
+        engine.with_context(now, true, |context| {
+            ResponseEncoder::refuse(503, "the server has too many connections", context, &mut bytes);
+        });
         tokio::task::spawn_local(refuse(stream, bytes));
         return;
     }

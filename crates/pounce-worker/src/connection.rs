@@ -3,6 +3,7 @@
 //! [`Link`] is what the connection's task and the application's exchange share: socket, machine, buffers.
 //! [`ConnectionTask`] is the future that drives it and the application's call side by side.
 
+mod ending;
 mod input;
 mod io;
 mod link;

@@ -4,6 +4,7 @@
 //! knows about the other: the connection that owns both carries the few facts that cross.
 
 mod chunked;
+mod encode;
 mod fault;
 mod head;
 mod host;

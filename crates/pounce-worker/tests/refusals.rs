@@ -40,14 +40,33 @@ fn refuses(wanted: u16, fields_and_body: &str) {
 
 #[test]
 fn ambiguous_lengths() {
-    for length in ["5\r\nContent-Length: 5", "5\r\nContent-Length: 6", "5, 5", "+5", "-5", "0x5", "5 5", "", "12345678901234567890", "5\x0b"] {
+    for length in [
+        "5\r\nContent-Length: 5",
+        "5\r\nContent-Length: 6",
+        "5, 5",
+        "+5",
+        "-5",
+        "0x5",
+        "5 5",
+        "",
+        "12345678901234567890",
+        "5\x0b",
+    ] {
         refuses(400, &format!("Content-Length: {length}\r\n\r\nhello"));
     }
 }
 
 #[test]
 fn ambiguous_transfer_codings() {
-    for coding in ["chunked, gzip", "xchunked", "chunked\x0b", "chunked\r\nTransfer-Encoding: chunked", "", "identity", "chunked\r\nContent-Length: 5"] {
+    for coding in [
+        "chunked, gzip",
+        "xchunked",
+        "chunked\x0b",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "",
+        "identity",
+        "chunked\r\nContent-Length: 5",
+    ] {
         refuses(400, &format!("Transfer-Encoding: {coding}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
     }
     refuses(501, "Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
@@ -123,9 +142,15 @@ fn volume_is_refused_at_its_limit_before_the_end_is_there() {
     assert_eq!(of(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(5))), Err(431));
     assert_eq!(of("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n".into()), Err(413));
     let chunks = "5\r\nhello\r\n".repeat(3);
-    assert_eq!(of(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")), Err(413));
+    assert_eq!(
+        of(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")),
+        Err(413)
+    );
     let trailers = "x".repeat(300);
-    assert_eq!(of(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {trailers}")), Err(431));
+    assert_eq!(
+        of(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {trailers}")),
+        Err(431)
+    );
     // At the limit is within it.
     let target = "x".repeat(100 - "GET / HTTP/1.1".len());
     assert_eq!(of(format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n")), Ok(1));

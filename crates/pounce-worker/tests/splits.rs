@@ -125,6 +125,7 @@ fn a_generated_stream_is_understood() {
     let input = b"POST /a?b HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: test\r\n\r\n";
     let story = tell(input, &[], Limits::default());
     assert_eq!(story.fault, None);
-    let bodies: Vec<_> = story.requests.iter().map(|(head, body, ended)| (head.raw_path(), &body[..], *ended)).collect();
+    let bodies: Vec<_> =
+        story.requests.iter().map(|(head, body, ended)| (head.raw_path(), &body[..], *ended)).collect();
     assert_eq!(bodies, [(&b"/a"[..], &b"abcde"[..], true), (b"/next", b"", true)]);
 }

@@ -61,88 +61,125 @@ const LAST: &str = "Host: a\r\nConnection: close\r\n\r\n";
 
 #[test]
 fn a_response_has_what_the_application_said_and_what_is_the_servers_to_say() {
-    with_worker(Settings::default(), || HelloApp::new("hello"), |address, _drain| {
-        let answer = exchange(address, &format!("GET / HTTP/1.1\r\n{LAST}"));
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\ndate: "));
-        assert!(answer.ends_with("\r\nserver: pounce\r\nconnection: close\r\n\r\nhello"), "{answer}");
-    });
+    with_worker(
+        Settings::default(),
+        || HelloApp::new("hello"),
+        |address, _drain| {
+            let answer = exchange(address, &format!("GET / HTTP/1.1\r\n{LAST}"));
+            assert!(
+                answer.starts_with(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\ndate: "
+                )
+            );
+            assert!(answer.ends_with("\r\nserver: pounce\r\nconnection: close\r\n\r\nhello"), "{answer}");
+        },
+    );
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    with_worker(Settings::default(), || EchoApp, |address, _drain| {
-        let mut requests: String =
-            (0..50).map(|n| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{n:02}")).collect();
-        requests += &format!("POST / HTTP/1.1\r\nContent-Length: 3\r\n{LAST}end");
-        let answer = exchange(address, &requests);
-        let bodies: Vec<&str> = answer.split("\r\n\r\n").skip(1).map(|rest| &rest[..2]).collect();
-        let wanted: Vec<String> = (0..50).map(|n| format!("{n:02}")).chain(["en".to_owned()]).collect();
-        assert_eq!(bodies, wanted);
-    });
+    with_worker(
+        Settings::default(),
+        || EchoApp,
+        |address, _drain| {
+            let mut requests: String = (0..50)
+                .map(|n| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{n:02}"))
+                .collect();
+            requests += &format!("POST / HTTP/1.1\r\nContent-Length: 3\r\n{LAST}end");
+            let answer = exchange(address, &requests);
+            let bodies: Vec<&str> = answer.split("\r\n\r\n").skip(1).map(|rest| &rest[..2]).collect();
+            let wanted: Vec<String> = (0..50).map(|n| format!("{n:02}")).chain(["en".to_owned()]).collect();
+            assert_eq!(bodies, wanted);
+        },
+    );
 }
 
 #[test]
 fn a_large_chunked_body_comes_back_byte_for_byte() {
-    with_worker(Settings::default(), || EchoApp, |address, _drain| {
-        let body: Vec<u8> = (0..2_000_000u32).map(|n| (n % 251) as u8).collect();
-        let mut stream = connect(address);
-        let mut writer = stream.try_clone().expect("a duplicate");
-        let sent = body.clone();
-        let upload = thread::spawn(move || {
-            writer.write_all(format!("POST / HTTP/1.0\r\nContent-Length: {}\r\n\r\n", sent.len()).as_bytes()).expect("sent");
-            writer.write_all(&sent).expect("sent");
-        });
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("read");
-        upload.join().expect("sent");
-        assert!(answer.ends_with(&body));
-    });
+    with_worker(
+        Settings::default(),
+        || EchoApp,
+        |address, _drain| {
+            let body: Vec<u8> = (0..2_000_000u32).map(|n| (n % 251) as u8).collect();
+            let mut stream = connect(address);
+            let mut writer = stream.try_clone().expect("a duplicate");
+            let sent = body.clone();
+            let upload = thread::spawn(move || {
+                writer
+                    .write_all(
+                        format!("POST / HTTP/1.0\r\nContent-Length: {}\r\n\r\n", sent.len()).as_bytes(),
+                    )
+                    .expect("sent");
+                writer.write_all(&sent).expect("sent");
+            });
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).expect("read");
+            upload.join().expect("sent");
+            assert!(answer.ends_with(&body));
+        },
+    );
 }
 
 #[test]
 fn a_failure_is_a_500_or_visibly_cut_short() {
-    with_worker(Settings::default(), || FailingApp, |address, _drain| {
-        assert!(exchange(address, &format!("GET / HTTP/1.1\r\n{LAST}")).starts_with("HTTP/1.1 500 "));
-        let half = exchange(address, "GET /half HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(half.ends_with("\r\n\r\n4\r\nhalf\r\n"), "{half}");
-    });
+    with_worker(
+        Settings::default(),
+        || FailingApp,
+        |address, _drain| {
+            assert!(exchange(address, &format!("GET / HTTP/1.1\r\n{LAST}")).starts_with("HTTP/1.1 500 "));
+            let half = exchange(address, "GET /half HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert!(half.ends_with("\r\n\r\n4\r\nhalf\r\n"), "{half}");
+        },
+    );
 }
 
 #[test]
 fn what_runs_when_draining_begins_is_answered_and_told_to_close() {
-    let drained = with_worker(Settings::default(), || SlowApp(Duration::from_millis(300)), |address, drain| {
-        let mut stream = connect(address);
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-        thread::sleep(Duration::from_millis(100));
-        drain.send(()).expect("the worker listens");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("read");
-        assert!(answer.contains("connection: close\r\n") && answer.ends_with("slow"), "{answer}");
-    });
+    let drained = with_worker(
+        Settings::default(),
+        || SlowApp(Duration::from_millis(300)),
+        |address, drain| {
+            let mut stream = connect(address);
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+            thread::sleep(Duration::from_millis(100));
+            drain.send(()).expect("the worker listens");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("read");
+            assert!(answer.contains("connection: close\r\n") && answer.ends_with("slow"), "{answer}");
+        },
+    );
     assert_eq!(drained.aborted, 0);
 }
 
 #[test]
 fn what_does_not_end_in_time_is_aborted() {
     let settings = Settings { graceful_timeout: Duration::from_millis(100), ..Settings::default() };
-    let drained = with_worker(settings, || SlowApp(Duration::from_secs(3600)), |address, drain| {
-        let mut stream = connect(address);
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-        thread::sleep(Duration::from_millis(100));
-        drain.send(()).expect("the worker listens");
-        let mut answer = Vec::new();
-        // Closed or reset: either way there is no answer.
-        let _ = stream.read_to_end(&mut answer);
-        assert_eq!(answer, b"");
-    });
+    let drained = with_worker(
+        settings,
+        || SlowApp(Duration::from_secs(3600)),
+        |address, drain| {
+            let mut stream = connect(address);
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+            thread::sleep(Duration::from_millis(100));
+            drain.send(()).expect("the worker listens");
+            let mut answer = Vec::new();
+            // Closed or reset: either way there is no answer.
+            let _ = stream.read_to_end(&mut answer);
+            assert_eq!(answer, b"");
+        },
+    );
     assert_eq!(drained.aborted, 1);
 }
 
 #[test]
 fn a_client_that_says_nothing_is_let_go() {
     let settings = Settings { header_timeout: Duration::from_millis(100), ..Settings::default() };
-    with_worker(settings, || EchoApp, |address, _drain| {
-        assert_eq!(exchange(address, ""), "");
-        assert!(exchange(address, "GET / HTTP/1.1\r\nHos").starts_with("HTTP/1.1 408 "));
-    });
+    with_worker(
+        settings,
+        || EchoApp,
+        |address, _drain| {
+            assert_eq!(exchange(address, ""), "");
+            assert!(exchange(address, "GET / HTTP/1.1\r\nHos").starts_with("HTTP/1.1 408 "));
+        },
+    );
 }

@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::{Exchange, Inbound, Outcome, Payload, ResponseHead};
 
-use super::kit::{Kit, attached};
+use super::kit::{Kit, attached, whole};
 
 /// The state of one call, shared by its Python objects and its future.
 pub(super) struct CallState {
@@ -91,16 +91,16 @@ impl CallState {
     /// Whether the exception is the one that `send` raised because the client has gone.
     fn exchange_lost(&self, py: Python<'_>, error: &PyErr) -> bool {
         error.get_type(py).is(py.get_type::<PyOSError>())
-            && self
-                .exchange
-                .poll_ready(&mut Context::from_waker(Waker::noop()))
-                .is_ready_and(|ready| ready.is_err())
+            && matches!(
+                self.exchange.poll_ready(&mut Context::from_waker(Waker::noop())),
+                Poll::Ready(Err(_))
+            )
     }
 
     /// Answers with the page that `--debug` asks for.
     fn show(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
         let page =
-            self.kit.glue.bind(py).call_method1("debug_page", (error.value(py),))?.cast_into::<PyBytes>()?;
+            self.kit.glue.bind(py).call_method1("debug_page", (whole(py, error),))?.cast_into::<PyBytes>()?;
         let mut head = ResponseHead { status: 500, ..ResponseHead::default() };
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
         let sent = self.exchange.start(&head);
@@ -202,20 +202,6 @@ impl CallState {
             }
         }
         Ok(())
-    }
-}
-
-/// Sugar for a poll that is looked at once.
-trait ReadyAnd<T> {
-    fn is_ready_and(self, test: impl FnOnce(T) -> bool) -> bool;
-}
-
-impl<T> ReadyAnd<T> for Poll<T> {
-    fn is_ready_and(self, test: impl FnOnce(T) -> bool) -> bool {
-        match self {
-            Poll::Ready(value) => test(value),
-            Poll::Pending => false,
-        }
     }
 }
 

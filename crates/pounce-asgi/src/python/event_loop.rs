@@ -12,7 +12,7 @@ use tokio::runtime::LocalRuntime;
 
 use super::callback::{Callback, Wake};
 use super::interpreter::Interpreter;
-use super::kit::{Kit, attached};
+use super::kit::{Kit, attached, whole};
 use super::object::{Attic, Type};
 use super::park;
 use super::turn::Turns;
@@ -170,7 +170,7 @@ const GLUE: &std::ffi::CStr = {
 
 fn describe(py: Python<'_>, error: &PyErr) -> String {
     load_glue(py)
-        .and_then(|glue| glue.call_method1("format_exception", (error.value(py),)))
+        .and_then(|glue| glue.call_method1("format_exception", (whole(py, error),)))
         .and_then(|text| text.extract())
         .unwrap_or_else(|_| error.to_string())
 }

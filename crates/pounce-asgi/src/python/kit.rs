@@ -144,10 +144,15 @@ impl Kit {
     pub(super) fn traceback(&self, py: Python<'_>, error: &PyErr) -> String {
         self.glue
             .bind(py)
-            .call_method1("format_exception", (error.value(py),))
+            .call_method1("format_exception", (whole(py, error),))
             .and_then(|text| text.extract())
             .unwrap_or_else(|_| error.to_string())
     }
+}
+
+/// An exception with its traceback in it, which before Python 3.12 is kept beside it.
+pub(super) fn whole(py: Python<'_>, error: &PyErr) -> Py<PyAny> {
+    error.clone_ref(py).into_value(py).into_any()
 }
 
 /// The token that every task of the runtime may use: tasks run attached.

@@ -84,7 +84,7 @@ fn every_kind_refuses_what_is_not_its_own() {
         "limit-concurrency=-1",
         "limit-request-line=63",
         "limit-request-fields=0",
-        "limit-header-size=1023",
+        "limit-header-size=255",
         "limit-request-body=big",
         "header=nocolon",
         "config=",

@@ -133,9 +133,11 @@ impl State {
     pub(super) fn refuse(&mut self, fault: Fault, engine: &Engine, now: Instant) {
         if !self.encoder.is_head_sent() {
             self.encoder.restart();
+            let mut bytes = Vec::new();
             engine.with_context(now, true, |context| {
-                ResponseEncoder::refuse_fault(fault, context, &mut self.output);
+                ResponseEncoder::refuse(fault.status(), &fault.to_string(), context, &mut bytes);
             });
+            self.output.append(&mut bytes);
         }
         self.gone = true;
         self.closing = true;

@@ -10,9 +10,8 @@ use pounce_asgi::{App, Exchange, Outcome};
 
 use super::link::{HIGH_WATER, Link, Next, State};
 use super::timer::{Timer, Wait};
-use crate::access::AccessRecord;
 use crate::engine::{Engine, Phase};
-use crate::http1::{Facts, Fault, ResponseEncoder};
+use crate::http1::{Facts, Fault};
 
 /// How many requests a connection may have answered before the others get their turn.
 const REQUESTS_PER_TURN: usize = 16;
@@ -151,7 +150,8 @@ impl<A: App> ConnectionTask<A> {
         let running = engine.running.get();
         if engine.settings.max_concurrency.is_some_and(|limit| running >= limit) {
             let mut state = self.link.state();
-            self.answer(&mut state, 503, "the server is busy", true);
+            self.link.answer(&mut state, 503, "the server is busy", true);
+            state.end_exchange(engine.phase());
             return;
         }
         engine.running.set(running + 1);
@@ -176,7 +176,7 @@ impl<A: App> ConnectionTask<A> {
             }
             match outcome {
                 Poll::Ready(outcome) if !state.encoder.is_complete() => {
-                    self.conclude(&mut state, outcome);
+                    self.link.conclude(&mut state, outcome);
                 }
                 Poll::Pending if state.gone || !state.encoder.is_complete() => {
                     if state.gone {
@@ -189,7 +189,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 _ => {}
             }
-            self.record(&state, running_since(&self.current));
+            self.link.record(&state, running_since(&self.current));
             state.end_exchange(self.link.engine.phase());
             drop(state);
             let finished = self.current.take();
@@ -209,11 +209,11 @@ impl<A: App> ConnectionTask<A> {
     /// Moves bytes while an exchange runs. True if something has come that its call may wait for.
     fn poll_io(&self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
-        let flushed = state.poll_flush(engine, cx);
+        // Whether all of it went out is the timer's business.
+        let _ = state.poll_flush(engine, cx);
         if state.gone || state.sending && state.output.len() <= HIGH_WATER / 2 {
             return true;
         }
-        let _ = flushed;
         if state.body_taken {
             // Reading on is how a client's leaving is noticed; what it pipelines is kept, within limits.
             while state.input.len() < HIGH_WATER as usize / 4 {
@@ -227,74 +227,6 @@ impl<A: App> ConnectionTask<A> {
         }
         // A body is read only when it is asked for: that is the client's backpressure.
         state.receiving && state.poll_fill(engine, cx).is_ready()
-    }
-
-    /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
-    fn conclude(&self, state: &mut State, outcome: Outcome) {
-        if state.gone {
-            return;
-        }
-        if state.encoder.restart() {
-            if outcome == Outcome::Returned {
-                tracing::error!(
-                    target: "pounce",
-                    "the application returned without a complete response to {} {}",
-                    state.machine.head().method().escape_ascii(),
-                    state.machine.head().raw_path().escape_ascii(),
-                );
-            }
-            self.answer(state, 500, "Internal Server Error", false);
-            return;
-        }
-        if outcome == Outcome::Returned {
-            tracing::error!(
-                target: "pounce",
-                "the application returned in the middle of its response to {} {}; the connection is closed",
-                state.machine.head().method().escape_ascii(),
-                state.machine.head().raw_path().escape_ascii(),
-            );
-        }
-        // The client must be able to tell: no last chunk, or fewer bytes than announced.
-        state.closing = true;
-        state.gone = true;
-    }
-
-    /// Answers with a response of the server's own.
-    fn answer(&self, state: &mut State, status: u16, detail: &str, close: bool) {
-        let head = pounce_asgi::ResponseHead {
-            status,
-            fields: {
-                let mut fields = pounce_asgi::Fields::new();
-                fields.push(b"content-type", b"text/plain; charset=utf-8");
-                if status == 503 {
-                    fields.push(b"retry-after", b"1");
-                }
-                fields
-            },
-            trailers: false,
-        };
-        let close = close || self.link.engine.phase() != Phase::Serving || state.body_costs_connection();
-        let body = format!("{detail}\n");
-        let sent = state.encoder.start(&head).and_then(|()| {
-            self.link.engine.with_context(self.link.now.get(), close, |context| {
-                let payload = pounce_asgi::Payload::Borrowed(body.as_bytes());
-                state.encoder.body(payload, false, context, &mut state.output)
-            })
-        });
-        debug_assert_eq!(sent, Ok(()), "the server's own response is valid");
-        state.end_exchange(self.link.engine.phase());
-    }
-
-    fn record(&self, state: &State, started: Instant) {
-        let Some(access) = &self.link.engine.access else { return };
-        access.record(&AccessRecord {
-            connection: &self.link.info,
-            head: state.machine.head(),
-            response_fields: &state.response_fields,
-            status: state.encoder.status(),
-            body_bytes: state.encoder.body_sent(),
-            duration: started.elapsed(),
-        });
     }
 
     /// Goes on to the next request, reading as needed.
@@ -427,17 +359,4 @@ impl<A: App> ConnectionTask<A> {
 
 fn running_since<A: App>(running: &Option<Running<A>>) -> Instant {
     running.as_ref().map_or_else(Instant::now, |running| running.started)
-}
-
-impl<A: App> ConnectionTask<A> {
-    /// What a connection over the limit is told, as one write without a task of its own.
-    pub(crate) fn refusal(engine: &Engine, now: Instant) -> Vec<u8> {
-        let mut output = crate::http1::Output::new();
-        engine.with_context(now, true, |context| {
-            ResponseEncoder::refuse(503, "the server has too many connections", false, context, &mut output);
-        });
-        let mut slices = [std::io::IoSlice::new(&[])];
-        let filled = output.slices(&mut slices);
-        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
-    }
 }

@@ -150,7 +150,8 @@ impl<'h> Survey<'h> {
                 self.accepts_trailers |= tokens(value).any(|t| t.eq_ignore_ascii_case(b"trailers"));
             }
             4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(value).is_some() || !is_host(value) {
+                let is_second = self.host.replace(value).is_some();
+                if is_second || !is_host(value) {
                     return Err(Fault::BadRequest("Host must name one host"));
                 }
             }

@@ -4,16 +4,11 @@
 //! first piece of the body is known: then it can say `content-length` where that piece is all there is,
 //! and head and body leave in one write.
 
-use std::io::Write as _;
-
-use pounce_asgi::{
-    Fields, FileBody, HttpVersion, Payload, ResponseHead, SendError, is_field_name, is_field_value,
-};
+use pounce_asgi::{Fields, FileBody, HttpVersion, Payload, ResponseHead, SendError};
 
 use super::chunked::is_forbidden_trailer;
-use super::head::decimal;
-use super::status::reason;
-use super::{Facts, Fault, Output};
+use super::encode::{check_field, chunk_size, content_length, field, status_line, write_fields};
+use super::{Facts, Output};
 
 /// What every response needs to know beside what the application says.
 #[derive(Debug, Clone, Copy)]
@@ -257,38 +252,19 @@ impl ResponseEncoder {
         Ok(())
     }
 
-    /// Sends a whole response of the server's own, in plain text, after which the connection closes.
-    pub fn refuse(
-        status: u16,
-        detail: &str,
-        head_only: bool,
-        context: ResponseContext<'_>,
-        output: &mut Output,
-    ) {
-        let mut bytes = Vec::with_capacity(256);
-        status_line(&mut bytes, status);
-        let _ = write!(
-            bytes,
-            "content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
-            detail.len() + 1
-        );
+    /// Writes a whole response of the server's own, in plain text, after which the connection closes.
+    pub fn refuse(status: u16, detail: &str, context: ResponseContext<'_>, out: &mut Vec<u8>) {
+        status_line(out, status);
+        field(out, b"content-type", b"text/plain; charset=utf-8");
+        content_length(out, detail.len() as u64 + 1);
         if status == 503 {
-            bytes.extend_from_slice(b"retry-after: 1\r\n");
+            field(out, b"retry-after", b"1");
         }
-        bytes.extend_from_slice(context.date);
-        bytes.extend_from_slice(context.server);
-        bytes.extend_from_slice(context.extra);
-        bytes.extend_from_slice(if context.close { b"connection: close\r\n\r\n" } else { b"\r\n" });
-        if !head_only {
-            bytes.extend_from_slice(detail.as_bytes());
-            bytes.push(b'\n');
+        for lines in [context.date, context.server, context.extra, b"connection: close\r\n\r\n"] {
+            out.extend_from_slice(lines);
         }
-        output.append(&mut bytes);
-    }
-
-    /// The whole response for a client's fault.
-    pub fn refuse_fault(fault: Fault, context: ResponseContext<'_>, output: &mut Output) {
-        Self::refuse(fault.status(), &fault.to_string(), false, context, output);
+        out.extend_from_slice(detail.as_bytes());
+        out.push(b'\n');
     }
 
     /// Checks whether a piece of this length may come now, and writes the head if it is the first.
@@ -395,107 +371,4 @@ fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(),
         return Err(SendError::BodyTooShort { missing: left - length });
     }
     Ok(())
-}
-
-/// What the application's own fields settle.
-#[derive(Default)]
-struct Seen {
-    content_length: Option<u64>,
-    /// The application wants the chunked coding, which is then applied, once.
-    chunked: bool,
-    close: bool,
-    date: bool,
-    server: bool,
-}
-
-/// Writes the application's fields, without those that are the server's to choose.
-fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) -> Result<Seen, SendError> {
-    let mut seen = Seen::default();
-    for (name, value) in fields.iter() {
-        check_field(name, value)?;
-        match name {
-            b"content-length" => {
-                let length = decimal(value).ok_or(SendError::ContentLength)?;
-                match seen.content_length.replace(length) {
-                    Some(before) if before != length => return Err(SendError::ContentLength),
-                    Some(_) => continue,
-                    // RFC 9110 section 8.6: not with 204.
-                    None if no_length => continue,
-                    None => {}
-                }
-            }
-            b"transfer-encoding" => {
-                if !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(SendError::TransferEncoding);
-                }
-                seen.chunked = true;
-                continue;
-            }
-            b"connection" => {
-                seen.close |=
-                    value.split(|&b| b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
-                continue;
-            }
-            b"date" => seen.date = true,
-            b"server" => seen.server = true,
-            _ => {}
-        }
-        field(out, name, value);
-    }
-    Ok(seen)
-}
-
-fn check_field(name: &[u8], value: &[u8]) -> Result<(), SendError> {
-    if !is_field_name(name) {
-        return Err(SendError::FieldName(name.escape_ascii().to_string()));
-    }
-    if !is_field_value(value) {
-        return Err(SendError::FieldValue { name: String::from_utf8_lossy(name).into_owned() });
-    }
-    Ok(())
-}
-
-fn status_line(out: &mut Vec<u8>, status: u16) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    decimal_into(out, status.into());
-    out.push(b' ');
-    out.extend_from_slice(reason(status).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn content_length(out: &mut Vec<u8>, length: u64) {
-    out.extend_from_slice(b"content-length: ");
-    decimal_into(out, length);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn chunk_size(output: &mut Output, length: u64) {
-    let mut line = [0u8; 18];
-    let mut cursor = &mut line[..];
-    // Sixteen digits and a CRLF always fit.
-    let _ = write!(cursor, "{length:x}\r\n");
-    let left = cursor.len();
-    output.extend(&line[..18 - left]);
-}
-
-fn decimal_into(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }

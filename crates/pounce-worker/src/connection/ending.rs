@@ -1,0 +1,79 @@
+//! How an exchange ends: answered by the server where the application did not, and told to the access log.
+
+use std::time::Instant;
+
+use pounce_asgi::{Fields, Outcome, Payload, ResponseHead};
+
+use super::link::{Link, State};
+use crate::access::AccessRecord;
+use crate::engine::Phase;
+
+impl Link {
+    /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
+    pub(super) fn conclude(&self, state: &mut State, outcome: Outcome) {
+        if state.gone {
+            return;
+        }
+        if state.encoder.restart() {
+            if outcome == Outcome::Returned {
+                tracing::error!(
+                    target: "pounce",
+                    "the application returned without a complete response to {} {}",
+                    state.machine.head().method().escape_ascii(),
+                    state.machine.head().raw_path().escape_ascii(),
+                );
+            }
+            self.answer(state, 500, "Internal Server Error", false);
+            return;
+        }
+        if outcome == Outcome::Returned {
+            tracing::error!(
+                target: "pounce",
+                "the application returned in the middle of its response to {} {}; the connection is closed",
+                state.machine.head().method().escape_ascii(),
+                state.machine.head().raw_path().escape_ascii(),
+            );
+        }
+        // The client must be able to tell: no last chunk, or fewer bytes than announced.
+        state.closing = true;
+        state.gone = true;
+    }
+
+    /// Answers with a response of the server's own.
+    pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str, close: bool) {
+        let head = ResponseHead {
+            status,
+            fields: {
+                let mut fields = Fields::new();
+                fields.push(b"content-type", b"text/plain; charset=utf-8");
+                if status == 503 {
+                    fields.push(b"retry-after", b"1");
+                }
+                fields
+            },
+            trailers: false,
+        };
+        let close = close || self.engine.phase() != Phase::Serving || state.body_costs_connection();
+        let body = format!("{detail}\n");
+        let sent = state.encoder.start(&head).and_then(|()| {
+            self.engine.with_context(self.now.get(), close, |context| {
+                let payload = Payload::Borrowed(body.as_bytes());
+                state.encoder.body(payload, false, context, &mut state.output)
+            })
+        });
+        debug_assert_eq!(sent, Ok(()), "the server's own response is valid");
+    }
+
+    /// Tells the access log.
+    pub(super) fn record(&self, state: &State, started: Instant) {
+        let Some(access) = &self.engine.access else { return };
+        access.record(&AccessRecord {
+            connection: &self.info,
+            head: state.machine.head(),
+            response_fields: &state.response_fields,
+            status: state.encoder.status(),
+            body_bytes: state.encoder.body_sent(),
+            duration: started.elapsed(),
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! Lines of a response: status line, fields, chunk sizes; and which fields an application may send.
+
+use std::io::Write as _;
+
+use pounce_asgi::{Fields, SendError, is_field_name, is_field_value};
+
+use super::Output;
+use super::head::decimal;
+use super::status::reason;
+
+/// What the application's own fields settle.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) content_length: Option<u64>,
+    /// The application wants the chunked coding, which is then applied, once.
+    pub(super) chunked: bool,
+    pub(super) close: bool,
+    pub(super) date: bool,
+    pub(super) server: bool,
+}
+
+/// Writes the application's fields, without those that are the server's to choose.
+pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) -> Result<Seen, SendError> {
+    let mut seen = Seen::default();
+    for (name, value) in fields.iter() {
+        check_field(name, value)?;
+        match name {
+            b"content-length" => {
+                let length = decimal(value).ok_or(SendError::ContentLength)?;
+                match seen.content_length.replace(length) {
+                    Some(before) if before != length => return Err(SendError::ContentLength),
+                    Some(_) => continue,
+                    // RFC 9110 section 8.6: not with 204.
+                    None if no_length => continue,
+                    None => {}
+                }
+            }
+            b"transfer-encoding" => {
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(SendError::TransferEncoding);
+                }
+                seen.chunked = true;
+                continue;
+            }
+            b"connection" => {
+                seen.close |=
+                    value.split(|&b| b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
+                continue;
+            }
+            b"date" => seen.date = true,
+            b"server" => seen.server = true,
+            _ => {}
+        }
+        field(out, name, value);
+    }
+    Ok(seen)
+}
+
+pub(super) fn check_field(name: &[u8], value: &[u8]) -> Result<(), SendError> {
+    if !is_field_name(name) {
+        return Err(SendError::FieldName(name.escape_ascii().to_string()));
+    }
+    if !is_field_value(value) {
+        return Err(SendError::FieldValue { name: String::from_utf8_lossy(name).into_owned() });
+    }
+    Ok(())
+}
+
+pub(super) fn status_line(out: &mut Vec<u8>, status: u16) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal_into(out, status.into());
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn content_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"content-length: ");
+    decimal_into(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn chunk_size(output: &mut Output, length: u64) {
+    let mut line = [0u8; 18];
+    let mut cursor = &mut line[..];
+    // Sixteen digits and a CRLF always fit.
+    let _ = write!(cursor, "{length:x}\r\n");
+    let left = cursor.len();
+    output.extend(&line[..18 - left]);
+}
+
+pub(super) fn decimal_into(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
