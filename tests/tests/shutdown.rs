@@ -81,6 +81,19 @@ fn idle_connections_are_closed() {
 }
 
 #[test]
+fn connections_that_have_said_nothing_are_closed() {
+    let options = Options::app("raw:app").with("--timeout-header", "600");
+    let mut server = Server::start(options.with("--timeout-graceful-shutdown", "600"));
+    let mut silent: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    server.get("/hello").expect(200);
+    server.sigterm();
+    for client in &mut silent {
+        assert_eq!(client.rest(), b"");
+    }
+    assert_eq!(server.wait_exit().code, Some(0));
+}
+
+#[test]
 fn pipelined_requests_that_were_read_are_answered_or_left_to_be_asked_again() {
     let mut server = Server::start(Options::app("raw:app"));
     let token = token();

@@ -296,19 +296,19 @@ impl<A: App> ConnectionTask<A> {
     /// Looks at the clock before waiting. True if the connection ends here.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
-        let (wait, progress) = {
+        let (wait, progress, idle) = {
             let mut state = self.link.state();
             let progress = std::mem::take(&mut state.progress);
-            (self.waits_for(&state), progress && matches!(self.timer.wait(), Wait::Body | Wait::Write))
+            let counts = matches!(self.timer.wait(), Wait::Body | Wait::Write);
+            (self.waits_for(&state), progress && counts, state.machine.is_idle())
         };
+        let draining = self.link.engine.phase() != Phase::Serving;
         self.timer.set(wait, progress, now);
         let settings = &self.link.engine.settings;
         let limit = match wait {
+            Wait::FirstHead | Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
             Wait::FirstHead | Wait::Head => Some(settings.header_timeout),
-            Wait::KeepAlive if self.link.engine.phase() == Phase::Serving => {
-                Some(settings.keep_alive_timeout)
-            }
-            Wait::KeepAlive => Some(LAST_REQUEST),
+            Wait::KeepAlive => Some(settings.keep_alive_timeout),
             Wait::Body => Some(settings.body_timeout),
             Wait::Write => Some(settings.write_timeout),
             Wait::Linger => Some(LINGER),
