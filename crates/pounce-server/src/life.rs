@@ -4,6 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pounce_asgi::App as _;
 use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp};
@@ -204,6 +205,10 @@ impl Life {
                 tracing::error!(target: "pounce", "the application's shutdown was not complete after {startup_timeout:?}")
             }
         }
+        // What is left now is to cancel the application's own tasks. Those that had their time get no more.
+        let left =
+            if drained.aborted > 0 { Duration::ZERO } else { config.lifecycle.timeout_graceful_shutdown };
+        self.watchdog.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
         Ok(())
     }
 
