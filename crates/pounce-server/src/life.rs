@@ -109,9 +109,10 @@ fn run_bound(
         other => other,
     };
     drop(watching);
+    let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
     life.watchdog.arm(
         life.config.lifecycle.timeout_startup,
-        0,
+        exit_code,
         "a thread of the application does not end; stopped without it",
     );
     interpreter.finalize();

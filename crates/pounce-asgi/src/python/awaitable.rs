@@ -9,7 +9,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::object::{Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
+use super::object::{Methods, Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
 
 /// An awaitable of ours.
 pub(super) enum Awaitable {
@@ -20,12 +20,6 @@ pub(super) enum Awaitable {
     /// Waits for a future: what `future.__await__()` returned.
     Waiting(Py<PyAny>),
 }
-
-/// The methods, in memory that CPython may keep pointing to.
-struct Methods([ffi::PyMethodDef; 4]);
-
-// SAFETY: names and functions are constants, and nobody writes to them.
-unsafe impl Sync for Methods {}
 
 static METHODS: Methods = Methods([
     method_o(c"send", send),
@@ -42,7 +36,7 @@ impl Payload for Awaitable {
             slot(ffi::Py_am_await, itself as *mut c_void),
             slot(ffi::Py_tp_iter, itself as *mut c_void),
             slot(ffi::Py_tp_iternext, next as *mut c_void),
-            slot(ffi::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
+            METHODS.slot(),
         ]
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::object::{Payload, guard, payload};
+use super::object::{Callable, Payload, guard, shared_payload, vectorcall};
 
 /// A closure that Python can call with positional arguments.
 pub(super) struct Callback {
@@ -23,29 +23,17 @@ impl Callback {
 
 impl Payload for Callback {
     const NAME: &'static CStr = c"pounce.Callback";
-    const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call);
+    const VECTORCALL: Option<ffi::vectorcallfunc> = Some(vectorcall::<Self>);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         Vec::new()
     }
 }
 
-unsafe extern "C" fn call(
-    object: *mut ffi::PyObject,
-    arguments: *const *mut ffi::PyObject,
-    count: usize,
-    _names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls this attached, with an object of this type and that many arguments.
-    unsafe {
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            let count = ffi::PyVectorcall_NARGS(count) as usize;
-            let arguments: Vec<_> =
-                (0..count).map(|at| Bound::from_borrowed_ptr(py, *arguments.add(at))).collect();
-            (payload::<Callback>(object)?.run)(&arguments)?;
-            Ok(py.None().into_ptr())
-        })
+impl Callable for Callback {
+    fn call<'py>(&self, py: Python<'py>, arguments: &[Bound<'py, PyAny>]) -> PyResult<Py<PyAny>> {
+        (self.run)(arguments)?;
+        Ok(py.None())
     }
 }
 
@@ -71,7 +59,7 @@ unsafe extern "C" fn wake(
     unsafe {
         let py = Python::assume_attached();
         guard(py, std::ptr::null_mut(), || {
-            super::object::shared_payload::<Wake>(object).0.wake_by_ref();
+            shared_payload::<Wake>(object).0.wake_by_ref();
             Ok(py.None().into_ptr())
         })
     }

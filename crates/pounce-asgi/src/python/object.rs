@@ -36,6 +36,52 @@ pub(super) trait Payload: Sized + 'static {
     fn slots() -> Vec<ffi::PyType_Slot>;
 }
 
+/// A value whose objects can be called.
+pub(super) trait Callable: Payload {
+    /// Carries out a call. At most two arguments arrive, however many were given: nothing of ours takes more.
+    fn call<'py>(&self, py: Python<'py>, arguments: &[Bound<'py, PyAny>]) -> PyResult<Py<PyAny>>;
+}
+
+/// What to give as [`Payload::VECTORCALL`] for a [`Callable`].
+pub(super) unsafe extern "C" fn vectorcall<T: Callable>(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with an object of `Type<T>`, that many positional arguments, and
+    // behind them one for each name.
+    unsafe {
+        let py = Python::assume_attached();
+        guard(py, std::ptr::null_mut(), || {
+            let keywords = if names.is_null() { 0 } else { ffi::PyTuple_Size(names) as usize };
+            let count = ffi::PyVectorcall_NARGS(count) as usize + keywords;
+            let object = payload::<T>(object)?;
+            // Nothing of ours takes more than two: no allocation.
+            let argument = |at: usize| Bound::from_borrowed_ptr(py, *arguments.add(at));
+            let called = match count {
+                0 => object.call(py, &[]),
+                1 => object.call(py, &[argument(0)]),
+                _ => object.call(py, &[argument(0), argument(1)]),
+            };
+            Ok(called?.into_ptr())
+        })
+    }
+}
+
+/// The coroutine protocol's methods, in memory that CPython may keep pointing to.
+pub(super) struct Methods(pub(super) [ffi::PyMethodDef; 4]);
+
+// SAFETY: names and functions are constants, and nobody writes to them.
+unsafe impl Sync for Methods {}
+
+impl Methods {
+    /// The slot that installs them.
+    pub(super) fn slot(&'static self) -> ffi::PyType_Slot {
+        slot(ffi::Py_tp_methods, self.0.as_ptr().cast_mut().cast())
+    }
+}
+
 /// A Python type whose objects carry a `T`.
 pub(super) struct Type<T> {
     object: Py<PyAny>,

@@ -8,34 +8,25 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::call::CallState;
-use super::object::{Payload, guard, payload};
+use super::object::{Callable, Payload, vectorcall};
 
 /// A callable without arguments that returns an awaitable of the next message.
 pub(super) struct Receive(pub(super) Rc<CallState>);
 
 impl Payload for Receive {
     const NAME: &'static CStr = c"pounce.Receive";
-    const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call);
+    const VECTORCALL: Option<ffi::vectorcallfunc> = Some(vectorcall::<Self>);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         Vec::new()
     }
 }
 
-unsafe extern "C" fn call(
-    object: *mut ffi::PyObject,
-    _arguments: *const *mut ffi::PyObject,
-    count: usize,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls this attached, with an object of this type.
-    unsafe {
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            if ffi::PyVectorcall_NARGS(count) != 0 || !names.is_null() {
-                return Err(PyTypeError::new_err("receive() takes no arguments"));
-            }
-            Ok(payload::<Receive>(object)?.0.receive(py)?.into_ptr())
-        })
+impl Callable for Receive {
+    fn call<'py>(&self, py: Python<'py>, arguments: &[Bound<'py, PyAny>]) -> PyResult<Py<PyAny>> {
+        if !arguments.is_empty() {
+            return Err(PyTypeError::new_err("receive() takes no arguments"));
+        }
+        self.0.receive(py)
     }
 }

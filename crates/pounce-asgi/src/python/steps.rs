@@ -14,7 +14,7 @@ use pyo3::types::PyTuple;
 
 use super::awaitable::{itself, thrown};
 use super::call::CallState;
-use super::object::{Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
+use super::object::{Methods, Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
 
 /// The coroutine of one call.
 pub(super) struct Steps {
@@ -77,12 +77,6 @@ impl Steps {
     }
 }
 
-/// The methods, in memory that CPython may keep pointing to.
-struct Methods([ffi::PyMethodDef; 4]);
-
-// SAFETY: names and functions are constants, and nobody writes to them.
-unsafe impl Sync for Methods {}
-
 static METHODS: Methods = Methods([
     method_o(c"send", send_method),
     method_varargs(c"throw", throw),
@@ -100,7 +94,7 @@ impl Payload for Steps {
             slot(ffi::Py_tp_iter, itself as *mut c_void),
             slot(ffi::Py_tp_iternext, next as *mut c_void),
             slot(ffi::Py_tp_getattro, attribute as *mut c_void),
-            slot(ffi::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
+            METHODS.slot(),
         ]
     }
 }
