@@ -90,3 +90,30 @@ impl ServerHandle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pounce_config::Layers;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_stopped_before_it_ran_returns_at_once() {
+        let config = Layers::new().command_line([("app", ["nowhere:app"])]).build();
+        let server = Server::new(config.expect("valid"));
+        server.handle().shutdown();
+        server.handle().shutdown();
+        // It would fail had it gone as far as to import the application.
+        assert!(server.run().is_ok());
+    }
+
+    #[test]
+    fn a_reload_does_not_take_a_stop_back() {
+        let handle = ServerHandle { request: Arc::new(watch::Sender::new(Request::Run)) };
+        handle.ask(Request::Reload);
+        assert_eq!(handle.asked(), Request::Reload);
+        handle.shutdown();
+        handle.ask(Request::Reload);
+        assert_eq!(handle.asked(), Request::Stop);
+    }
+}
