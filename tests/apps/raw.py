@@ -195,6 +195,61 @@ async def watch(scope, receive, send, token):
             return
 
 
+async def poll_then_wait(scope, receive, send, token):
+    """Gives up a receive(), as those do who only look, then waits for /open/TOKEN, then reads on."""
+    if scope["method"] == "GET":
+        await receive()
+    try:
+        await asyncio.wait_for(receive(), 0.05)
+    except asyncio.TimeoutError:
+        note(token, "gave up")
+    await EVENTS.setdefault(token, asyncio.Event()).wait()
+    message = await receive()
+    note(token, f"then {message['type']}")
+    await respond(send, message.get("body", b""))
+
+
+async def cancel_at_the_last_moment(scope, receive, send, token):
+    """Cancels a receive() when its data has come and before it could return it, then reads everything."""
+    task = asyncio.create_task(receive())
+    await asyncio.sleep(0)
+    note(token, "waits")
+    while not (task.done() or task._fut_waiter.done()):
+        await asyncio.sleep(0)
+    task.cancel()
+    try:
+        received = (await task)["body"]
+    except asyncio.CancelledError:
+        received = b""
+    await respond(send, received + (await read_body(receive) or b""))
+
+
+async def one_large_piece(scope, receive, send, token, size):
+    """Notes when a large body, sent in one piece, has been read by the client, or the client has gone."""
+    await start(send, headers=[(b"content-length", size.encode())])
+    note(token, "sends")
+    try:
+        await body(send, b"x" * int(size))
+        note(token, "sent")
+    except OSError:
+        note(token, "gone")
+
+
+async def leave_a_receiver(scope, receive, send, token):
+    """Returns while a task of its own still waits in receive()."""
+    await read_body(receive)
+
+    async def wait():
+        note(token, (await receive())["type"])
+
+    TASKS.append(asyncio.create_task(wait()))
+    await asyncio.sleep(0.05)
+    await respond(send, b"left")
+
+
+TASKS = []
+
+
 async def context(scope, receive, send, value):
     """What a previous request left in the context, if anything."""
     before = LEAK.get()

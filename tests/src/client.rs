@@ -162,6 +162,15 @@ impl Client {
         Self::over(stream.expect("an open socket can be duplicated"))
     }
 
+    /// Closes the sending side only, as a client does that has no more to say.
+    pub fn finish_sending(&mut self) {
+        match self.stream() {
+            Stream::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+        }
+        .expect("the connection is open");
+    }
+
     /// Goes away at once: with unread or unsent data the server sees a reset.
     pub fn abort(self) {
         if let Stream::Tcp(stream) = self.stream() {

@@ -42,6 +42,12 @@ pub trait Wire {
         take: &mut dyn FnMut(&[u8]),
     ) -> Poll<Inbound>;
 
+    /// Ready when [`Wire::poll_receive`] would be, without taking anything.
+    fn poll_receivable(&self, id: ExchangeId, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Nobody waits for an inbound event any more: the body is left to the client until somebody does again.
+    fn stop_receiving(&self, id: ExchangeId);
+
     /// Ready when the client has read enough of what was sent.
     ///
     /// # Errors
@@ -107,6 +113,16 @@ impl Exchange {
     /// See [`Wire::poll_receive`].
     pub fn poll_receive(&self, cx: &mut Context<'_>, take: &mut dyn FnMut(&[u8])) -> Poll<Inbound> {
         self.wire.poll_receive(self.id, cx, take)
+    }
+
+    /// See [`Wire::poll_receivable`].
+    pub fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wire.poll_receivable(self.id, cx)
+    }
+
+    /// See [`Wire::stop_receiving`].
+    pub fn stop_receiving(&self) {
+        self.wire.stop_receiving(self.id);
     }
 
     /// Waits for the next inbound event and adds a piece of the body to `body`. Cancel safe: an event is

@@ -3,12 +3,15 @@
 //! It speaks the whole coroutine protocol (`__await__`, `send`, `throw`, `close`), so that it can become a
 //! task or be driven by hand. It finishes without yielding, or yields an asyncio future.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_void};
+use std::rc::Rc;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use super::call::CallState;
 use super::object::{Methods, Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
 
 /// An awaitable of ours.
@@ -19,6 +22,13 @@ pub(super) enum Awaitable {
     Value(Py<PyAny>),
     /// Waits for a future: what `future.__await__()` returned.
     Waiting(Py<PyAny>),
+    /// Waits for a message; the iterator is that of a future that says when to look.
+    Receiving {
+        /// The call that receives.
+        state: Rc<CallState>,
+        /// What `future.__await__()` returned.
+        iterator: RefCell<Py<PyAny>>,
+    },
 }
 
 static METHODS: Methods = Methods([
@@ -27,6 +37,21 @@ static METHODS: Methods = Methods([
     method_noargs(c"close", close),
     ffi::PyMethodDef::zeroed(),
 ]);
+
+impl Awaitable {
+    /// What to throw into or to close, if it waits. A `receive()` that ends so waits no more, which the
+    /// wire has to know.
+    fn iterator<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        match self {
+            Self::Nothing | Self::Value(_) => None,
+            Self::Waiting(iterator) => Some(iterator.bind(py).clone()),
+            Self::Receiving { state, iterator } => {
+                state.wake();
+                Some(iterator.borrow().bind(py).clone())
+            }
+        }
+    }
+}
 
 impl Payload for Awaitable {
     const NAME: &'static CStr = c"pounce.Awaitable";
@@ -59,6 +84,26 @@ unsafe extern "C" fn next(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
                     ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value.as_ptr());
                 }
                 Awaitable::Waiting(iterator) => return Ok(advance(iterator.as_ptr())),
+                Awaitable::Receiving { state, iterator } => loop {
+                    let current = iterator.borrow().clone_ref(py);
+                    let yielded = advance(current.as_ptr());
+                    if !yielded.is_null() {
+                        return Ok(yielded);
+                    }
+                    if !ffi::PyErr_Occurred().is_null()
+                        && ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) == 0
+                    {
+                        return Ok(std::ptr::null_mut());
+                    }
+                    ffi::PyErr_Clear();
+                    match state.received(py)? {
+                        Ok(message) => {
+                            ffi::PyErr_SetObject(ffi::PyExc_StopIteration, message.as_ptr());
+                            return Ok(std::ptr::null_mut());
+                        }
+                        Err(again) => drop(iterator.replace(again)),
+                    }
+                },
             }
             Ok(std::ptr::null_mut())
         })
@@ -96,10 +141,10 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
         let py = Python::assume_attached();
         guard(py, std::ptr::null_mut(), || {
             let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into_unchecked::<PyTuple>();
-            if let Awaitable::Waiting(iterator) = payload::<Awaitable>(object)? {
-                return Ok(iterator.bind(py).call_method1("throw", arguments)?.into_ptr());
+            match payload::<Awaitable>(object)?.iterator(py) {
+                Some(iterator) => Ok(iterator.call_method1("throw", arguments)?.into_ptr()),
+                None => Err(thrown(&arguments)?),
             }
-            Err(thrown(&arguments)?)
         })
     }
 }
@@ -118,8 +163,8 @@ unsafe extern "C" fn close(object: *mut ffi::PyObject, _: *mut ffi::PyObject) ->
     unsafe {
         let py = Python::assume_attached();
         guard(py, std::ptr::null_mut(), || {
-            if let Awaitable::Waiting(iterator) = payload::<Awaitable>(object)? {
-                iterator.bind(py).call_method0("close")?;
+            if let Some(iterator) = payload::<Awaitable>(object)?.iterator(py) {
+                iterator.call_method0("close")?;
             }
             Ok(py.None().into_ptr())
         })

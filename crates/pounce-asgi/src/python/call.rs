@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::{Exchange, Inbound, Outcome, Payload, ResponseHead};
 
+use super::awaitable::Awaitable;
 use super::kit::{Kit, attached, whole};
 
 /// The state of one call, shared by its Python objects and its future.
@@ -111,17 +112,33 @@ impl CallState {
     }
 
     /// `receive()`: an awaitable for the next event.
-    pub(super) fn receive(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    pub(super) fn receive(self: &Rc<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
         if self.receivers.borrow().is_empty()
             && let Poll::Ready(message) = self.poll_message(py, &mut Context::from_waker(Waker::noop()))
         {
             return self.kit.done(py, message?.into_any().unbind());
         }
+        let iterator = self.wait_for_message(py)?;
+        let waiting = Awaitable::Receiving { state: Rc::clone(self), iterator: RefCell::new(iterator) };
+        Ok(self.kit.awaitables.make(py, waiting)?.unbind())
+    }
+
+    /// What to step until something may have come: a future's iterator.
+    fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let future = self.kit.future(py)?;
-        let waiting = self.kit.waiting(py, &future)?;
+        let iterator = future.call_method0(&self.kit.names.dunder_await)?;
         self.receivers.borrow_mut().push(future.unbind());
         self.wake();
-        Ok(waiting)
+        Ok(iterator.unbind())
+    }
+
+    /// The future of a waiting `receive()` is done: the message, or another iterator to wait with if somebody
+    /// else was quicker. Only now is anything taken, so that a `receive()` that is cancelled loses nothing.
+    pub(super) fn received(&self, py: Python<'_>) -> PyResult<Result<Py<PyAny>, Py<PyAny>>> {
+        match self.poll_message(py, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(message) => Ok(Ok(message?.into_any().unbind())),
+            Poll::Pending => self.wait_for_message(py).map(Err),
+        }
     }
 
     /// `send()` has been carried out: an awaitable for when the client has read enough.
@@ -139,7 +156,8 @@ impl CallState {
         }
     }
 
-    fn wake(&self) {
+    /// Has the wire look at who waits, after one has come or gone.
+    pub(super) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
@@ -170,19 +188,38 @@ impl CallState {
         })
     }
 
+    /// Lets go of tasks of the application's that still wait when the call is over: they find that nothing
+    /// more comes.
+    fn release(&self, py: Python<'_>) {
+        let waiting = self.receivers.take().into_iter().chain(self.senders.take());
+        for future in waiting {
+            // One that is done already refuses, which is as well.
+            let _ = future.call_method1(py, &self.kit.names.set_result, (py.None(),));
+        }
+        self.kit.turns.look();
+    }
+
     /// Gives what has come to those who wait for it.
     fn serve_waiters(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
         let names = &self.kit.names;
         let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
-        loop {
-            let Some(first) = self.receivers.borrow().first().map(|future| future.clone_ref(py)) else {
-                break;
-            };
-            if !is_done(&first)? {
-                let Poll::Ready(message) = self.poll_message(py, cx) else { break };
-                first.call_method1(py, &names.set_result, (message?,))?;
+        let mut waiting = self.receivers.take();
+        if !waiting.is_empty() {
+            let mut live = Vec::new();
+            for future in waiting.drain(..) {
+                if !is_done(&future)? {
+                    live.push(future);
+                }
             }
-            self.receivers.borrow_mut().remove(0);
+            if live.is_empty() {
+                self.exchange.stop_receiving();
+            } else if self.exchange.poll_receivable(cx).is_ready() {
+                for future in live {
+                    future.call_method1(py, &names.set_result, (py.None(),))?;
+                }
+            } else {
+                self.receivers.borrow_mut().append(&mut live);
+            }
         }
         if !self.senders.borrow().is_empty()
             && let Poll::Ready(ready) = self.exchange.poll_ready(cx)
@@ -234,9 +271,8 @@ impl Drop for Call {
         // The wakers and futures hold on to the connection and to the task: let go of both.
         state.waker.take();
         if state.outcome.get().is_some() {
-            state.receivers.take();
-            state.senders.take();
             state.task.take();
+            state.release(attached());
             return;
         }
         state.cancelled.set(true);

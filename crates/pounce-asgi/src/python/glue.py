@@ -14,6 +14,7 @@ import re
 import selectors
 import sys
 import traceback
+import warnings
 
 
 class Selector(selectors.DefaultSelector):
@@ -44,6 +45,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         # than a method: one Python frame less for each result of a thread pool.
         self._write_to_self = wake
         super().__init__(Selector())
+        self.serving = True
         self._pounce_run = run
         self._pounce_turn = super()._run_once
 
@@ -52,15 +54,23 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._pounce_run(self)
 
     def stop(self):
+        if self.serving:
+            # The server ends when it is told to. An application that stops the loop would end it for all.
+            warnings.warn("the application called loop.stop(); the server goes on", RuntimeWarning, stacklevel=2)
+            return
         super().stop()
         self._write_to_self()
 
 
 async def root(start):
     """The task that `run_until_complete` waits on, which is how anyio finds the loop's root."""
-    finished = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    finished = loop.create_future()
     start(finished)
-    await finished
+    try:
+        await finished
+    finally:
+        loop.serving = False
 
 
 def run(run_loop, wake, start):

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, c_void};
 use std::rc::Rc;
 
-use pyo3::exceptions::{PyGeneratorExit, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -49,7 +49,7 @@ impl Steps {
 
     /// Takes note of an exception that ended the application; returns it where the task must see it too.
     fn failed(&self, py: Python<'_>, error: PyErr) -> Option<PyErr> {
-        if error.is_instance_of::<PyGeneratorExit>(py) || self.state.is_cancelled(py, &error) {
+        if self.state.is_cancelled(py, &error) {
             self.state.finish(crate::Outcome::Failed);
             return Some(error);
         }

@@ -1,6 +1,7 @@
 //! What a connection's task and the application's exchange share.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
@@ -45,6 +46,9 @@ pub(super) struct State {
     pub(super) gone: bool,
     /// The client waits for `100 Continue`, and nobody has asked for the body yet.
     pub(super) continue_due: bool,
+    /// A decoded piece of the body that nobody has taken yet, where it lies in the input; and whether it is
+    /// the last. Nothing is read while it lies there.
+    piece: Option<(Range<usize>, bool)>,
     /// The application has been given the whole body.
     pub(super) body_taken: bool,
     /// The application waits in `receive`.
@@ -92,6 +96,7 @@ impl Link {
                 end_of_input: false,
                 gone: false,
                 continue_due: false,
+                piece: None,
                 body_taken: false,
                 receiving: false,
                 sending: false,
@@ -144,9 +149,11 @@ impl State {
         self.linger = true;
     }
 
-    /// Takes what is buffered of the current body and calls `take` with it, in one piece. True if the
-    /// body goes on, `None` if nothing is there.
-    pub(super) fn take_body(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<Option<bool>, Fault> {
+    /// Decodes what is buffered of the current body, in one piece. True if there is a piece to take.
+    pub(super) fn prepare_body(&mut self) -> Result<bool, Fault> {
+        if self.piece.is_some() {
+            return Ok(true);
+        }
         let mut piece = 0..0;
         let ended = loop {
             let step = self.machine.advance(self.input.bytes())?;
@@ -170,11 +177,18 @@ impl State {
             }
         };
         if piece.is_empty() && !ended {
-            return Ok(None);
+            return Ok(false);
         }
+        self.piece = Some((piece, ended));
+        Ok(true)
+    }
+
+    /// Calls `take` with the prepared piece. True if the body goes on.
+    pub(super) fn take_body(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
+        let (piece, ended) = self.piece.take().unwrap_or((0..0, false));
         take(self.input.part(piece));
         self.body_taken = ended;
-        Ok(Some(!ended))
+        !ended
     }
 
     /// Goes on in the input to the next request, past what is left of a body that nobody read.
@@ -209,6 +223,7 @@ impl State {
         self.response_fields.clear();
         self.encoder.begin(facts);
         self.continue_due = facts.expects_continue;
+        self.piece = None;
         self.body_taken = false;
         self.receiving = false;
         self.sending = false;
@@ -233,8 +248,15 @@ impl State {
         self.linger = true;
     }
 
+    /// Closes the socket, though calls of the application may go on.
+    pub(super) fn close(&mut self) {
+        self.lose();
+        self.stream = Stream::Closed;
+    }
+
     /// Decides about the connection once a response is complete.
     pub(super) fn end_exchange(&mut self, phase: Phase) {
+        self.piece = None;
         self.receiving = false;
         self.sending = false;
         if self.continue_due {

@@ -97,13 +97,16 @@ impl<A: App> Future for ConnectionTask<A> {
         let this = self.get_mut();
         this.link.now.set(Instant::now());
         this.link.set_waker(cx.waker());
-        this.background.retain_mut(|running| running.poll(cx).is_pending());
         if this.link.engine.phase() == Phase::Aborting {
             this.link.state().lose();
             return Poll::Ready(());
         }
-        if !this.closed {
-            this.closed = this.poll_connection(cx);
+        let ends = !this.closed && this.poll_connection(cx);
+        // Behind the connection: what it has written or lost is what these may wait for.
+        this.background.retain_mut(|running| running.poll(cx).is_pending());
+        if ends {
+            this.closed = true;
+            this.link.state().close();
         }
         if this.closed && this.current.is_none() && this.background.is_empty() {
             return Poll::Ready(());
@@ -195,38 +198,39 @@ impl<A: App> ConnectionTask<A> {
             let finished = self.current.take();
             if outcome.is_pending() {
                 self.background.extend(finished);
-                // The call was last polled before the response was complete, or may not have been at all
-                // since: it is owed the disconnect.
-                cx.waker().wake_by_ref();
             }
             return Poll::Ready(());
         }
         self.background.extend(self.current.take());
-        cx.waker().wake_by_ref();
         Poll::Ready(())
     }
 
-    /// Moves bytes while an exchange runs. True if something has come that its call may wait for.
+    /// Moves bytes while an exchange runs. True if something has come that its call waits for; whoever
+    /// waits is then taken to wait no more, until the call says so again.
     fn poll_io(&self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
         // Whether all of it went out is the timer's business.
         let _ = state.poll_flush(engine, cx);
-        if state.gone || state.sending && state.output.len() <= HIGH_WATER / 2 {
+        if state.gone {
             return true;
         }
-        if state.body_taken {
+        let writable = state.output.len() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
+        let readable = if state.body_taken {
             // Reading on is how a client's leaving is noticed; what it pipelines is kept, within limits.
-            while state.input.len() < HIGH_WATER as usize / 4 {
+            let mut open = true;
+            while open && state.input.len() < HIGH_WATER as usize / 4 {
                 match state.poll_fill(engine, cx) {
-                    Poll::Ready(true) => {}
-                    Poll::Ready(false) => return state.receiving || state.gone,
+                    Poll::Ready(more) => open = more,
                     Poll::Pending => break,
                 }
             }
-            return false;
-        }
-        // A body is read only when it is asked for: that is the client's backpressure.
-        state.receiving && state.poll_fill(engine, cx).is_ready()
+            !open
+        } else {
+            // A body is read only when it is asked for: that is the client's backpressure.
+            state.receiving && state.poll_fill(engine, cx).is_ready()
+        };
+        let received = readable && std::mem::take(&mut state.receiving);
+        writable || received || state.gone
     }
 
     /// Goes on to the next request, reading as needed.

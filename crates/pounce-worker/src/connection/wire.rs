@@ -23,44 +23,23 @@ impl Wire for Link {
         take: &mut dyn FnMut(&[u8]),
     ) -> Poll<Inbound> {
         let state = &mut *self.state();
-        if state.exchange != id || state.gone || state.encoder.is_complete() {
-            return Poll::Ready(Inbound::Disconnect);
-        }
-        let waiting = std::mem::take(&mut state.receiving);
-        while !state.body_taken {
-            match state.take_body(take) {
-                Ok(Some(more)) => return Poll::Ready(Inbound::Body { more }),
-                Ok(None) => {}
-                Err(fault) => {
-                    state.refuse(fault, &self.engine, self.now.get());
-                    self.wake();
-                    return Poll::Ready(Inbound::Disconnect);
-                }
+        self.poll_inbound(state, id, cx).map(|there| {
+            if !there {
+                return Inbound::Disconnect;
             }
-            if std::mem::take(&mut state.continue_due) {
-                state.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
-                self.write(state);
-            }
-            match state.poll_fill(&self.engine, cx) {
-                Poll::Ready(true) => {}
-                Poll::Ready(false) => {
-                    // The body can never be complete: nothing that is answered now would be right.
-                    state.lose();
-                    self.wake();
-                    return Poll::Ready(Inbound::Disconnect);
-                }
-                Poll::Pending => break,
-            }
+            Inbound::Body { more: state.take_body(take) }
+        })
+    }
+
+    fn poll_receivable(&self, id: ExchangeId, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_inbound(&mut self.state(), id, cx).map(drop)
+    }
+
+    fn stop_receiving(&self, id: ExchangeId) {
+        let mut state = self.state();
+        if state.exchange == id {
+            state.receiving = false;
         }
-        if state.body_taken && state.end_of_input {
-            return Poll::Ready(Inbound::Disconnect);
-        }
-        state.receiving = true;
-        if !waiting {
-            // The task has to learn that it shall read.
-            self.wake();
-        }
-        Poll::Pending
     }
 
     fn poll_ready(&self, id: ExchangeId, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
@@ -127,6 +106,48 @@ impl Wire for Link {
 }
 
 impl Link {
+    /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
+    fn poll_inbound(&self, state: &mut State, id: ExchangeId, cx: &mut Context<'_>) -> Poll<bool> {
+        if state.exchange != id || state.gone || state.encoder.is_complete() {
+            return Poll::Ready(false);
+        }
+        let waiting = std::mem::take(&mut state.receiving);
+        while !state.body_taken {
+            match state.prepare_body() {
+                Ok(true) => return Poll::Ready(true),
+                Ok(false) => {}
+                Err(fault) => {
+                    state.refuse(fault, &self.engine, self.now.get());
+                    self.wake();
+                    return Poll::Ready(false);
+                }
+            }
+            if std::mem::take(&mut state.continue_due) {
+                state.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
+                self.write(state);
+            }
+            match state.poll_fill(&self.engine, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => {
+                    // The body can never be complete: nothing that is answered now would be right.
+                    state.lose();
+                    self.wake();
+                    return Poll::Ready(false);
+                }
+                Poll::Pending => break,
+            }
+        }
+        if state.body_taken && state.end_of_input {
+            return Poll::Ready(false);
+        }
+        state.receiving = true;
+        if !waiting {
+            // The task has to learn that it shall read.
+            self.wake();
+        }
+        Poll::Pending
+    }
+
     /// The state, if the exchange may still send.
     fn admit(&self, id: ExchangeId, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
         let state = self.state();
