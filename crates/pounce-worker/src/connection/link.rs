@@ -248,6 +248,14 @@ impl State {
         self.linger = true;
     }
 
+    /// Gives back what is not needed while the connection waits.
+    pub(super) fn rest(&mut self, engine: &Engine) {
+        // A piece that waits to be taken must stay where it lies.
+        if self.piece.is_none() {
+            self.input.shrink(engine);
+        }
+    }
+
     /// Closes the socket, though calls of the application may go on.
     pub(super) fn close(&mut self) {
         self.lose();

@@ -302,6 +302,7 @@ impl<A: App> ConnectionTask<A> {
         let now = self.link.now.get();
         let (wait, progress, idle) = {
             let mut state = self.link.state();
+            state.rest(&self.link.engine);
             let progress = std::mem::take(&mut state.progress);
             let counts = matches!(self.timer.wait(), Wait::Body | Wait::Write);
             (self.waits_for(&state), progress && counts, state.machine.is_idle())
