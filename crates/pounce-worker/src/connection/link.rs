@@ -28,6 +28,8 @@ pub(crate) struct Link {
     waker: RefCell<Waker>,
     /// The time at which the task was last polled.
     pub(super) now: Cell<Instant>,
+    /// The task is being polled, and sees for itself what happens meanwhile.
+    pub(super) polling: Cell<bool>,
 }
 
 pub(super) struct State {
@@ -108,6 +110,7 @@ impl Link {
             }),
             waker: RefCell::new(Waker::noop().clone()),
             now: Cell::new(now),
+            polling: Cell::new(false),
         })
     }
 
@@ -270,7 +273,7 @@ impl State {
         if self.continue_due {
             self.close_lingering();
         } else if self.encoder.must_close()
-            || self.end_of_input
+            || self.end_of_input && self.input.is_empty()
             || phase != Phase::Serving && self.input.is_empty()
         {
             self.closing = true;

@@ -97,6 +97,7 @@ impl<A: App> Future for ConnectionTask<A> {
         let this = self.get_mut();
         this.link.now.set(Instant::now());
         this.link.set_waker(cx.waker());
+        this.link.polling.set(true);
         if this.link.engine.phase() == Phase::Aborting {
             this.link.state().lose();
             return Poll::Ready(());
@@ -104,6 +105,7 @@ impl<A: App> Future for ConnectionTask<A> {
         let ends = !this.closed && this.poll_connection(cx);
         // Behind the connection: what it has written or lost is what these may wait for.
         this.background.retain_mut(|running| running.poll(cx).is_pending());
+        this.link.polling.set(false);
         if ends {
             this.closed = true;
             this.link.state().close();
@@ -238,9 +240,15 @@ impl<A: App> ConnectionTask<A> {
         let engine = &self.link.engine;
         let state = &mut *self.link.state();
         loop {
+            let answered = state.exchange > 0 && state.machine.in_body();
             match state.next_request() {
                 Ok(Next::NeedMore) => {}
                 Ok(next) => return Poll::Ready(next),
+                // The rest of a body whose request has its response: a second one would be taken for the next.
+                Err(_) if answered => {
+                    state.close_lingering();
+                    return Poll::Ready(Next::Close);
+                }
                 Err(fault) => {
                     tracing::debug!(target: "pounce", client = %self.link.info.client, %fault, "refused a request");
                     state.encoder.begin(Facts::default());
@@ -300,15 +308,15 @@ impl<A: App> ConnectionTask<A> {
     /// Looks at the clock before waiting. True if the connection ends here.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
-        let (wait, progress, idle) = {
+        let (wait, exchange, progress, idle) = {
             let mut state = self.link.state();
             state.rest(&self.link.engine);
             let progress = std::mem::take(&mut state.progress);
             let counts = matches!(self.timer.wait(), Wait::Body | Wait::Write);
-            (self.waits_for(&state), progress && counts, state.machine.is_idle())
+            (self.waits_for(&state), state.exchange, progress && counts, state.machine.is_idle())
         };
         let draining = self.link.engine.phase() != Phase::Serving;
-        self.timer.set(wait, progress, now);
+        self.timer.set(wait, exchange, progress, now);
         let settings = &self.link.engine.settings;
         let limit = match wait {
             Wait::FirstHead | Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
@@ -328,6 +336,7 @@ impl<A: App> ConnectionTask<A> {
             // Nobody has asked for anything yet: there is nothing to answer.
             Wait::FirstHead if state.machine.is_idle() => return true,
             Wait::Write => state.lose(),
+            Wait::Body if self.current.is_none() => state.close_lingering(),
             Wait::FirstHead | Wait::Head | Wait::Body => {
                 if self.current.is_none() {
                     // The encoder still stands at the end of the response before.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use pounce_asgi::ExchangeId;
 use tokio::time::Sleep;
 
 /// What a connection waits for.
@@ -33,13 +34,15 @@ pub(super) enum Wait {
 pub(super) struct Timer {
     wait: Wait,
     since: Instant,
+    /// The exchange that the wait is part of, or comes after.
+    exchange: ExchangeId,
     sleep: Option<Pin<Box<Sleep>>>,
     fires_at: Option<Instant>,
 }
 
 impl Timer {
     pub(super) fn new(now: Instant) -> Self {
-        Self { wait: Wait::FirstHead, since: now, sleep: None, fires_at: None }
+        Self { wait: Wait::FirstHead, since: now, exchange: 0, sleep: None, fires_at: None }
     }
 
     /// What is being waited for.
@@ -48,9 +51,10 @@ impl Timer {
     }
 
     /// Notes what is waited for now; `progress` starts the wait anew.
-    pub(super) fn set(&mut self, wait: Wait, progress: bool, now: Instant) {
-        if self.wait != wait || progress {
+    pub(super) fn set(&mut self, wait: Wait, exchange: ExchangeId, progress: bool, now: Instant) {
+        if self.wait != wait || self.exchange != exchange || progress {
             self.wait = wait;
+            self.exchange = exchange;
             self.since = now;
         }
     }

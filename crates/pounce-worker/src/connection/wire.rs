@@ -83,6 +83,7 @@ impl Wire for Link {
         let state = &mut *state;
         state.encoder.trailers(fields, more, &mut state.output)?;
         self.write_unless_corked(state);
+        self.wake_if_complete(state);
         Ok(())
     }
 
@@ -122,7 +123,8 @@ impl Link {
                     return Poll::Ready(false);
                 }
             }
-            if std::mem::take(&mut state.continue_due) {
+            // Never in the middle of a response (RFC 9110 section 15.2).
+            if !state.encoder.is_head_sent() && std::mem::take(&mut state.continue_due) {
                 state.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
                 self.write(state);
             }
@@ -175,11 +177,16 @@ impl Link {
             state.corked = false;
         }
         self.write_unless_corked(state);
-        if state.encoder.is_complete() && state.receiving {
-            // Someone waits for the disconnect that a complete response is.
+        self.wake_if_complete(state);
+        Ok(())
+    }
+
+    /// A complete response is the task's affair, unless it is just looking: the next request, the close, or
+    /// the disconnect that someone waits for.
+    fn wake_if_complete(&self, state: &State) {
+        if state.encoder.is_complete() && !self.polling.get() {
             self.wake();
         }
-        Ok(())
     }
 
     fn write_unless_corked(&self, state: &mut State) {
