@@ -58,14 +58,9 @@ impl Fields {
         self.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// All names and values, one after the other: equal bytes and equal [`Fields::layout`] mean equal fields.
+    /// All names and values, one after the other.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    /// Where each field's name and value end in [`Fields::as_bytes`].
-    pub fn layout(&self) -> &[(u32, u32)] {
-        &self.ends
     }
 }
 

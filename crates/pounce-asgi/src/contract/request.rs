@@ -50,7 +50,8 @@ impl RequestHead {
         self.line.extend_from_slice(target);
         let path_start = self.method_end + path_offset(target);
         let end = self.line.len();
-        let question = memchr_in(&self.line[path_start..], b'?').map_or(end, |at| path_start + at);
+        let question =
+            self.line[path_start..].iter().position(|&byte| byte == b'?').map_or(end, |at| path_start + at);
         self.path = path_start..question;
         self.query = (question + 1).min(end)..end;
         if self.path.is_empty() && target != b"*" {
@@ -120,10 +121,6 @@ fn path_offset(target: &[u8]) -> usize {
         .iter()
         .position(|byte| matches!(byte, b'/' | b'?'))
         .map_or(target.len(), |at| authority + at)
-}
-
-fn memchr_in(bytes: &[u8], needle: u8) -> Option<usize> {
-    bytes.iter().position(|&byte| byte == needle)
 }
 
 #[cfg(test)]

@@ -124,11 +124,6 @@ impl RequestMachine {
         matches!(self.state, State::Length { .. } | State::Chunked(_))
     }
 
-    /// Whether the current request has ended, [`Event::End`] included.
-    pub fn is_between_requests(&self) -> bool {
-        matches!(self.state, State::Head { .. })
-    }
-
     /// Takes `input`, which starts at the first byte that was not consumed before.
     ///
     /// # Errors
