@@ -1,10 +1,11 @@
 //! Layers into a [`ServerConfig`]: what each option is for, and what options mean together.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::config::{
     AccessLogFormat, AppConfig, HttpConfig, LifecycleConfig, ListenConfig, LogConfig, ReloadConfig,
-    ServerConfig,
+    ServerConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::Layers;
@@ -21,13 +22,14 @@ pub(crate) fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let listen = listen(&mut options);
     let http = http(&mut options);
     let lifecycle = lifecycle(&mut options);
+    let workers = workers(&mut options);
     let log = log(&mut options);
     let reload = reload(&mut options);
     // Which file that is was decided before; that it is a path was not.
     options.path("config");
     let Resolver { settings, faults, notes } = options;
     if faults.is_empty() {
-        Ok(ServerConfig { app, listen, http, lifecycle, log, reload, settings, notes })
+        Ok(ServerConfig { app, listen, http, lifecycle, workers, log, reload, settings, notes })
     } else {
         Err(ConfigErrors(faults))
     }
@@ -111,8 +113,35 @@ fn http(options: &mut Resolver) -> HttpConfig {
 fn lifecycle(options: &mut Resolver) -> LifecycleConfig {
     LifecycleConfig {
         lifespan: options.choice("lifespan"),
+        lifespan_scope: options.choice("lifespan-scope"),
+        worker_hooks: options.flag("worker-hooks"),
         timeout_startup: options.seconds("timeout-startup"),
         timeout_graceful_shutdown: options.seconds("timeout-graceful-shutdown"),
+        timeout_healthcheck: Some(options.seconds("timeout-worker-healthcheck")).filter(|time| !time.is_zero()),
+    }
+}
+
+fn workers(options: &mut Resolver) -> WorkersConfig {
+    for (jitter, limit) in [
+        ("limit-max-requests-jitter", "limit-max-requests"),
+        ("workers-lifetime-jitter", "workers-lifetime"),
+    ] {
+        if options.is_given(jitter) && !options.is_given(limit) {
+            let origin = options.origin(jitter);
+            options.notes.push(format!("{jitter} ({origin}) has no effect without {limit}"));
+        }
+    }
+    WorkersConfig {
+        count: NonZeroUsize::new(narrow(options.integer("workers"))),
+        mode: options.choice("worker-mode"),
+        reuse_port: options.flag("reuse-port"),
+        max_requests: options.limit("limit-max-requests"),
+        max_requests_jitter: options.integer("limit-max-requests-jitter"),
+        lifetime: options.optional_seconds("workers-lifetime"),
+        lifetime_jitter: options.seconds("workers-lifetime-jitter"),
+        max_rss: options.optional_size("workers-max-rss"),
+        respawn_limit: narrow(options.integer("respawn-limit")),
+        respawn_window: options.seconds("respawn-window"),
     }
 }
 

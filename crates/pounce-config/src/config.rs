@@ -3,7 +3,7 @@
 //! None of these types can be made outside this crate other than by [`Layers::build`](crate::Layers::build)
 //! or from a [`WorkerPlan`](crate::WorkerPlan), so what exists has been validated.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct ServerConfig {
     pub http: HttpConfig,
     /// Start-up and shutdown.
     pub lifecycle: LifecycleConfig,
+    /// How many workers, and when they are replaced.
+    pub workers: WorkersConfig,
     /// The log.
     pub log: LogConfig,
     /// Restarting when files change; `None` unless asked for.
@@ -124,10 +126,42 @@ pub struct HttpConfig {
 pub struct LifecycleConfig {
     /// Whether the application gets lifespan events.
     pub lifespan: LifespanMode,
+    /// Who runs the lifespan.
+    pub lifespan_scope: LifespanScope,
+    /// Call the application when a worker starts, drains and shuts down.
+    pub worker_hooks: bool,
     /// How long its start-up may take; not zero.
     pub timeout_startup: Duration,
     /// How long running requests may go on once a stop was asked for; zero stops at once.
     pub timeout_graceful_shutdown: Duration,
+    /// How long the event loop may be stuck before that is reported; `None` never.
+    pub timeout_healthcheck: Option<Duration>,
+}
+
+/// How many workers there are, and when one is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkersConfig {
+    /// How many; `None` for one per CPU that the process may use.
+    pub count: Option<NonZeroUsize>,
+    /// What a worker is.
+    pub mode: WorkerMode,
+    /// A socket for each worker (SO_REUSEPORT) rather than one that all share.
+    pub reuse_port: bool,
+    /// Requests after which a worker is replaced.
+    pub max_requests: Option<NonZeroU64>,
+    /// Most requests added to that at random.
+    pub max_requests_jitter: u64,
+    /// Time after which a worker is replaced.
+    pub lifetime: Option<Duration>,
+    /// Most time added to that at random.
+    pub lifetime_jitter: Duration,
+    /// Bytes of memory (RSS) above which a worker process is replaced.
+    pub max_rss: Option<u64>,
+    /// Times that a worker is restarted within [`respawn_window`](Self::respawn_window) before it is given up.
+    pub respawn_limit: usize,
+    /// Time after which a restart counts no more.
+    pub respawn_window: Duration,
 }
 
 /// What is logged and in which form.
@@ -181,6 +215,32 @@ pub enum LifespanMode {
     On,
     /// No.
     Off,
+}
+
+/// Who runs the application's lifespan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LifespanScope {
+    /// Whoever has a copy of the application of its own.
+    Auto,
+    /// The server, once for all workers.
+    Server,
+    /// Each worker for itself.
+    Worker,
+}
+
+/// What a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerMode {
+    /// Whatever suits the Python that is there.
+    Auto,
+    /// A child process.
+    Process,
+    /// A thread of the one interpreter.
+    Thread,
+    /// A thread with an interpreter and a GIL of its own.
+    Subinterpreter,
 }
 
 /// Severity, most severe first.

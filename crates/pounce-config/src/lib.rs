@@ -53,7 +53,8 @@ mod value;
 
 pub use config::{
     AccessLogFormat, AppConfig, AsgiExtension, HttpConfig, Interface, LifecycleConfig, LifespanMode,
-    ListenConfig, LogConfig, LogFormat, LogLevel, ReloadConfig, ServerConfig, WorkerConfig,
+    LifespanScope, ListenConfig, LogConfig, LogFormat, LogLevel, ReloadConfig, ServerConfig, WorkerConfig,
+    WorkerMode, WorkersConfig,
 };
 pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};

@@ -39,6 +39,8 @@ pub struct OptionSpec {
     pub help: &'static str,
     /// The heading it stands under in `--help`.
     pub section: Section,
+    /// A variable that platforms set for any server; the option's own [`env_name`](Self::env_name) wins over it.
+    pub variable: Option<&'static str>,
 }
 
 /// What the values of an option look like.
@@ -97,6 +99,8 @@ pub enum Section {
     Application,
     /// Where the server listens.
     Listening,
+    /// How many workers, what they are, when they are replaced.
+    Workers,
     /// Restarting when files change.
     Reload,
     /// The log and the access log.
@@ -142,6 +146,7 @@ impl Section {
         match self {
             Self::Application => "Application",
             Self::Listening => "Listening",
+            Self::Workers => "Workers",
             Self::Reload => "Reload",
             Self::Logging => "Logging",
             Self::Timeouts => "Timeouts",

@@ -1,6 +1,8 @@
 //! What a worker is started with, as JSON that crosses to it. Which channel carries the text, and turning
 //! descriptors back into listeners, are not done here.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,8 +27,10 @@ pub struct WorkerPlan {
     pub listeners: Vec<ListenerHandle>,
     /// Lifespan state, where the server ran the lifespan for its workers.
     pub lifespan_state: Option<Map<String, Value>>,
-    /// `sys.path` of the server.
+    /// `sys.path` of the server; empty where the worker's own is the same.
     pub sys_path: Vec<String>,
+    /// Requests after which the worker asks to be replaced.
+    pub max_requests: Option<NonZeroU64>,
 }
 
 /// A listening socket as another process can take it up.
@@ -73,7 +77,7 @@ impl WorkerPlan {
     /// The version written, and the only one read.
     pub const VERSION: u32 = 1;
 
-    /// A plan without lifespan state and with an empty `sys.path`.
+    /// A plan without lifespan state, with an empty `sys.path` and without a limit of requests.
     pub fn new(
         config: WorkerConfig,
         worker_id: u32,
@@ -81,7 +85,16 @@ impl WorkerPlan {
         listeners: Vec<ListenerHandle>,
     ) -> Self {
         let version = Self::VERSION;
-        Self { version, config, worker_id, generation, listeners, lifespan_state: None, sys_path: Vec::new() }
+        Self {
+            version,
+            config,
+            worker_id,
+            generation,
+            listeners,
+            lifespan_state: None,
+            sys_path: Vec::new(),
+            max_requests: None,
+        }
     }
 
     /// The plan as one line of JSON.

@@ -47,17 +47,19 @@ impl Resolver {
     }
 
     pub(crate) fn seconds(&mut self, name: &str) -> Duration {
-        self.required(name, |kind, text| match kind {
-            Kind::Seconds { min, max } => value::seconds(text, min, max),
-            _ => None,
-        })
+        self.required(name, seconds)
+    }
+
+    pub(crate) fn optional_seconds(&mut self, name: &str) -> Option<Duration> {
+        self.optional(name, seconds)
     }
 
     pub(crate) fn size(&mut self, name: &str) -> u64 {
-        self.required(name, |kind, text| match kind {
-            Kind::Size { min, max } => value::size(text, min, max),
-            _ => None,
-        })
+        self.required(name, size)
+    }
+
+    pub(crate) fn optional_size(&mut self, name: &str) -> Option<u64> {
+        self.optional(name, size)
     }
 
     /// `None` is no limit, whether by default or by being asked for.
@@ -189,6 +191,20 @@ fn fault(setting: &Setting, text: &str, expected: Option<&str>) -> ConfigFault {
 fn integer(kind: Kind, text: &str) -> Option<u64> {
     match kind {
         Kind::Integer { min, max } => value::integer(text, min, max),
+        _ => None,
+    }
+}
+
+fn seconds(kind: Kind, text: &str) -> Option<Duration> {
+    match kind {
+        Kind::Seconds { min, max } => value::seconds(text, min, max),
+        _ => None,
+    }
+}
+
+fn size(kind: Kind, text: &str) -> Option<u64> {
+    match kind {
+        Kind::Size { min, max } => value::size(text, min, max),
         _ => None,
     }
 }

@@ -41,7 +41,7 @@
 //! | `endpoint` | the text form of an endpoint and what can be wrong with it |
 //! | `bind` | from an endpoint to listeners: TCP, Unix, descriptors, SO_REUSEPORT sets |
 //! | `listener` | the listener, its address and family, adopting a descriptor |
-//! | `raw_fd` | the only unsafe code: from a number to an owned descriptor |
+//! | `raw_fd` | the only unsafe code: descriptors across `exec` |
 //! | `sys` | what differs between Linux and other systems |
 
 mod bind;
@@ -57,4 +57,5 @@ pub use endpoint::parse::EndpointError;
 pub use listener::addr::{Family, LocalAddr, UnknownFamily};
 pub use listener::adopt::AdoptError;
 pub use listener::{Listener, StdListener};
+pub use raw_fd::{inherit, inherited_stream};
 pub use sys::REUSE_PORT_BALANCES;

@@ -1,4 +1,5 @@
-//! From a descriptor's number to an owned descriptor: the only unsafe code of this crate.
+//! Descriptors across `exec`: from a number to an owned descriptor, and on to a child. The only unsafe code of
+//! this crate.
 //!
 //! Not the checks of what the descriptor is; the caller passes those in.
 
@@ -8,7 +9,12 @@
 )]
 
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use socket2::{SockRef, Socket};
 
 use crate::listener::adopt::AdoptError;
 
@@ -41,4 +47,40 @@ pub(crate) fn adopt(
     // with the flag set, so none of its types owns this one. Every `Listener` made from it sets the flag, so
     // the same number is not taken twice; the documentation of `Listener::from_raw_fd` names the exception.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Has a program that is about to be started inherit open descriptors, under the numbers they have here. Nothing
+/// else that this process starts inherits them.
+pub fn inherit(program: &mut Command, descriptors: &[BorrowedFd<'_>]) {
+    let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let clear = move || {
+        for &number in &numbers {
+            // SAFETY: F_SETFD takes no pointer. fcntl is async-signal-safe, which is what may be called between
+            // fork and exec; nothing is allocated here.
+            if unsafe { libc::fcntl(number, libc::F_SETFD, 0) } == -1 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure runs in the child between fork and exec, and only does what is allowed there.
+    unsafe { program.pre_exec(clear) };
+}
+
+/// Takes over a connected Unix stream socket that came over `exec`.
+///
+/// # Errors
+///
+/// The number is no open descriptor, or no such socket.
+pub fn inherited_stream(number: RawFd) -> io::Result<UnixStream> {
+    let inspect = |fd: BorrowedFd<'_>| {
+        let socket = SockRef::from(&fd);
+        match socket.peer_addr()?.is_unix() {
+            true => Ok(()),
+            false => Err(AdoptError::Io(io::ErrorKind::InvalidInput.into())),
+        }
+    };
+    let socket = Socket::from(adopt(number, inspect).map_err(io::Error::other)?);
+    socket.set_cloexec(true)?;
+    Ok(UnixStream::from(OwnedFd::from(socket)))
 }

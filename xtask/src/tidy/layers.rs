@@ -23,7 +23,7 @@ const RULES: [Rule; 7] = [
     Rule { name: "pounce-net", may: &[], never: &["tokio", "pyo3", "serde"] },
     Rule { name: "pounce-asgi", may: &[], never: &[] },
     Rule { name: "pounce-worker", may: &["pounce-asgi", "pounce-net"], never: &["pyo3"] },
-    Rule { name: "pounce-supervisor", may: &["pounce-config"], never: &["pyo3"] },
+    Rule { name: "pounce-supervisor", may: &["pounce-config", "pounce-net"], never: &["pyo3"] },
     Rule {
         name: "pounce-server",
         may: &["pounce-config", "pounce-net", "pounce-asgi", "pounce-worker", "pounce-supervisor"],

@@ -6,16 +6,25 @@ use crate::options::{Kind, OPTIONS, close_option};
 const PREFIX: &str = "POUNCE_";
 
 impl Layers {
-    /// Lays over the variables that begin with `POUNCE_`; others are passed over.
+    /// Lays over the variables that begin with `POUNCE_`; all but a few others are passed over.
     ///
-    /// Only an option's own name counts here, no alias. An empty value counts as not set. A list is split
+    /// Only an option's own name counts here, no alias. `WEB_CONCURRENCY`, which platforms set for any server,
+    /// gives the workers where `POUNCE_WORKERS` does not. An empty value counts as not set. A list is split
     /// at commas, `POUNCE_HEADER` at line breaks. A variable that names no option leaves a note rather than
     /// a fault, because the environment is shared with others.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut common = Vec::new();
         for (name, value) in variables {
             if let Some(rest) = name.strip_prefix(PREFIX) {
                 self.variable(&name, rest, &value);
+            } else if let Some(spec) = OPTIONS.iter().find(|spec| spec.variable == Some(name.as_str())) {
+                common.push((spec, name, value));
+            }
+        }
+        for (spec, name, value) in common {
+            if self.environment.get(spec).is_none() && !value.is_empty() {
+                self.environment.set(spec, vec![value], Origin::Environment { name });
             }
         }
         self

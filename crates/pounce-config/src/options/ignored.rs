@@ -45,6 +45,10 @@ pub static IGNORED: &[IgnoredOption] = &[
     valued("http1-buffer-size", BUFFERS),
     valued("http1-header-read-timeout", "it counts milliseconds; use timeout-header, in seconds"),
     flag("http1-keep-alive", "use timeout-keep-alive; 0 closes a connection after each response"),
+    flag("respawn-failed-workers", "failed workers are respawned; respawn-limit says how often"),
+    valued("respawn-interval", "failed workers are respawned after 0.5 seconds, and then later each time"),
+    valued("rss-sample-interval", "memory is looked at while a worker is busy"),
+    valued("rss-samples", "memory is looked at while a worker is busy"),
     flag("http1-pipeline-flush", "responses to pipelined requests are always gathered"),
     flag("log", "use log-level to make the log quieter"),
     // gunicorn and hypercorn

@@ -10,6 +10,7 @@ use super::{Kind, OptionSpec, Section};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -42,6 +43,10 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("MODE")
         .default("auto")
         .help("Lifespan events; auto serves without them when the application does not know them"),
+    option("lifespan-scope", Kind::Choice(&["auto", "server", "worker"]), Section::Application)
+        .value("SCOPE")
+        .default("auto")
+        .help("Lifespan once for the server or once per worker; auto: once per copy of the application"),
     option("root-path", Kind::Text, Section::Application)
         .value("PATH")
         .aliases(&["url-path-prefix"])
@@ -85,6 +90,53 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("N")
         .default("2048")
         .help("Connections the kernel may queue before they are accepted"),
+    option("workers", Kind::Integer { min: 0, max: 1024 }, Section::Workers)
+        .value("N")
+        .short('w')
+        .variable("WEB_CONCURRENCY")
+        .default("1")
+        .help("Workers; 0 takes one for each CPU that this process may use"),
+    option(
+        "worker-mode",
+        Kind::Choice(&["auto", "process", "thread", "subinterpreter"]),
+        Section::Workers,
+    )
+    .value("MODE")
+    .default("auto")
+    .help("What a worker is; auto: threads on free-threaded Python, else processes"),
+    option("worker-hooks", Kind::Flag, Section::Workers)
+        .default("off")
+        .help("Call the application with the scope types pounce.worker.startup, .draining and .shutdown"),
+    option("reuse-port", Kind::Flag, Section::Workers)
+        .default("off")
+        .help("Give each worker a socket of its own (SO_REUSEPORT) in place of one that all share"),
+    option("limit-max-requests", Kind::Count, Section::Workers)
+        .value("N")
+        .aliases(&["max-requests"])
+        .help("Requests after which a worker is replaced"),
+    option("limit-max-requests-jitter", Kind::Integer { min: 0, max: u32::MAX as u64 }, Section::Workers)
+        .value("N")
+        .aliases(&["max-requests-jitter"])
+        .default("0")
+        .help("Most requests added to that at random, so that workers are not replaced all at once"),
+    option("workers-lifetime", Kind::Seconds { min: Duration::from_secs(1), max: YEAR }, Section::Workers)
+        .value("SECONDS")
+        .help("Time after which a worker is replaced"),
+    option("workers-lifetime-jitter", Kind::Seconds { min: Duration::ZERO, max: YEAR }, Section::Workers)
+        .value("SECONDS")
+        .default("0")
+        .help("Most time added to that at random"),
+    option("workers-max-rss", Kind::Size { min: 8 * MIB, max: u64::MAX }, Section::Workers)
+        .value("SIZE")
+        .help("Memory of a worker process (RSS) above which it is replaced, such as 512MiB"),
+    option("respawn-limit", Kind::Integer { min: 0, max: 1000 }, Section::Workers)
+        .value("N")
+        .default("5")
+        .help("Times that a worker is restarted within respawn-window before it is given up"),
+    option("respawn-window", Kind::Seconds { min: Duration::from_secs(1), max: DAY }, Section::Workers)
+        .value("SECONDS")
+        .default("60")
+        .help("Time after which a restart counts no more"),
     option("reload", Kind::Flag, Section::Reload)
         .default("off")
         .help("Restart when the application's files change, for development"),
@@ -152,6 +204,12 @@ pub static OPTIONS: &[OptionSpec] = &[
         .aliases(&["startup-timeout"])
         .default("30")
         .help("How long the application's start-up may take"),
+    option("timeout-worker-healthcheck", FROM_ZERO, Section::Timeouts)
+        .value("SECONDS")
+        .aliases(&["timeout"])
+        .short('t')
+        .default("30")
+        .help("How long a worker may be stuck before that is reported and a process is replaced; 0 never"),
     option("limit-connections", Kind::Count, Section::Limits)
         .value("N")
         .help("Open connections, beyond which the answer is 503"),
@@ -200,6 +258,7 @@ const fn option(name: &'static str, kind: Kind, section: Section) -> OptionSpec 
         value_name: "",
         help: "",
         section,
+        variable: None,
     }
 }
 
@@ -211,6 +270,11 @@ impl OptionSpec {
 
     const fn short(mut self, short: char) -> Self {
         self.short = Some(short);
+        self
+    }
+
+    const fn variable(mut self, variable: &'static str) -> Self {
+        self.variable = Some(variable);
         self
     }
 

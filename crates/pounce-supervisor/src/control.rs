@@ -1,0 +1,96 @@
+//! The control vocabulary: what supervisor and worker say to each other, in every mode.
+//!
+//! Between processes each is one line of JSON; within a process it stays a value.
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// The server stops: take what is queued, finish what runs, end.
+    Shutdown,
+    /// The worker's slot is given up: the same.
+    Drain,
+    /// A successor serves: leave what is queued to it, finish what runs, end.
+    ReloadDrain,
+}
+
+/// What a worker says, in the order of its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// It has its plan and makes its application.
+    Started,
+    /// It accepts connections.
+    Serving,
+    /// It accepts no more, and finishes what runs.
+    Draining,
+    /// Nothing runs any more; the application shuts down.
+    Idle,
+    /// All is done; the worker ends.
+    Stopped,
+    /// It cannot serve. It ends.
+    Error {
+        /// Why, for the operator.
+        detail: String,
+    },
+    /// It lives.
+    Heartbeat(Heartbeat),
+}
+
+/// A sign of life. A busy worker gives one several times within the health check's timeout; one that
+/// has nothing to do says so once and is silent until it is busy again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Whether another one follows in time.
+    pub busy: bool,
+    /// Requests served so far.
+    pub requests: u64,
+    /// Bytes of memory (RSS) of the process; 0 where nobody looked.
+    pub rss: u64,
+}
+
+/// One message as a line, with its line break.
+pub(crate) fn to_line(message: &impl Serialize) -> Vec<u8> {
+    // Maps with text keys and plain values: writing these as JSON cannot fail.
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// The message of a line. One that is malformed or unknown is logged, and ignored.
+pub(crate) fn from_line<'a, T: Deserialize<'a>>(line: &'a str, from: &str) -> Option<T> {
+    match serde_json::from_str(line) {
+        Ok(message) => Some(message),
+        Err(error) => {
+            let line: String = line.chars().take(200).collect();
+            tracing::warn!(target: "pounce", "ignored a message from {from}: {error}: {line:?}");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_lines_of_json_that_read_back() {
+        assert_eq!(to_line(&Command::ReloadDrain), b"{\"command\":\"reload_drain\"}\n");
+        assert_eq!(to_line(&Status::Serving), b"{\"status\":\"serving\"}\n");
+        let heartbeat = Status::Heartbeat(Heartbeat { busy: true, requests: 7, rss: 1 << 20 });
+        for status in [heartbeat, Status::Error { detail: "line\nbreak".into() }, Status::Stopped] {
+            let line = String::from_utf8(to_line(&status)).expect("JSON is UTF-8");
+            assert_eq!(line.matches('\n').count(), 1);
+            assert_eq!(from_line(&line, "a test"), Some(status));
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_or_malformed_is_ignored() {
+        for line in ["", "{}", "{\"command\":\"dance\"}", "[1]", "{\"command\":\"drain\"", "drain", "null"] {
+            assert_eq!(from_line::<Command>(line, "a test"), None, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Workers that are child processes.
+//!
+//! A child is started with exec, never by a bare fork. It inherits one socket of a pair, and the listeners.
+//! Down the socket go the worker's plan, as one line, and then commands; up come statuses. A child that reads
+//! the end of the socket has lost its parent.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command as Program};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::control::{from_line, to_line};
+use crate::worker::{Order, Reporter, WorkerEnd, WorkerEvents, WorkerHandle};
+
+/// How long the last words of a child that has ended are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// A child to be started.
+#[derive(Debug)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments; the number of the control socket's descriptor is added as the last one.
+    pub arguments: Vec<String>,
+    /// What [`attach`] returns in the child.
+    pub plan: String,
+    /// Descriptors that the child inherits under the numbers they have here.
+    pub inherited: Vec<OwnedFd>,
+}
+
+/// Starts the child. Inside a tokio `LocalRuntime`.
+///
+/// # Errors
+/// The child cannot be started, or watched.
+pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let control = tokio::net::UnixStream::from_std(ours)?;
+    let mut program = Program::new(&launch.program);
+    program.args(&launch.arguments).arg(theirs.as_raw_fd().to_string());
+    let inherited: Vec<_> = launch.inherited.iter().map(AsFd::as_fd).chain([theirs.as_fd()]).collect();
+    pounce_net::inherit(&mut program, &inherited);
+    let child = program.spawn()?;
+    // From here on only the child has its end: when it is gone, so is the connection.
+    drop((theirs, launch.inherited));
+    let ended = when_ended(&child)?;
+    let (orders, inbox) = mpsc::unbounded_channel();
+    tokio::task::spawn_local(watch_child(child, control, launch.plan, ended, inbox, events));
+    // The task ends with the child; what is ordered then is of no use.
+    let order = move |order| {
+        let _ = orders.send(order);
+    };
+    Ok(WorkerHandle::new(order, None))
+}
+
+/// Waits for a child on a thread of its own, and leaves the reaping to whoever may signal it: until it is reaped
+/// nobody else has its number.
+fn when_ended(child: &Child) -> io::Result<oneshot::Receiver<()>> {
+    let pid = pid(child);
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new().name(format!("pounce-wait-{pid}")).spawn(move || {
+        while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
+        let _ = sender.send(());
+    })?;
+    Ok(receiver)
+}
+
+async fn watch_child(
+    mut child: Child,
+    control: tokio::net::UnixStream,
+    plan: String,
+    mut ended: oneshot::Receiver<()>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    events: WorkerEvents,
+) {
+    let from = format!("worker process {}", child.id());
+    let (reader, mut writer) = control.into_split();
+    let mut lines = tokio::io::BufReader::new(reader).lines();
+    let mut open = true;
+    // What cannot be written is for a child that has ended, which is noticed by itself.
+    let (sender, mut outbox) = mpsc::unbounded_channel::<Vec<u8>>();
+    let _ = sender.send((plan + "\n").into_bytes());
+    tokio::task::spawn_local(async move {
+        while let Some(line) = outbox.recv().await {
+            if writer.write_all(&line).await.is_err() {
+                break;
+            }
+        }
+        // Held until the child has ended: closing it tells the child that its parent is gone.
+        while outbox.recv().await.is_some() {}
+    });
+    loop {
+        tokio::select! {
+            biased;
+            line = lines.next_line(), if open => match line {
+                Ok(Some(line)) => from_line(&line, &from).into_iter().for_each(|status| events.status(status)),
+                Ok(None) | Err(_) => open = false,
+            },
+            _ = &mut ended => break,
+            Some(order) = orders.recv() => match order {
+                Order::Send(command) => drop(sender.send(to_line(&command))),
+                Order::Terminate => signal(&child, Signal::SIGTERM),
+                Order::Kill => signal(&child, Signal::SIGKILL),
+            },
+        }
+    }
+    // A process that it has left behind may keep the socket open, so its end is not waited for.
+    while open && let Ok(Ok(Some(line))) = tokio::time::timeout(LAST_WORDS, lines.next_line()).await {
+        from_line(&line, &from).into_iter().for_each(|status| events.status(status));
+    }
+    let how = match child.wait() {
+        Ok(status) => format!("it ended with {status}").replace("with signal", "by signal"),
+        Err(error) => format!("it ended, and how is not known: {error}"),
+    };
+    events.ended(how);
+}
+
+fn pid(child: &Child) -> Pid {
+    // A pid_t is what it was made from.
+    Pid::from_raw(child.id().cast_signed())
+}
+
+fn signal(child: &Child, signal: Signal) {
+    if let Err(error) = kill(pid(child), signal) {
+        tracing::warn!(target: "pounce", "cannot send {signal} to the worker process {}: {error}", child.id());
+    }
+}
+
+/// In the child: takes the plan from the control socket and listens to it on a thread of its own, so that it is
+/// heard even while Python blocks. `orphaned` is called when the parent is gone.
+///
+/// # Errors
+/// The socket cannot be read, or ends before the plan does.
+pub fn attach(
+    control: UnixStream,
+    orphaned: impl FnOnce() + Send + 'static,
+) -> io::Result<(String, WorkerEnd)> {
+    let writer = Mutex::new(control.try_clone()?);
+    let mut lines = BufReader::new(control).lines();
+    let plan = lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
+    let (sender, commands) = watch::channel(None);
+    thread::Builder::new().name("pounce-control".to_owned()).spawn(move || {
+        while let Some(Ok(line)) = lines.next() {
+            if let Some(command) = from_line(&line, "the server") {
+                sender.send_replace(Some(command));
+            }
+        }
+        orphaned();
+    })?;
+    let reporter = Reporter::new(move |status| {
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody to tell: the thread above hears of that.
+        let _ = writer.write_all(&to_line(&status));
+    });
+    Ok((plan, WorkerEnd { commands, reporter }))
+}

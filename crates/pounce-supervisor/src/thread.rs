@@ -1,0 +1,37 @@
+//! Workers that are threads of this process.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use tokio::sync::watch;
+
+use crate::worker::{Order, Reporter, WorkerEnd, WorkerEvents, WorkerHandle};
+
+/// Starts a thread that is a worker. What `body` returns is how it ended.
+///
+/// # Errors
+/// The system has no room for another thread.
+pub fn start(
+    name: String,
+    events: WorkerEvents,
+    body: impl FnOnce(WorkerEnd) -> String + Send + 'static,
+) -> io::Result<WorkerHandle> {
+    let (commands, receiver) = watch::channel(None);
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        let reports = events.clone();
+        let end = WorkerEnd {
+            commands: receiver,
+            reporter: Reporter::new(move |status| reports.status(status)),
+        };
+        let how = catch_unwind(AssertUnwindSafe(|| body(end)));
+        events.ended(how.unwrap_or_else(|_| "a fault inside the server; please report it".to_owned()));
+    })?;
+    let order = move |order| {
+        // A thread cannot be ended by force; the machine does not ask for it.
+        if let Order::Send(command) = order {
+            commands.send_replace(Some(command));
+        }
+    };
+    Ok(WorkerHandle::new(order, Some(thread)))
+}

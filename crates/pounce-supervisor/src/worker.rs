@@ -1,0 +1,108 @@
+//! The two ends of one worker: the supervisor's [`WorkerHandle`] and the worker's [`WorkerEnd`].
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::control::{Command, Status};
+use crate::machine::{Event, WorkerId};
+
+/// What a supervisor has of a worker, whichever kind it is.
+pub struct WorkerHandle {
+    order: Box<dyn Fn(Order)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What can be done to a worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Order {
+    Send(Command),
+    Terminate,
+    Kill,
+}
+
+impl WorkerHandle {
+    pub(crate) fn new(order: impl Fn(Order) + 'static, thread: Option<JoinHandle<()>>) -> Self {
+        Self { order: Box::new(order), thread }
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        (self.order)(order);
+    }
+
+    /// Waits for the end of a thread that has reported it.
+    pub(crate) fn join(self) {
+        if let Some(thread) = self.thread {
+            // How it ended was reported from inside.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where what becomes of one worker is reported to. Cheap to clone, for any thread.
+#[derive(Debug, Clone)]
+pub struct WorkerEvents {
+    pub(crate) worker: WorkerId,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+}
+
+impl WorkerEvents {
+    pub(crate) fn status(&self, status: Status) {
+        // A supervisor that is gone does not care.
+        let _ = self.events.send(Event::Status(self.worker, status));
+    }
+
+    pub(crate) fn ended(&self, how: String) {
+        let _ = self.events.send(Event::Ended(self.worker, how));
+    }
+}
+
+/// What a worker has of its supervisor.
+#[derive(Debug, Clone)]
+pub struct WorkerEnd {
+    pub(crate) commands: watch::Receiver<Option<Command>>,
+    pub(crate) reporter: Reporter,
+}
+
+impl WorkerEnd {
+    /// The ends of a worker that has no supervisor: what it is told goes into the sender.
+    pub fn alone() -> (watch::Sender<Option<Command>>, Self) {
+        let (sender, commands) = watch::channel(None);
+        (sender, Self { commands, reporter: Reporter::new(|_| {}) })
+    }
+
+    /// Waits until the worker is told to end, and says how.
+    pub async fn told(&self) -> Command {
+        let mut commands = self.commands.clone();
+        let told = commands.wait_for(Option::is_some).await.map(|command| *command);
+        // A supervisor that is gone will not say anything any more.
+        told.ok().flatten().unwrap_or(Command::Shutdown)
+    }
+
+    /// Who tells the supervisor.
+    pub fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+}
+
+/// Tells the supervisor what becomes of a worker. Cheap to clone, for any thread.
+#[derive(Clone)]
+pub struct Reporter(Arc<dyn Fn(Status) + Send + Sync>);
+
+impl Reporter {
+    pub(crate) fn new(report: impl Fn(Status) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(report))
+    }
+
+    /// Says it.
+    pub fn report(&self, status: Status) {
+        (self.0)(status);
+    }
+}
+
+impl std::fmt::Debug for Reporter {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Reporter")
+    }
+}
