@@ -8,6 +8,9 @@ use pounce_config::{ConfigErrors, Layers, ServerConfig, discover};
 use pounce_server::Server;
 
 fn main() -> ExitCode {
+    if let Some(worked) = pounce_server::worker_from_arguments() {
+        return worked;
+    }
     let arguments = arguments::parse();
     let config = match configure(arguments) {
         Ok(config) => config,

@@ -117,15 +117,15 @@ fn lifecycle(options: &mut Resolver) -> LifecycleConfig {
         worker_hooks: options.flag("worker-hooks"),
         timeout_startup: options.seconds("timeout-startup"),
         timeout_graceful_shutdown: options.seconds("timeout-graceful-shutdown"),
-        timeout_healthcheck: Some(options.seconds("timeout-worker-healthcheck")).filter(|time| !time.is_zero()),
+        timeout_healthcheck: Some(options.seconds("timeout-worker-healthcheck"))
+            .filter(|time| !time.is_zero()),
     }
 }
 
 fn workers(options: &mut Resolver) -> WorkersConfig {
-    for (jitter, limit) in [
-        ("limit-max-requests-jitter", "limit-max-requests"),
-        ("workers-lifetime-jitter", "workers-lifetime"),
-    ] {
+    for (jitter, limit) in
+        [("limit-max-requests-jitter", "limit-max-requests"), ("workers-lifetime-jitter", "workers-lifetime")]
+    {
         if options.is_given(jitter) && !options.is_given(limit) {
             let origin = options.origin(jitter);
             options.notes.push(format!("{jitter} ({origin}) has no effect without {limit}"));

@@ -3,7 +3,11 @@
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+use pounce_asgi::python::Interpreter;
 use pounce_net::LocalAddr;
+use pounce_supervisor::Notice;
+
+use crate::detect::{self, Shape};
 
 /// Says things to the operator: plain lines, or events of the log where that is JSON.
 #[derive(Debug, Clone, Copy)]
@@ -20,10 +24,16 @@ impl Announcer {
         }
     }
 
-    pub(crate) fn banner(self, target: &str) {
+    pub(crate) fn banner(self, target: &str, shape: Shape) {
+        let workers = match shape {
+            Shape::Single => "one worker".to_owned(),
+            Shape::Many { count: 1, mode } => format!("one worker ({})", detect::name(mode)),
+            Shape::Many { count, mode } => format!("{count} workers ({})", detect::name(mode)),
+        };
         self.say(&format!(
-            "Pounce {} serving {target} on Python, one worker (pid {})",
+            "Pounce {} serving {target} on {}, {workers} (pid {})",
             env!("CARGO_PKG_VERSION"),
+            Interpreter::describe(),
             std::process::id()
         ));
     }
@@ -49,6 +59,38 @@ impl Announcer {
 
     pub(crate) fn reloading(self, what: &str) {
         self.say(&format!("Reloading: {what} changed"));
+    }
+
+    /// What the supervisor has to say.
+    pub(crate) fn notice(self, notice: Notice) {
+        match notice {
+            Notice::Ready => self.ready(&Interpreter::describe()),
+            Notice::Reloaded => self.say("Reloaded: all workers serve the new code"),
+            Notice::ReloadFailed(why) => {
+                tracing::error!(target: "pounce", "the reload failed, and the workers stay as they are: {why}");
+            }
+            Notice::Lost { slot, how, wait } => {
+                tracing::error!(target: "pounce", "worker {slot} is lost: {how}; the next starts in {wait:?}");
+            }
+            Notice::GivenUp { slot, how } => tracing::error!(
+                target: "pounce",
+                "worker {slot} is lost: {how}; it has ended too often and is given up until a reload (SIGHUP)"
+            ),
+            Notice::Spent { slot, why } => {
+                tracing::info!(target: "pounce", "worker {slot} is replaced: {why}")
+            }
+            Notice::NotReplaced { slot, how } => {
+                tracing::error!(target: "pounce", "worker {slot} is not replaced, and stays: {how}");
+            }
+            Notice::Stuck { slot } => {
+                tracing::error!(target: "pounce", "worker {slot} gives no sign of life")
+            }
+            Notice::Recovered { slot } => tracing::info!(target: "pounce", "worker {slot} lives again"),
+            Notice::Unstoppable { slot } => {
+                tracing::error!(target: "pounce", "worker {slot} does not end, and cannot be made to");
+            }
+            Notice::Scaled(count) => self.say(&format!("Scaled to {count} workers")),
+        }
     }
 
     pub(crate) fn waiting(self) {

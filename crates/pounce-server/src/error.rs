@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pounce_asgi::LifespanError;
 use pounce_asgi::python::{InterpreterError, LoadError, RunError};
+use pounce_config::PlanError;
 use pounce_net::{BindError, EndpointError};
 
 /// What ended a server, with the exit code that tells it.
@@ -41,6 +42,24 @@ pub enum ServerError {
     /// The lifespan's startup took too long.
     #[error("startup failed: it was not complete after {0:?}")]
     StartupTimeout(std::time::Duration),
+    /// A worker's hook failed as it started.
+    #[error("a worker hook failed: {0}")]
+    Hook(String),
+    /// The lifespan's state could not be handed to a worker.
+    #[error("the lifespan's state cannot be handed to the workers: {0}")]
+    State(String),
+    /// A worker was given a plan that it cannot read.
+    #[error("{0}; was the program replaced under a running server?")]
+    Plan(PlanError),
+    /// The workers that were asked for cannot be had with this Python.
+    #[error("{0}")]
+    Mode(String),
+    /// A worker did not start, and told why.
+    #[error("{0}")]
+    Worker(String),
+    /// Every worker has ended too often.
+    #[error("no worker is left: each has ended too often to be started again")]
+    NoWorkers,
     /// Sockets or signals could not be watched.
     #[error("{what}: {error}")]
     System {
@@ -58,10 +77,23 @@ impl ServerError {
     /// The exit code: 1 internal, 2 configuration, 3 application, 4 cannot bind.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::System { .. } | Self::Run(_) => 1,
-            Self::Endpoint { .. } | Self::EnvFile { .. } | Self::Interpreter(_) => 2,
-            Self::Load(_) | Self::Startup(_) | Self::StartupTimeout(_) => 3,
+            Self::System { .. } | Self::Run(_) | Self::Plan(_) | Self::NoWorkers => 1,
+            Self::Endpoint { .. } | Self::EnvFile { .. } | Self::Interpreter(_) | Self::Mode(_) => 2,
+            Self::Load(_)
+            | Self::Startup(_)
+            | Self::StartupTimeout(_)
+            | Self::Hook(_)
+            | Self::State(_)
+            | Self::Worker(_) => 3,
             Self::Bind(_) => 4,
+        }
+    }
+
+    /// The message and what may help, in one text.
+    pub(crate) fn with_hint(&self) -> String {
+        match self.hint() {
+            Some(hint) => format!("{self}\n\nhint: {hint}"),
+            None => self.to_string(),
         }
     }
 

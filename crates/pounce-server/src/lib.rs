@@ -5,15 +5,23 @@
 
 mod access_log;
 mod announce;
+mod bootstrap;
+mod detect;
 mod error;
 mod life;
+mod lifespan;
 mod listeners;
 mod logging;
+mod many;
 mod reload;
+mod serve;
 mod server;
 mod settings;
 mod signals;
+mod single;
 mod watchdog;
+mod worker_process;
 
 pub use error::ServerError;
 pub use server::{Server, ServerHandle};
+pub use worker_process::worker_from_arguments;

@@ -1,37 +1,76 @@
-//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → SERVE → SHUTDOWN, for one worker.
+//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → SERVE → SHUTDOWN.
+//!
+//! Here is what every server has; `single` and `many` are the two ways to serve.
 
-use std::path::Path;
+use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pounce_asgi::App as _;
-use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp};
-use pounce_config::{ServerConfig, parse_env_file};
-use pounce_worker::Worker;
+use pounce_asgi::python::{EventLoop, Interpreter, Stacks};
+use pounce_config::{ServerConfig, WorkerConfig, WorkersConfig};
+use tokio::sync::mpsc;
 
-use crate::access_log::{AccessLog, Writer};
+use crate::access_log::Writer;
 use crate::announce::Announcer;
+use crate::detect::{Shape, shape};
 use crate::error::ServerError;
 use crate::listeners::Listeners;
-use crate::server::{Request, ServerHandle};
+use crate::server::{Order, Request, ServerHandle};
 use crate::watchdog::{GRACE, Watchdog};
-use crate::{logging, reload, settings, signals};
+use crate::{logging, many, reload, settings, signals, single};
 
 /// What the whole life needs.
-struct Life {
-    config: ServerConfig,
-    handle: ServerHandle,
-    announcer: Announcer,
-    watchdog: Watchdog,
-    writer: Option<Writer>,
-    /// Set while requests are served: only then is there anything to drain.
-    serving: Arc<AtomicBool>,
+pub(crate) struct Life {
+    pub(crate) worker: Arc<WorkerConfig>,
+    pub(crate) workers: WorkersConfig,
+    /// What is watched for changes, besides the application's folder.
+    pub(crate) reload_dirs: Vec<PathBuf>,
+    /// This program, to be executed for worker processes.
+    pub(crate) program: PathBuf,
+    pub(crate) handle: ServerHandle,
+    pub(crate) announcer: Announcer,
+    pub(crate) watchdog: Watchdog,
+    pub(crate) writer: Option<Writer>,
+    pub(crate) listeners: Arc<Listeners>,
+    pub(crate) limit: Arc<StopLimit>,
+}
+
+/// How long a stop may take until the process ends without it: what can be known of that so far.
+#[derive(Debug, Default)]
+pub(crate) struct StopLimit(Mutex<Option<Duration>>);
+
+impl StopLimit {
+    pub(crate) fn set(&self, limit: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(limit);
+    }
+
+    fn get(&self) -> Option<Duration> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Life {
+    /// What shows the stacks of stuck threads. Once per process.
+    pub(crate) fn stacks(&self, event_loop: &EventLoop) -> Option<Arc<Stacks>> {
+        match event_loop.stacks() {
+            Ok(stacks) => Some(Arc::new(stacks)),
+            Err(error) => {
+                tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
+                None
+            }
+        }
+    }
 }
 
 /// Takes a server through its life.
-pub(crate) fn run(config: ServerConfig, handle: ServerHandle) -> Result<(), ServerError> {
+pub(crate) fn run(
+    config: ServerConfig,
+    handle: ServerHandle,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<(), ServerError> {
     if handle.asked() == Request::Stop {
         return Ok(());
     }
@@ -40,9 +79,14 @@ pub(crate) fn run(config: ServerConfig, handle: ServerHandle) -> Result<(), Serv
         tracing::warn!(target: "pounce", "{note}");
     }
     let announcer = Announcer { json: logging::is_json(&config.log) };
-    announcer.banner(&config.app.target);
-    let listeners = Arc::new(Listeners::open(&config.listen)?);
-    let result = run_bound(config, &handle, announcer, &listeners);
+    let shape = shape(&config)?;
+    announcer.banner(&config.app.target, shape);
+    let slots = match shape {
+        Shape::Single => 0,
+        Shape::Many { count, .. } => count,
+    };
+    let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
+    let result = run_bound(config, shape, &handle, orders, announcer, &listeners);
     match handle.asked() {
         Request::Reload => {
             let error = reload::execute_again(&listeners);
@@ -57,7 +101,9 @@ pub(crate) fn run(config: ServerConfig, handle: ServerHandle) -> Result<(), Serv
 
 fn run_bound(
     config: ServerConfig,
+    shape: Shape,
     handle: &ServerHandle,
+    orders: mpsc::UnboundedReceiver<Order>,
     announcer: Announcer,
     listeners: &Arc<Listeners>,
 ) -> Result<(), ServerError> {
@@ -74,49 +120,86 @@ fn run_bound(
         }
     };
     let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
-    let serving = Arc::new(AtomicBool::new(false));
+    let limit = Arc::new(StopLimit::default());
     let first_signal = {
-        let (watchdog, serving) = (watchdog.clone(), Arc::clone(&serving));
-        let drain = config.lifecycle.timeout_graceful_shutdown;
+        let (watchdog, limit) = (watchdog.clone(), Arc::clone(&limit));
         move || {
             announcer.stopping();
-            if serving.load(Ordering::Acquire) {
-                watchdog.arm(drain + GRACE, 0, "the application does not yield; stopped without it");
-            } else {
-                watchdog.arm(GRACE, 0, "stopped during startup, which does not yield");
+            match limit.get() {
+                Some(limit) => watchdog.arm(limit, 0, "the application does not yield; stopped without it"),
+                None => watchdog.arm(GRACE, 0, "stopped during startup, which does not yield"),
             }
         }
     };
     signals::listen(handle.clone(), first_signal, clean_up).map_err(system("cannot listen to signals"))?;
     announcer.listening(&listeners.addresses());
 
-    let life = Rc::new(Life { config, handle: handle.clone(), announcer, watchdog, writer, serving });
-    let watching = life.watch_files()?;
-    let env = life.read_env_file()?;
-    let interpreter = Interpreter::start(&settings::interpreter(&life.config))?;
-    let served = life.serve(&interpreter, env, Arc::clone(listeners));
+    // A worker that serves alone is reloaded by executing the program again; so is a server that waits for a
+    // broken edit to be mended.
+    let executes_again = Arc::new(AtomicBool::new(shape == Shape::Single));
+    let watching = watch_files(&config, handle, announcer, &executes_again)?;
+    let program = std::env::current_exe().map_err(system("cannot find this program"))?;
+    let timeout_startup = config.lifecycle.timeout_startup;
+    let reloads = config.reload.is_some();
+    let life = Rc::new(Life {
+        worker: Arc::new(config.worker()),
+        workers: config.workers,
+        reload_dirs: config.reload.map(|reload| reload.dirs).unwrap_or_default(),
+        program,
+        handle: handle.clone(),
+        announcer,
+        watchdog: watchdog.clone(),
+        writer: writer.clone(),
+        listeners: Arc::clone(listeners),
+        limit,
+    });
+    let options = settings::interpreter(&life.worker);
+    let (served, interpreter, left) = match shape {
+        Shape::Single => {
+            let interpreter = Arc::new(Interpreter::start(&options)?);
+            (single::run(&life, &interpreter), Some(interpreter), 0)
+        }
+        Shape::Many { count, mode } => {
+            let interpreter = if many::needs_python(&life, mode) {
+                Some(Arc::new(Interpreter::start(&options)?))
+            } else {
+                Interpreter::check(&options)?;
+                None
+            };
+            let ended = many::run(&life, interpreter.as_ref(), (count, mode), orders)?;
+            (ended.served, interpreter, ended.left)
+        }
+    };
     let served = match served {
         // A broken edit is waited out: the next change starts the program anew.
-        Err(error)
-            if life.config.reload.is_some() && error.exit_code() == 3 && handle.asked() == Request::Run =>
-        {
-            life.watchdog.disarm();
+        Err(error) if reloads && error.exit_code() == 3 && handle.asked() == Request::Run => {
+            watchdog.disarm();
             tracing::error!(target: "pounce", "{error}");
             announcer.waiting();
+            executes_again.store(true, Ordering::Release);
             handle.wait();
             Ok(())
         }
         other => other,
     };
-    drop(watching);
+    drop((watching, life));
     let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
-    life.watchdog.arm(
-        life.config.lifecycle.timeout_startup,
-        exit_code,
-        "a thread of the application does not end; stopped without it",
-    );
-    interpreter.finalize();
-    if let Some(writer) = &life.writer {
+    let stuck = "a thread of the application does not end; stopped without it";
+    watchdog.arm(timeout_startup, exit_code, stuck);
+    match interpreter.map(Arc::into_inner) {
+        Some(Some(interpreter)) if left == 0 => interpreter.finalize(),
+        None => {}
+        // Threads run Python still: it cannot be ended under them.
+        Some(_) => {
+            eprintln!("error: {stuck}");
+            if let Some(writer) = &writer {
+                writer.flush();
+            }
+            listeners.close();
+            signal_hook::low_level::exit(exit_code.into());
+        }
+    }
+    if let Some(writer) = &writer {
         writer.flush();
     }
     if served.is_ok() && handle.asked() == Request::Stop {
@@ -125,119 +208,24 @@ fn run_bound(
     served
 }
 
-impl Life {
-    /// Imports the application, starts it, serves it, and shuts it down.
-    fn serve(
-        self: &Rc<Self>,
-        interpreter: &Interpreter,
-        env: Vec<(String, String)>,
-        listeners: Arc<Listeners>,
-    ) -> Result<(), ServerError> {
-        let life = Rc::clone(self);
-        let version = interpreter.describe();
-        python::run(interpreter, async move |event_loop| {
-            tokio::select! {
-                biased;
-                served = life.run_app(&event_loop, env, &listeners, &version) => served,
-                // Stopped before it served anything.
-                () = life.stopped_early() => Ok(()),
-            }
-        })?
-    }
-
-    async fn run_app(
-        &self,
-        event_loop: &EventLoop,
-        env: Vec<(String, String)>,
-        listeners: &Listeners,
-        version: &str,
-    ) -> Result<(), ServerError> {
-        let config = &self.config;
-        let startup_timeout = config.lifecycle.timeout_startup;
-        let too_long = ServerError::StartupTimeout(startup_timeout);
-        self.watchdog.arm(startup_timeout + GRACE / 2, too_long.exit_code(), too_long.to_string());
-        event_loop.add_environment(env);
-        let app_dir = settings::app_dir(config);
-        let target = &config.app.target;
-        let options = settings::application(config);
-        let app = Rc::new(PythonApp::load(event_loop, target, &app_dir, config.app.factory, &options)?);
-        match tokio::time::timeout(startup_timeout, app.startup()).await {
-            Ok(started) => started.map_err(ServerError::Startup)?,
-            Err(_) => return Err(too_long),
-        }
-        let system = |error| ServerError::System { what: "cannot serve", error };
-        let access = match (&config.log.access, &self.writer) {
-            (Some(format), Some(writer)) => Some(Box::new(AccessLog::new(format, writer.clone())) as _),
-            _ => None,
-        };
-        let worker = Worker::new(settings::worker(config), Rc::clone(&app), access);
-        let own = listeners.duplicate().map_err(system)?;
-        event_loop.settle();
-        self.watchdog.disarm();
-        self.serving.store(true, Ordering::Release);
-        if self.handle.asked() == Request::Run {
-            self.announcer.ready(version);
-        }
-        let stopped = async {
-            self.handle.stopped().await;
-            if self.handle.asked() == Request::Stop {
-                // A reload keeps them open; a stop refuses whoever comes now.
-                listeners.close();
-            }
-        };
-        let drained = worker.serve(own, stopped).await.map_err(system)?;
-        if drained.aborted > 0 {
-            tracing::warn!(
-                target: "pounce",
-                "{} connections were still busy after {:?}; their applications were cancelled",
-                drained.aborted,
-                config.lifecycle.timeout_graceful_shutdown,
-            );
-        }
-        self.watchdog.arm(
-            startup_timeout + GRACE,
-            0,
-            "the application's shutdown does not end; stopped without it",
-        );
-        match tokio::time::timeout(startup_timeout, app.shutdown()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(target: "pounce", "the application's shutdown failed: {error}"),
-            Err(_) => {
-                tracing::error!(target: "pounce", "the application's shutdown was not complete after {startup_timeout:?}")
-            }
-        }
-        // What is left now is to cancel the application's own tasks. Those that had their time get no more.
-        let left =
-            if drained.aborted > 0 { Duration::ZERO } else { config.lifecycle.timeout_graceful_shutdown };
-        self.watchdog.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
-        Ok(())
-    }
-
-    /// Waits for the server to be stopped while it does not serve yet.
-    async fn stopped_early(&self) {
-        self.handle.stopped().await;
-        if self.serving.load(Ordering::Acquire) {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Watches the application's files, if that was asked for.
-    fn watch_files(&self) -> Result<Option<reload::Watching>, ServerError> {
-        let Some(config) = &self.config.reload else { return Ok(None) };
-        let (handle, announcer) = (self.handle.clone(), self.announcer);
-        let changed = move |path: String| {
-            announcer.reloading(&path);
+/// Watches the application's files, if that was asked for.
+fn watch_files(
+    config: &ServerConfig,
+    handle: &ServerHandle,
+    announcer: Announcer,
+    executes_again: &Arc<AtomicBool>,
+) -> Result<Option<reload::Watching>, ServerError> {
+    let Some(reload) = &config.reload else { return Ok(None) };
+    let (handle, executes_again) = (handle.clone(), Arc::clone(executes_again));
+    let changed = move |path: String| {
+        announcer.reloading(&path);
+        if executes_again.load(Ordering::Acquire) {
             handle.ask(Request::Reload);
-        };
-        reload::watch(config, &settings::app_dir(&self.config), changed).map(Some).map_err(|error| {
-            ServerError::System { what: "cannot watch the files", error: std::io::Error::other(error) }
-        })
-    }
-
-    fn read_env_file(&self) -> Result<Vec<(String, String)>, ServerError> {
-        let Some(path) = &self.config.app.env_file else { return Ok(Vec::new()) };
-        let fault = |reason: String| ServerError::EnvFile { path: Path::to_owned(path), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-        parse_env_file(&text).map_err(|error| fault(error.to_string()))
-    }
+        } else {
+            handle.order(Order::Restart);
+        }
+    };
+    reload::watch(reload, &settings::app_dir(&config.worker()), changed).map(Some).map_err(|error| {
+        ServerError::System { what: "cannot watch the files", error: io::Error::other(error) }
+    })
 }

@@ -1,10 +1,13 @@
 //! The listeners of a server: bound, or inherited from the program that executed this one.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pounce_config::ListenConfig;
-use pounce_net::{BindOptions, Endpoint, Family, Listener, LocalAddr, bind};
+use pounce_config::{AddressFamily, ListenConfig, ListenerHandle};
+use pounce_net::{BindOptions, Endpoint, Family, Listener, LocalAddr, bind, bind_set};
+use pounce_supervisor::SlotListeners;
 
 use crate::error::ServerError;
 
@@ -13,53 +16,85 @@ const INHERITED: &str = "_POUNCE_LISTENERS";
 
 /// The server's own listeners, open for as long as it serves.
 pub(crate) struct Listeners {
-    listeners: Mutex<Vec<Listener>>,
+    open: Mutex<Open>,
+    options: BindOptions,
+    /// Where slots have sockets of their own.
+    own: Vec<Endpoint>,
     /// Whether another program bound them, and left their files to us.
     inherited: bool,
 }
 
+#[derive(Default)]
+struct Open {
+    /// Those that every worker accepts from.
+    shared: Vec<Listener>,
+    /// Those that the workers of one slot accept from.
+    slots: BTreeMap<u32, Vec<Listener>>,
+}
+
 impl Listeners {
-    /// Opens what the configuration names.
+    /// Opens what the configuration names; with `slots`, TCP addresses once for each (SO_REUSEPORT).
     ///
     /// # Errors
     /// An address is malformed or cannot be bound.
-    pub(crate) fn open(config: &ListenConfig) -> Result<Self, ServerError> {
-        if let Some(listeners) = inherited() {
-            return Ok(Self { listeners: Mutex::new(listeners), inherited: true });
-        }
+    pub(crate) fn open(config: &ListenConfig, reuse_port: bool, slots: usize) -> Result<Self, ServerError> {
         let options = BindOptions {
             backlog: config.backlog,
             unix_mode: config.uds_permissions,
+            // Several servers may then share the address as well.
+            reuse_port,
             ..BindOptions::default()
         };
-        let mut listeners = Vec::new();
+        let mut listeners = Self { open: Mutex::default(), options, own: Vec::new(), inherited: false };
+        if let Some(shared) = inherited() {
+            listeners.inherited = true;
+            listeners.lock().shared = shared;
+            return Ok(listeners);
+        }
+        let mut open = Open::default();
         for name in &config.binds {
             let endpoint: Endpoint =
                 name.parse().map_err(|error| ServerError::Endpoint { bind: name.clone(), error })?;
-            listeners.extend(bind(&endpoint, &options)?);
+            if !reuse_port || slots == 0 || !matches!(endpoint, Endpoint::Tcp { .. }) {
+                open.shared.extend(bind(&endpoint, &options)?);
+                continue;
+            }
+            for (slot, bound) in (0..).zip(bind_set(&endpoint, &options, slots)?) {
+                if slot == 0 {
+                    listeners
+                        .own
+                        .extend(bound.iter().filter_map(|listener| endpoint_of(listener.local_addr())));
+                }
+                open.slots.entry(slot).or_default().extend(bound);
+            }
         }
-        Ok(Self { listeners: Mutex::new(listeners), inherited: false })
+        listeners.open = Mutex::new(open);
+        Ok(listeners)
     }
 
     pub(crate) fn addresses(&self) -> Vec<LocalAddr> {
-        self.lock().iter().map(|listener| listener.local_addr().clone()).collect()
+        let open = self.lock();
+        let slot = open.slots.values().next();
+        let listeners = open.shared.iter().chain(slot.into_iter().flatten());
+        listeners.map(|listener| listener.local_addr().clone()).collect()
     }
 
     /// Duplicates, for a worker to serve and close.
     ///
     /// # Errors
     /// The process is out of descriptors.
-    pub(crate) fn duplicate(&self) -> std::io::Result<Vec<Listener>> {
-        self.lock().iter().map(Listener::try_clone).collect()
+    pub(crate) fn duplicate(&self) -> io::Result<Vec<Listener>> {
+        self.lock().shared.iter().map(Listener::try_clone).collect()
     }
 
     /// The variable by which a program that is executed in our place finds the listeners.
     ///
     /// # Errors
     /// A descriptor cannot be made to survive that.
-    pub(crate) fn hand_over(&self) -> std::io::Result<(&'static str, String)> {
+    pub(crate) fn hand_over(&self) -> io::Result<(&'static str, String)> {
         let mut value = Vec::new();
-        for listener in self.lock().iter() {
+        let open = self.lock();
+        for listener in open.shared.iter().chain(open.slots.values().flatten()) {
             listener.set_inheritable(true)?;
             value.push(format!("{}:{}", listener.as_raw_fd(), listener.family()));
         }
@@ -68,7 +103,8 @@ impl Listeners {
 
     /// Closes the listeners and removes the files of Unix sockets. Again is no fault.
     pub(crate) fn close(&self) {
-        for listener in self.lock().drain(..) {
+        let open = std::mem::take(&mut *self.lock());
+        for listener in open.shared.into_iter().chain(open.slots.into_values().flatten()) {
             let removed = match listener.local_addr() {
                 LocalAddr::Unix(path) if self.inherited => std::fs::remove_file(path).map(|()| true),
                 _ => listener.unlink(),
@@ -79,9 +115,61 @@ impl Listeners {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl SlotListeners for Listeners {
+    fn open_slot(&self, slot: u32) -> io::Result<Vec<Listener>> {
+        let mut open = self.lock();
+        if !self.own.is_empty() && !open.slots.contains_key(&slot) {
+            let mut bound = Vec::new();
+            for endpoint in &self.own {
+                bound.extend(bind(endpoint, &self.options).map_err(io::Error::other)?);
+            }
+            open.slots.insert(slot, bound);
+        }
+        let own = open.slots.get(&slot).into_iter().flatten();
+        open.shared.iter().chain(own).map(Listener::try_clone).collect()
+    }
+
+    fn close_slot(&self, slot: u32) {
+        self.lock().slots.remove(&slot);
+    }
+}
+
+fn endpoint_of(address: &LocalAddr) -> Option<Endpoint> {
+    match address {
+        LocalAddr::Tcp(address) => {
+            Some(Endpoint::Tcp { host: address.ip().to_string(), port: address.port() })
+        }
+        LocalAddr::Unix(_) => None,
+    }
+}
+
+/// Listeners as a plan names them; their descriptors stay the caller's.
+pub(crate) fn handles(listeners: &[Listener]) -> Vec<ListenerHandle> {
+    let family = |family| match family {
+        Family::Inet => AddressFamily::Inet,
+        Family::Inet6 => AddressFamily::Inet6,
+        Family::Unix => AddressFamily::Unix,
+    };
+    listeners.iter().map(|one| ListenerHandle { fd: one.as_raw_fd(), family: family(one.family()) }).collect()
+}
+
+/// The listeners that a plan names. Those of this process are duplicated, inherited ones taken over.
+///
+/// # Errors
+/// A descriptor is not what the plan says.
+pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener>> {
+    let family = |family| match family {
+        AddressFamily::Inet => Family::Inet,
+        AddressFamily::Inet6 => Family::Inet6,
+        AddressFamily::Unix => Family::Unix,
+    };
+    let made = handles.iter().map(|handle| Listener::from_raw_fd(handle.fd, Some(family(handle.family))));
+    made.collect::<Result<_, _>>().map_err(io::Error::other)
 }
 
 fn inherited() -> Option<Vec<Listener>> {

@@ -1,7 +1,7 @@
-//! `--reload`: watching files, and executing the program again in our place.
+//! `--reload`: watching files; and, for a worker that serves alone, executing the program again in our place.
 //!
 //! A fresh process is the only truly fresh import. The listeners stay open across it, so that nobody is
-//! refused meanwhile.
+//! refused meanwhile. Where there is a supervisor, it replaces the workers instead.
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
@@ -16,7 +16,7 @@ use pounce_config::ReloadConfig;
 
 use crate::listeners::Listeners;
 
-/// Watches what the configuration names and calls `changed` once, with a file that changed, after the files
+/// Watches what the configuration names and calls `changed` with a file that changed, each time after the files
 /// have been quiet for the configured delay. Watching ends when the result is dropped.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ use crate::listeners::Listeners;
 pub(crate) fn watch(
     config: &ReloadConfig,
     default_dir: &Path,
-    changed: impl FnOnce(String) + Send + 'static,
+    changed: impl Fn(String) + Send + 'static,
 ) -> notify::Result<Watching> {
     let (sender, events) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(sender)?;
@@ -40,7 +40,7 @@ pub(crate) fn watch(
         (matches(&include) || glob("*.py", path)) && !matches(&exclude) && !is_hidden(path, &dirs)
     };
     thread::Builder::new().name("pounce-reload".to_owned()).spawn(move || {
-        if let Some(path) = wait(&events, delay, &counts) {
+        while let Some(path) = wait(&events, delay, &counts) {
             changed(path.display().to_string());
         }
     })?;

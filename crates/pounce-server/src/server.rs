@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pounce_config::ServerConfig;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::error::ServerError;
 use crate::life;
@@ -19,17 +19,31 @@ pub(crate) enum Request {
     Stop,
 }
 
+/// What a running server is asked to do besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Replace every worker by one of fresh code.
+    Restart,
+    /// One worker more.
+    ScaleUp,
+    /// One worker less.
+    ScaleDown,
+}
+
 /// A server, configured and not yet running.
 #[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
     handle: ServerHandle,
+    orders: mpsc::UnboundedReceiver<Order>,
 }
 
 impl Server {
     /// A server for a configuration.
     pub fn new(config: ServerConfig) -> Self {
-        Self { config, handle: ServerHandle { request: Arc::new(watch::Sender::new(Request::Run)) } }
+        let (sender, orders) = mpsc::unbounded_channel();
+        let handle = ServerHandle { request: Arc::new(watch::Sender::new(Request::Run)), orders: sender };
+        Self { config, handle, orders }
     }
 
     /// What stops the server, for other threads to keep.
@@ -40,17 +54,21 @@ impl Server {
     /// Serves until the server is stopped, by a signal or by its handle. Blocks. Once per process, because
     /// CPython is started and ended by it; the calling thread becomes Python's main thread.
     ///
+    /// A server with worker processes executes its own program for each of them: such a program begins with
+    /// [`worker_from_arguments`](crate::worker_from_arguments).
+    ///
     /// # Errors
     /// See [`ServerError`].
     pub fn run(self) -> Result<(), ServerError> {
-        life::run(self.config, self.handle)
+        life::run(self.config, self.handle, self.orders)
     }
 }
 
-/// Stops a server, from any thread.
+/// Stops a server, and restarts its workers, from any thread.
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     request: Arc<watch::Sender<Request>>,
+    orders: mpsc::UnboundedSender<Order>,
 }
 
 impl ServerHandle {
@@ -58,6 +76,16 @@ impl ServerHandle {
     /// [`Server::run`], which then returns at once.
     pub fn shutdown(&self) {
         self.ask(Request::Stop);
+    }
+
+    /// Replaces every worker by one that imports the application afresh, and serves before the old one drains.
+    pub fn restart_workers(&self) {
+        self.order(Order::Restart);
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        // A server that has stopped has no workers any more.
+        let _ = self.orders.send(order);
     }
 
     /// Raises the request; a lesser one is not heard any more.
@@ -109,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_reload_does_not_take_a_stop_back() {
-        let handle = ServerHandle { request: Arc::new(watch::Sender::new(Request::Run)) };
+        let config = Layers::new().command_line([("app", ["nowhere:app"])]).build();
+        let handle = Server::new(config.expect("valid")).handle();
         handle.ask(Request::Reload);
         assert_eq!(handle.asked(), Request::Reload);
         handle.shutdown();

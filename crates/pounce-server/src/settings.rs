@@ -1,5 +1,6 @@
 //! The configuration in the terms of the crates below.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use pounce_asgi::Extensions;
@@ -9,11 +10,10 @@ use pounce_worker::Settings;
 use pounce_worker::http1::Limits;
 
 /// What the worker is told.
-pub(crate) fn worker(config: &config::ServerConfig) -> Settings {
+pub(crate) fn worker(config: &config::WorkerConfig, max_requests: Option<NonZeroU64>) -> Settings {
     let http = &config.http;
-    let count = |limit: Option<std::num::NonZeroU64>| {
-        limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
-    };
+    let count =
+        |limit: Option<NonZeroU64>| limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX));
     Settings {
         limits: Limits {
             request_line: http.limit_request_line,
@@ -28,6 +28,7 @@ pub(crate) fn worker(config: &config::ServerConfig) -> Settings {
         graceful_timeout: config.lifecycle.timeout_graceful_shutdown,
         max_connections: count(http.limit_connections),
         max_concurrency: count(http.limit_concurrency),
+        max_requests,
         date_header: http.date_header,
         server_header: http.server_header,
         headers: http.headers.clone(),
@@ -35,7 +36,7 @@ pub(crate) fn worker(config: &config::ServerConfig) -> Settings {
 }
 
 /// How the application is called.
-pub(crate) fn application(config: &config::ServerConfig) -> AppOptions {
+pub(crate) fn application(config: &config::WorkerConfig) -> AppOptions {
     let app = &config.app;
     let offers = |extension| app.extensions.contains(&extension);
     AppOptions {
@@ -59,7 +60,7 @@ pub(crate) fn application(config: &config::ServerConfig) -> AppOptions {
 }
 
 /// Where the interpreter finds its packages.
-pub(crate) fn interpreter(config: &config::ServerConfig) -> InterpreterOptions {
+pub(crate) fn interpreter(config: &config::WorkerConfig) -> InterpreterOptions {
     InterpreterOptions {
         python: config.app.python.clone(),
         virtual_env: std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty()).map(PathBuf::from),
@@ -68,7 +69,7 @@ pub(crate) fn interpreter(config: &config::ServerConfig) -> InterpreterOptions {
 }
 
 /// The folder that comes first on `sys.path`, absolute.
-pub(crate) fn app_dir(config: &config::ServerConfig) -> PathBuf {
+pub(crate) fn app_dir(config: &config::WorkerConfig) -> PathBuf {
     let named = config.app.app_dir.as_deref().unwrap_or(Path::new("."));
     let absolute = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
     // `absolute` keeps a trailing dot, which would look odd in tracebacks.

@@ -1,10 +1,18 @@
-//! A deadline that holds even while Python blocks the loop.
+//! What must happen even while Python blocks a loop: deadlines that hold, and a word about who is stuck.
 //!
-//! One thread, asleep until a deadline passes. Everything that has a deadline inside the loop also has a
-//! slightly later one here: if the loop does not get to it, the process says so and exits.
+//! One thread for the process, asleep while nothing is due. Everything that has a deadline inside a loop also has
+//! a slightly later one here: if the loop does not get to it, the process says so and exits. What is seen of the
+//! loops themselves stands in `watchdog::patient`.
+
+mod patient;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use pounce_asgi::python::EventLoop;
+
+use patient::Patient;
+pub(crate) use patient::{Subject, rss};
 
 /// How much later than the loop's own deadline the process gives up on it.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -17,14 +25,33 @@ pub(crate) struct Watchdog {
 
 #[derive(Default)]
 struct Shared {
-    deadline: Mutex<Option<Deadline>>,
+    state: Mutex<State>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    deadline: Option<Deadline>,
+    patients: Vec<(u64, Patient)>,
+    next_key: u64,
 }
 
 struct Deadline {
     at: Instant,
     message: String,
     exit_code: u8,
+}
+
+/// A loop is watched for as long as this lives, which is no longer than its thread.
+pub(crate) struct Watching {
+    shared: Arc<Shared>,
+    key: u64,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.shared.lock().patients.retain(|(key, _)| *key != self.key);
+    }
 }
 
 impl Watchdog {
@@ -36,7 +63,7 @@ impl Watchdog {
         let watchdog = Self::default();
         let shared = Arc::clone(&watchdog.shared);
         std::thread::Builder::new().name("pounce-watchdog".to_owned()).spawn(move || {
-            let expired = shared.wait();
+            let expired = shared.watch();
             eprintln!("error: {}", expired.message);
             clean_up();
             signal_hook::low_level::exit(expired.exit_code.into());
@@ -47,34 +74,54 @@ impl Watchdog {
     /// Sets the one deadline, in place of any before.
     pub(crate) fn arm(&self, after: Duration, exit_code: u8, message: impl Into<String>) {
         let at = Instant::now().checked_add(after);
-        *self.shared.lock() = at.map(|at| Deadline { at, message: message.into(), exit_code });
+        self.shared.lock().deadline = at.map(|at| Deadline { at, message: message.into(), exit_code });
         self.shared.changed.notify_one();
     }
 
     /// Clears the deadline.
     pub(crate) fn disarm(&self) {
-        *self.shared.lock() = None;
+        self.shared.lock().deadline = None;
+    }
+
+    /// Watches the loop of this thread.
+    pub(crate) fn watch(&self, event_loop: &EventLoop, subject: Subject) -> Watching {
+        let shared = Arc::clone(&self.shared);
+        let pulse = event_loop.pulse(move || {
+            // Under the lock, or the thread could go to sleep between looking and waiting.
+            let state = shared.lock();
+            shared.changed.notify_one();
+            drop(state);
+        });
+        let mut state = self.shared.lock();
+        let key = state.next_key;
+        state.next_key += 1;
+        state.patients.push((key, Patient::new(pulse, subject, Instant::now())));
+        self.shared.changed.notify_one();
+        Watching { shared: Arc::clone(&self.shared), key }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<Deadline>> {
-        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sleeps until a deadline has passed.
-    fn wait(&self) -> Deadline {
-        let mut deadline = self.lock();
+    /// Watches until the deadline has passed.
+    fn watch(&self) -> Deadline {
+        let mut state = self.lock();
         loop {
             let now = Instant::now();
-            deadline = match deadline.take_if(|deadline| deadline.at <= now) {
-                Some(expired) => return expired,
-                None => match deadline.as_ref().map(|deadline| deadline.at - now) {
-                    Some(left) => {
-                        self.changed.wait_timeout(deadline, left).unwrap_or_else(PoisonError::into_inner).0
-                    }
-                    None => self.changed.wait(deadline).unwrap_or_else(PoisonError::into_inner),
-                },
+            if let Some(expired) = state.deadline.take_if(|deadline| deadline.at <= now) {
+                return expired;
+            }
+            let checks = state.patients.iter_mut().filter_map(|(_, patient)| patient.check(now)).min();
+            let next = checks.into_iter().chain(state.deadline.as_ref().map(|deadline| deadline.at)).min();
+            state = match next {
+                Some(at) => {
+                    let left = at.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }

@@ -258,7 +258,7 @@ impl Machine {
                 if let Some(mut slot) = self.slots.pop() {
                     // First the queue, then who accepts from it: nothing new can come in between.
                     self.actions.push(Action::CloseSlot(slot.number));
-                    let told = slot.leave(now + self.policy.drain_timeout + GRACE);
+                    let told = slot.leave(now, self.policy.drain_timeout);
                     self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::Drain)));
                     self.leaving.push(slot);
                 }
@@ -412,10 +412,9 @@ impl Machine {
         }
         self.phase = Phase::Stopping(outcome);
         self.reload = None;
-        let deadline = now + self.policy.drain_timeout + GRACE;
         for slot in &mut self.slots {
             slot.wait_until = None;
-            let told = slot.leave(deadline);
+            let told = slot.leave(now, self.policy.drain_timeout);
             self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::Shutdown)));
         }
     }
@@ -548,11 +547,11 @@ impl Machine {
             Some(Reload::Rolling { to, .. }) => Some(to),
             _ => None,
         };
-        let wanted = |worker: &Worker| {
-            rolling_to.is_some_and(|to| worker.generation != to) || worker.spent.is_some()
-        };
+        let wanted =
+            |worker: &Worker| rolling_to.is_some_and(|to| worker.generation != to) || worker.spent.is_some();
         let found = self.slots.iter().position(|slot| {
-            slot.wait_until.is_none() && matches!(&slot.workers[..], [worker] if slot.serves() && wanted(worker))
+            slot.wait_until.is_none()
+                && matches!(&slot.workers[..], [worker] if slot.serves() && wanted(worker))
         });
         let Some(at) = found else { return };
         let worker = &self.slots[at].workers[0];

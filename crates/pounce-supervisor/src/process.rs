@@ -17,10 +17,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::control::{from_line, to_line};
-use crate::worker::{Order, Reporter, WorkerEnd, WorkerEvents, WorkerHandle};
+use crate::worker::{Order, WorkerEnd, WorkerEvents, WorkerHandle};
 
 /// How long the last words of a child that has ended are waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -148,19 +148,17 @@ pub fn attach(
     let writer = Mutex::new(control.try_clone()?);
     let mut lines = BufReader::new(control).lines();
     let plan = lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
-    let (sender, commands) = watch::channel(None);
+    let end = WorkerEnd::new(move |status| {
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody to tell: the thread below hears of that.
+        let _ = writer.write_all(&to_line(&status));
+    });
+    let told = end.clone();
     thread::Builder::new().name("pounce-control".to_owned()).spawn(move || {
         while let Some(Ok(line)) = lines.next() {
-            if let Some(command) = from_line(&line, "the server") {
-                sender.send_replace(Some(command));
-            }
+            from_line(&line, "the server").into_iter().for_each(|command| told.tell(command));
         }
         orphaned();
     })?;
-    let reporter = Reporter::new(move |status| {
-        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody to tell: the thread above hears of that.
-        let _ = writer.write_all(&to_line(&status));
-    });
-    Ok((plan, WorkerEnd { commands, reporter }))
+    Ok((plan, end))
 }

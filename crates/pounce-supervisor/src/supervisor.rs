@@ -67,10 +67,10 @@ pub trait SlotListeners {
     ///
     /// # Errors
     /// The process is out of descriptors, or an address cannot be bound again.
-    fn open(&self, slot: u32) -> io::Result<Vec<Listener>>;
+    fn open_slot(&self, slot: u32) -> io::Result<Vec<Listener>>;
 
     /// Nobody accepts in this slot any more: closes what it has for itself.
-    fn close(&self, slot: u32);
+    fn close_slot(&self, slot: u32);
 }
 
 /// Runs workers.
@@ -159,7 +159,7 @@ impl Supervisor {
     pub async fn run<W: Workforce>(
         mut self,
         workforce: Rc<W>,
-        listeners: Rc<dyn SlotListeners>,
+        listeners: Arc<dyn SlotListeners>,
     ) -> (Outcome, Leftover) {
         let mut machine = Machine::new(self.policy.clone());
         let mut workers: HashMap<WorkerId, WorkerHandle> = HashMap::new();
@@ -222,7 +222,7 @@ impl Supervisor {
             }
             Action::Spawn { worker, slot, generation, max_requests } => {
                 let events = WorkerEvents { worker, events: self.handle.events.clone() };
-                let spawned = listeners.open(slot).and_then(|listeners| {
+                let spawned = listeners.open_slot(slot).and_then(|listeners| {
                     let spawn = Spawn { slot, generation, max_requests, listeners };
                     workforce.spawn(spawn, events.clone())
                 });
@@ -234,7 +234,7 @@ impl Supervisor {
             Action::Send(worker, command) => order(worker, Order::Send(command)),
             Action::Terminate(worker) => order(worker, Order::Terminate),
             Action::Kill(worker) => order(worker, Order::Kill),
-            Action::CloseSlot(slot) => listeners.close(slot),
+            Action::CloseSlot(slot) => listeners.close_slot(slot),
             Action::Notify(notice) => workforce.notify(notice),
             Action::Exit(_) => {}
         }

@@ -4,9 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use tokio::sync::watch;
-
-use crate::worker::{Order, Reporter, WorkerEnd, WorkerEvents, WorkerHandle};
+use crate::worker::{Order, WorkerEnd, WorkerEvents, WorkerHandle};
 
 /// Starts a thread that is a worker. What `body` returns is how it ended.
 ///
@@ -17,20 +15,17 @@ pub fn start(
     events: WorkerEvents,
     body: impl FnOnce(WorkerEnd) -> String + Send + 'static,
 ) -> io::Result<WorkerHandle> {
-    let (commands, receiver) = watch::channel(None);
+    let reports = events.clone();
+    let end = WorkerEnd::new(move |status| reports.status(status));
+    let told = end.clone();
     let thread = thread::Builder::new().name(name).spawn(move || {
-        let reports = events.clone();
-        let end = WorkerEnd {
-            commands: receiver,
-            reporter: Reporter::new(move |status| reports.status(status)),
-        };
         let how = catch_unwind(AssertUnwindSafe(|| body(end)));
         events.ended(how.unwrap_or_else(|_| "a fault inside the server; please report it".to_owned()));
     })?;
     let order = move |order| {
         // A thread cannot be ended by force; the machine does not ask for it.
         if let Order::Send(command) = order {
-            commands.send_replace(Some(command));
+            told.tell(command);
         }
     };
     Ok(WorkerHandle::new(order, Some(thread)))

@@ -58,25 +58,29 @@ impl WorkerEvents {
     }
 }
 
-/// What a worker has of its supervisor.
+/// What a worker has of its supervisor. Cheap to clone, for any thread.
 #[derive(Debug, Clone)]
 pub struct WorkerEnd {
-    pub(crate) commands: watch::Receiver<Option<Command>>,
-    pub(crate) reporter: Reporter,
+    commands: Arc<watch::Sender<Option<Command>>>,
+    reporter: Reporter,
 }
 
 impl WorkerEnd {
-    /// The ends of a worker that has no supervisor: what it is told goes into the sender.
-    pub fn alone() -> (watch::Sender<Option<Command>>, Self) {
-        let (sender, commands) = watch::channel(None);
-        (sender, Self { commands, reporter: Reporter::new(|_| {}) })
+    /// The end of a worker whose reports go to `report`.
+    pub fn new(report: impl Fn(Status) + Send + Sync + 'static) -> Self {
+        Self { commands: Arc::new(watch::Sender::new(None)), reporter: Reporter(Arc::new(report)) }
+    }
+
+    /// Tells the worker. Only the first command counts.
+    pub fn tell(&self, command: Command) {
+        self.commands.send_if_modified(|told| told.is_none().then(|| *told = Some(command)).is_some());
     }
 
     /// Waits until the worker is told to end, and says how.
     pub async fn told(&self) -> Command {
-        let mut commands = self.commands.clone();
+        let mut commands = self.commands.subscribe();
         let told = commands.wait_for(Option::is_some).await.map(|command| *command);
-        // A supervisor that is gone will not say anything any more.
+        // The sender is this end's own: it cannot be gone.
         told.ok().flatten().unwrap_or(Command::Shutdown)
     }
 
@@ -91,10 +95,6 @@ impl WorkerEnd {
 pub struct Reporter(Arc<dyn Fn(Status) + Send + Sync>);
 
 impl Reporter {
-    pub(crate) fn new(report: impl Fn(Status) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(report))
-    }
-
     /// Says it.
     pub fn report(&self, status: Status) {
         (self.0)(status);

@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use crate::Settings;
@@ -37,6 +39,10 @@ pub(crate) struct Engine {
     phase: Cell<Phase>,
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
+    /// Requests that have begun. Written by the worker's thread alone.
+    pub(crate) requests: Arc<AtomicU64>,
+    /// Told when they are as many as [`Settings::max_requests`].
+    pub(crate) spent: tokio::sync::Notify,
     read_buffers: RefCell<Vec<Box<[u8]>>>,
     write_buffers: RefCell<Vec<Vec<u8>>>,
     date: RefCell<DateLine>,
@@ -68,6 +74,8 @@ impl Engine {
             access,
             phase: Cell::new(Phase::Serving),
             running: Cell::new(0),
+            requests: Arc::default(),
+            spent: tokio::sync::Notify::new(),
             read_buffers: RefCell::default(),
             write_buffers: RefCell::default(),
             date: RefCell::new(DateLine::default()),
@@ -89,6 +97,15 @@ impl Engine {
         self.phase.set(phase);
         for link in self.links.borrow().values() {
             link.wake();
+        }
+    }
+
+    /// Counts a request that begins.
+    pub(crate) fn count_request(&self) {
+        let count = self.requests.load(Ordering::Relaxed) + 1;
+        self.requests.store(count, Ordering::Relaxed);
+        if self.settings.max_requests.is_some_and(|limit| limit.get() == count) {
+            self.spent.notify_one();
         }
     }
 

@@ -17,4 +17,4 @@ mod worker;
 
 pub use access::{AccessLog, AccessRecord};
 pub use settings::Settings;
-pub use worker::{Drained, Worker};
+pub use worker::{Drained, Queue, Worker};

@@ -1,5 +1,6 @@
 //! What a worker is told about limits, timeouts and the fields it adds.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::http1::Limits;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub max_connections: Option<usize>,
     /// How many exchanges may run; one more is answered 503.
     pub max_concurrency: Option<usize>,
+    /// How many requests the worker is meant for; see [`Worker::spent`](crate::Worker::spent).
+    pub max_requests: Option<NonZeroU64>,
     /// Whether responses get a `date`.
     pub date_header: bool,
     /// Whether responses get a `server`.
@@ -42,6 +45,7 @@ impl Default for Settings {
             graceful_timeout: Duration::from_secs(10),
             max_connections: None,
             max_concurrency: None,
+            max_requests: None,
             date_header: true,
             server_header: true,
             headers: Vec::new(),

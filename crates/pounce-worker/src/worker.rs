@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use pounce_asgi::App;
 use pounce_net::Listener;
@@ -18,6 +20,15 @@ pub struct Worker<A: App> {
     app: Rc<A>,
 }
 
+/// What becomes of connections that are queued when a worker stops accepting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// They are accepted and answered: nobody else will.
+    Take,
+    /// They are left to whoever else accepts from the same sockets.
+    Leave,
+}
+
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -31,9 +42,19 @@ impl<A: App> Worker<A> {
         Self { engine: Rc::new(Engine::new(settings, access)), app }
     }
 
+    /// How many requests have begun, for any thread to read.
+    pub fn requests(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.engine.requests)
+    }
+
+    /// Waits until [`Settings::max_requests`] have begun; for ever where there is no such limit.
+    pub async fn spent(&self) {
+        self.engine.spent.notified().await;
+    }
+
     /// Serves until `drain` is ready, then lets what runs come to its end.
     ///
-    /// The listeners are closed when draining begins, after what was queued on them has been accepted.
+    /// The listeners are closed when draining begins; `drain` says what becomes of what is queued on them.
     /// Connections are answered with `connection: close` from then on; at the deadline of
     /// [`Settings::graceful_timeout`] their applications are cancelled.
     ///
@@ -42,7 +63,7 @@ impl<A: App> Worker<A> {
     pub async fn serve(
         &self,
         listeners: Vec<Listener>,
-        drain: impl Future<Output = ()>,
+        drain: impl Future<Output = Queue>,
     ) -> io::Result<Drained> {
         let acceptors =
             listeners.into_iter().map(|l| Acceptor::new(l).map(Rc::new)).collect::<io::Result<Vec<_>>>()?;
@@ -54,7 +75,7 @@ impl<A: App> Worker<A> {
                 tokio::task::spawn_local(async move { acceptor.run(engine, app).await })
             })
             .collect();
-        drain.await;
+        let queue = drain.await;
 
         for task in &accepting {
             task.abort();
@@ -64,7 +85,9 @@ impl<A: App> Worker<A> {
             let _ = task.await;
         }
         for acceptor in acceptors {
-            acceptor.run_queued(&self.engine, &self.app).await;
+            if queue == Queue::Take {
+                acceptor.run_queued(&self.engine, &self.app).await;
+            }
         }
         self.engine.enter(Phase::Draining);
         let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pounce_asgi::App;
 use pounce_net::{BindOptions, Endpoint, LocalAddr, bind};
 use pounce_worker::doubles::{EchoApp, FailingApp, HelloApp, SlowApp};
-use pounce_worker::{Drained, Settings, Worker};
+use pounce_worker::{Drained, Queue, Settings, Worker};
 use tokio::sync::oneshot;
 
 /// Runs a worker on a thread of its own, `client` against it, then drains it.
@@ -35,6 +35,7 @@ fn with_worker<A: App>(
         let drain = async {
             // A client that drops its end wants the same.
             let _ = draining.await;
+            Queue::Take
         };
         runtime.block_on(worker.serve(listeners, drain)).expect("served")
     });

@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead};
 
 use super::call::{Call, CallState};
+use super::context::Context;
 use super::event_loop::EventLoop;
 use super::kit::{Kit, attached};
 use super::receive::Receive;
@@ -66,6 +67,25 @@ pub struct LoadError {
     pub hint: String,
 }
 
+/// An application on its way to another thread of the same interpreter. To be dropped attached.
+pub struct SharedApp {
+    app: Py<PyAny>,
+    asgi2: bool,
+    state: Option<Py<PyDict>>,
+}
+
+impl SharedApp {
+    /// Another one, for another thread.
+    pub fn again(&self) -> Self {
+        let py = attached();
+        Self {
+            app: self.app.clone_ref(py),
+            asgi2: self.asgi2,
+            state: self.state.as_ref().map(|state| state.clone_ref(py)),
+        }
+    }
+}
+
 /// A Python application, on the loop that it was loaded in.
 pub struct PythonApp {
     kit: Rc<Kit>,
@@ -118,6 +138,83 @@ impl PythonApp {
         })
     }
 
+    /// What other threads of this interpreter need to serve the same application, lifespan state included.
+    pub fn share(&self) -> SharedApp {
+        let py = attached();
+        SharedApp {
+            app: self.app.clone_ref(py),
+            asgi2: self.asgi2,
+            state: self.state.borrow().as_ref().map(|state| state.clone_ref(py)),
+        }
+    }
+
+    /// An application that another thread of this interpreter has loaded, and whose lifespan is that thread's.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn adopt(event_loop: &EventLoop, shared: SharedApp, options: &AppOptions) -> Result<Self, LoadError> {
+        let py = attached();
+        let kit = Rc::clone(&event_loop.kit);
+        let template = ScopeTemplate::new(py, &options.root_path, options.extensions)
+            .map_err(|error| load_error(py, &kit, &error))?;
+        Ok(Self {
+            kit,
+            app: shared.app,
+            asgi2: shared.asgi2,
+            template,
+            lifespan_mode: LifespanMode::Off,
+            lifespan: RefCell::default(),
+            state: RefCell::new(shared.state),
+            debug: options.debug,
+        })
+    }
+
+    /// The lifespan's state as a JSON object, and the keys whose values JSON cannot carry. `None` where there is
+    /// no state.
+    ///
+    /// # Errors
+    /// A traceback, if a value makes even the attempt fail.
+    pub fn state_json(&self) -> Result<Option<(String, Vec<String>)>, String> {
+        let py = attached();
+        let state = self.state.borrow();
+        let Some(state) = &*state else { return Ok(None) };
+        let made = self.kit.glue.bind(py).call_method1("state_as_json", (state,));
+        made.and_then(|made| made.extract()).map(Some).map_err(|error| self.kit.traceback(py, &error))
+    }
+
+    /// Takes over a lifespan's state that was started elsewhere: a JSON object.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn adopt_state(&self, json: &str) -> Result<(), String> {
+        let py = attached();
+        let state = py.import("json").and_then(|json_module| json_module.call_method1("loads", (json,)));
+        let state = state.and_then(|state| Ok(state.cast_into::<PyDict>()?));
+        self.state.replace(Some(state.map_err(|error| self.kit.traceback(py, &error))?.unbind()));
+        Ok(())
+    }
+
+    /// Calls the application with the scope type `pounce.worker.PHASE` and waits for it to return.
+    ///
+    /// # Errors
+    /// The traceback of what it raised.
+    pub async fn hook(&self, phase: &str, worker_id: u32, generation: u32) -> Result<(), String> {
+        let coroutine = {
+            let py = attached();
+            let worker = PyDict::new(py);
+            let made = (|| {
+                worker.set_item("id", worker_id)?;
+                worker.set_item("generation", generation)?;
+                let state = self.state.borrow();
+                let arguments = (&self.app, self.asgi2, phase, worker, state.as_ref());
+                self.kit.glue.bind(py).call_method1("hook", arguments)
+            })();
+            made.map_err(|error| self.kit.traceback(py, &error))?.unbind()
+        };
+        let ran = self.kit.run(coroutine).await;
+        ran.map(drop).map_err(|error| self.kit.traceback(attached(), &error))
+    }
+
     /// Calls the application and starts its task.
     fn start(
         &self,
@@ -131,13 +228,18 @@ impl PythonApp {
         let scope = self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?;
         let receive = kit.receives.make(py, Receive(Rc::clone(state)))?;
         let send = kit.sends.make(py, Send(Rc::clone(state)))?;
-        let returned = if self.asgi2 {
-            self.app.bind(py).call1((scope,))?.call1((receive, send))?
-        } else {
-            self.app.bind(py).call1((scope, receive, send))?
-        };
+        // What runs before there is a coroutine belongs to the request as well: its context variables are gone
+        // with it.
+        let context = Context::copy_current(py)?;
+        let returned = context.run(py, || {
+            if self.asgi2 {
+                self.app.bind(py).call1((scope,))?.call1((receive, send))
+            } else {
+                self.app.bind(py).call1((scope, receive, send))
+            }
+        })?;
         let steps = kit.steps.make(py, Steps::new(py, returned, Rc::clone(state))?)?;
-        state.keep_task(kit.task(py, &steps)?);
+        state.keep_task(kit.task(py, &steps, &context)?);
         Ok(())
     }
 

@@ -2,12 +2,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::future::{Future, poll_fn};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
 use pyo3::prelude::*;
-use pyo3::types::PyModule;
+use pyo3::types::{PyDict, PyModule};
 use tokio::runtime::LocalRuntime;
 
 use super::callback::{Callback, Wake};
@@ -15,6 +16,8 @@ use super::interpreter::Interpreter;
 use super::kit::{Kit, attached, whole};
 use super::object::{Attic, Type};
 use super::park;
+use super::pulse::{self, Pulse};
+use super::stacks::Stacks;
 use super::turn::Turns;
 
 /// What the bridge needs of a running loop. Cheap to clone; only for the loop's own thread.
@@ -31,6 +34,56 @@ impl EventLoop {
         }
     }
 
+    /// Lets a watchdog feel this loop's pulse; `wake` is called when the loop works again after a rest.
+    pub fn pulse(&self, wake: impl Fn() + Send + Sync + 'static) -> Pulse {
+        Pulse::of_this_thread(wake)
+    }
+
+    /// Makes the stacks of threads readable. Once per process, in the main interpreter.
+    ///
+    /// # Errors
+    /// What Python said.
+    pub fn stacks(&self) -> Result<Stacks, String> {
+        Stacks::install(attached()).map_err(|error| self.kit.traceback(attached(), &error))
+    }
+
+    /// Whether threads of this interpreter take turns.
+    pub fn has_gil(&self) -> bool {
+        let enabled = attached().import("sys").and_then(|sys| sys.call_method0("_is_gil_enabled"));
+        enabled.and_then(|enabled| enabled.is_truthy()).unwrap_or(true)
+    }
+
+    /// `sys.path`, as far as it is text.
+    pub fn sys_path(&self) -> Vec<String> {
+        let path = attached().import("sys").and_then(|sys| sys.getattr("path"));
+        let entries = path.ok().and_then(|path| path.try_iter().ok()).into_iter().flatten();
+        entries.filter_map(|entry| entry.ok()?.extract().ok()).collect()
+    }
+
+    /// Appends what `sys.path` lacks of these.
+    pub fn extend_sys_path(&self, entries: &[String]) {
+        if let Err(error) = self.kit.glue.bind(attached()).call_method1("extend_path", (entries,)) {
+            tracing::error!(target: "pounce", "cannot extend sys.path: {error}");
+        }
+    }
+
+    /// Takes the modules that lie under these folders, packages that were installed there excepted, out of
+    /// `sys.modules`: the next import is a fresh one.
+    pub fn set_modules_aside(&self, folders: &[PathBuf]) -> SetAside {
+        let py = attached();
+        let taken = self.kit.glue.bind(py).call_method1("set_modules_aside", (folders,));
+        let taken = taken.and_then(|taken| Ok(taken.cast_into::<PyDict>()?));
+        SetAside(taken.unwrap_or_else(|_| PyDict::new(py)).unbind())
+    }
+
+    /// Undoes that.
+    pub fn put_modules_back(&self, modules: SetAside, folders: &[PathBuf]) {
+        let put = self.kit.glue.bind(attached()).call_method1("put_modules_back", (modules.0, folders));
+        if let Err(error) = put {
+            tracing::error!(target: "pounce", "cannot put modules back: {error}");
+        }
+    }
+
     /// Adds variables to `os.environ`, where those that are there already stay as they are.
     pub fn add_environment(&self, variables: Vec<(String, String)>) {
         let added = self.kit.glue.bind(attached()).call_method1("add_environment", (variables,));
@@ -39,6 +92,9 @@ impl EventLoop {
         }
     }
 }
+
+/// Modules that were taken out of `sys.modules`, to be imported afresh.
+pub struct SetAside(Py<PyDict>);
 
 /// Why there was no loop to run in.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +127,12 @@ where
     let result = Rc::new(RefCell::new(None));
     Python::attach(|py| {
         let runtime = Rc::new(park::runtime()?);
-        let ran = run_attached(py, &runtime, main, Rc::clone(&result));
+        let attic = Arc::new(Attic::default());
+        let ran = run_attached(py, &runtime, &attic, main, Rc::clone(&result));
         // Tasks may hold Python objects: they must go while this thread is attached.
         drop(runtime);
+        pulse::end();
+        attic.close();
         ran.map_err(|error| RunError::Loop(describe(py, &error)))
     })?;
     let result = result.take();
@@ -83,6 +142,7 @@ where
 fn run_attached<R, F>(
     py: Python<'_>,
     runtime: &Rc<LocalRuntime>,
+    attic: &Arc<Attic>,
     main: impl FnOnce(EventLoop) -> F + 'static,
     result: Rc<RefCell<Option<R>>>,
 ) -> PyResult<()>
@@ -91,14 +151,13 @@ where
     F: Future<Output = R> + 'static,
 {
     let glue = load_glue(py)?;
-    let attic = Arc::new(Attic::default());
     let turns: Rc<OnceCell<Rc<Turns>>> = Rc::default();
-    let callbacks = Type::<Callback>::new(py, &attic)?;
+    let callbacks = Type::<Callback>::new(py, attic)?;
     let waker = runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
-    let wake = Type::<Wake>::new(py, &attic)?.make(py, Wake(waker.clone()))?;
+    let wake = Type::<Wake>::new(py, attic)?.make(py, Wake(waker.clone()))?;
 
     let run_loop = {
-        let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(&turns), Arc::clone(&attic));
+        let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(&turns), Arc::clone(attic));
         callbacks.make(
             py,
             Callback::new(move |arguments| {
@@ -118,7 +177,7 @@ where
     };
 
     let start = {
-        let (turns, glue) = (Rc::clone(&turns), glue.clone().unbind());
+        let (turns, glue, attic) = (Rc::clone(&turns), glue.clone().unbind(), Arc::clone(attic));
         let main = RefCell::new(Some(main));
         callbacks.make(
             py,
@@ -144,20 +203,15 @@ where
             }),
         )?
     };
-    let ran = glue.call_method1("run", (run_loop, wake, start)).map(drop);
-    attic_sweep(&turns);
-    ran
+    glue.call_method1("run", (run_loop, wake, start)).map(drop)
 }
 
-/// The loop is closed: nothing will look into the attic after this.
-fn attic_sweep(turns: &OnceCell<Rc<Turns>>) {
-    if let Some(turns) = turns.get() {
-        turns.sweep();
-    }
-}
-
-/// The Python half of the bridge, as a module of its own.
+/// The Python half of the bridge, as a module of its own: one for all threads of an interpreter.
 fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let name = "pounce_glue";
+    if let Ok(loaded) = py.import("sys")?.getattr("modules")?.get_item(name) {
+        return Ok(loaded.cast_into()?);
+    }
     PyModule::from_code(py, GLUE, c"pounce/glue.py", c"pounce_glue")
 }
 

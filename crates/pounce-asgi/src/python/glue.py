@@ -9,6 +9,7 @@ import gc
 import html
 import importlib
 import inspect
+import json
 import os
 import re
 import selectors
@@ -85,6 +86,55 @@ def add_environment(variables):
         os.environ.setdefault(name, value)
 
 
+def extend_path(entries):
+    """Appends what `sys.path` lacks."""
+    sys.path.extend(entry for entry in entries if entry not in sys.path)
+
+
+def set_modules_aside(folders):
+    """Takes the application's own modules out of `sys.modules`, and returns them."""
+    taken = {name: module for name, module in list(sys.modules.items()) if _lies_in(module, folders)}
+    for name in taken:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    return taken
+
+
+def put_modules_back(taken, folders):
+    """Undoes `set_modules_aside`, whatever was imported meanwhile."""
+    set_modules_aside(folders)
+    sys.modules.update(taken)
+
+
+def _lies_in(module, folders):
+    spec = getattr(module, "__spec__", None)
+    locations = getattr(spec, "submodule_search_locations", None) or ()
+    places = [getattr(module, "__file__", None), *locations]
+    for place in places:
+        for folder in folders:
+            try:
+                inside = os.path.relpath(place, folder).split(os.sep)
+            except (TypeError, ValueError):
+                continue
+            if inside[0] != os.pardir and not {"site-packages", "dist-packages"} & set(inside):
+                return True
+    return False
+
+
+def state_as_json(state):
+    """The part of the lifespan's state that JSON can carry, and the names of the rest."""
+    carried, rest = {}, []
+    for key, value in state.items():
+        try:
+            text = json.dumps(value, allow_nan=False)
+            if not isinstance(key, str) or json.loads(text) != value:
+                raise TypeError
+            carried[key] = value
+        except (TypeError, ValueError, RecursionError):
+            rest.append(str(key))
+    return json.dumps(carried), rest
+
+
 class LoadError(Exception):
     """The application cannot be had: what is wrong, and what may help."""
 
@@ -119,6 +169,12 @@ def load(target, app_dir, factory):
             " A module of a virtualenv is seen when the virtualenv is active or named with --python.",
         ) from None
     except BaseException as error:  # a module may raise anything, sys.exit() included
+        refusing = _refuses_subinterpreters(error)
+        if refusing:
+            raise LoadError(
+                f'"{refusing}" does not load in subinterpreters\n{_import_failed(module_name, error)}',
+                "Serve this application with --worker-mode process.",
+            ) from None
         raise LoadError(_import_failed(module_name, error)) from None
 
     app = _find(module, module_name, attribute)
@@ -144,6 +200,21 @@ def load(target, app_dir, factory):
 
 def _import_failed(module_name, error):
     return f'importing "{module_name}" raised\n{format_exception(error, skip=("importlib", __file__))}'
+
+
+def _refuses_subinterpreters(error):
+    """The extension module because of which an import failed, if it was made for the main interpreter alone."""
+    while error:
+        text = str(error)
+        if isinstance(error, ImportError) and "subinterpreter" in text:
+            named = re.match(r"module (\S+) does not support", text)
+            if named:
+                return named[1].partition(".")[0]
+            # PyO3's words name no module: it is the one that the innermost import statement is in.
+            frames = list(traceback.walk_tb(error.__traceback__))
+            return frames[-1][0].f_globals.get("__name__", "a module").partition(".")[0] if frames else "a module"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _find(module, module_name, attribute):
@@ -265,6 +336,22 @@ class Lifespan:
         if self.answer.done():
             raise RuntimeError(f"{kind!r} was sent after the answer to 'lifespan.{self.phase}'")
         self.answer.set_result((kind.rpartition(".")[2], message.get("message", "")))
+
+
+async def hook(app, asgi2, phase, worker, state):
+    """Calls the application with the scope type of one moment in a worker's life."""
+    kind = f"pounce.worker.{phase}"
+    scope = {"type": kind, "asgi": {"version": "3.0"}, "worker": worker, "state": {} if state is None else state}
+    inbox = asyncio.Queue()
+    inbox.put_nowait({"type": kind})
+
+    async def send(message):
+        raise RuntimeError(f"nothing can be sent in the scope {kind!r}")
+
+    if asgi2:
+        await app(scope)(inbox.get, send)
+    else:
+        await app(scope, inbox.get, send)
 
 
 SECRET = re.compile(r"(?i)(pass(word|wd)?|secret|token|api_?key|auth|credential|cookie|session|dsn)")

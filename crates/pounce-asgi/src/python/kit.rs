@@ -14,6 +14,7 @@ use crate::ResponseHead;
 
 use super::awaitable::Awaitable;
 use super::callback::Callback;
+use super::context::Context;
 use super::names::Names;
 use super::object::{Attic, Type};
 use super::receive::Receive;
@@ -53,8 +54,11 @@ impl Kit {
         let event_loop = asyncio.call_method0("get_running_loop")?;
         let awaitables = Type::<Awaitable>::new(py, attic)?;
         let nothing = awaitables.make(py, Awaitable::Nothing)?.unbind();
-        let keywords: &[&str] =
-            if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
+        let keywords: &[&str] = if cfg!(Py_3_12) {
+            &["loop", "name", "context", "eager_start"]
+        } else {
+            &["loop", "name", "context"]
+        };
         Ok(Rc::new(Self {
             names: Names::new(py),
             awaitables,
@@ -79,8 +83,10 @@ impl Kit {
         &self,
         py: Python<'py>,
         coroutine: &Bound<'py, PyAny>,
+        context: &Context,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let arguments = [coroutine.as_ptr(), self.event_loop.as_ptr(), self.task_name.as_ptr(), py_true()];
+        let (event_loop, name) = (self.event_loop.as_ptr(), self.task_name.as_ptr());
+        let arguments = [coroutine.as_ptr(), event_loop, name, context.as_ptr(), py_true()];
         // SAFETY: attached; one positional argument and as many keywords' values as there are keywords: the
         // last, eager_start, is only there where the keywords name it.
         unsafe {

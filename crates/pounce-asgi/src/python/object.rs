@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PySystemError};
@@ -178,9 +178,9 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
         let ours = object.cast::<Object<T>>();
         let value = ManuallyDrop::take(&mut (*ours).value);
         let attic = Arc::from_raw((*ours).attic);
-        if FINALIZING.load(Ordering::Acquire) {
-            // The process is ending. What Rust values refer to goes with it; dropping them now would need an
-            // interpreter that is whole.
+        if attic.closed.load(Ordering::Acquire) {
+            // The loop is gone, and the interpreter may be going. What the value refers to goes with them;
+            // dropping it now would need both.
             std::mem::forget(value);
         } else if (*ours).owner == thread_token() {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
@@ -197,17 +197,13 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
     }
 }
 
-/// Set once the interpreter ends. A plain flag: nothing Python is in it.
-static FINALIZING: AtomicBool = AtomicBool::new(false);
-
-/// From now on values of dying objects are not dropped.
-pub(super) fn begin_finalizing() {
-    FINALIZING.store(true, Ordering::Release);
-}
-
 /// Values whose objects died on a foreign thread, kept until their own thread looks.
 #[derive(Default)]
-pub(super) struct Attic(Mutex<Vec<Kept>>);
+pub(super) struct Attic {
+    kept: Mutex<Vec<Kept>>,
+    /// Set when the loop is gone: from then on values are not dropped.
+    closed: AtomicBool,
+}
 
 struct Kept(#[allow(dead_code)] Box<dyn std::any::Any>);
 
@@ -216,20 +212,28 @@ unsafe impl Send for Kept {}
 
 impl Attic {
     fn keep<T: 'static>(&self, value: T) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Kept(Box::new(value)));
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Kept(Box::new(value)));
     }
 
     /// Drops what is kept. On the worker's thread.
     pub(super) fn clear(&self) {
-        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         drop(kept);
+    }
+
+    /// The loop is gone. On its thread.
+    pub(super) fn close(&self) {
+        self.clear();
+        self.closed.store(true, Ordering::Release);
     }
 }
 
-/// Tells threads apart, cheaply: the address of a thread-local.
+/// Tells threads apart. A number is never used again, unlike an address or a thread's identifier: an object
+/// that has outlived its thread belongs to nobody.
 fn thread_token() -> usize {
-    thread_local!(static TOKEN: u8 = const { 0 });
-    TOKEN.with(|token| std::ptr::from_ref(token) as usize)
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    thread_local!(static TOKEN: usize = NEXT.fetch_add(1, Ordering::Relaxed));
+    TOKEN.with(|token| *token)
 }
 
 /// Runs the body of a slot: a panic across C would abort, so it becomes an exception.

@@ -10,6 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
+use super::pulse;
 use super::turn::Turns;
 
 thread_local! {
@@ -37,11 +38,13 @@ pub(super) fn set_turns(turns: Weak<Turns>) {
 }
 
 fn detach() {
+    pulse::begin_wait();
     // SAFETY: the runtime is entered attached, and what runs in between leaves the thread attached.
     DETACHED.set(unsafe { ffi::PyEval_SaveThread() });
 }
 
 fn attach() {
+    pulse::end_wait();
     let state = DETACHED.replace(std::ptr::null_mut());
     // SAFETY: this is the state that `detach` took from this very thread.
     unsafe { ffi::PyEval_RestoreThread(state) };

@@ -86,7 +86,7 @@ impl Turns {
     pub(super) fn look(&self) {
         // SAFETY: every caller is attached.
         let py = unsafe { Python::assume_attached() };
-        if self.has_ready(py) || self.first_timer(py) != self.armed.get() {
+        if self.has_ready(py) || !same(self.first_timer(py), self.armed.get()) {
             self.waker.wake_by_ref();
         }
     }
@@ -95,11 +95,6 @@ impl Turns {
     pub(super) fn raise(&self, error: PyErr) {
         self.raised.replace(Some(error));
         self.waker.wake_by_ref();
-    }
-
-    /// Drops what other threads left behind.
-    pub(super) fn sweep(&self) {
-        self.attic.clear();
     }
 
     /// Takes turns until the loop is stopped. Polled by the runtime, attached.
@@ -155,8 +150,7 @@ impl Turns {
         }
     }
 
-    fn has_ready(&self, py: Python<'_>) -> bool {
-        let _ = py;
+    fn has_ready(&self, _attached: Python<'_>) -> bool {
         // SAFETY: attached, and the deque is alive.
         unsafe { ffi::PyObject_Size(self.ready.as_ptr()) > 0 }
     }
@@ -175,7 +169,7 @@ impl Turns {
     /// Has the runtime wake the loop when its first timer is due.
     fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) {
         let first = self.first_timer(py);
-        if first == self.armed.replace(first) {
+        if same(first, self.armed.replace(first)) {
             return;
         }
         let Some(when) = first else { return };
@@ -192,6 +186,11 @@ impl Turns {
             cx.waker().wake_by_ref();
         }
     }
+}
+
+/// Bit for bit: a timer that is due at no number at all is still the same one.
+fn same(one: Option<f64>, other: Option<f64>) -> bool {
+    one.map(f64::to_bits) == other.map(f64::to_bits)
 }
 
 /// Has the runtime watch a selector's descriptor.

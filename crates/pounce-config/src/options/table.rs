@@ -96,14 +96,10 @@ pub static OPTIONS: &[OptionSpec] = &[
         .variable("WEB_CONCURRENCY")
         .default("1")
         .help("Workers; 0 takes one for each CPU that this process may use"),
-    option(
-        "worker-mode",
-        Kind::Choice(&["auto", "process", "thread", "subinterpreter"]),
-        Section::Workers,
-    )
-    .value("MODE")
-    .default("auto")
-    .help("What a worker is; auto: threads on free-threaded Python, else processes"),
+    option("worker-mode", Kind::Choice(&["auto", "process", "thread", "subinterpreter"]), Section::Workers)
+        .value("MODE")
+        .default("auto")
+        .help("What a worker is; auto: threads on free-threaded Python, else processes"),
     option("worker-hooks", Kind::Flag, Section::Workers)
         .default("off")
         .help("Call the application with the scope types pounce.worker.startup, .draining and .shutdown"),

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
-use super::WorkerId;
+use super::{GRACE, WorkerId};
 use crate::control::Heartbeat;
 use crate::policy::Policy;
 
@@ -56,7 +56,13 @@ impl Worker {
     }
 
     /// Notes a sign of life. Says whether it was stuck until now.
-    pub(super) fn heartbeat(&mut self, now: Instant, sign: Heartbeat, policy: &Policy, grace: Duration) -> bool {
+    pub(super) fn heartbeat(
+        &mut self,
+        now: Instant,
+        sign: Heartbeat,
+        policy: &Policy,
+        grace: Duration,
+    ) -> bool {
         self.health = policy.healthcheck.filter(|_| sign.busy).map(|timeout| now + timeout + grace);
         if self.max_requests.is_some_and(|limit| sign.requests >= limit.get()) {
             self.spent.get_or_insert_with(|| format!("it has served {} requests", sign.requests));
@@ -119,9 +125,14 @@ impl Slot {
 
     /// All workers leave. Returns who has to be told: those that leave already too, for a stop is more than
     /// a drain.
-    pub(super) fn leave(&mut self, deadline: Instant) -> Vec<WorkerId> {
-        for worker in self.workers.iter_mut().filter(|worker| worker.stage != Stage::Leaving) {
-            worker.leave(deadline);
+    pub(super) fn leave(&mut self, now: Instant, drain_timeout: Duration) -> Vec<WorkerId> {
+        for worker in &mut self.workers {
+            match worker.stage {
+                // It has accepted nothing yet.
+                Stage::Starting => worker.leave(now + GRACE),
+                Stage::Serving => worker.leave(now + drain_timeout + GRACE),
+                Stage::Leaving => {}
+            }
         }
         self.workers.iter().map(|worker| worker.id).collect()
     }

@@ -160,6 +160,7 @@ impl<A: App> ConnectionTask<A> {
             return;
         }
         engine.running.set(running + 1);
+        engine.count_request();
         let (head, id) = {
             let mut state = self.link.state();
             (state.machine.take_head(), state.exchange)

@@ -1,0 +1,53 @@
+//! From a plan to a worker that serves: the same for a process and for a subinterpreter.
+//!
+//! Everything a worker needs is rebuilt from the plan: the configuration, the listeners, `sys.path`, the
+//! application, the lifespan's state. Nothing of the server's memory is used.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pounce_asgi::python::{EventLoop, LifespanMode};
+use pounce_config::WorkerPlan;
+use pounce_net::Listener;
+use pounce_supervisor::Status;
+
+use crate::error::ServerError;
+use crate::serve::{Job, Post, load, serve};
+use crate::{listeners, settings};
+
+/// Runs the worker that `plan` describes until it is told to end. `lent` are the listeners that the plan names,
+/// where they are this process's own.
+///
+/// # Errors
+/// It cannot be made, or its application does not start.
+pub(crate) async fn bootstrap(
+    event_loop: &EventLoop,
+    plan: WorkerPlan,
+    lent: Vec<Listener>,
+    post: &Post,
+) -> Result<(), ServerError> {
+    post.end.reporter().report(Status::Started);
+    let config = Arc::new(plan.config);
+    let listeners = listeners::reconstruct(&plan.listeners)
+        .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
+    drop(lent);
+    post.arm_startup(&config);
+    event_loop.extend_sys_path(&plan.sys_path);
+    let mut options = settings::application(&config);
+    if plan.lifespan_state.is_some() {
+        // The server has run the lifespan, for all workers.
+        options.lifespan = LifespanMode::Off;
+    }
+    let app = Rc::new(load(event_loop, &config, &options)?);
+    if let Some(state) = plan.lifespan_state {
+        app.adopt_state(&serde_json::Value::Object(state).to_string()).map_err(ServerError::State)?;
+    }
+    let job = Job {
+        config,
+        worker_id: plan.worker_id,
+        generation: plan.generation,
+        listeners,
+        max_requests: plan.max_requests,
+    };
+    serve(event_loop, app, job, post).await
+}

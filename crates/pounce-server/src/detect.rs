@@ -1,0 +1,71 @@
+//! How many workers there are, and what they are.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use pounce_asgi::python::Interpreter;
+use pounce_config::{LifespanScope, ServerConfig, WorkerMode};
+use pounce_supervisor::Mode;
+
+use crate::error::ServerError;
+
+/// The shape of a server: one worker on the main thread, or several under a supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Single,
+    Many { count: usize, mode: Mode },
+}
+
+/// Decides what the configuration leaves open.
+///
+/// # Errors
+/// What it asks for cannot be had with this Python.
+pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
+    let workers = &config.workers;
+    // As many as the process may use: affinity and cgroup quota count.
+    let count = workers.count.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let is_replaced =
+        workers.max_requests.is_some() || workers.lifetime.is_some() || workers.max_rss.is_some();
+    let mode = match workers.mode {
+        WorkerMode::Auto if count == 1 && !is_replaced => return Ok(Shape::Single),
+        WorkerMode::Auto if Interpreter::IS_FREE_THREADED && workers.max_rss.is_none() => Mode::Thread,
+        WorkerMode::Auto | WorkerMode::Process => Mode::Process,
+        WorkerMode::Thread => Mode::Thread,
+        WorkerMode::Subinterpreter if Interpreter::HAS_SUBINTERPRETERS => Mode::Subinterpreter,
+        WorkerMode::Subinterpreter => {
+            let python = Interpreter::describe();
+            let why = format!(
+                "--worker-mode subinterpreter needs Python 3.12 or newer; this program runs {python}"
+            );
+            return Err(ServerError::Mode(why));
+        }
+    };
+    let is_factory = config.app.factory || config.app.target.ends_with("()");
+    if mode == Mode::Thread && config.lifecycle.lifespan_scope == LifespanScope::Worker && !is_factory {
+        return Err(ServerError::Mode(
+            "--lifespan-scope worker needs an application for each worker thread, and one object is shared by \
+             all: name a factory (module:create_app() or --factory), or use --worker-mode process"
+                .to_owned(),
+        ));
+    }
+    if mode != Mode::Process && workers.max_rss.is_some() {
+        tracing::warn!(target: "pounce", "workers-max-rss has no effect: the workers share one process");
+    }
+    if mode == Mode::Thread && !Interpreter::IS_FREE_THREADED && count > 1 {
+        tracing::warn!(
+            target: "pounce",
+            "threads of {} take turns, and use one CPU together; --worker-mode process uses all",
+            Interpreter::describe()
+        );
+    }
+    Ok(Shape::Many { count, mode })
+}
+
+/// The mode as users name it.
+pub(crate) fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Process => "process",
+        Mode::Thread => "thread",
+        Mode::Subinterpreter => "subinterpreter",
+    }
+}

@@ -1,0 +1,119 @@
+//! Several workers under a supervisor.
+
+mod staff;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pounce_asgi::python::{self, Interpreter};
+use pounce_config::LifespanScope;
+use pounce_supervisor::{Leftover, Mode, Outcome, Policy, Supervisor};
+use tokio::sync::mpsc;
+
+use crate::error::ServerError;
+use crate::life::Life;
+use crate::server::{Order, Request};
+use staff::Staff;
+
+/// How a server with several workers ended.
+pub(crate) struct Ended {
+    pub(crate) served: Result<(), ServerError>,
+    /// Worker threads that could not be made to end: Python cannot be ended properly under them.
+    pub(crate) left: usize,
+}
+
+/// Whether the server needs Python in its own process.
+pub(crate) fn needs_python(life: &Life, mode: Mode) -> bool {
+    mode != Mode::Process || life.worker.lifecycle.lifespan_scope == LifespanScope::Server
+}
+
+/// Runs the workers until the server is told to stop.
+///
+/// # Errors
+/// There is no runtime to run in.
+pub(crate) fn run(
+    life: &Rc<Life>,
+    interpreter: Option<&Arc<Interpreter>>,
+    (count, mode): (usize, Mode),
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<Ended, ServerError> {
+    let supervisor = Supervisor::new(mode, policy(life, count, mode));
+    let life = Rc::clone(life);
+    match interpreter {
+        Some(interpreter) => {
+            let own = Arc::clone(interpreter);
+            Ok(python::run(interpreter, async move |event_loop| {
+                let staff = Rc::new(Staff::new(&life, mode, Some((own, event_loop))));
+                supervise(&life, supervisor, staff, orders).await
+            })?)
+        }
+        None => {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build_local(tokio::runtime::LocalOptions::default());
+            let runtime =
+                runtime.map_err(|error| ServerError::System { what: "cannot wait for events", error })?;
+            let staff = Rc::new(Staff::new(&life, mode, None));
+            Ok(runtime.block_on(supervise(&life, supervisor, staff, orders)))
+        }
+    }
+}
+
+async fn supervise(
+    life: &Rc<Life>,
+    supervisor: Supervisor,
+    staff: Rc<Staff>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> Ended {
+    let supervised = supervisor.handle();
+    let stopping = {
+        let (life, supervised) = (Rc::clone(life), supervised.clone());
+        async move {
+            life.handle.stopped().await;
+            if life.handle.asked() == Request::Stop {
+                life.listeners.close();
+            }
+            supervised.shutdown();
+        }
+    };
+    let obeying = async move {
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Restart => supervised.restart_workers(),
+                Order::ScaleUp => supervised.add_worker(),
+                Order::ScaleDown => supervised.remove_worker(),
+            }
+        }
+    };
+    let (stopping, obeying) = (tokio::task::spawn_local(stopping), tokio::task::spawn_local(obeying));
+    let listeners = Arc::clone(&life.listeners);
+    let (outcome, Leftover(left)) = supervisor.run(Rc::clone(&staff), listeners).await;
+    stopping.abort();
+    obeying.abort();
+    staff.close().await;
+    let served = match outcome {
+        Outcome::Stopped => Ok(()),
+        Outcome::StartupFailed(why) => Err(staff.take_failure().unwrap_or(ServerError::Worker(why))),
+        Outcome::GivenUp => Err(ServerError::NoWorkers),
+    };
+    Ended { served, left }
+}
+
+fn policy(life: &Life, count: usize, mode: Mode) -> Policy {
+    let (workers, lifecycle) = (&life.workers, &life.worker.lifecycle);
+    Policy {
+        workers: count,
+        killable: mode == Mode::Process,
+        respawn_limit: workers.respawn_limit,
+        respawn_window: workers.respawn_window,
+        startup_timeout: lifecycle.timeout_startup,
+        drain_timeout: lifecycle.timeout_graceful_shutdown,
+        shutdown_timeout: lifecycle.timeout_startup,
+        healthcheck: lifecycle.timeout_healthcheck,
+        max_requests: workers.max_requests,
+        max_requests_jitter: workers.max_requests_jitter,
+        lifetime: workers.lifetime,
+        lifetime_jitter: workers.lifetime_jitter,
+        max_rss: workers.max_rss.filter(|_| mode == Mode::Process),
+        seed: u64::from(std::process::id()),
+    }
+}

@@ -1,0 +1,285 @@
+//! What workers are made of, in each mode; and what they share.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
+use pounce_config::{LifespanScope, WorkerPlan};
+use pounce_supervisor::process::{self, Launch};
+use pounce_supervisor::{
+    Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
+};
+
+use crate::bootstrap::bootstrap;
+use crate::error::ServerError;
+use crate::life::Life;
+use crate::serve::{Job, Post, load, serve};
+use crate::watchdog::GRACE;
+use crate::worker_process::ARGUMENT;
+use crate::{lifespan, listeners, settings};
+
+/// The workforce of a server.
+pub(super) struct Staff {
+    life: Rc<Life>,
+    mode: Mode,
+    python: Option<OwnPython>,
+    generations: RefCell<BTreeMap<u32, Generation>>,
+    /// The lifespan that the server runs for workers with applications of their own.
+    lifespan: RefCell<Option<Rc<PythonApp>>>,
+    /// Its state, as far as it can be handed to them.
+    state: RefCell<Option<serde_json::Map<String, serde_json::Value>>>,
+    failure: RefCell<Option<ServerError>>,
+}
+
+/// Python in the server's own process.
+struct OwnPython {
+    interpreter: Arc<Interpreter>,
+    event_loop: EventLoop,
+    stacks: Option<Arc<Stacks>>,
+}
+
+/// What the threads of one generation share.
+struct Generation {
+    app: Option<Rc<PythonApp>>,
+    /// The modules of the generation before.
+    modules: Option<SetAside>,
+}
+
+impl Staff {
+    pub(super) fn new(life: &Rc<Life>, mode: Mode, python: Option<(Arc<Interpreter>, EventLoop)>) -> Self {
+        let python = python.map(|(interpreter, event_loop)| {
+            let stacks = life.stacks(&event_loop);
+            OwnPython { interpreter, event_loop, stacks }
+        });
+        Self {
+            life: Rc::clone(life),
+            mode,
+            python,
+            generations: RefCell::default(),
+            lifespan: RefCell::default(),
+            state: RefCell::default(),
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Why the first generation could not be prepared.
+    pub(super) fn take_failure(&self) -> Option<ServerError> {
+        self.failure.take()
+    }
+
+    /// Ends what the server has run for all workers.
+    pub(super) async fn close(&self) {
+        let app = self.lifespan.take();
+        if let Some(app) = app {
+            lifespan::shut_down(&app, self.life.worker.lifecycle.timeout_startup).await;
+        }
+    }
+
+    fn scope(&self) -> LifespanScope {
+        self.life.worker.lifecycle.lifespan_scope
+    }
+
+    /// Folders whose modules are the application's own.
+    fn folders(&self) -> Vec<PathBuf> {
+        let reloaded = self.life.reload_dirs.iter().cloned();
+        reloaded.chain([settings::app_dir(&self.life.worker)]).collect()
+    }
+
+    /// Imports and starts the application that all threads of a generation share.
+    async fn prepare_threads(&self, python: &OwnPython, generation: u32) -> Result<(), ServerError> {
+        let config = &self.life.worker;
+        let folders = self.folders();
+        let modules = (generation > 0).then(|| python.event_loop.set_modules_aside(&folders));
+        let prepared = async {
+            if self.scope() == LifespanScope::Worker {
+                return Ok(None);
+            }
+            let app = load(&python.event_loop, config, &settings::application(config))?;
+            lifespan::start(&app, config.lifecycle.timeout_startup).await?;
+            Ok(Some(Rc::new(app)))
+        };
+        match prepared.await {
+            Ok(app) => {
+                python.event_loop.settle();
+                self.generations.borrow_mut().insert(generation, Generation { app, modules });
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(modules) = modules {
+                    python.event_loop.put_modules_back(modules, &folders);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs the lifespan once for workers that have their own copies of the application.
+    async fn prepare_lifespan(&self, python: &OwnPython) -> Result<(), ServerError> {
+        let config = &self.life.worker;
+        let mut options = settings::application(config);
+        if options.lifespan == LifespanMode::Off {
+            return Ok(());
+        }
+        options.extensions = Default::default();
+        let app = load(&python.event_loop, config, &options)?;
+        lifespan::start(&app, config.lifecycle.timeout_startup).await?;
+        let (json, rest) =
+            app.state_json().map_err(ServerError::State)?.unwrap_or_else(|| ("{}".into(), vec![]));
+        if !rest.is_empty() {
+            tracing::warn!(
+                target: "pounce",
+                "the lifespan's state has keys that cannot be handed to the workers, because JSON cannot carry \
+                 their values: {}; with --lifespan-scope worker each worker makes its own",
+                rest.join(", ")
+            );
+        }
+        let state = serde_json::from_str(&json).map_err(|error| ServerError::State(error.to_string()))?;
+        self.state.replace(Some(state));
+        self.lifespan.replace(Some(Rc::new(app)));
+        Ok(())
+    }
+
+    fn plan(&self, spawn: &Spawn) -> WorkerPlan {
+        let config = (*self.life.worker).clone();
+        let handles = listeners::handles(&spawn.listeners);
+        let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
+        plan.max_requests = spawn.max_requests;
+        plan.lifespan_state = self.state.borrow().clone();
+        plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
+        plan
+    }
+
+    fn post(&self, python: &OwnPython, end: WorkerEnd) -> Post {
+        Post {
+            end,
+            watchdog: self.life.watchdog.clone(),
+            writer: self.life.writer.clone(),
+            stacks: python.stacks.clone(),
+            alone: false,
+        }
+    }
+
+    fn spawn_process(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
+        let plan = self.plan(&spawn).to_json().map_err(io::Error::other)?;
+        let inherited = spawn.listeners.into_iter().map(OwnedFd::from).collect();
+        let program = self.life.program.clone();
+        process::start(Launch { program, arguments: vec![ARGUMENT.to_owned()], plan, inherited }, events)
+    }
+
+    fn spawn_thread(
+        &self,
+        python: &OwnPython,
+        spawn: Spawn,
+        events: WorkerEvents,
+    ) -> io::Result<WorkerHandle> {
+        let generations = self.generations.borrow();
+        let prepared = generations.get(&spawn.generation);
+        let shared = prepared.and_then(|generation| generation.app.as_ref()).map(|app| app.share());
+        let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.life.worker));
+        let post = self.post(python, WorkerEnd::new(|_| {}));
+        let Spawn { slot, generation, max_requests, listeners } = spawn;
+        let job = Job { config, worker_id: slot, generation, listeners, max_requests };
+        thread::start(format!("pounce-{slot}"), events, move |end| {
+            let post = Post { end: end.clone(), ..post };
+            let ran = python::run(&interpreter, async move |event_loop| {
+                post.end.reporter().report(Status::Started);
+                let options = settings::application(&job.config);
+                let app = match shared {
+                    Some(shared) => PythonApp::adopt(&event_loop, shared, &options)?,
+                    None => load(&event_loop, &job.config, &options)?,
+                };
+                serve(&event_loop, Rc::new(app), job, &post).await
+            });
+            ended(&end, ran.map_err(ServerError::from).flatten())
+        })
+    }
+
+    fn spawn_subinterpreter(
+        &self,
+        python: &OwnPython,
+        spawn: Spawn,
+        events: WorkerEvents,
+    ) -> io::Result<WorkerHandle> {
+        let plan = self.plan(&spawn).to_json().map_err(io::Error::other)?;
+        let interpreter = Arc::clone(&python.interpreter);
+        let post = self.post(python, WorkerEnd::new(|_| {}));
+        let lent = spawn.listeners;
+        thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
+            let post = Post { end: end.clone(), ..post };
+            let ran = interpreter.with_subinterpreter(|own| {
+                let ran = python::run(own, async move |event_loop| {
+                    let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan)?;
+                    bootstrap(&event_loop, plan, lent, &post).await
+                });
+                ran.map_err(ServerError::from).flatten()
+            });
+            ended(&end, ran.map_err(ServerError::from).flatten())
+        })
+    }
+}
+
+/// Reports the end of a worker that is a thread.
+fn ended(end: &WorkerEnd, worked: Result<(), ServerError>) -> String {
+    match worked {
+        Ok(()) => "it ended".to_owned(),
+        Err(error) => {
+            end.reporter().report(Status::Error { detail: error.with_hint() });
+            error.to_string()
+        }
+    }
+}
+
+impl Workforce for Staff {
+    async fn prepare(&self, generation: u32) -> Result<(), String> {
+        let prepared = match &self.python {
+            Some(python) if self.mode == Mode::Thread => self.prepare_threads(python, generation).await,
+            Some(python) if self.scope() == LifespanScope::Server && generation == 0 => {
+                self.prepare_lifespan(python).await
+            }
+            _ => Ok(()),
+        };
+        let lifecycle = &self.life.worker.lifecycle;
+        let limit = lifecycle.timeout_graceful_shutdown + lifecycle.timeout_startup * 2 + 5 * GRACE;
+        self.life.limit.set(limit);
+        prepared.map_err(|error| {
+            let why = error.with_hint();
+            if generation == 0 {
+                self.failure.replace(Some(error));
+            }
+            why
+        })
+    }
+
+    async fn release(&self, generation: u32) {
+        let (released, newest) = {
+            let mut generations = self.generations.borrow_mut();
+            let released = generations.remove(&generation);
+            (released, generations.keys().all(|other| *other < generation))
+        };
+        let Some(Generation { app, modules }) = released else { return };
+        if let (Some(python), Some(modules), true) = (&self.python, modules, newest) {
+            // It never came to serve: what it replaced is imported again.
+            python.event_loop.put_modules_back(modules, &self.folders());
+        }
+        if let Some(app) = app {
+            lifespan::shut_down(&app, self.life.worker.lifecycle.timeout_startup).await;
+        }
+    }
+
+    fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
+        match (&self.python, self.mode) {
+            (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, events),
+            (Some(python), Mode::Subinterpreter) => self.spawn_subinterpreter(python, spawn, events),
+            _ => self.spawn_process(spawn, events),
+        }
+    }
+
+    fn notify(&self, notice: Notice) {
+        self.life.announcer.notice(notice);
+    }
+}

@@ -1,0 +1,199 @@
+//! The one worker: an application, listeners and a control channel, on the loop of one thread.
+//!
+//! Whatever kind a worker is, this is what it does: startup, serve, drain, shutdown.
+
+use std::num::NonZeroU64;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pounce_asgi::python::{AppOptions, EventLoop, PythonApp, Stacks};
+use pounce_config::{WorkerConfig, parse_env_file};
+use pounce_net::Listener;
+use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
+use pounce_worker::{Queue, Worker};
+
+use crate::access_log::{AccessLog, Writer};
+use crate::error::ServerError;
+use crate::watchdog::{GRACE, Subject, Watchdog, rss};
+use crate::{lifespan, settings};
+
+/// A worker as the server that runs it knows it.
+pub(crate) struct Job {
+    pub(crate) config: Arc<WorkerConfig>,
+    pub(crate) worker_id: u32,
+    pub(crate) generation: u32,
+    pub(crate) listeners: Vec<Listener>,
+    /// Requests after which it asks to be replaced.
+    pub(crate) max_requests: Option<NonZeroU64>,
+}
+
+/// What a worker finds where it works.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) end: WorkerEnd,
+    pub(crate) watchdog: Watchdog,
+    pub(crate) writer: Option<Writer>,
+    pub(crate) stacks: Option<Arc<Stacks>>,
+    /// Whether the process is this one worker, and ends with it.
+    pub(crate) alone: bool,
+}
+
+impl Post {
+    /// Ends the process if the loop does not get to do so itself; not where others work in it.
+    pub(crate) fn arm(&self, after: Duration, exit_code: u8, message: impl Into<String>) {
+        if self.alone {
+            self.watchdog.arm(after, exit_code, message);
+        }
+    }
+
+    /// Ends the process if the application's startup blocks the loop for longer than it may.
+    pub(crate) fn arm_startup(&self, config: &WorkerConfig) {
+        let timeout = config.lifecycle.timeout_startup;
+        let too_long = ServerError::StartupTimeout(timeout);
+        self.arm(timeout + GRACE / 2, too_long.exit_code(), too_long.to_string());
+    }
+
+    fn disarm(&self) {
+        if self.alone {
+            self.watchdog.disarm();
+        }
+    }
+}
+
+/// Loads the application that the configuration names, with its environment.
+///
+/// # Errors
+/// The environment file cannot be read, or the application not be imported.
+pub(crate) fn load(
+    event_loop: &EventLoop,
+    config: &WorkerConfig,
+    options: &AppOptions,
+) -> Result<PythonApp, ServerError> {
+    event_loop.add_environment(read_env_file(config)?);
+    let app = &config.app;
+    Ok(PythonApp::load(event_loop, &app.target, &settings::app_dir(config), app.factory, options)?)
+}
+
+fn read_env_file(config: &WorkerConfig) -> Result<Vec<(String, String)>, ServerError> {
+    let Some(path) = &config.app.env_file else { return Ok(Vec::new()) };
+    let fault = |reason: String| ServerError::EnvFile { path: path.clone(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    parse_env_file(&text).map_err(|error| fault(error.to_string()))
+}
+
+/// Starts the application, serves it until told to end, and shuts it down.
+///
+/// # Errors
+/// The application's startup failed, or its sockets cannot be watched.
+pub(crate) async fn serve(
+    event_loop: &EventLoop,
+    app: Rc<PythonApp>,
+    job: Job,
+    post: &Post,
+) -> Result<(), ServerError> {
+    let config = &*job.config;
+    let lifecycle = &config.lifecycle;
+    let reporter = post.end.reporter();
+    let hooks =
+        Hooks { app: Rc::clone(&app), job: (job.worker_id, job.generation), on: lifecycle.worker_hooks };
+    let started = async {
+        lifespan::start(&app, lifecycle.timeout_startup).await?;
+        hooks.call("startup", lifecycle.timeout_startup).await.map_err(ServerError::Hook)
+    };
+    tokio::select! {
+        biased;
+        started = started => started?,
+        // Stopped before it served anything.
+        _ = post.end.told() => return Ok(()),
+    }
+
+    let access = match (&config.log.access, &post.writer) {
+        (Some(format), Some(writer)) => Some(Box::new(AccessLog::new(format, writer.clone())) as _),
+        _ => None,
+    };
+    let worker = Worker::new(settings::worker(config, job.max_requests), Rc::clone(&app), access);
+    let requests = worker.requests();
+    if post.alone {
+        event_loop.settle();
+    }
+    post.disarm();
+    reporter.report(Status::Serving);
+    let subject = Subject {
+        name: format!("worker {}", job.worker_id),
+        timeout: lifecycle.timeout_healthcheck,
+        stacks: post.stacks.clone(),
+        reporter: reporter.clone(),
+        requests: Arc::clone(&requests),
+    };
+    let watching = post.watchdog.watch(event_loop, subject);
+
+    let spent = async {
+        worker.spent().await;
+        let requests = requests.load(Ordering::Relaxed);
+        reporter.report(Status::Heartbeat(Heartbeat { busy: true, requests, rss: rss() }));
+        std::future::pending().await
+    };
+    let told = async {
+        let command = tokio::select! {
+            command = post.end.told() => command,
+            never = spent => never,
+        };
+        reporter.report(Status::Draining);
+        let (hooks, timeout) = (hooks.clone(), lifecycle.timeout_graceful_shutdown);
+        tokio::task::spawn_local(async move { hooks.call_and_log("draining", timeout).await });
+        let message = "the application does not yield; stopped without it";
+        post.arm(lifecycle.timeout_graceful_shutdown + GRACE, 0, message);
+        if command == Command::ReloadDrain { Queue::Leave } else { Queue::Take }
+    };
+    let drained = worker.serve(job.listeners, told).await;
+    let drained = drained.map_err(|error| ServerError::System { what: "cannot serve", error })?;
+    if drained.aborted > 0 {
+        tracing::warn!(
+            target: "pounce",
+            "{} connections were still busy after {:?}; their applications were cancelled",
+            drained.aborted,
+            lifecycle.timeout_graceful_shutdown,
+        );
+    }
+    drop(watching);
+    reporter.report(Status::Idle);
+
+    let message = "the application's shutdown does not end; stopped without it";
+    post.arm(lifecycle.timeout_startup + GRACE, 0, message);
+    hooks.call_and_log("shutdown", lifecycle.timeout_startup).await;
+    lifespan::shut_down(&app, lifecycle.timeout_startup).await;
+    // What is left now is to cancel the application's own tasks. Those that had their time get no more.
+    let left = if drained.aborted > 0 { Duration::ZERO } else { lifecycle.timeout_graceful_shutdown };
+    post.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
+    reporter.report(Status::Stopped);
+    Ok(())
+}
+
+/// Calls of the application at moments of a worker's life, if they are asked for.
+#[derive(Clone)]
+struct Hooks {
+    app: Rc<PythonApp>,
+    /// The worker's id and generation.
+    job: (u32, u32),
+    on: bool,
+}
+
+impl Hooks {
+    async fn call(&self, phase: &str, timeout: Duration) -> Result<(), String> {
+        if !self.on {
+            return Ok(());
+        }
+        let called = self.app.hook(phase, self.job.0, self.job.1);
+        let called = tokio::time::timeout(timeout, called).await;
+        let called = called.unwrap_or_else(|_| Err(format!("it was not complete after {timeout:?}")));
+        called.map_err(|error| format!("pounce.worker.{phase}: {error}"))
+    }
+
+    async fn call_and_log(&self, phase: &str, timeout: Duration) {
+        if let Err(error) = self.call(phase, timeout).await {
+            tracing::error!(target: "pounce", "{error}");
+        }
+    }
+}

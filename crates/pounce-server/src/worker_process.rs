@@ -1,0 +1,113 @@
+//! The life of a worker process: what its server has started with exec, until the server ends it or is gone.
+
+use std::os::fd::RawFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pounce_asgi::python::{self, Interpreter};
+use pounce_config::WorkerPlan;
+use pounce_supervisor::{Command, Status, WorkerEnd, process};
+
+use crate::access_log::Writer;
+use crate::bootstrap::bootstrap;
+use crate::error::ServerError;
+use crate::serve::Post;
+use crate::watchdog::Watchdog;
+use crate::{logging, settings, signals};
+
+/// The first argument of a worker process; the second is the descriptor of its control socket.
+pub(crate) const ARGUMENT: &str = "__worker";
+
+/// If this process was started by a server as one of its workers, works until told to end, and returns how the
+/// process is to exit. To be called first of all by a program that runs a [`Server`](crate::Server).
+pub fn worker_from_arguments() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != ARGUMENT {
+        return None;
+    }
+    let control: Option<RawFd> = arguments.next().and_then(|number| number.to_str()?.parse().ok());
+    let Some(control) = control else {
+        eprintln!("error: {ARGUMENT} is for the server itself: it starts its workers with it");
+        return Some(ExitCode::from(2));
+    };
+    Some(match run(control) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => ExitCode::from(error.exit_code()),
+    })
+}
+
+fn run(control: RawFd) -> Result<(), ServerError> {
+    let system = |what| move |error| ServerError::System { what, error };
+    let writer = Writer::start().map_err(system("cannot start the access log"))?;
+    let clean_up = {
+        let writer = writer.clone();
+        move || writer.flush()
+    };
+    let orphaned = {
+        let clean_up = clean_up.clone();
+        move || {
+            eprintln!("error: the server is gone; its worker {} stops", std::process::id());
+            clean_up();
+            signal_hook::low_level::exit(1);
+        }
+    };
+    let no_server = |error| {
+        eprintln!("error: {ARGUMENT} is for the server itself: no server at descriptor {control}: {error}");
+        ServerError::System { what: "no server", error }
+    };
+    let control = pounce_net::inherited_stream(control).map_err(no_server)?;
+    let (plan, end) = process::attach(control, orphaned).map_err(no_server)?;
+    let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan);
+    let worked = match plan {
+        Ok(plan) => work(plan, &end, writer.clone(), clean_up),
+        Err(error) => Err(tell(&end, error)),
+    };
+    writer.flush();
+    worked
+}
+
+fn work(
+    plan: WorkerPlan,
+    end: &WorkerEnd,
+    writer: Writer,
+    clean_up: impl Fn() + Clone + Send + 'static,
+) -> Result<(), ServerError> {
+    let system = |what| move |error| ServerError::System { what, error };
+    logging::install(&plan.config.log);
+    let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
+    let drain = {
+        let end = end.clone();
+        move || end.tell(Command::Drain)
+    };
+    signals::listen_in_worker(drain, clean_up).map_err(system("cannot listen to signals"))?;
+    let finalizing = plan.config.lifecycle.timeout_startup;
+    let interpreter = Interpreter::start(&settings::interpreter(&plan.config));
+    let interpreter = interpreter.map_err(|error| tell(end, error.into()))?;
+    let post = Post {
+        end: end.clone(),
+        watchdog: watchdog.clone(),
+        writer: Some(writer),
+        stacks: None,
+        alone: true,
+    };
+    let served = python::run(&interpreter, async move |event_loop| {
+        let stacks = event_loop.stacks().map_err(|error| {
+            tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
+        });
+        let post = Post { stacks: stacks.ok().map(Arc::new), ..post };
+        bootstrap(&event_loop, plan, Vec::new(), &post).await
+    })
+    .map_err(ServerError::from)
+    .flatten()
+    .map_err(|error| tell(end, error));
+    let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
+    watchdog.arm(finalizing, exit_code, "a thread of the application does not end; stopped without it");
+    interpreter.finalize();
+    served
+}
+
+/// Tells the server why this worker ends.
+fn tell(end: &WorkerEnd, error: ServerError) -> ServerError {
+    end.reporter().report(Status::Error { detail: error.with_hint() });
+    error
+}
