@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::control::{Command, Status};
 use crate::policy::Policy;
-use slot::{Slot, Stage, Worker};
+use slot::{Farewell, Slot, Stage, Worker};
 
 /// How much later than the worker's own deadlines the supervisor's are.
 const GRACE: Duration = Duration::from_secs(2);
@@ -234,6 +234,8 @@ impl Machine {
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         if self.phase != Phase::Ended {
             self.take(now, event);
+        }
+        if self.phase != Phase::Ended {
             self.expire(now);
             self.step(now);
         }
@@ -250,34 +252,48 @@ impl Machine {
             Event::Status(worker, status) => self.status(now, worker, status),
             Event::Ended(worker, how) => self.ended(now, worker, &how),
             Event::Reload => self.reload_again = true,
-            Event::ScaleUp if self.is_up() => {
-                self.slots.push(Slot::new(self.slots.len() as u32));
-                self.notify(Notice::Scaled(self.slots.len()));
-            }
-            Event::ScaleDown if self.is_up() && self.slots.len() > 1 => {
-                if let Some(mut slot) = self.slots.pop() {
-                    // First the queue, then who accepts from it: nothing new can come in between.
-                    self.actions.push(Action::CloseSlot(slot.number));
-                    let told = slot.leave(now, self.policy.drain_timeout);
-                    self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::Drain)));
-                    self.leaving.push(slot);
-                }
-                self.notify(Notice::Scaled(self.slots.len()));
-            }
+            Event::ScaleUp if self.is_up() => self.scale_up(),
+            Event::ScaleDown if self.is_up() && self.slots.len() > 1 => self.scale_down(now),
             Event::Shutdown => self.stop(now, Outcome::Stopped),
             Event::ShutdownNow => {
                 let workers = self.slots.iter().chain(&self.leaving).flat_map(|slot| &slot.workers);
                 if self.policy.killable {
                     self.actions.extend(workers.map(|worker| Action::Kill(worker.id)));
                 }
-                self.exit(Outcome::Stopped);
+                self.exit(match &self.phase {
+                    Phase::Stopping(outcome) => outcome.clone(),
+                    _ => Outcome::Stopped,
+                });
             }
             Event::ScaleUp | Event::ScaleDown | Event::Tick => {}
         }
     }
 
     fn is_up(&self) -> bool {
-        matches!(self.phase, Phase::Starting | Phase::Running)
+        matches!(self.phase, Phase::Preparing | Phase::Starting | Phase::Running)
+    }
+
+    fn scale_up(&mut self) {
+        let taken = |number: &u32| self.slots.iter().chain(&self.leaving).any(|slot| slot.number == *number);
+        if let Some(number) = (0..).find(|number| !taken(number)) {
+            self.slots.push(Slot::new(number));
+        }
+        self.notify(Notice::Scaled(self.slots.len()));
+    }
+
+    /// Gives back the slot that is missed least: one that was given up, one that serves nobody, the last.
+    fn scale_down(&mut self, now: Instant) {
+        let missed = |slot: &Slot| (slot.serves(), !slot.given_up);
+        let least = (0..self.slots.len()).rev().min_by_key(|at| missed(&self.slots[*at]));
+        if let Some(at) = least {
+            let mut slot = self.slots.remove(at);
+            // First the queue, then who accepts from it: nothing new can come in between.
+            self.actions.push(Action::CloseSlot(slot.number));
+            let told = slot.leave(now, self.policy.drain_timeout);
+            self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::Drain)));
+            self.leaving.push(slot);
+        }
+        self.notify(Notice::Scaled(self.slots.len()));
     }
 
     fn notify(&mut self, notice: Notice) {
@@ -350,8 +366,13 @@ impl Machine {
                 worker.leave(drained);
                 self.lost(now, number, "it was asked to stop, and not by this server");
             }
-            (Status::Idle | Status::Stopped, Stage::Leaving) if !worker.terminated => {
-                worker.deadline = Some(now + policy.shutdown_timeout + GRACE);
+            (said @ (Status::Idle | Status::Stopped), Stage::Leaving) if !worker.terminated => {
+                let farewell = if said == Status::Idle { Farewell::Idle } else { Farewell::Stopped };
+                // Each once: whoever repeats himself does not live longer.
+                if farewell > worker.farewell {
+                    worker.farewell = farewell;
+                    worker.deadline = Some(now + policy.shutdown_timeout + GRACE);
+                }
             }
             _ => {}
         }
@@ -379,7 +400,7 @@ impl Machine {
         if self.reload == Some(Reload::Rolling { to: generation, proven: false }) {
             self.reload = None;
             self.notify(Notice::ReloadFailed(how.to_owned()));
-            if self.slots.iter().any(|slot| slot.number == number && slot.has_live()) {
+            if self.slots.iter().any(|slot| slot.number == number && slot.serves()) {
                 return;
             }
         }
@@ -390,9 +411,14 @@ impl Machine {
     fn lost(&mut self, now: Instant, number: u32, how: &str) {
         let (limit, window) = (self.policy.respawn_limit, self.policy.respawn_window);
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.number == number) else { return };
-        let wait = slot.budget.take(now, limit, window);
         let (slot_number, how) = (slot.number, how.to_owned());
-        let notice = if slot.has_live() {
+        if slot.is_starting() {
+            // The one that was to replace it is on its way.
+            self.notify(Notice::Lost { slot: slot_number, how, wait: Duration::ZERO });
+            return;
+        }
+        let wait = slot.budget.take(now, limit, window);
+        let notice = if slot.serves() {
             slot.wait_until = Some(now + wait.unwrap_or(window));
             Notice::NotReplaced { slot: slot_number, how }
         } else if let Some(wait) = wait {
@@ -401,6 +427,9 @@ impl Machine {
         } else {
             slot.given_up = true;
             self.actions.push(Action::CloseSlot(slot_number));
+            if self.phase == Phase::Starting {
+                self.stop(now, Outcome::StartupFailed(how.clone()));
+            }
             Notice::GivenUp { slot: slot_number, how }
         };
         self.notify(notice);
@@ -443,7 +472,7 @@ impl Machine {
     }
 
     fn expire_worker(&mut self, now: Instant, id: WorkerId) {
-        let killable = self.policy.killable;
+        let (killable, drain_timeout) = (self.policy.killable, self.policy.drain_timeout);
         let Some(slot) = self.slot_of(id) else { return };
         let number = slot.number;
         let Some(worker) = slot.worker(id) else { return };
@@ -463,7 +492,13 @@ impl Machine {
             }
         } else if worker.deadline.is_some_and(|at| at <= now) {
             worker.stage = Stage::Leaving;
-            self.force(now, id);
+            if was == Stage::Starting && !killable {
+                // All that can be done is to tell it.
+                worker.leave(now + drain_timeout + GRACE);
+                self.actions.push(Action::Send(id, Command::Drain));
+            } else {
+                self.force(now, id);
+            }
             if was == Stage::Starting {
                 let how = format!("it did not serve after {:?}", self.policy.startup_timeout);
                 self.failed(now, number, generation, was, &how);
@@ -532,8 +567,18 @@ impl Machine {
     fn fill(&mut self, now: Instant) {
         for at in 0..self.slots.len() {
             let slot = &self.slots[at];
-            if !slot.given_up && slot.wait_until.is_none() && !slot.has_live() && slot.workers.len() < 2 {
-                self.spawn(now, at);
+            if slot.given_up || slot.wait_until.is_some() || slot.has_live() || slot.workers.len() > 1 {
+                continue;
+            }
+            match self.reload {
+                Some(Reload::Rolling { to, proven: true }) => self.spawn(now, at, to),
+                // The new generation proves itself with one worker: here, where none serves.
+                Some(Reload::Rolling { to, .. }) if !self.slots.iter().any(|slot| slot.starts(to)) => {
+                    self.spawn(now, at, to);
+                }
+                // Who knows whether the old one still works, where nobody serves.
+                Some(Reload::Rolling { .. }) if !self.slots.iter().any(Slot::serves) => {}
+                _ => self.spawn(now, at, self.generation),
             }
         }
     }
@@ -554,20 +599,18 @@ impl Machine {
                 && matches!(&slot.workers[..], [worker] if slot.serves() && wanted(worker))
         });
         let Some(at) = found else { return };
-        let worker = &self.slots[at].workers[0];
+        let number = self.slots[at].number;
+        let worker = &mut self.slots[at].workers[0];
         if rolling_to.is_none_or(|to| worker.generation == to)
             && let Some(why) = worker.spent.clone()
+            && !std::mem::replace(&mut worker.spent_noted, true)
         {
-            self.notify(Notice::Spent { slot: at as u32, why });
+            self.notify(Notice::Spent { slot: number, why });
         }
-        self.spawn(now, at);
+        self.spawn(now, at, rolling_to.unwrap_or(self.generation));
     }
 
-    fn spawn(&mut self, now: Instant, at: usize) {
-        let generation = match self.reload {
-            Some(Reload::Rolling { to, .. }) => to,
-            _ => self.generation,
-        };
+    fn spawn(&mut self, now: Instant, at: usize, generation: u32) {
         let policy = &self.policy;
         let max_requests = policy
             .max_requests
@@ -585,6 +628,8 @@ impl Machine {
             retire_at: policy.lifetime.map(|lifetime| now + lifetime + jitter),
             max_requests,
             spent: None,
+            spent_noted: false,
+            farewell: Farewell::None,
             stuck: false,
             terminated: false,
             killed: false,

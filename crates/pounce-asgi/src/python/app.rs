@@ -113,7 +113,7 @@ impl PythonApp {
     ) -> Result<Self, LoadError> {
         let py = attached();
         let kit = Rc::clone(&event_loop.kit);
-        let loaded = kit.glue.bind(py).call_method1("load", (target, app_dir, factory));
+        let loaded = kit.glue.bind(py).call_method1("load", (target, app_dir.as_os_str(), factory));
         // Whatever the import left ready or scheduled is the loop's business now.
         kit.turns.look();
         let app = loaded.map_err(|error| load_error(py, &kit, &error))?;

@@ -1,6 +1,7 @@
 //! Running asyncio and the server's own futures together, on one thread.
 
 use std::cell::{OnceCell, RefCell};
+use std::ffi::OsStr;
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -71,14 +72,14 @@ impl EventLoop {
     /// `sys.modules`: the next import is a fresh one.
     pub fn set_modules_aside(&self, folders: &[PathBuf]) -> SetAside {
         let py = attached();
-        let taken = self.kit.glue.bind(py).call_method1("set_modules_aside", (folders,));
+        let taken = self.kit.glue.bind(py).call_method1("set_modules_aside", (names(folders),));
         let taken = taken.and_then(|taken| Ok(taken.cast_into::<PyDict>()?));
         SetAside(taken.unwrap_or_else(|_| PyDict::new(py)).unbind())
     }
 
     /// Undoes that.
     pub fn put_modules_back(&self, modules: SetAside, folders: &[PathBuf]) {
-        let put = self.kit.glue.bind(attached()).call_method1("put_modules_back", (modules.0, folders));
+        let put = self.kit.glue.bind(attached()).call_method1("put_modules_back", (modules.0, names(folders)));
         if let Err(error) = put {
             tracing::error!(target: "pounce", "cannot put modules back: {error}");
         }
@@ -91,6 +92,11 @@ impl EventLoop {
             tracing::error!(target: "pounce", "cannot set the environment: {error}");
         }
     }
+}
+
+/// Paths as text: PyO3's own conversion to `pathlib.Path` keeps the type in a static.
+fn names(paths: &[PathBuf]) -> Vec<&OsStr> {
+    paths.iter().map(|path| path.as_os_str()).collect()
 }
 
 /// Modules that were taken out of `sys.modules`, to be imported afresh.

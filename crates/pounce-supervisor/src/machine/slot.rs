@@ -17,6 +17,14 @@ pub(super) enum Stage {
     Leaving,
 }
 
+/// What a worker says while it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Farewell {
+    None,
+    Idle,
+    Stopped,
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) id: WorkerId,
@@ -31,6 +39,10 @@ pub(super) struct Worker {
     pub(super) max_requests: Option<NonZeroU64>,
     /// Why it is to be replaced.
     pub(super) spent: Option<String>,
+    /// That has been said.
+    pub(super) spent_noted: bool,
+    /// How far it has come in leaving.
+    pub(super) farewell: Farewell,
     pub(super) stuck: bool,
     pub(super) terminated: bool,
     pub(super) killed: bool,
@@ -108,6 +120,11 @@ impl Slot {
         self.workers.iter().any(|worker| worker.stage == Stage::Starting)
     }
 
+    /// Whether a worker of that generation starts.
+    pub(super) fn starts(&self, generation: u32) -> bool {
+        self.workers.iter().any(|worker| worker.stage == Stage::Starting && worker.generation == generation)
+    }
+
     pub(super) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
         let at = self.workers.iter().position(|worker| worker.id == id)?;
         Some(self.workers.remove(at))
@@ -126,6 +143,7 @@ impl Slot {
     /// All workers leave. Returns who has to be told: those that leave already too, for a stop is more than
     /// a drain.
     pub(super) fn leave(&mut self, now: Instant, drain_timeout: Duration) -> Vec<WorkerId> {
+        self.wait_until = None;
         for worker in &mut self.workers {
             match worker.stage {
                 // It has accepted nothing yet.

@@ -184,6 +184,19 @@ fn a_worker_that_shows_it_is_idle_once_it_was_asked_by_force_wins_no_time() {
 }
 
 #[test]
+fn a_worker_that_says_again_and_again_that_it_is_idle_is_ended_all_the_same() {
+    let mut scene = Scene::running(workers(1));
+    let worker = scene.at(0);
+    scene.tell(Event::Shutdown);
+    let mut done = Done::default();
+    for _ in 0..60 {
+        done.0.extend(scene.says(worker, Status::Idle).0);
+        done.0.extend(scene.pass(seconds(10)).0);
+    }
+    assert!(done.has(&Action::Terminate(worker)), "it never ends: {done:?}");
+}
+
+#[test]
 fn workers_that_are_still_starting_are_stopped_too() {
     let mut scene = Scene::starting(workers(2));
     let [first, second] = [0, 1].map(|slot| scene.at(slot));

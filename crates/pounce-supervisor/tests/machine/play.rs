@@ -1,31 +1,16 @@
 //! A supervisor's life with workers that do as they please, and a note of every rule it breaks.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pounce_supervisor::{Action, Event, Machine, Notice, Policy, Status, WorkerId};
+use pounce_supervisor::{Action, Event, Machine, Policy, Status, WorkerId};
 use proptest::sample::Index;
 
 use crate::harness::idle;
-
-/// What must not happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    /// More workers than twice those asked for, or than two in a slot.
-    Crowd,
-    /// A restart that the budget does not have.
-    Budget,
-    SpawnAfterStop,
-    /// No exit, though all the time it can take has passed.
-    Endless,
-    /// A stop at once that is none.
-    NotAtOnce,
-    /// A deadline that is past once it was seen to.
-    StaysDue,
-    AfterExit,
-    /// A generation given back early, twice, never, or without having been prepared.
-    Release,
-}
+use rules::Budget;
+pub(crate) use rules::Rule;
 
 /// What happens.
 #[derive(Debug, Clone)]
@@ -65,16 +50,6 @@ struct Worker {
     abandoned: bool,
 }
 
-/// What is known of a slot's restarts.
-#[derive(Debug, Default)]
-struct Budget {
-    /// When a loss was, that a restart followed.
-    restarts: Vec<Instant>,
-    /// A loss that none has followed yet.
-    lost: Option<Instant>,
-    given_up: bool,
-}
-
 pub(crate) struct Play {
     machine: Machine,
     policy: Policy,
@@ -85,6 +60,7 @@ pub(crate) struct Play {
     releasing: Vec<u32>,
     /// Every generation that was prepared, and how often it was given back.
     prepared: BTreeMap<u32, u32>,
+    ready: bool,
     stopped: bool,
     at_once: bool,
     exited: bool,
@@ -105,6 +81,7 @@ impl Play {
             preparing: vec![0],
             releasing: Vec::new(),
             prepared: BTreeMap::new(),
+            ready: false,
             stopped: false,
             at_once: false,
             exited: false,
@@ -150,8 +127,6 @@ impl Play {
             Step::Released => self.release(),
             Step::Reload => drop(self.tell(Event::Reload)),
             Step::ScaleUp => {
-                let slot = self.machine.worker_count() as u32;
-                self.budgets.remove(&slot);
                 self.tell(Event::ScaleUp);
             }
             Step::ScaleDown => self.scale_down(),
@@ -171,6 +146,41 @@ impl Play {
         let spared = spared.iter().any(|worker| !actions.contains(&Action::Kill(*worker)));
         if !exited && (!exits || self.policy.killable && spared) {
             self.breaks(Rule::NotAtOnce, format!("{actions:?}"));
+        }
+    }
+
+    /// From now on all do as they are told, for as long as it takes. Then all slots are served alike.
+    pub(crate) fn settle(&mut self) {
+        let end = self.now + Duration::from_secs(600);
+        loop {
+            self.prepare(true);
+            self.release();
+            self.step(&Step::AllServe);
+            self.step(&Step::AllEndAsTold);
+            for worker in self.all(|worker| worker.lives && worker.serves && !worker.leaves) {
+                self.tell(Event::Status(worker, Status::Heartbeat(idle())));
+            }
+            if !self.preparing.is_empty() || !self.releasing.is_empty() {
+                continue;
+            }
+            match self.machine.deadline() {
+                Some(at) if at <= end => self.tick_at(at),
+                _ => break,
+            }
+        }
+        if self.exited {
+            return;
+        }
+        let serving: Vec<_> = self.workers.values().filter(|w| w.lives && w.serves && !w.leaves).collect();
+        let given_up = self.budgets.values().filter(|budget| budget.given_up).count();
+        let mut slots: Vec<u32> = serving.iter().map(|worker| worker.slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let once = slots.len() == serving.len() && serving.len() + given_up == self.machine.worker_count();
+        let alike = serving.windows(2).all(|two| two[0].generation == two[1].generation);
+        if !once || !alike || !self.ready {
+            let how = format!("ready: {}, serving: {serving:?}", self.ready);
+            self.breaks(Rule::Unsettled, how);
         }
     }
 
@@ -205,10 +215,6 @@ impl Play {
                 self.breaks(Rule::Release, how);
             }
         }
-    }
-
-    fn breaks(&mut self, rule: Rule, how: String) {
-        self.broken.push((rule, how));
     }
 
     fn all(&self, wanted: impl Fn(&Worker) -> bool) -> Vec<WorkerId> {
@@ -270,10 +276,6 @@ impl Play {
         self.tell(Event::Ended(id, "exit code 9".into()));
     }
 
-    fn loses(&mut self, slot: u32) {
-        self.budgets.entry(slot).or_default().lost = Some(self.now);
-    }
-
     fn prepare(&mut self, ready: bool) {
         let Some(generation) = self.preparing.pop() else { return };
         if self.exited {
@@ -296,9 +298,12 @@ impl Play {
 
     fn scale_down(&mut self) {
         let before = self.machine.worker_count();
-        let slot = before as u32 - 1;
         let actions = self.machine.handle(self.now, Event::ScaleDown);
-        if self.machine.worker_count() < before {
+        let closed = actions.iter().find_map(|action| match action {
+            Action::CloseSlot(slot) => Some(*slot),
+            _ => None,
+        });
+        if let Some(slot) = closed.filter(|_| self.machine.worker_count() < before) {
             for worker in self.workers.values_mut().filter(|worker| worker.slot == slot) {
                 worker.apart = true;
             }
@@ -311,114 +316,5 @@ impl Play {
         let actions = self.machine.handle(self.now, event);
         self.observe(&actions);
         actions
-    }
-
-    fn observe(&mut self, actions: &[Action]) {
-        for action in actions {
-            if self.exited {
-                self.breaks(Rule::AfterExit, format!("{action:?} after the exit"));
-            }
-            self.note(action);
-        }
-        let counted: Vec<_> =
-            self.workers.values().filter(|w| w.lives && !w.apart && !w.abandoned).map(|w| w.slot).collect();
-        let crowded = counted.iter().any(|slot| counted.iter().filter(|other| *other == slot).count() > 2);
-        if crowded || counted.len() > 2 * self.machine.worker_count() {
-            let count = self.machine.worker_count();
-            self.breaks(Rule::Crowd, format!("{count} asked for, in these slots: {counted:?}"));
-        }
-        if !self.workers.values().any(|w| w.apart && w.lives)
-            && self.machine.deadline().is_some_and(|at| at <= self.now || self.exited)
-        {
-            self.breaks(Rule::StaysDue, format!("still due after {actions:?}"));
-        }
-    }
-
-    fn note(&mut self, action: &Action) {
-        match action {
-            Action::Prepare(generation) => self.preparing.push(*generation),
-            Action::Release(generation) => self.note_release(*generation),
-            Action::Spawn { worker, slot, generation, .. } => self.note_spawn(*worker, *slot, *generation),
-            Action::Send(worker, _) => self.note_told(*worker),
-            Action::Terminate(worker) | Action::Kill(worker) => {
-                if let Some(was) = self.workers.get(worker).filter(|worker| !worker.leaves) {
-                    self.loses(was.slot);
-                }
-                self.note_told(*worker);
-            }
-            Action::Notify(Notice::GivenUp { slot, .. }) => {
-                self.budgets.entry(*slot).or_default().given_up = true;
-            }
-            Action::Notify(Notice::ReloadFailed(_)) => self.note_reload_failed(),
-            Action::Notify(Notice::Unstoppable { slot }) => self.note_abandoned(*slot),
-            Action::CloseSlot(_) | Action::Notify(_) => {}
-            Action::Exit(_) => self.exited = true,
-        }
-    }
-
-    fn note_told(&mut self, worker: WorkerId) {
-        if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.leaves = true;
-        }
-    }
-
-    /// That costs a slot nothing whose old worker serves.
-    fn note_reload_failed(&mut self) {
-        for (slot, budget) in &mut self.budgets {
-            let serves = |w: &Worker| w.slot == *slot && w.lives && w.serves && !w.leaves;
-            budget.lost.take_if(|at| *at == self.now && self.workers.values().any(serves));
-        }
-    }
-
-    fn note_release(&mut self, generation: u32) {
-        let lives = |w: &Worker| w.generation == generation && w.lives && !w.abandoned;
-        if !self.all(lives).is_empty() {
-            self.breaks(Rule::Release, format!("{generation} has workers"));
-        }
-        match self.prepared.get_mut(&generation) {
-            Some(times) => *times += 1,
-            None => self.breaks(Rule::Release, format!("{generation} was not prepared")),
-        }
-        self.releasing.push(generation);
-    }
-
-    fn note_spawn(&mut self, id: WorkerId, slot: u32, generation: u32) {
-        if self.stopped {
-            self.breaks(Rule::SpawnAfterStop, format!("slot {slot}"));
-        }
-        let (limit, window) = (self.policy.respawn_limit, self.policy.respawn_window);
-        let budget = self.budgets.entry(slot).or_default();
-        // Once the whole window has passed, it is a first attempt again.
-        if let Some(lost) = budget.lost.take().filter(|lost| self.now - *lost < window) {
-            budget.restarts.retain(|at| lost - *at < window);
-            budget.restarts.push(lost);
-        }
-        if budget.given_up || budget.restarts.len() > limit {
-            let how = format!("slot {slot}: {budget:?} of {limit}");
-            self.breaks(Rule::Budget, how);
-        }
-        let worker = Worker {
-            slot,
-            generation,
-            spawned: self.now,
-            lives: true,
-            serves: false,
-            leaves: false,
-            apart: false,
-            abandoned: false,
-        };
-        self.workers.insert(id, worker);
-    }
-
-    /// The notice does not say which worker of the slot: all count as left alone that it can mean.
-    fn note_abandoned(&mut self, slot: u32) {
-        for worker in self.workers.values_mut().filter(|w| w.slot == slot && w.lives) {
-            let overdue = !worker.serves && self.now - worker.spawned >= self.policy.startup_timeout;
-            if overdue && !worker.leaves {
-                self.budgets.entry(slot).or_default().lost = Some(self.now);
-            }
-            worker.abandoned |= worker.leaves || overdue;
-            worker.leaves |= overdue;
-        }
     }
 }

@@ -98,15 +98,22 @@ fn lives() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn endings() -> impl Strategy<Value = Ending> {
-    (prop::bool::weighted(0.0), any::<bool>(), any::<bool>())
+    (prop::bool::weighted(0.3), any::<bool>(), any::<bool>())
         .prop_map(|(twice, workers_end, prepares)| Ending { twice, workers_end, prepares })
 }
 
 /// Plays `steps`, stops, plays `more`, and waits for the end. Says which times a rule was broken.
-fn broken(rule: Rule, policy: Policy, steps: &[Step], more: &[Step], ending: Ending) -> Vec<String> {
+fn broken(rule: Rule, mut policy: Policy, steps: &[Step], more: &[Step], ending: Ending) -> Vec<String> {
+    if rule == Rule::Unsettled {
+        // Or it would never come to rest.
+        policy.lifetime = None;
+    }
     let mut play = Play::new(policy);
     for step in steps {
         play.step(step);
+    }
+    if rule == Rule::Unsettled {
+        play.settle();
     }
     play.shutdown();
     for step in more {
@@ -126,7 +133,7 @@ macro_rules! always {
     ($($name:ident: $rule:ident,)*) => {
         proptest! {
             #![proptest_config(ProptestConfig {
-                cases: 8000,
+                cases: 1000,
                 failure_persistence: None,
                 ..ProptestConfig::default()
             })]
@@ -154,5 +161,6 @@ always! {
     a_stop_at_once_ends_at_once: NotAtOnce,
     what_is_due_is_done_when_it_is_due: StaysDue,
     nothing_happens_after_the_exit: AfterExit,
+    once_all_behave_every_slot_is_served_by_one_generation: Unsettled,
     a_generation_is_given_back_once_and_only_without_workers: Release,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pounce_supervisor::{Action, Event, Notice, Outcome, Policy, Status};
+use pounce_supervisor::{Action, Event, Notice, Outcome, Policy, Status, WorkerId};
 
 use crate::harness::{Done, Scene, busy, idle, seconds, threads, workers};
 
@@ -181,8 +181,7 @@ fn a_worker_that_drains_unasked_and_never_ends_is_ended() {
 fn a_worker_that_dies_while_its_replacement_starts_is_reported_as_lost() {
     let mut scene = Scene::running(Policy { lifetime: Some(seconds(100)), ..workers(2) });
     let (_, replacement) = scene.until_spawned();
-    let worker = if scene.slot(replacement) == 0 { 0 } else { 1 };
-    let done = scene.ends(worker);
+    let done = scene.ends(WorkerId::from(scene.slot(replacement)));
     assert!(matches!(done.notices()[..], [Notice::Lost { .. }]), "{done:?}");
 }
 

@@ -43,11 +43,10 @@ fn the_last_one_that_serves_stays_when_the_other_slot_was_given_up() {
     let mut scene = Scene::running(Policy { respawn_limit: 0, ..workers(2) });
     let [lost, serving] = [0, 1].map(|slot| scene.at(slot));
     scene.ends(lost);
-    let mut done = scene.tell(Event::ScaleDown);
-    done.0.extend(scene.drains(serving).0);
-    done.0.extend(scene.tell(Event::Released(0)).0);
-    let told = done.sent().contains(&(serving, Command::Drain));
-    assert!(!told && done.exit().is_none(), "nobody serves any more: {done:?}");
+    let done = scene.tell(Event::ScaleDown);
+    assert!(done.has(&Action::CloseSlot(0)), "{done:?}");
+    assert!(!done.sent().contains(&(serving, Command::Drain)), "nobody serves any more: {done:?}");
+    assert_eq!(scene.machine.worker_count(), 1);
 }
 
 #[test]
