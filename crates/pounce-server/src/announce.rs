@@ -69,6 +69,9 @@ impl Announcer {
             Notice::ReloadFailed(why) => {
                 tracing::error!(target: "pounce", "the reload failed, and the workers stay as they are: {why}");
             }
+            Notice::Lost { slot, how, wait } if wait.is_zero() => {
+                tracing::error!(target: "pounce", "worker {slot} is lost: {how}; the next starts already");
+            }
             Notice::Lost { slot, how, wait } => {
                 tracing::error!(target: "pounce", "worker {slot} is lost: {how}; the next starts in {wait:?}");
             }
@@ -85,7 +88,8 @@ impl Announcer {
             Notice::Stuck { slot } => {
                 tracing::error!(target: "pounce", "worker {slot} gives no sign of life")
             }
-            Notice::Recovered { slot } => tracing::info!(target: "pounce", "worker {slot} lives again"),
+            // Its own watchdog has said so.
+            Notice::Recovered { slot } => tracing::debug!(target: "pounce", "worker {slot} lives again"),
             Notice::Unstoppable { slot } => {
                 tracing::error!(target: "pounce", "worker {slot} does not end, and cannot be made to");
             }

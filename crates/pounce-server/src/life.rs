@@ -53,6 +53,11 @@ impl StopLimit {
 }
 
 impl Life {
+    /// Folders whose modules are the application's own: a restart imports them afresh.
+    pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
+        self.reload_dirs.iter().cloned().chain([settings::app_dir(&self.worker)]).collect()
+    }
+
     /// What shows the stacks of stuck threads. Once per process.
     pub(crate) fn stacks(&self, event_loop: &EventLoop) -> Option<Arc<Stacks>> {
         match event_loop.stacks() {
@@ -157,7 +162,7 @@ fn run_bound(
     let (served, interpreter, left) = match shape {
         Shape::Single => {
             let interpreter = Arc::new(Interpreter::start(&options)?);
-            (single::run(&life, &interpreter), Some(interpreter), 0)
+            (single::run(&life, &interpreter, orders), Some(interpreter), 0)
         }
         Shape::Many { count, mode } => {
             let interpreter = if many::needs_python(&life, mode) {

@@ -5,7 +5,7 @@
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pounce_asgi::python::{AppOptions, EventLoop, PythonApp, Stacks};
@@ -37,13 +37,13 @@ pub(crate) struct Post {
     pub(crate) writer: Option<Writer>,
     pub(crate) stacks: Option<Arc<Stacks>>,
     /// Whether the process is this one worker, and ends with it.
-    pub(crate) alone: bool,
+    pub(crate) alone: Arc<AtomicBool>,
 }
 
 impl Post {
     /// Ends the process if the loop does not get to do so itself; not where others work in it.
     pub(crate) fn arm(&self, after: Duration, exit_code: u8, message: impl Into<String>) {
-        if self.alone {
+        if self.is_alone() {
             self.watchdog.arm(after, exit_code, message);
         }
     }
@@ -56,9 +56,13 @@ impl Post {
     }
 
     fn disarm(&self) {
-        if self.alone {
+        if self.is_alone() {
             self.watchdog.disarm();
         }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Acquire)
     }
 }
 
@@ -115,7 +119,7 @@ pub(crate) async fn serve(
     };
     let worker = Worker::new(settings::worker(config, job.max_requests), Rc::clone(&app), access);
     let requests = worker.requests();
-    if post.alone {
+    if post.is_alone() {
         event_loop.settle();
     }
     post.disarm();

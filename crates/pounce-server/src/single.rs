@@ -1,15 +1,21 @@
 //! One worker, on the main thread, with no supervisor.
+//!
+//! A restart (SIGHUP) loads the application afresh beside the one that serves, on the same loop; when the new one
+//! serves the old one drains. If it does not come to that, the old one stays.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use pounce_asgi::python::{self, EventLoop, Interpreter};
-use pounce_supervisor::{Command, Status, WorkerEnd};
+use pounce_asgi::python::{self, EventLoop, Interpreter, RunError, SetAside, Stacks};
+use pounce_supervisor::{Command, Notice, Status, WorkerEnd};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::error::ServerError;
 use crate::life::Life;
 use crate::serve::{Job, Post, load, serve};
-use crate::server::Request;
+use crate::server::{Order, Request};
 use crate::settings;
 use crate::watchdog::GRACE;
 
@@ -17,47 +23,150 @@ use crate::watchdog::GRACE;
 ///
 /// # Errors
 /// Why it did not serve.
-pub(crate) fn run(life: &Rc<Life>, interpreter: &Interpreter) -> Result<(), ServerError> {
+pub(crate) fn run(
+    life: &Rc<Life>,
+    interpreter: &Interpreter,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<(), ServerError> {
     let life = Rc::clone(life);
-    python::run(interpreter, async move |event_loop| work(&life, &event_loop).await)?
+    python::run(interpreter, async move |event_loop| {
+        let stacks = life.stacks(&event_loop);
+        let alone = Arc::new(AtomicBool::new(true));
+        Single { life, event_loop, stacks, alone }.work(orders).await
+    })?
 }
 
-async fn work(life: &Rc<Life>, event_loop: &EventLoop) -> Result<(), ServerError> {
-    let (announcer, handle, limit) = (life.announcer, life.handle.clone(), Arc::clone(&life.limit));
-    let drain = life.worker.lifecycle.timeout_graceful_shutdown;
-    let end = WorkerEnd::new(move |status| {
-        if status == Status::Serving {
+struct Single {
+    life: Rc<Life>,
+    event_loop: EventLoop,
+    stacks: Option<Arc<Stacks>>,
+    /// Whether the process ends with a worker that does not: not while one replaces the other.
+    alone: Arc<AtomicBool>,
+}
+
+/// A worker of one generation.
+struct Running {
+    end: WorkerEnd,
+    task: JoinHandle<Result<(), ServerError>>,
+    serves: oneshot::Receiver<()>,
+    /// The modules of the generation before.
+    modules: Option<SetAside>,
+}
+
+impl Single {
+    async fn work(&self, mut orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
+        let life = &self.life;
+        let mut current = self.begin(0, None);
+        let mut next: Option<Running> = None;
+        let mut generation = 0;
+        let mut draining = Vec::new();
+        let mut stopping = false;
+        let served = loop {
+            tokio::select! {
+                biased;
+                served = &mut current.task => break flatten(served),
+                () = life.handle.stopped(), if !stopping => {
+                    stopping = true;
+                    if life.handle.asked() == Request::Stop {
+                        // A reload keeps them open; a stop refuses whoever comes now.
+                        life.listeners.close();
+                    }
+                    self.alone.store(true, Ordering::Release);
+                    for running in [Some(&current), next.as_ref()].into_iter().flatten() {
+                        running.end.tell(Command::Shutdown);
+                    }
+                }
+                served = first(&mut next) => match (next.take(), served) {
+                    (Some(serving), None) => {
+                        let old = std::mem::replace(&mut current, serving);
+                        old.end.tell(Command::ReloadDrain);
+                        draining.push(old.task);
+                        life.announcer.notice(Notice::Reloaded);
+                    }
+                    (failed, Some(served)) => {
+                        if let Some(modules) = failed.and_then(|failed| failed.modules) {
+                            self.event_loop.put_modules_back(modules, &life.code_folders());
+                        }
+                        if let (false, Err(error)) = (stopping, flatten(served)) {
+                            life.announcer.notice(Notice::ReloadFailed(error.with_hint()));
+                        }
+                    }
+                    (None, None) => {}
+                },
+                Some(order) = orders.recv() => match order {
+                    Order::Restart if next.is_none() && !stopping => {
+                        self.alone.store(false, Ordering::Release);
+                        generation += 1;
+                        let modules = self.event_loop.set_modules_aside(&life.code_folders());
+                        next = Some(self.begin(generation, Some(modules)));
+                    }
+                    Order::Restart => tracing::info!(target: "pounce", "a reload is under way already"),
+                    Order::ScaleUp | Order::ScaleDown => tracing::warn!(
+                        target: "pounce",
+                        "a server of one worker has no supervisor to add others; start it with --workers"
+                    ),
+                },
+            }
+        };
+        for old in next.map(|next| next.task).into_iter().chain(draining) {
+            let _ = old.await;
+        }
+        served
+    }
+
+    /// Starts a worker beside whatever runs.
+    fn begin(&self, generation: u32, modules: Option<SetAside>) -> Running {
+        let life = Rc::clone(&self.life);
+        let (serving, serves) = oneshot::channel();
+        let serving = std::sync::Mutex::new(Some(serving));
+        let (announcer, handle, limit) = (life.announcer, life.handle.clone(), Arc::clone(&life.limit));
+        let drain = life.worker.lifecycle.timeout_graceful_shutdown;
+        let end = WorkerEnd::new(move |status| {
+            if status != Status::Serving {
+                return;
+            }
             limit.set(drain + GRACE);
-            if handle.asked() == Request::Run {
+            if generation == 0 && handle.asked() == Request::Run {
                 announcer.ready(&Interpreter::describe());
             }
-        }
-    });
-    let post = Post {
-        end: end.clone(),
-        watchdog: life.watchdog.clone(),
-        writer: life.writer.clone(),
-        stacks: life.stacks(event_loop),
-        alone: true,
-    };
-    post.arm_startup(&life.worker);
-    let stop = {
-        let life = Rc::clone(life);
-        tokio::task::spawn_local(async move {
-            life.handle.stopped().await;
-            if life.handle.asked() == Request::Stop {
-                // A reload keeps them open; a stop refuses whoever comes now.
-                life.listeners.close();
-            }
-            end.tell(Command::Shutdown);
-        })
-    };
-    let app = Rc::new(load(event_loop, &life.worker, &settings::application(&life.worker))?);
-    let duplicates = life.listeners.duplicate();
-    let listeners = duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
-    let config = Arc::clone(&life.worker);
-    let job = Job { config, worker_id: 0, generation: 0, listeners, max_requests: None };
-    let served = serve(event_loop, app, job, &post).await;
-    stop.abort();
-    served
+            let serving = serving.lock().ok().and_then(|mut serving| serving.take());
+            // Nobody waits for it any more once the server stops.
+            let _ = serving.map(|serving| serving.send(()));
+        });
+        let post = Post {
+            end: end.clone(),
+            watchdog: life.watchdog.clone(),
+            writer: life.writer.clone(),
+            stacks: self.stacks.clone(),
+            alone: Arc::clone(&self.alone),
+        };
+        let event_loop = self.event_loop.clone();
+        let task = tokio::task::spawn_local(async move {
+            post.arm_startup(&life.worker);
+            let app = Rc::new(load(&event_loop, &life.worker, &settings::application(&life.worker))?);
+            let duplicates = life.listeners.duplicate();
+            let listeners =
+                duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
+            let config = Arc::clone(&life.worker);
+            let job = Job { config, worker_id: 0, generation, listeners, max_requests: None };
+            serve(&event_loop, app, job, &post).await
+        });
+        Running { end, task, serves, modules }
+    }
+}
+
+type Ended = Result<Result<(), ServerError>, tokio::task::JoinError>;
+
+/// Waits until the worker serves, which is `None`, or has ended. For ever where there is none.
+async fn first(next: &mut Option<Running>) -> Option<Ended> {
+    let Some(next) = next else { return std::future::pending().await };
+    tokio::select! {
+        biased;
+        Ok(()) = &mut next.serves => None,
+        ended = &mut next.task => Some(ended),
+    }
+}
+
+fn flatten(ended: Ended) -> Result<(), ServerError> {
+    ended.unwrap_or(Err(ServerError::Run(RunError::Panicked)))
 }

@@ -88,7 +88,7 @@ fn work(
         watchdog: watchdog.clone(),
         writer: Some(writer),
         stacks: None,
-        alone: true,
+        alone: Arc::new(true.into()),
     };
     let served = python::run(&interpreter, async move |event_loop| {
         let stacks = event_loop.stacks().map_err(|error| {

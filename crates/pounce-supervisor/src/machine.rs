@@ -5,152 +5,23 @@
 //! one at a time: the next begins when the one before serves.
 
 mod budget;
+mod events;
+mod force;
 mod slot;
+mod spawn;
 
-use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use crate::control::{Command, Status};
 use crate::policy::Policy;
-use slot::{Farewell, Slot, Stage, Worker};
+pub use events::{Action, Event, Notice, Outcome, WorkerId};
+use slot::{Farewell, Slot, Stage};
 
 /// How much later than the worker's own deadlines the supervisor's are.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a worker has after SIGTERM, and after SIGKILL.
 const FORCE_AFTER: Duration = Duration::from_secs(2);
-
-/// Names one worker, from its spawn to its end. Never used again.
-pub type WorkerId = u64;
-
-/// What has happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A generation is ready to be spawned from.
-    Prepared(u32),
-    /// It cannot be had, and why.
-    NotPrepared(u32, String),
-    /// What a generation had is given back.
-    Released(u32),
-    /// A worker says something.
-    Status(WorkerId, Status),
-    /// A worker has ended, or could not be started, and how that went.
-    Ended(WorkerId, String),
-    /// Replace all workers by ones of a new generation.
-    Reload,
-    /// One worker more.
-    ScaleUp,
-    /// One worker less.
-    ScaleDown,
-    /// Drain and stop.
-    Shutdown,
-    /// Stop at once.
-    ShutdownNow,
-    /// Time has passed: [`Machine::deadline`] is due.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Make ready what all workers of a generation share; answered by [`Event::Prepared`] or
-    /// [`Event::NotPrepared`].
-    Prepare(u32),
-    /// Give that back: no worker of the generation is left. Answered by [`Event::Released`].
-    Release(u32),
-    /// Start a worker.
-    Spawn {
-        /// What it is to be known by.
-        worker: WorkerId,
-        /// The slot it works in, from 0.
-        slot: u32,
-        /// Its generation.
-        generation: u32,
-        /// Requests after which it is to give a heartbeat, to be replaced.
-        max_requests: Option<NonZeroU64>,
-    },
-    /// Tell a worker something.
-    Send(WorkerId, Command),
-    /// Ask a process to end (SIGTERM).
-    Terminate(WorkerId),
-    /// End a process (SIGKILL).
-    Kill(WorkerId),
-    /// Close what a slot listens on alone: nobody accepts there any more.
-    CloseSlot(u32),
-    /// Tell the operator.
-    Notify(Notice),
-    /// The supervisor is done.
-    Exit(Outcome),
-}
-
-/// What an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
-    /// Every worker serves.
-    Ready,
-    /// Every worker is of the new generation.
-    Reloaded,
-    /// The new generation did not start; the old one stays.
-    ReloadFailed(String),
-    /// A worker has ended unasked.
-    Lost {
-        /// Its slot.
-        slot: u32,
-        /// How it ended.
-        how: String,
-        /// When the next one starts.
-        wait: Duration,
-    },
-    /// A worker has ended too often and is not restarted any more.
-    GivenUp {
-        /// Its slot.
-        slot: u32,
-        /// How it ended the last time.
-        how: String,
-    },
-    /// A worker is replaced because it has served its time.
-    Spent {
-        /// Its slot.
-        slot: u32,
-        /// What it has used up.
-        why: String,
-    },
-    /// A replacement did not start; the worker stays.
-    NotReplaced {
-        /// Its slot.
-        slot: u32,
-        /// What went wrong.
-        how: String,
-    },
-    /// A busy worker has been silent for too long.
-    Stuck {
-        /// Its slot.
-        slot: u32,
-    },
-    /// It gives signs of life again.
-    Recovered {
-        /// Its slot.
-        slot: u32,
-    },
-    /// A worker does not end, and cannot be made to.
-    Unstoppable {
-        /// Its slot.
-        slot: u32,
-    },
-    /// The number of workers has changed.
-    Scaled(usize),
-}
-
-/// How a supervisor's life ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// As asked.
-    Stopped,
-    /// A worker could not be started at the beginning, and why.
-    StartupFailed(String),
-    /// Every slot was given up.
-    GivenUp,
-}
 
 /// Where the supervisor is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -453,79 +324,6 @@ impl Machine {
         self.actions.push(Action::Exit(outcome));
     }
 
-    /// What is due has happened.
-    fn expire(&mut self, now: Instant) {
-        let due: Vec<WorkerId> = self
-            .slots
-            .iter()
-            .chain(&self.leaving)
-            .flat_map(|slot| &slot.workers)
-            .filter(|worker| worker.is_due(now))
-            .map(|worker| worker.id)
-            .collect();
-        for id in due {
-            self.expire_worker(now, id);
-        }
-        for slot in &mut self.slots {
-            slot.wait_until = slot.wait_until.filter(|at| *at > now);
-        }
-    }
-
-    fn expire_worker(&mut self, now: Instant, id: WorkerId) {
-        let (killable, drain_timeout) = (self.policy.killable, self.policy.drain_timeout);
-        let Some(slot) = self.slot_of(id) else { return };
-        let number = slot.number;
-        let Some(worker) = slot.worker(id) else { return };
-        let (was, generation) = (worker.stage, worker.generation);
-        if worker.retire_at.take_if(|at| *at <= now).is_some() {
-            worker.spent.get_or_insert_with(|| "it has reached its age".to_owned());
-        }
-        if worker.health.take_if(|at| *at <= now).is_some() {
-            worker.stuck = true;
-            if killable {
-                worker.leave(now);
-            }
-            self.notify(Notice::Stuck { slot: number });
-            if killable {
-                self.force(now, id);
-                self.lost(now, number, "it was stuck");
-            }
-        } else if worker.deadline.is_some_and(|at| at <= now) {
-            worker.stage = Stage::Leaving;
-            if was == Stage::Starting && !killable {
-                // All that can be done is to tell it.
-                worker.leave(now + drain_timeout + GRACE);
-                self.actions.push(Action::Send(id, Command::Drain));
-            } else {
-                self.force(now, id);
-            }
-            if was == Stage::Starting {
-                let how = format!("it did not serve after {:?}", self.policy.startup_timeout);
-                self.failed(now, number, generation, was, &how);
-            }
-        }
-    }
-
-    /// The next step of force against a worker that does not end.
-    fn force(&mut self, now: Instant, id: WorkerId) {
-        let killable = self.policy.killable;
-        let Some(slot) = self.slot_of(id) else { return };
-        let number = slot.number;
-        let Some(worker) = slot.worker(id) else { return };
-        worker.deadline = Some(now + FORCE_AFTER);
-        if killable && !worker.terminated {
-            worker.terminated = true;
-            self.actions.push(Action::Terminate(id));
-        } else if killable && !worker.killed {
-            worker.killed = true;
-            self.actions.push(Action::Kill(id));
-        } else {
-            // Nothing more can be done: it is not counted any more.
-            slot.remove(id);
-            self.notify(Notice::Unstoppable { slot: number });
-        }
-    }
-
     /// What the state asks for by now.
     fn step(&mut self, now: Instant) {
         self.leaving.retain(|slot| !slot.workers.is_empty());
@@ -551,99 +349,6 @@ impl Machine {
         {
             let outcome = outcome.clone();
             self.exit(outcome);
-        }
-    }
-
-    fn begin_reload(&mut self) {
-        if self.phase == Phase::Running && self.reload.is_none() && std::mem::take(&mut self.reload_again) {
-            let to = self.next_generation;
-            self.next_generation += 1;
-            self.reload = Some(Reload::Preparing { to });
-            self.actions.push(Action::Prepare(to));
-        }
-    }
-
-    /// Spawns what is missing.
-    fn fill(&mut self, now: Instant) {
-        for at in 0..self.slots.len() {
-            let slot = &self.slots[at];
-            if slot.given_up || slot.wait_until.is_some() || slot.has_live() || slot.workers.len() > 1 {
-                continue;
-            }
-            match self.reload {
-                Some(Reload::Rolling { to, proven: true }) => self.spawn(now, at, to),
-                // The new generation proves itself with one worker: here, where none serves.
-                Some(Reload::Rolling { to, .. }) if !self.slots.iter().any(|slot| slot.starts(to)) => {
-                    self.spawn(now, at, to);
-                }
-                // Who knows whether the old one still works, where nobody serves.
-                Some(Reload::Rolling { .. }) if !self.slots.iter().any(Slot::serves) => {}
-                _ => self.spawn(now, at, self.generation),
-            }
-        }
-    }
-
-    /// Spawns one replacement, if one is wanted and none is on its way.
-    fn replace(&mut self, now: Instant) {
-        if self.phase != Phase::Running || self.slots.iter().any(Slot::is_starting) {
-            return;
-        }
-        let rolling_to = match self.reload {
-            Some(Reload::Rolling { to, .. }) => Some(to),
-            _ => None,
-        };
-        let wanted =
-            |worker: &Worker| rolling_to.is_some_and(|to| worker.generation != to) || worker.spent.is_some();
-        let found = self.slots.iter().position(|slot| {
-            slot.wait_until.is_none()
-                && matches!(&slot.workers[..], [worker] if slot.serves() && wanted(worker))
-        });
-        let Some(at) = found else { return };
-        let number = self.slots[at].number;
-        let worker = &mut self.slots[at].workers[0];
-        if rolling_to.is_none_or(|to| worker.generation == to)
-            && let Some(why) = worker.spent.clone()
-            && !std::mem::replace(&mut worker.spent_noted, true)
-        {
-            self.notify(Notice::Spent { slot: number, why });
-        }
-        self.spawn(now, at, rolling_to.unwrap_or(self.generation));
-    }
-
-    fn spawn(&mut self, now: Instant, at: usize, generation: u32) {
-        let policy = &self.policy;
-        let max_requests = policy
-            .max_requests
-            .map(|limit| limit.saturating_add(self.random.u64(0..=policy.max_requests_jitter)));
-        let jitter = policy.lifetime_jitter.mul_f64(self.random.f64());
-        let id = self.next_worker;
-        self.next_worker += 1;
-        let slot = &mut self.slots[at];
-        slot.workers.push(Worker {
-            id,
-            generation,
-            stage: Stage::Starting,
-            deadline: Some(now + policy.startup_timeout + 2 * GRACE),
-            health: None,
-            retire_at: policy.lifetime.map(|lifetime| now + lifetime + jitter),
-            max_requests,
-            spent: None,
-            spent_noted: false,
-            farewell: Farewell::None,
-            stuck: false,
-            terminated: false,
-            killed: false,
-        });
-        self.actions.push(Action::Spawn { worker: id, slot: slot.number, generation, max_requests });
-    }
-
-    fn end_reload(&mut self) {
-        let Some(Reload::Rolling { to, proven: true }) = self.reload else { return };
-        let is_old = |worker: &Worker| worker.stage != Stage::Leaving && worker.generation != to;
-        if !self.slots.iter().flat_map(|slot| &slot.workers).any(is_old) {
-            self.reload = None;
-            self.notify(Notice::Reloaded);
-            self.begin_reload();
         }
     }
 

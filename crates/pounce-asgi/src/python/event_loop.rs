@@ -79,7 +79,8 @@ impl EventLoop {
 
     /// Undoes that.
     pub fn put_modules_back(&self, modules: SetAside, folders: &[PathBuf]) {
-        let put = self.kit.glue.bind(attached()).call_method1("put_modules_back", (modules.0, names(folders)));
+        let put =
+            self.kit.glue.bind(attached()).call_method1("put_modules_back", (modules.0, names(folders)));
         if let Err(error) = put {
             tracing::error!(target: "pounce", "cannot put modules back: {error}");
         }

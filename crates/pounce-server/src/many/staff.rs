@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,16 +83,10 @@ impl Staff {
         self.life.worker.lifecycle.lifespan_scope
     }
 
-    /// Folders whose modules are the application's own.
-    fn folders(&self) -> Vec<PathBuf> {
-        let reloaded = self.life.reload_dirs.iter().cloned();
-        reloaded.chain([settings::app_dir(&self.life.worker)]).collect()
-    }
-
     /// Imports and starts the application that all threads of a generation share.
     async fn prepare_threads(&self, python: &OwnPython, generation: u32) -> Result<(), ServerError> {
         let config = &self.life.worker;
-        let folders = self.folders();
+        let folders = self.life.code_folders();
         let modules = (generation > 0).then(|| python.event_loop.set_modules_aside(&folders));
         let prepared = async {
             if self.scope() == LifespanScope::Worker {
@@ -160,7 +153,7 @@ impl Staff {
             watchdog: self.life.watchdog.clone(),
             writer: self.life.writer.clone(),
             stacks: python.stacks.clone(),
-            alone: false,
+            alone: Arc::default(),
         }
     }
 
@@ -264,7 +257,7 @@ impl Workforce for Staff {
         let Some(Generation { app, modules }) = released else { return };
         if let (Some(python), Some(modules), true) = (&self.python, modules, newest) {
             // It never came to serve: what it replaced is imported again.
-            python.event_loop.put_modules_back(modules, &self.folders());
+            python.event_loop.put_modules_back(modules, &self.life.code_folders());
         }
         if let Some(app) = app {
             lifespan::shut_down(&app, self.life.worker.lifecycle.timeout_startup).await;

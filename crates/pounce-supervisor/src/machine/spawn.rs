@@ -1,0 +1,101 @@
+//! Which workers are started: those that are missing, and those that replace others.
+
+use std::time::Instant;
+
+use super::slot::{Farewell, Slot, Stage, Worker};
+use super::{Action, GRACE, Machine, Notice, Phase, Reload};
+
+impl Machine {
+    pub(super) fn begin_reload(&mut self) {
+        if self.phase == Phase::Running && self.reload.is_none() && std::mem::take(&mut self.reload_again) {
+            let to = self.next_generation;
+            self.next_generation += 1;
+            self.reload = Some(Reload::Preparing { to });
+            self.actions.push(Action::Prepare(to));
+        }
+    }
+
+    /// Spawns what is missing.
+    pub(super) fn fill(&mut self, now: Instant) {
+        for at in 0..self.slots.len() {
+            let slot = &self.slots[at];
+            if slot.given_up || slot.wait_until.is_some() || slot.has_live() || slot.workers.len() > 1 {
+                continue;
+            }
+            match self.reload {
+                Some(Reload::Rolling { to, proven: true }) => self.spawn(now, at, to),
+                // The new generation proves itself with one worker: here, where none serves.
+                Some(Reload::Rolling { to, .. }) if !self.slots.iter().any(|slot| slot.starts(to)) => {
+                    self.spawn(now, at, to);
+                }
+                // Who knows whether the old one still works, where nobody serves.
+                Some(Reload::Rolling { .. }) if !self.slots.iter().any(Slot::serves) => {}
+                _ => self.spawn(now, at, self.generation),
+            }
+        }
+    }
+
+    /// Spawns one replacement, if one is wanted and none is on its way.
+    pub(super) fn replace(&mut self, now: Instant) {
+        if self.phase != Phase::Running || self.slots.iter().any(Slot::is_starting) {
+            return;
+        }
+        let rolling_to = match self.reload {
+            Some(Reload::Rolling { to, .. }) => Some(to),
+            _ => None,
+        };
+        let wanted =
+            |worker: &Worker| rolling_to.is_some_and(|to| worker.generation != to) || worker.spent.is_some();
+        let found = self.slots.iter().position(|slot| {
+            slot.wait_until.is_none()
+                && matches!(&slot.workers[..], [worker] if slot.serves() && wanted(worker))
+        });
+        let Some(at) = found else { return };
+        let number = self.slots[at].number;
+        let worker = &mut self.slots[at].workers[0];
+        if rolling_to.is_none_or(|to| worker.generation == to)
+            && let Some(why) = worker.spent.clone()
+            && !std::mem::replace(&mut worker.spent_noted, true)
+        {
+            self.notify(Notice::Spent { slot: number, why });
+        }
+        self.spawn(now, at, rolling_to.unwrap_or(self.generation));
+    }
+
+    fn spawn(&mut self, now: Instant, at: usize, generation: u32) {
+        let policy = &self.policy;
+        let max_requests = policy
+            .max_requests
+            .map(|limit| limit.saturating_add(self.random.u64(0..=policy.max_requests_jitter)));
+        let jitter = policy.lifetime_jitter.mul_f64(self.random.f64());
+        let id = self.next_worker;
+        self.next_worker += 1;
+        let slot = &mut self.slots[at];
+        slot.workers.push(Worker {
+            id,
+            generation,
+            stage: Stage::Starting,
+            deadline: Some(now + policy.startup_timeout + 2 * GRACE),
+            health: None,
+            retire_at: policy.lifetime.map(|lifetime| now + lifetime + jitter),
+            max_requests,
+            spent: None,
+            spent_noted: false,
+            farewell: Farewell::None,
+            stuck: false,
+            terminated: false,
+            killed: false,
+        });
+        self.actions.push(Action::Spawn { worker: id, slot: slot.number, generation, max_requests });
+    }
+
+    pub(super) fn end_reload(&mut self) {
+        let Some(Reload::Rolling { to, proven: true }) = self.reload else { return };
+        let is_old = |worker: &Worker| worker.stage != Stage::Leaving && worker.generation != to;
+        if !self.slots.iter().flat_map(|slot| &slot.workers).any(is_old) {
+            self.reload = None;
+            self.notify(Notice::Reloaded);
+            self.begin_reload();
+        }
+    }
+}
