@@ -9,6 +9,7 @@ mod cpu;
 mod host;
 mod http;
 mod measure;
+mod modes;
 mod plot;
 mod process;
 pub(crate) mod quick;
@@ -69,6 +70,16 @@ pub(crate) struct Options {
     /// Count system calls per request as well, with strace, in a run of their own
     #[arg(long)]
     syscalls: bool,
+    /// How many workers to measure beside one, in the modes of --modes
+    #[arg(long, default_value_t = 2, requires = "modes", value_parser = clap::value_parser!(u32).range(2..=64))]
+    workers: u32,
+    /// Measure many workers against one, of Pounce alone, in these modes: process, process-reuseport, thread,
+    /// subinterpreter
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    modes: Vec<String>,
+    /// With --modes: how often the workers are replaced under load, to count the errors of that
+    #[arg(long, default_value_t = 0, requires = "modes")]
+    reloads: u32,
     /// The name of the files in target/bench [default: the time]
     #[arg(long)]
     name: Option<String>,
@@ -95,6 +106,9 @@ impl Options {
             no_build: false,
             same_core: false,
             syscalls: false,
+            workers: 2,
+            modes: Vec::new(),
+            reloads: 0,
             name: Some("quick".into()),
             quick: true,
             bless: false,
@@ -112,6 +126,9 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
         workspace::require("strace")?;
     }
     let workloads = workloads::named(&options.workload)?;
+    if !options.modes.is_empty() {
+        return modes::run(&workloads, options).map(|()| None);
+    }
     let peers = servers::peers(&options.peers)?;
     let python = Python::for_bench(options.python.as_deref())?;
     let venv = venv::ensure(&python, "bench-venv", "requirements-bench.txt")?;

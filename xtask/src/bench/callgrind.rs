@@ -28,7 +28,7 @@ fn total(server: &Server, workload: &Workload, requests: u32, core: usize) -> Re
     let _ = fs::remove_file(&file);
     let wrapper = ["valgrind", "-q", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]
         .map(String::from);
-    let running = Running::start(server, workload.app, core, &wrapper)?;
+    let running = Running::start(server, workload.app, &[core], &wrapper)?;
     measure::validate(&running, workload)?;
     let mut client = Client::connect(running.port)?;
     for _ in 0..requests {

@@ -65,6 +65,25 @@ impl Usage {
         let user_share = if by_ticks > 0.0 { user as f64 / by_ticks } else { 0.0 };
         Spent { user: total * user_share, system: total * (1.0 - user_share) }
     }
+
+    /// What the `count` busiest threads have spent since an earlier moment, in nanoseconds, the busiest first.
+    pub(super) fn busiest_since(&self, earlier: &Usage, count: usize) -> Vec<u64> {
+        let was = |thread| earlier.threads.get(thread).copied().unwrap_or(0);
+        let mut spent: Vec<u64> =
+            self.threads.iter().map(|(thread, now)| now.saturating_sub(was(thread))).collect();
+        spent.sort_unstable_by(|one, other| other.cmp(one));
+        spent.truncate(count);
+        spent
+    }
+}
+
+/// Nanoseconds that the cores of the machine have been idle.
+pub(super) fn idle() -> u64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = text.lines().next().unwrap_or_default().split_whitespace();
+    // user, nice, system, idle, iowait
+    let ticks: u64 = fields.skip(4).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks * TICK
 }
 
 /// The proportional set size of a process and its descendants, in bytes.

@@ -24,6 +24,8 @@ pub(super) struct Host {
     pub(super) server_core: usize,
     /// The core of the load generator.
     pub(super) load_core: usize,
+    /// All cores that may be used.
+    pub(super) cores: Vec<usize>,
     /// `/proc/loadavg` before the first measurement.
     pub(super) load_before: String,
     /// What is installed in the virtualenv, as `name==version`.
@@ -53,19 +55,22 @@ impl Host {
             python: python.full_version.clone() + if python.free_threaded { "t" } else { "" },
             server_core,
             load_core,
+            cores,
             load_before: read("/proc/loadavg"),
             packages,
         })
     }
 }
 
-/// Starts a command whose process, and every thread and child of it, stays on one core.
-pub(super) fn spawn_on(core: usize, command: &mut Command) -> io::Result<Child> {
+/// Starts a command whose process, and every thread and child of it, stays on these cores.
+pub(super) fn spawn_on(cores: &[usize], command: &mut Command) -> io::Result<Child> {
     // A child inherits the affinity of the thread that starts it, so that thread is a passing one.
     thread::scope(|scope| {
         let starter = scope.spawn(|| {
             let mut set = CpuSet::new();
-            set.set(core)?;
+            for core in cores {
+                set.set(*core)?;
+            }
             sched_setaffinity(Pid::from_raw(0), &set)?;
             command.spawn()
         });

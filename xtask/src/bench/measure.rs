@@ -119,9 +119,9 @@ pub(super) fn workload(
 fn alone(server: &Server, workload: &Workload, connections: u32, options: &Options, host: &Host) -> Row {
     let mut row = Row { server: server.name.clone(), ..Row::default() };
     let mut measure = || -> Result<()> {
-        let running = Running::start(server, workload.app, host.server_core, &[])?;
+        let running = Running::start(server, workload.app, &[host.server_core], &[])?;
         validate(&running, workload)?;
-        wrk::run(workload, connections, WARM_UP_SECONDS, running.port, host.load_core)?;
+        wrk::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
         row.pss_mib = mib(cpu::proportional_set_size(running.pid()));
         if options.syscalls {
             row.syscalls = Some(syscalls::count(&running, workload, connections, host)?);
@@ -145,8 +145,8 @@ fn together(
     row: &mut Row,
 ) -> Option<Running> {
     let start = || -> Result<Running> {
-        let running = Running::start(server, workload.app, host.server_core, &[])?;
-        wrk::run(workload, connections, WARM_UP_SECONDS, running.port, host.load_core)?;
+        let running = Running::start(server, workload.app, &[host.server_core], &[])?;
+        wrk::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
         validate(&running, workload)?;
         Ok(running)
     };
@@ -174,7 +174,7 @@ fn one_round(
     host: &Host,
 ) -> Result<Round> {
     let before = Usage::of(running.pid());
-    let seen = wrk::run(workload, connections, seconds, running.port, host.load_core)?;
+    let seen = wrk::run(workload, connections, seconds, running.port, &[host.load_core])?;
     let spent = Usage::of(running.pid()).since(&before);
     ensure!(seen.requests > 0, "no request was answered");
     let per_request = |nanoseconds: f64| nanoseconds / 1000.0 / seen.requests as f64;
@@ -214,12 +214,12 @@ fn compare(servers: &[&Server], rows: &mut [Row]) {
     }
 }
 
-fn mib(bytes: u64) -> f64 {
+pub(super) fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0 / 1024.0
 }
 
 /// The middle value, or the mean of the middle two; 0 of none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -30,8 +30,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a server on a core and waits until it answers `GET path` with anything.
-    pub(super) fn start(server: &Server, app: &str, core: usize, wrapper: &[String]) -> Result<Running> {
+    /// Starts a server on these cores and waits until it answers `GET path` with anything.
+    pub(super) fn start(server: &Server, app: &str, cores: &[usize], wrapper: &[String]) -> Result<Running> {
         let port = free_port()?;
         let logs = workspace::target().join("bench/logs");
         fs::create_dir_all(&logs)?;
@@ -40,7 +40,7 @@ impl Running {
         let mut command = server.command(wrapper, app, port);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         command.env("BENCH_FILE", file_50k()?);
-        let child = host::spawn_on(core, &mut command)
+        let child = host::spawn_on(cores, &mut command)
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let mut running = Running { child, port, log };
         running.wait()?;
@@ -62,6 +62,11 @@ impl Running {
             }
             sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What it has written so far.
+    pub(super) fn written(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The server's first process; the others are its descendants.

@@ -27,7 +27,7 @@ pub(super) struct Server {
     pub(super) role: Role,
     program: PathBuf,
     /// Arguments, with `{app}`, `{apps}` and `{port}` to be filled in.
-    arguments: Vec<&'static str>,
+    arguments: Vec<String>,
     venv: Option<PathBuf>,
 }
 
@@ -95,7 +95,7 @@ pub(super) fn peer(name: &'static str, venv: &Path) -> Server {
         name: name.into(),
         role: Role::Peer,
         program: venv.join("bin").join(program),
-        arguments: arguments.to_vec(),
+        arguments: arguments.iter().map(ToString::to_string).collect(),
         venv: Some(venv.to_path_buf()),
     }
 }
@@ -103,9 +103,10 @@ pub(super) fn peer(name: &'static str, venv: &Path) -> Server {
 /// A build of Pounce, with the packages of a virtualenv.
 pub(super) fn pounce(name: &str, program: PathBuf, venv: Option<&Path>) -> Server {
     #[rustfmt::skip]
-    let arguments = vec![
+    let arguments = [
         "{app}:app", "--app-dir", "{apps}", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log",
     ];
+    let arguments = arguments.map(String::from).into();
     Server { name: name.into(), role: Role::Pounce, program, arguments, venv: venv.map(Path::to_path_buf) }
 }
 
@@ -115,7 +116,7 @@ pub(super) fn floor(program: PathBuf) -> Server {
         name: "floor".into(),
         role: Role::Floor,
         program,
-        arguments: vec!["--port", "{port}"],
+        arguments: ["--port", "{port}"].map(String::from).into(),
         venv: None,
     }
 }
@@ -124,6 +125,13 @@ impl Server {
     /// Whether this server can do a workload.
     pub(super) fn serves(&self, workload: &Workload) -> bool {
         self.role != Role::Floor || workload.has_floor
+    }
+
+    /// The same server with more arguments, under another name.
+    pub(super) fn with(mut self, name: String, arguments: &[String]) -> Server {
+        self.name = name;
+        self.arguments.extend_from_slice(arguments);
+        self
     }
 
     /// The command that serves an application on a port of 127.0.0.1, run by `wrapper` when there is one.

@@ -25,6 +25,8 @@ pub(super) struct Workload {
 pub(super) enum Load {
     /// GETs, one at a time on each connection.
     Get,
+    /// GETs, each on a connection of its own.
+    Connect,
     /// This many GETs at once on each connection.
     Pipeline(u32),
     /// POSTs with a body of this many bytes.
@@ -58,12 +60,19 @@ const GET: Workload = Workload {
     has_floor: false,
 };
 
-const ALL: [Workload; 12] = [
+const ALL: [Workload; 13] = [
     Workload { has_floor: true, ..GET },
     Workload {
         name: "get-1k-c1",
         about: "GET, 1 KiB, raw application, one connection",
         connections: 1,
+        has_floor: true,
+        ..GET
+    },
+    Workload {
+        name: "connect-1k",
+        about: "GET, 1 KiB, raw application, a new connection for each",
+        load: Load::Connect,
         has_floor: true,
         ..GET
     },
@@ -153,7 +162,7 @@ const ALL: [Workload; 12] = [
 
 /// The workloads of these names, or all of them when there is none.
 pub(super) fn named(names: &[String]) -> Result<Vec<&'static Workload>> {
-    static WORKLOADS: [Workload; 12] = ALL;
+    static WORKLOADS: [Workload; 13] = ALL;
     if names.is_empty() {
         return Ok(WORKLOADS.iter().collect());
     }
@@ -174,7 +183,7 @@ impl Workload {
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         match self.load {
             Load::Post(length) => Some(vec![b'x'; length]),
-            Load::Get | Load::Pipeline(_) => None,
+            Load::Get | Load::Connect | Load::Pipeline(_) => None,
         }
     }
 

@@ -22,13 +22,13 @@ pub(super) struct Seen {
     pub(super) socket_errors: u64,
 }
 
-/// Drives a server for some seconds from one thread on one core.
+/// Drives a server for some seconds from one thread on these cores.
 pub(super) fn run(
     workload: &Workload,
     connections: u32,
     seconds: u32,
     port: u16,
-    core: usize,
+    cores: &[usize],
 ) -> Result<Seen> {
     let mut wrk = Command::new("wrk");
     wrk.args(["-t1", "--latency", "--timeout", "10s"]);
@@ -37,13 +37,14 @@ pub(super) fn run(
     let url = format!("http://127.0.0.1:{port}{}", workload.path);
     match workload.load {
         Load::Get => wrk.arg(url),
+        Load::Connect => wrk.args(["-H", "Connection: close"]).arg(url),
         Load::Pipeline(depth) => {
             wrk.arg("-s").arg(lua.join("pipeline.lua")).args([&url, "--", &depth.to_string()])
         }
         Load::Post(length) => wrk.arg("-s").arg(lua.join("post.lua")).args([&url, "--", &length.to_string()]),
     };
     wrk.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = host::spawn_on(core, &mut wrk).context("cannot run wrk")?.wait_with_output()?;
+    let output = host::spawn_on(cores, &mut wrk).context("cannot run wrk")?.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr));
     parse(&text).with_context(|| format!("cannot read what wrk printed: {text}"))
