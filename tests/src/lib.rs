@@ -12,6 +12,10 @@
 //! | [`notes`] | what applications wrote down about what happened to them |
 //! | [`python`] | the test virtualenv and what it can import |
 //! | [`process`] | memory and file descriptors of a process |
+//! | [`family`] | the processes that belong to a server |
+//! | [`modes`] | the kinds of workers, and a test for each |
+//! | [`load`] | clients that ask without a pause |
+//! | [`project`] | an application that is edited while it is served |
 //! | [`wait`] | bounded waiting |
 //!
 //! | environment | names |
@@ -21,17 +25,24 @@
 
 pub mod attack;
 pub mod client;
+pub mod family;
+pub mod load;
+pub mod modes;
 pub mod notes;
 pub mod options;
 pub mod output;
 pub mod process;
+pub mod project;
 pub mod python;
 pub mod response;
 pub mod server;
 pub mod wait;
 
 pub use client::Client;
+pub use load::Load;
+pub use modes::Mode;
 pub use options::Options;
+pub use project::Project;
 pub use response::Response;
 pub use server::{Exit, Server};
 pub use wait::{PATIENCE, eventually};

@@ -31,6 +31,8 @@ pub struct WorkerPlan {
     pub sys_path: Vec<String>,
     /// Requests after which the worker asks to be replaced.
     pub max_requests: Option<NonZeroU64>,
+    /// The descriptor of the table in which workers tell each other how many connections they have.
+    pub load_table: Option<i32>,
 }
 
 /// A listening socket as another process can take it up.
@@ -77,7 +79,7 @@ impl WorkerPlan {
     /// The version written, and the only one read.
     pub const VERSION: u32 = 1;
 
-    /// A plan without lifespan state, with an empty `sys.path` and without a limit of requests.
+    /// A plan without lifespan state, with an empty `sys.path` and without a limit of requests or a load table.
     pub fn new(
         config: WorkerConfig,
         worker_id: u32,
@@ -94,6 +96,7 @@ impl WorkerPlan {
             lifespan_state: None,
             sys_path: Vec::new(),
             max_requests: None,
+            load_table: None,
         }
     }
 

@@ -4,8 +4,8 @@
 //! [`Listener`]s, and a [`Listener`] can be duplicated, handed to another process by its descriptor and
 //! [`Family`], and reconstructed there with every property checked before it is used.
 //!
-//! The crate knows no async runtime, no protocol above the socket and no configuration format. It does not
-//! accept connections: [`Listener::into_std`] gives the standard library's listener, which every runtime takes.
+//! The crate knows no async runtime, no protocol above the socket and no configuration format:
+//! [`Listener::accept`] does not wait, and [`Listener::into_std`] gives what every runtime takes.
 //!
 //! # Example
 //!
@@ -41,12 +41,14 @@
 //! | `endpoint` | the text form of an endpoint and what can be wrong with it |
 //! | `bind` | from an endpoint to listeners: TCP, Unix, descriptors, SO_REUSEPORT sets |
 //! | `listener` | the listener, its address and family, adopting a descriptor |
-//! | `raw_fd` | the only unsafe code: descriptors across `exec` |
+//! | `load` | how many connections each of several workers has, in memory that they share |
+//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `load` and in `accept` alone |
 //! | `sys` | what differs between Linux and other systems |
 
 mod bind;
 mod endpoint;
 mod listener;
+mod load;
 mod raw_fd;
 mod sys;
 
@@ -56,6 +58,7 @@ pub use endpoint::Endpoint;
 pub use endpoint::parse::EndpointError;
 pub use listener::addr::{Family, LocalAddr, UnknownFamily};
 pub use listener::adopt::AdoptError;
-pub use listener::{Listener, StdListener};
+pub use listener::{Accepted, Listener, StdListener};
+pub use load::{Load, LoadTable};
 pub use raw_fd::{inherit, inherited_stream};
 pub use sys::REUSE_PORT_BALANCES;

@@ -1,6 +1,6 @@
 //! A listening socket: what it is bound to, duplicating it, handing it on.
 //!
-//! Not binding (see `bind`) and not accepting (see [`Listener::into_std`]).
+//! Not binding (see `bind`).
 
 use std::io;
 use std::net::TcpListener;
@@ -9,9 +9,11 @@ use std::os::unix::net::UnixListener;
 
 use socket2::Socket;
 
+pub use accept::Accepted;
 use addr::{Family, LocalAddr};
 use socket_file::SocketFile;
 
+mod accept;
 pub(crate) mod addr;
 pub(crate) mod adopt;
 pub(crate) mod socket_file;

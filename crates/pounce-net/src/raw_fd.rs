@@ -1,5 +1,4 @@
-//! Descriptors across `exec`: from a number to an owned descriptor, and on to a child. The only unsafe code of
-//! this crate.
+//! Descriptors across `exec`: from a number to an owned descriptor, and on to a child.
 //!
 //! Not the checks of what the descriptor is; the caller passes those in.
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pounce_asgi::python::{EventLoop, LifespanMode};
 use pounce_config::WorkerPlan;
-use pounce_net::Listener;
+use pounce_net::{Listener, LoadTable};
 use pounce_supervisor::Status;
 
 use crate::error::ServerError;
@@ -30,6 +30,11 @@ pub(crate) async fn bootstrap(
     let config = Arc::new(plan.config);
     let listeners = listeners::reconstruct(&plan.listeners)
         .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
+    let table = plan
+        .load_table
+        .map(LoadTable::from_raw_fd)
+        .transpose()
+        .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
     drop(lent);
     post.arm_startup(&config);
     event_loop.extend_sys_path(&plan.sys_path);
@@ -48,6 +53,7 @@ pub(crate) async fn bootstrap(
         generation: plan.generation,
         listeners,
         max_requests: plan.max_requests,
+        load: table.map(|table| table.place(plan.worker_id)),
     };
     serve(event_loop, app, job, post).await
 }

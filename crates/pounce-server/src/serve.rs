@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pounce_asgi::python::{AppOptions, EventLoop, PythonApp, Stacks};
 use pounce_config::{WorkerConfig, parse_env_file};
-use pounce_net::Listener;
+use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
 use pounce_worker::{Queue, Worker};
 
@@ -27,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) listeners: Vec<Listener>,
     /// Requests after which it asks to be replaced.
     pub(crate) max_requests: Option<NonZeroU64>,
+    /// Its place among those that accept from the same sockets.
+    pub(crate) load: Option<Load>,
 }
 
 /// What a worker finds where it works.
@@ -117,7 +119,7 @@ pub(crate) async fn serve(
         (Some(format), Some(writer)) => Some(Box::new(AccessLog::new(format, writer.clone())) as _),
         _ => None,
     };
-    let worker = Worker::new(settings::worker(config, job.max_requests), Rc::clone(&app), access);
+    let worker = Worker::new(settings::worker(config, job.max_requests, job.load), Rc::clone(&app), access);
     let requests = worker.requests();
     if post.is_alone() {
         event_loop.settle();

@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use pounce_asgi::Extensions;
 use pounce_asgi::python::{AppOptions, Interface, InterpreterOptions, LifespanMode};
 use pounce_config as config;
+use pounce_net::Load;
 use pounce_worker::Settings;
 use pounce_worker::http1::Limits;
 
 /// What the worker is told.
-pub(crate) fn worker(config: &config::WorkerConfig, max_requests: Option<NonZeroU64>) -> Settings {
+pub(crate) fn worker(
+    config: &config::WorkerConfig,
+    max_requests: Option<NonZeroU64>,
+    load: Option<Load>,
+) -> Settings {
     let http = &config.http;
     let count =
         |limit: Option<NonZeroU64>| limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX));
@@ -29,6 +34,7 @@ pub(crate) fn worker(config: &config::WorkerConfig, max_requests: Option<NonZero
         max_connections: count(http.limit_connections),
         max_concurrency: count(http.limit_concurrency),
         max_requests,
+        load,
         date_header: http.date_header,
         server_header: http.server_header,
         headers: http.headers.clone(),

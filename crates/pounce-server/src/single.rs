@@ -148,7 +148,7 @@ impl Single {
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
             let config = Arc::clone(&life.worker);
-            let job = Job { config, worker_id: 0, generation, listeners, max_requests: None };
+            let job = Job { config, worker_id: 0, generation, listeners, max_requests: None, load: None };
             serve(&event_loop, app, job, &post).await
         });
         Running { end, task, serves, modules }

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use pounce_asgi::{Address, App, ConnectionInfo};
-use tokio::net::{TcpListener, UnixListener};
+use pounce_net::{Accepted, Listener, LocalAddr};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::connection::{ConnectionTask, Link};
 use crate::engine::Engine;
@@ -15,17 +18,14 @@ use crate::stream::Stream;
 /// How long to wait when the process is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(250);
 
+/// How long a worker that is ahead of others leaves a connection to them before it takes it all the same.
+const DEFERENCE: Duration = Duration::from_millis(1);
+
 /// A listening socket that tokio watches.
-pub(crate) enum Acceptor {
-    Tcp {
-        listener: TcpListener,
-        /// The address that every connection has on our side; none where the listener takes several.
-        address: Option<Address>,
-    },
-    Unix {
-        listener: UnixListener,
-        address: Address,
-    },
+pub(crate) struct Acceptor {
+    listener: AsyncFd<Listener>,
+    /// The address that every connection has on our side; none where the listener takes several.
+    address: Option<Address>,
 }
 
 impl Acceptor {
@@ -33,53 +33,57 @@ impl Acceptor {
     ///
     /// # Errors
     /// The socket cannot be watched.
-    pub(crate) fn new(listener: pounce_net::Listener) -> io::Result<Self> {
-        match listener.into_std() {
-            pounce_net::StdListener::Tcp(listener) => {
-                let bound = listener.local_addr()?;
-                let address = (!bound.ip().is_unspecified()).then_some(Address::Ip(bound));
-                Ok(Self::Tcp { listener: TcpListener::from_std(listener)?, address })
-            }
-            pounce_net::StdListener::Unix(listener) => {
-                let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string());
-                let address = Address::Unix(path.unwrap_or_default());
-                Ok(Self::Unix { listener: UnixListener::from_std(listener)?, address })
-            }
-        }
+    pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        let address = match listener.local_addr() {
+            LocalAddr::Tcp(address) if address.ip().is_unspecified() => None,
+            LocalAddr::Tcp(address) => Some(Address::Ip(*address)),
+            LocalAddr::Unix(path) => Some(Address::Unix(path.display().to_string())),
+        };
+        #[expect(
+            deprecated,
+            reason = "what took its place is unsafe, for types whose descriptor may change; a listener's does not"
+        )]
+        let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
+        Ok(Self { listener, address })
     }
 
     /// Accepts one connection. Cancel safe.
     async fn accept(&self) -> io::Result<(Stream, ConnectionInfo)> {
-        match self {
-            Self::Tcp { listener, address } => {
-                let (stream, client) = listener.accept().await?;
-                let server = match address {
+        self.listener.async_io(Interest::READABLE, |listener| self.take(listener)).await
+    }
+
+    /// Accepts a connection that is there already.
+    fn take(&self, listener: &Listener) -> io::Result<(Stream, ConnectionInfo)> {
+        let (stream, client, server) = match listener.accept()? {
+            Accepted::Tcp(stream, client) => {
+                let stream = TcpStream::from_std(stream)?;
+                let server = match &self.address {
                     Some(address) => address.clone(),
                     None => Address::Ip(unmap(stream.local_addr()?)),
                 };
-                let info = ConnectionInfo { client: Address::Ip(unmap(client)), server, scheme: "http" };
-                Ok((Stream::Tcp(stream), info))
+                (Stream::Tcp(stream), Address::Ip(unmap(client)), server)
             }
-            Self::Unix { listener, address } => {
-                let (stream, client) = listener.accept().await?;
-                let client = client.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
-                let info =
-                    ConnectionInfo { client: Address::Unix(client), server: address.clone(), scheme: "http" };
-                Ok((Stream::Unix(stream), info))
+            Accepted::Unix(stream, client) => {
+                let client = client.map(|path| path.display().to_string()).unwrap_or_default();
+                let server = self.address.clone().unwrap_or_else(|| Address::Unix(String::new()));
+                (Stream::Unix(UnixStream::from_std(stream)?), Address::Unix(client), server)
             }
-        }
+        };
+        Ok((stream, ConnectionInfo { client, server, scheme: "http" }))
     }
 
-    /// Accepts until it is dropped. tokio takes what is queued without waiting in between, and gives other
-    /// tasks their turn when its budget is used up.
+    /// Accepts until it is dropped. What is queued is taken without waiting in between, and other tasks get their
+    /// turn when tokio's budget is used up.
     pub(crate) async fn run<A: App>(&self, engine: Rc<Engine>, app: Rc<A>) {
         let mut out_of_resources = false;
         loop {
-            match self.accept().await {
-                Ok((stream, info)) => {
-                    out_of_resources = false;
-                    serve(stream, info, &engine, &app);
-                }
+            let accepted = if engine.is_ahead() {
+                self.accept_what_is_left(&engine, &app).await
+            } else {
+                self.accept().await.map(|(stream, info)| serve(stream, info, &engine, &app))
+            };
+            match accepted {
+                Ok(()) => out_of_resources = false,
                 Err(error) if is_connection_error(&error) => {}
                 Err(error) => {
                     if !out_of_resources {
@@ -88,6 +92,22 @@ impl Acceptor {
                     out_of_resources = true;
                     tokio::time::sleep(BACK_OFF).await;
                 }
+            }
+        }
+    }
+
+    /// When connections have come while others that accept from the same socket have fewer: lets them have those,
+    /// of which they are told as well, and takes what is still there after a moment.
+    async fn accept_what_is_left<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) -> io::Result<()> {
+        drop(self.listener.readable().await?);
+        if engine.is_ahead() {
+            tokio::time::sleep(DEFERENCE).await;
+        }
+        loop {
+            let mut ready = self.listener.readable().await?;
+            match ready.try_io(|listener| self.take(listener.get_ref())) {
+                Ok(accepted) => accepted.map(|(stream, info)| serve(stream, info, engine, app))?,
+                Err(_would_block) => return Ok(()),
             }
         }
     }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
+use pounce_net::Load;
+
 use crate::Settings;
 use crate::access::AccessLog;
 use crate::connection::Link;
@@ -50,6 +52,8 @@ pub(crate) struct Engine {
     server: Vec<u8>,
     extra: Vec<u8>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
+    /// Where the number of links is told to workers that accept from the same sockets.
+    load: Option<Load>,
     next_link: Cell<u64>,
     /// Woken when the last connection has gone.
     pub(crate) emptied: tokio::sync::Notify,
@@ -57,6 +61,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(settings: Settings, access: Option<Box<dyn AccessLog>>) -> Self {
+        let load = settings.load.clone();
         let given = |wanted: &str| settings.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let server = if settings.server_header && !given("server") {
             b"server: pounce\r\n".to_vec()
@@ -83,6 +88,7 @@ impl Engine {
             server,
             extra,
             links: RefCell::default(),
+            load,
             next_link: Cell::new(0),
             emptied: tokio::sync::Notify::new(),
         }
@@ -90,6 +96,25 @@ impl Engine {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Tells other workers that this one accepts, and how many connections it has.
+    pub(crate) fn tell_load(&self) {
+        if let (Some(load), Phase::Serving) = (&self.load, self.phase()) {
+            load.set(self.connections());
+        }
+    }
+
+    /// Tells them that it accepts no more.
+    pub(crate) fn leave_load(&self) {
+        if let Some(load) = &self.load {
+            load.leave();
+        }
+    }
+
+    /// Whether others should have the next connection.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.load.as_ref().is_some_and(|load| load.is_ahead(self.connections()))
     }
 
     /// Enters a phase and lets every connection see it.
@@ -118,11 +143,13 @@ impl Engine {
         let key = self.next_link.get();
         self.next_link.set(key + 1);
         self.links.borrow_mut().insert(key, Rc::clone(link));
+        self.tell_load();
         key
     }
 
     pub(crate) fn forget(&self, key: u64) {
         self.links.borrow_mut().remove(&key);
+        self.tell_load();
         if self.links.borrow().is_empty() {
             self.emptied.notify_waiters();
         }

@@ -3,6 +3,8 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use pounce_net::Load;
+
 use crate::http1::Limits;
 
 /// The settings of one worker. The defaults are those of the server's options.
@@ -26,6 +28,8 @@ pub struct Settings {
     pub max_concurrency: Option<usize>,
     /// How many requests the worker is meant for; see [`Worker::spent`](crate::Worker::spent).
     pub max_requests: Option<NonZeroU64>,
+    /// The place of this worker among those that accept from the same sockets.
+    pub load: Option<Load>,
     /// Whether responses get a `date`.
     pub date_header: bool,
     /// Whether responses get a `server`.
@@ -46,6 +50,7 @@ impl Default for Settings {
             max_connections: None,
             max_concurrency: None,
             max_requests: None,
+            load: None,
             date_header: true,
             server_header: true,
             headers: Vec::new(),

@@ -75,7 +75,9 @@ impl<A: App> Worker<A> {
                 tokio::task::spawn_local(async move { acceptor.run(engine, app).await })
             })
             .collect();
+        self.engine.tell_load();
         let queue = drain.await;
+        self.engine.leave_load();
 
         for task in &accepting {
             task.abort();

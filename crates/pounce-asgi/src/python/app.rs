@@ -238,7 +238,7 @@ impl PythonApp {
                 self.app.bind(py).call1((scope, receive, send))
             }
         })?;
-        let steps = kit.steps.make(py, Steps::new(py, returned, Rc::clone(state))?)?;
+        let steps = kit.steps.make(py, Steps::new(returned, Rc::clone(state))?)?;
         state.keep_task(kit.task(py, &steps, &context)?);
         Ok(())
     }

@@ -98,7 +98,8 @@ fn raise(error: SendError) -> PyErr {
 }
 
 fn send_body(state: &CallState, body: &Bound<'_, PyAny>, more: bool) -> PyResult<Result<(), SendError>> {
-    if let Ok(bytes) = body.cast::<PyBytes>()
+    // Exactly bytes: dropping an object of a subclass could run code of the application's in mid-write.
+    if let Ok(bytes) = body.cast_exact::<PyBytes>()
         && bytes.as_bytes().len() >= KEEP_FROM
     {
         let kept = Bytes::from_owner(KeptBytes { bytes: bytes.clone().unbind() });
@@ -125,10 +126,11 @@ fn send_descriptor(
 ) -> PyResult<Result<(), SendError>> {
     let names = &state.kit.names;
     let object = required(message, &names.file)?;
-    let fd: i32 = object
-        .extract()
-        .or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract()))
-        .map_err(|_| wrong("file", "a file descriptor or a file object that has one", &object))?;
+    let fd: Option<i32> =
+        object.extract().or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract())).ok();
+    let fd = fd
+        .filter(|fd| *fd >= 0)
+        .ok_or_else(|| wrong("file", "a file descriptor or a file object that has one", &object))?;
     let number = |name: &Py<PyString>| -> PyResult<Option<u64>> {
         match message.get_item(name)? {
             Some(value) if !value.is_none() => value

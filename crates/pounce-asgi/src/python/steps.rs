@@ -28,8 +28,8 @@ impl Steps {
     ///
     /// # Errors
     /// It is not awaitable.
-    pub(super) fn new(py: Python<'_>, returned: Bound<'_, PyAny>, state: Rc<CallState>) -> PyResult<Self> {
-        // SAFETY: attached; only types are looked at.
+    pub(super) fn new(returned: Bound<'_, PyAny>, state: Rc<CallState>) -> PyResult<Self> {
+        // SAFETY: a bound object is proof of being attached; only types are looked at.
         let is_iterator = unsafe {
             ffi::Py_IS_TYPE(returned.as_ptr(), &raw mut ffi::PyCoro_Type) != 0
                 || ffi::Py_IS_TYPE(returned.as_ptr(), &raw mut ffi::PyGen_Type) != 0
@@ -43,7 +43,6 @@ impl Steps {
                 PyTypeError::new_err(format!("the application must return an awaitable, it returned {kind}"))
             })?
         };
-        let _ = py;
         Ok(Self { inner: inner.unbind(), state })
     }
 
@@ -195,11 +194,12 @@ unsafe extern "C" fn close(object: *mut ffi::PyObject, _: *mut ffi::PyObject) ->
         guard(py, std::ptr::null_mut(), || {
             let steps = payload::<Steps>(object)?;
             let inner = steps.inner.bind(py);
-            if inner.hasattr("close")? {
-                inner.call_method0("close")?;
-            }
+            let closed = match inner.hasattr("close")? {
+                true => inner.call_method0("close").map(drop),
+                false => Ok(()),
+            };
             steps.state.finish(crate::Outcome::Failed);
-            Ok(py.None().into_ptr())
+            closed.map(|()| py.None().into_ptr())
         })
     }
 }

@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
 use pounce_config::{LifespanScope, WorkerPlan};
+use pounce_net::LoadTable;
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
     Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
@@ -33,6 +34,8 @@ pub(super) struct Staff {
     /// Its state, as far as it can be handed to them.
     state: RefCell<Option<serde_json::Map<String, serde_json::Value>>>,
     failure: RefCell<Option<ServerError>>,
+    /// Where workers that share sockets tell each other how many connections they have.
+    loads: Option<LoadTable>,
 }
 
 /// Python in the server's own process.
@@ -63,6 +66,8 @@ impl Staff {
             lifespan: RefCell::default(),
             state: RefCell::default(),
             failure: RefCell::default(),
+            // Without it workers accept as it comes.
+            loads: LoadTable::new().ok().filter(|_| !life.workers.reuse_port),
         }
     }
 
@@ -142,6 +147,7 @@ impl Staff {
         let handles = listeners::handles(&spawn.listeners);
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
+        plan.load_table = self.loads.as_ref().map(|table| table.as_fd().as_raw_fd());
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
         plan
@@ -158,8 +164,14 @@ impl Staff {
     }
 
     fn spawn_process(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
-        let plan = self.plan(&spawn).to_json().map_err(io::Error::other)?;
-        let inherited = spawn.listeners.into_iter().map(OwnedFd::from).collect();
+        let mut plan = self.plan(&spawn);
+        let mut inherited: Vec<OwnedFd> = spawn.listeners.into_iter().map(OwnedFd::from).collect();
+        if let Some(table) = &self.loads {
+            let table = table.as_fd().try_clone_to_owned()?;
+            plan.load_table = Some(table.as_raw_fd());
+            inherited.push(table);
+        }
+        let plan = plan.to_json().map_err(io::Error::other)?;
         let program = self.life.program.clone();
         process::start(Launch { program, arguments: vec![ARGUMENT.to_owned()], plan, inherited }, events)
     }
@@ -176,7 +188,14 @@ impl Staff {
         let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.life.worker));
         let post = self.post(python, WorkerEnd::new(|_| {}));
         let Spawn { slot, generation, max_requests, listeners } = spawn;
-        let job = Job { config, worker_id: slot, generation, listeners, max_requests };
+        let job = Job {
+            config,
+            worker_id: slot,
+            generation,
+            listeners,
+            max_requests,
+            load: self.loads.as_ref().map(|table| table.place(slot)),
+        };
         thread::start(format!("pounce-{slot}"), events, move |end| {
             let post = Post { end: end.clone(), ..post };
             let ran = python::run(&interpreter, async move |event_loop| {
@@ -273,6 +292,12 @@ impl Workforce for Staff {
     }
 
     fn notify(&self, notice: Notice) {
+        if let (Some(table), Notice::Lost { slot, .. } | Notice::GivenUp { slot, .. }) =
+            (&self.loads, &notice)
+        {
+            // Nobody is to wait for it.
+            table.clear(*slot);
+        }
         self.life.announcer.notice(notice);
     }
 }

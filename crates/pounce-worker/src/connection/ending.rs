@@ -35,8 +35,8 @@ impl Link {
             );
         }
         // The client must be able to tell: no last chunk, or fewer bytes than announced.
-        state.closing = true;
         state.gone = true;
+        state.close_lingering();
     }
 
     /// Answers with a response of the server's own.

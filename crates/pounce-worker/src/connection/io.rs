@@ -21,7 +21,7 @@ impl State {
         match self.stream.poll_read(cx, room) {
             Poll::Ready(Ok(count @ 1..)) => {
                 self.input.filled(count);
-                self.progress = true;
+                self.has_read = true;
                 Poll::Ready(true)
             }
             Poll::Ready(Ok(0)) => {
@@ -55,7 +55,7 @@ impl State {
                 written
             };
             match written {
-                Poll::Ready(Ok(1..)) => self.progress = true,
+                Poll::Ready(Ok(1..)) => self.has_written = true,
                 Poll::Ready(Ok(0) | Err(_)) => self.lose(),
                 Poll::Pending => return Poll::Pending,
             }

@@ -59,8 +59,10 @@ pub(super) struct State {
     pub(super) sending: bool,
     /// More requests are buffered: their responses leave together.
     pub(super) corked: bool,
-    /// Bytes have moved since the timer was last looked at.
-    pub(super) progress: bool,
+    /// Bytes have come since the timer was last looked at.
+    pub(super) has_read: bool,
+    /// Bytes have gone since then.
+    pub(super) has_written: bool,
     /// Bytes of an unread body that have been dropped.
     discarded: u64,
     /// The connection ends once the output is written.
@@ -103,7 +105,8 @@ impl Link {
                 receiving: false,
                 sending: false,
                 corked: false,
-                progress: false,
+                has_read: false,
+                has_written: false,
                 discarded: 0,
                 closing: false,
                 linger: false,
@@ -182,6 +185,8 @@ impl State {
         if piece.is_empty() && !ended {
             return Ok(false);
         }
+        // A client that sends its body does not wait for `100 Continue` any more (RFC 9110, section 10.1.1).
+        self.continue_due = false;
         self.piece = Some((piece, ended));
         Ok(true)
     }

@@ -46,18 +46,28 @@ pub(crate) struct ConnectionTask<A: App> {
 struct Running<A: App> {
     call: A::Call,
     started: Instant,
-    engine: Rc<Engine>,
+    _counted: Counted,
+}
+
+/// One exchange that runs, as long as this lives.
+struct Counted(Rc<Engine>);
+
+impl Counted {
+    fn new(engine: &Rc<Engine>) -> Self {
+        engine.running.set(engine.running.get() + 1);
+        Self(Rc::clone(engine))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.running.set(self.0.running.get() - 1);
+    }
 }
 
 impl<A: App> Running<A> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         Pin::new(&mut self.call).poll(cx)
-    }
-}
-
-impl<A: App> Drop for Running<A> {
-    fn drop(&mut self) {
-        self.engine.running.set(self.engine.running.get() - 1);
     }
 }
 
@@ -152,14 +162,15 @@ impl<A: App> ConnectionTask<A> {
     /// Hands the request that has just arrived to the application.
     fn begin(&mut self) {
         let engine = &self.link.engine;
-        let running = engine.running.get();
-        if engine.settings.max_concurrency.is_some_and(|limit| running >= limit) {
+        let started = self.link.now.get();
+        if engine.settings.max_concurrency.is_some_and(|limit| engine.running.get() >= limit) {
             let mut state = self.link.state();
             self.link.answer(&mut state, 503, "the server is busy", true);
+            self.link.record(&state, started);
             state.end_exchange(engine.phase());
             return;
         }
-        engine.running.set(running + 1);
+        let counted = Counted::new(engine);
         engine.count_request();
         let (head, id) = {
             let mut state = self.link.state();
@@ -168,13 +179,14 @@ impl<A: App> ConnectionTask<A> {
         let exchange = Exchange::new(Rc::clone(&self.link) as _, id);
         let call = self.app.http(&self.connection, &head, exchange);
         self.link.state().machine.restore_head(head);
-        self.current = Some(Running { call, started: self.link.now.get(), engine: Rc::clone(engine) });
+        self.current = Some(Running { call, started, _counted: counted });
     }
 
     /// Goes on with the current exchange. Ready when its response is complete or its call has returned.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(running) = &mut self.current else { return Poll::Ready(()) };
+            let started = running.started;
             let outcome = running.poll(cx);
             let mut state = self.link.state();
             if outcome.is_pending() {
@@ -195,7 +207,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 _ => {}
             }
-            self.link.record(&state, running_since(&self.current));
+            self.link.record(&state, started);
             state.end_exchange(self.link.engine.phase());
             drop(state);
             let finished = self.current.take();
@@ -299,7 +311,7 @@ impl<A: App> ConnectionTask<A> {
                 return Poll::Ready(());
             }
             match state.poll_fill(engine, cx) {
-                Poll::Ready(true) => state.progress = false,
+                Poll::Ready(true) => state.has_read = false,
                 Poll::Ready(false) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
@@ -312,9 +324,14 @@ impl<A: App> ConnectionTask<A> {
         let (wait, exchange, progress, idle) = {
             let mut state = self.link.state();
             state.rest(&self.link.engine);
-            let progress = std::mem::take(&mut state.progress);
-            let counts = matches!(self.timer.wait(), Wait::Body | Wait::Write);
-            (self.waits_for(&state), state.exchange, progress && counts, state.machine.is_idle())
+            let (read, written) =
+                (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
+            let progress = match self.timer.wait() {
+                Wait::Body => read,
+                Wait::Write => written,
+                _ => false,
+            };
+            (self.waits_for(&state), state.exchange, progress, state.machine.is_idle())
         };
         let draining = self.link.engine.phase() != Phase::Serving;
         self.timer.set(wait, exchange, progress, now);
@@ -370,8 +387,4 @@ impl<A: App> ConnectionTask<A> {
             (_, false) => Wait::Head,
         }
     }
-}
-
-fn running_since<A: App>(running: &Option<Running<A>>) -> Instant {
-    running.as_ref().map_or_else(Instant::now, |running| running.started)
 }

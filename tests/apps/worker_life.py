@@ -1,0 +1,58 @@
+"""Writes down the lifespan and the worker hooks of every worker, and answers with the state it was given."""
+
+import json
+
+from kit import respond, respond_json
+from workers import append, worker
+
+
+def log(text):
+    append("life.log", f"{text} {worker()}")
+
+
+def shown(value):
+    """A value as JSON can hold it."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return repr(value)
+    return value
+
+
+class App:
+    async def __call__(self, scope, receive, send):
+        kind = scope["type"]
+        if kind == "lifespan":
+            return await self.lifespan(scope, receive, send)
+        if kind.startswith("pounce.worker."):
+            return log(kind)
+        await self.http(scope, receive, send)
+
+    async def lifespan(self, scope, receive, send):
+        await receive()
+        log("startup")
+        scope["state"].update(number=7, nested={"list": []}, handle=object())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        log("shutdown")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def http(self, scope, receive, send):
+        state = scope["state"]
+        if scope["path"] == "/change":
+            state["number"] = 8
+            state["added"] = True
+            state["nested"]["list"].append(1)
+        elif scope["path"] == "/app":
+            return await respond(send, f"{worker()} {id(self)}")
+        elif scope["path"].startswith("/who"):
+            return await respond(send, worker())
+        await respond_json(send, {"worker": worker(), "state": {key: shown(state[key]) for key in state}})
+
+
+app = App()
+
+
+def make():
+    log("made")
+    return App()

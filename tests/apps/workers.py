@@ -1,0 +1,72 @@
+"""Says which worker answers, and kills, blocks or leaves that worker in every way an application can."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+
+from kit import respond, router, routes_of
+
+
+def worker():
+    """A worker's name: its process and its thread."""
+    return f"{os.getpid()}/{threading.get_native_id()}"
+
+
+def append(file, line):
+    """Adds a line to a file of the working directory, which outlives the worker."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "w") as log:
+        log.write(line + "\n")
+
+
+async def who(scope, receive, send, milliseconds="0"):
+    """Keeps the worker busy for a while, so that the others get requests too, and names it."""
+    time.sleep(int(milliseconds) / 1000)
+    await respond(send, worker())
+
+
+async def version(scope, receive, send):
+    await respond(send, f"{sys.version_info[0]}.{sys.version_info[1]}")
+
+
+async def counted(scope, receive, send, file, number):
+    """Writes the number down first: a test learns which requests began."""
+    append(file, number)
+    await asyncio.sleep(0.003)
+    await respond(send, number, headers=[(b"x-worker", worker().encode())])
+
+
+async def sleep(scope, receive, send, seconds, file):
+    append(file, "began")
+    await asyncio.sleep(float(seconds))
+    await respond(send, worker())
+
+
+async def block(scope, receive, send, seconds, file):
+    append(file, "began")
+    time.sleep(float(seconds))  # stuck here
+    await respond(send, worker())
+
+
+async def killed(scope, receive, send):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def segfault(scope, receive, send):
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+async def exit_7(scope, receive, send):
+    os._exit(7)
+
+
+async def sys_exit(scope, receive, send):
+    sys.exit(3)
+
+
+routes = routes_of(globals())
+app = router(routes)

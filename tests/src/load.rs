@@ -1,0 +1,188 @@
+//! Clients that ask without a pause while something happens to the server, and know of every request what
+//! became of it.
+
+use crate::client::Client;
+use crate::notes::token;
+use crate::server::Server;
+use crate::wait::{PATIENCE, within};
+use std::collections::{BTreeSet, HashSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A connection may be closed under a client that has left it alone for this long.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Clients of an application that has `/counted/FILE/NUMBER`: it writes the number down before it answers
+/// with it, and names its worker in `x-worker`. Every third client opens a connection for each request.
+#[derive(Debug)]
+pub struct Load {
+    seen: Arc<Seen>,
+    clients: Vec<JoinHandle<()>>,
+    began: PathBuf,
+}
+
+#[derive(Debug)]
+struct Seen {
+    address: SocketAddr,
+    file: String,
+    next: AtomicU32,
+    enough: AtomicBool,
+    stopping: AtomicBool,
+    results: Mutex<Results>,
+}
+
+#[derive(Debug, Default)]
+struct Results {
+    answered: HashSet<String>,
+    unanswered: Vec<String>,
+    failed: Vec<String>,
+    workers: BTreeSet<String>,
+}
+
+impl Load {
+    /// Starts `clients` clients.
+    pub fn on(server: &Server, clients: usize) -> Self {
+        let file = token();
+        let began = server.directory().join(&file);
+        let seen = Arc::new(Seen {
+            address: server.address(),
+            file,
+            next: AtomicU32::new(0),
+            enough: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            results: Mutex::default(),
+        });
+        let clients = (0..clients).map(|number| {
+            let seen = Arc::clone(&seen);
+            std::thread::spawn(move || seen.ask(number % 3 == 2))
+        });
+        let clients = clients.collect();
+        Self { seen, clients, began }
+    }
+
+    /// The number of requests answered so far.
+    pub fn answered(&self) -> usize {
+        self.seen.results().answered.len()
+    }
+
+    /// The workers that have answered so far.
+    pub fn workers(&self) -> BTreeSet<String> {
+        self.seen.results().workers.clone()
+    }
+
+    /// Waits until `count` more requests are answered.
+    pub fn wait_answered(&self, count: usize) {
+        let until = self.answered() + count;
+        let reached = within(PATIENCE, || {
+            let failed = !self.seen.results().failed.is_empty();
+            (failed || self.answered() >= until).then_some(())
+        });
+        assert!(reached.is_some(), "{} of {until} requests are answered", self.answered());
+    }
+
+    /// From now on the server may refuse and close connections.
+    pub fn server_stops(&self) {
+        self.seen.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops asking, and shows that no request was lost. Gives the number of requests answered.
+    pub fn finish(mut self) -> usize {
+        self.seen.enough.store(true, Ordering::Relaxed);
+        self.join()
+    }
+
+    /// Waits until nobody listens any more, and shows that no request was lost that began, and that few
+    /// were turned away.
+    pub fn finish_with_server(mut self) -> usize {
+        self.join()
+    }
+
+    fn join(&mut self) -> usize {
+        let count = self.clients.len();
+        for client in self.clients.drain(..) {
+            client.join().expect("no client saw half an answer");
+        }
+        let results = self.seen.results();
+        assert!(results.failed.is_empty(), "{} failed: {:?}", results.failed.len(), results.failed);
+        let began = std::fs::read_to_string(&self.began).expect("some requests began");
+        let lost: Vec<_> = began.lines().filter(|number| !results.answered.contains(*number)).collect();
+        assert!(lost.is_empty(), "began and never answered: {lost:?}");
+        // Each connection has at most one request that met the end of it.
+        let unanswered = results.unanswered.len();
+        assert!(unanswered <= 2 * count, "{unanswered} requests were turned away");
+        assert!(results.answered.len() > 50, "only {} requests", results.answered.len());
+        results.answered.len()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.seen.enough.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Seen {
+    fn results(&self) -> MutexGuard<'_, Results> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn is_over(&self) -> bool {
+        self.enough.load(Ordering::Relaxed)
+    }
+
+    fn ask(&self, short: bool) {
+        while !self.is_over() {
+            match Client::try_tcp(self.address) {
+                Ok(client) => self.ask_over(client, short),
+                Err(_) if self.is_stopping() => return,
+                Err(error) => return self.results().failed.push(format!("cannot connect: {error}")),
+            }
+        }
+    }
+
+    /// Asks over one connection until that ends.
+    fn ask_over(&self, mut client: Client, short: bool) {
+        let connection = if short { "Connection: close\r\n" } else { "" };
+        let mut last = Instant::now();
+        let mut count = 0;
+        while !self.is_over() {
+            let number = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+            let target = format!("/counted/{}/{number}", self.file);
+            let idle = last.elapsed();
+            let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\n{connection}\r\n");
+            if client.try_send(request).is_err() || !client.has_more() {
+                // Closed before a byte of the answer.
+                let mut results = self.results();
+                if self.is_stopping() || idle > IDLE {
+                    results.unanswered.push(number);
+                } else {
+                    let text = format!("{number}: closed without a word, after {count} on the connection");
+                    results.failed.push(text);
+                }
+                return;
+            }
+            let response = client.response();
+            last = Instant::now();
+            count += 1;
+            if response.status != 200 {
+                return self.results().failed.push(format!("{number}: {response:?}"));
+            }
+            assert_eq!(response.text(), number, "the answer to another request");
+            let mut results = self.results();
+            results.answered.insert(number);
+            results.workers.extend(response.header("x-worker").map(str::to_owned));
+            drop(results);
+            if response.says_close() {
+                return client.expect_closed();
+            }
+        }
+    }
+}
