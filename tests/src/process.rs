@@ -25,3 +25,17 @@ pub fn largest_send_buffer() -> usize {
     let limits = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
     limits.split_whitespace().nth(2).and_then(|field| field.parse().ok()).unwrap_or(4 << 20)
 }
+
+/// How often the threads of a process and of its children have been put on a core so far.
+pub fn wake_ups(pid: u32) -> u64 {
+    let mut sum = 0;
+    for process in std::iter::once(pid).chain(crate::family::children(pid)) {
+        let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+        for thread in threads.flatten() {
+            // Time on a core, time waiting for one, and how often that was.
+            let stat = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            sum += stat.split_whitespace().nth(2).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        }
+    }
+    sum
+}

@@ -23,6 +23,7 @@ mod scope;
 mod send;
 mod stacks;
 mod steps;
+mod subinterpreter;
 mod turn;
 
 pub use app::{AppOptions, Interface, LifespanMode, LoadError, PythonApp, SharedApp};
@@ -32,3 +33,4 @@ pub use interpreter::{Interpreter, InterpreterError, InterpreterOptions};
 pub use pulse::Pulse;
 pub use scope::ScopeConnection;
 pub use stacks::Stacks;
+pub use subinterpreter::Exclusive;

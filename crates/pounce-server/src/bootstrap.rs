@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pounce_asgi::python::{EventLoop, LifespanMode};
+use pounce_asgi::python::{EventLoop, Exclusive, LifespanMode};
 use pounce_config::WorkerPlan;
 use pounce_net::{Listener, LoadTable};
 use pounce_supervisor::Status;
@@ -16,7 +16,7 @@ use crate::serve::{Job, Post, load, serve};
 use crate::{listeners, settings};
 
 /// Runs the worker that `plan` describes until it is told to end. `lent` are the listeners that the plan names,
-/// where they are this process's own.
+/// where they are this process's own, and `alone` is let go of when the application is imported.
 ///
 /// # Errors
 /// It cannot be made, or its application does not start.
@@ -24,6 +24,7 @@ pub(crate) async fn bootstrap(
     event_loop: &EventLoop,
     plan: WorkerPlan,
     lent: Vec<Listener>,
+    alone: Option<Exclusive>,
     post: &Post,
 ) -> Result<(), ServerError> {
     post.end.reporter().report(Status::Started);
@@ -43,7 +44,9 @@ pub(crate) async fn bootstrap(
         // The server has run the lifespan, for all workers.
         options.lifespan = LifespanMode::Off;
     }
-    let app = Rc::new(load(event_loop, &config, &options)?);
+    let app = load(event_loop, &config, &options);
+    drop(alone);
+    let app = Rc::new(app?);
     if let Some(state) = plan.lifespan_state {
         app.adopt_state(&serde_json::Value::Object(state).to_string()).map_err(ServerError::State)?;
     }

@@ -95,7 +95,7 @@ fn work(
             tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
         });
         let post = Post { stacks: stacks.ok().map(Arc::new), ..post };
-        bootstrap(&event_loop, plan, Vec::new(), &post).await
+        bootstrap(&event_loop, plan, Vec::new(), None, &post).await
     })
     .map_err(ServerError::from)
     .flatten()

@@ -1,6 +1,6 @@
 //! Running asyncio and the server's own futures together, on one thread.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
@@ -135,7 +135,10 @@ where
     Python::attach(|py| {
         let runtime = Rc::new(park::runtime()?);
         let attic = Arc::new(Attic::default());
-        let ran = run_attached(py, &runtime, &attic, main, Rc::clone(&result));
+        let turns = Rc::default();
+        let ran = run_attached(py, &runtime, &attic, &turns, main, Rc::clone(&result));
+        // The loop has a callback that has the turns, which have the loop: a circle that only this can open.
+        turns.take();
         // Tasks may hold Python objects: they must go while this thread is attached.
         drop(runtime);
         pulse::end();
@@ -150,6 +153,7 @@ fn run_attached<R, F>(
     py: Python<'_>,
     runtime: &Rc<LocalRuntime>,
     attic: &Arc<Attic>,
+    turns: &Rc<RefCell<Option<Rc<Turns>>>>,
     main: impl FnOnce(EventLoop) -> F + 'static,
     result: Rc<RefCell<Option<R>>>,
 ) -> PyResult<()>
@@ -158,38 +162,42 @@ where
     F: Future<Output = R> + 'static,
 {
     let glue = load_glue(py)?;
-    let turns: Rc<OnceCell<Rc<Turns>>> = Rc::default();
     let callbacks = Type::<Callback>::new(py, attic)?;
     let waker = runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
     let wake = Type::<Wake>::new(py, attic)?.make(py, Wake(waker.clone()))?;
 
     let run_loop = {
-        let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(&turns), Arc::clone(attic));
+        let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(turns), Arc::clone(attic));
         callbacks.make(
             py,
             Callback::new(move |arguments| {
                 let [event_loop] = arguments else { return Ok(()) };
                 let py = event_loop.py();
                 let Some(runtime) = runtime.upgrade() else { return Ok(()) };
-                if turns.get().is_none() {
-                    let _inside = runtime.enter();
-                    let made = Turns::new(event_loop, waker.clone(), &attic)?;
-                    park::set_turns(Rc::downgrade(&made));
-                    let _ = turns.set(made);
-                }
-                let Some(turns) = turns.get() else { return Ok(()) };
+                let known = turns.borrow().clone();
+                let turns = match known {
+                    Some(turns) => turns,
+                    None => {
+                        let _inside = runtime.enter();
+                        let made = Turns::new(event_loop, waker.clone(), &attic)?;
+                        park::set_turns(Rc::downgrade(&made));
+                        turns.replace(Some(Rc::clone(&made)));
+                        made
+                    }
+                };
                 runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))))
             }),
         )?
     };
 
     let start = {
-        let (turns, glue, attic) = (Rc::clone(&turns), glue.clone().unbind(), Arc::clone(attic));
+        let (turns, glue, attic) = (Rc::clone(turns), glue.clone().unbind(), Arc::clone(attic));
         let main = RefCell::new(Some(main));
         callbacks.make(
             py,
             Callback::new(move |arguments| {
-                let ([finished], Some(turns)) = (arguments, turns.get()) else { return Ok(()) };
+                let turns = turns.borrow().clone();
+                let ([finished], Some(turns)) = (arguments, &turns) else { return Ok(()) };
                 let py = finished.py();
                 let Some(main) = main.take() else { return Ok(()) };
                 let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), &attic)?;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::subinterpreter::{is_one_left_behind, run_exit_functions};
+
 /// The interpreter this program was built for.
 const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
 
@@ -104,74 +106,17 @@ impl Interpreter {
         Ok(Self(()))
     }
 
-    /// Makes an interpreter with a GIL of its own on this thread, a foreign one, and ends it when `body` returns.
-    /// Meanwhile this thread is that interpreter's.
-    ///
-    /// # Errors
-    /// This Python has none (before 3.12), or could not make one.
-    #[cfg(Py_3_12)]
-    pub fn with_subinterpreter<R>(&self, body: impl FnOnce(&Self) -> R) -> Result<R, InterpreterError> {
-        let config = ffi::PyInterpreterConfig {
-            use_main_obmalloc: 0,
-            allow_fork: 0,
-            allow_exec: 0,
-            allow_threads: 1,
-            allow_daemon_threads: 0,
-            check_multi_interp_extensions: 1,
-            gil: ffi::PyInterpreterConfig_OWN_GIL,
-        };
-        // SAFETY: the main interpreter runs, by `self`, and this thread has no state of it: it gets one to make
-        // the other interpreter with, and keeps it until that has ended. Each state is attached when it is left
-        // and restored where it was saved. Python binds a thread to the state it attached last, so what asks for
-        // "the state of this thread" inside `body` gets the new one.
-        unsafe {
-            let outer = ffi::PyThreadState_New(ffi::PyInterpreterState_Main());
-            ffi::PyEval_RestoreThread(outer);
-            let mut inner = std::ptr::null_mut();
-            let status = ffi::Py_NewInterpreterFromConfig(&mut inner, &config);
-            if ffi::PyStatus_Exception(status) != 0 {
-                let error = InterpreterError::Start(message(&status));
-                ffi::PyThreadState_Clear(outer);
-                ffi::PyThreadState_DeleteCurrent();
-                return Err(error);
-            }
-            ffi::PyEval_SaveThread();
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(self)));
-            ffi::PyEval_RestoreThread(inner);
-            if is_last_thread(inner) {
-                ffi::Py_EndInterpreter(inner);
-            } else {
-                tracing::warn!(target: "pounce", "a thread of the application goes on; its interpreter is left behind");
-                ffi::PyEval_SaveThread();
-            }
-            ffi::PyEval_RestoreThread(outer);
-            ffi::PyThreadState_Clear(outer);
-            ffi::PyThreadState_DeleteCurrent();
-            match result {
-                Ok(result) => Ok(result),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    }
-
-    /// Before 3.12 there are no such interpreters.
-    ///
-    /// # Errors
-    /// Always [`InterpreterError::Start`].
-    #[cfg(not(Py_3_12))]
-    pub fn with_subinterpreter<R>(&self, _body: impl FnOnce(&Self) -> R) -> Result<R, InterpreterError> {
-        Err(InterpreterError::Start("interpreters with a GIL of their own need Python 3.12".to_owned()))
-    }
-
-    /// Whether [`with_subinterpreter`](Self::with_subinterpreter) can work.
-    pub const HAS_SUBINTERPRETERS: bool = cfg!(Py_3_12);
-
     /// Whether this Python was built to run threads at the same time.
     pub const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
 
     /// Ends CPython: waits for threads that are no daemons, runs `atexit`, flushes what is buffered.
     /// No Python object may be left in Rust's hands.
     pub fn finalize(self) {
+        if is_one_left_behind() {
+            // It cannot be ended while another interpreter lives.
+            Python::attach(run_exit_functions);
+            return;
+        }
         // SAFETY: the interpreter runs, this is the thread that started it, and nothing is attached here.
         unsafe {
             ffi::PyGILState_Ensure();
@@ -201,46 +146,12 @@ impl Interpreter {
 ///
 /// # Safety
 /// The status is one that CPython gave.
-unsafe fn message(status: &ffi::PyStatus) -> String {
+pub(super) unsafe fn message(status: &ffi::PyStatus) -> String {
     if status.err_msg.is_null() {
         return "no reason given".to_owned();
     }
     // SAFETY: a message is a constant text of CPython's.
     unsafe { std::ffi::CStr::from_ptr(status.err_msg) }.to_string_lossy().into_owned()
-}
-
-/// Waits for the threads of an interpreter that are no daemons, as ending it does, and says whether all are gone.
-/// CPython would abort the process if one is left.
-///
-/// # Safety
-/// `state` is attached.
-#[cfg(Py_3_12)]
-unsafe fn is_last_thread(state: *mut ffi::PyThreadState) -> bool {
-    // SAFETY: attached, by contract; the list of states is only looked at.
-    unsafe {
-        let py = Python::assume_attached();
-        let waited = py.import("threading").and_then(|threading| {
-            // Since 3.13 what stands for this thread looks for `threading` when it goes: it must go before that.
-            if let Ok(info) = threading.getattr("_thread_local_info") {
-                info.getattr("__dict__")?.call_method1("pop", ("_track_dummy_thread_ref", py.None()))?;
-            }
-            threading.call_method0("_shutdown")
-        });
-        if let Err(error) = waited {
-            tracing::warn!(target: "pounce", "waiting for threads of the application failed: {error}");
-        }
-        // The end of a thread is seen by `threading` a moment before its state is gone.
-        for _ in 0..100 {
-            let head = ffi::PyInterpreterState_ThreadHead(ffi::PyThreadState_GetInterpreter(state));
-            if head == state && ffi::PyThreadState_Next(head).is_null() {
-                return true;
-            }
-            let detached = ffi::PyEval_SaveThread();
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            ffi::PyEval_RestoreThread(detached);
-        }
-        false
-    }
 }
 
 /// `3.13`, or `3.13t`.

@@ -223,10 +223,10 @@ impl Staff {
         let lent = spawn.listeners;
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
             let post = Post { end: end.clone(), ..post };
-            let ran = interpreter.with_subinterpreter(|own| {
+            let ran = interpreter.with_subinterpreter(|own, alone| {
                 let ran = python::run(own, async move |event_loop| {
                     let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan)?;
-                    bootstrap(&event_loop, plan, lent, &post).await
+                    bootstrap(&event_loop, plan, lent, Some(alone), &post).await
                 });
                 ran.map_err(ServerError::from).flatten()
             });

@@ -1,0 +1,67 @@
+//! `--worker-hooks`: the application hears of the beginning and the end of each worker, when it asks to.
+
+use nix::sys::signal::Signal;
+use pounce_tests::{Mode, Options, Server, in_every_mode};
+use std::collections::{BTreeMap, BTreeSet};
+
+in_every_mode! {
+    each_worker_calls_each_hook_once_and_in_order,
+    a_reload_calls_the_hooks_of_both_generations,
+    without_being_asked_for_there_are_none,
+}
+
+const HOOKS: [&str; 3] = ["pounce.worker.startup", "pounce.worker.draining", "pounce.worker.shutdown"];
+
+fn options(mode: Mode) -> Options {
+    Options::app("worker_life:app").workers(mode, 2).flag("--no-access-log")
+}
+
+/// What each worker wrote down, in order, without the lifespan.
+fn hooks(server: &Server) -> BTreeMap<String, Vec<String>> {
+    let log = std::fs::read_to_string(server.directory().join("life.log")).expect("something was logged");
+    let mut hooks = BTreeMap::<_, Vec<_>>::new();
+    for (event, worker) in log.lines().filter_map(|line| line.split_once(' ')) {
+        if event.starts_with("pounce.") {
+            hooks.entry(worker.to_owned()).or_default().push(event.to_owned());
+        }
+    }
+    hooks
+}
+
+fn stop(server: &mut Server) {
+    server.sigterm();
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn each_worker_calls_each_hook_once_and_in_order(mode: Mode) {
+    let mut server = Server::start(options(mode).flag("--worker-hooks"));
+    let started = hooks(&server);
+    assert!(started.values().all(|events| events[..] == HOOKS[..1]), "{started:?}");
+    let workers: BTreeSet<_> = server.client_of_each(2).into_keys().collect();
+    assert_eq!(started.into_keys().collect::<BTreeSet<_>>(), workers);
+    stop(&mut server);
+    let all = hooks(&server);
+    assert!(all.values().all(|events| events[..] == HOOKS), "{all:?}");
+    assert_eq!(all.into_keys().collect::<BTreeSet<_>>(), workers);
+}
+
+fn a_reload_calls_the_hooks_of_both_generations(mode: Mode) {
+    let mut server = Server::start(options(mode).flag("--worker-hooks"));
+    let before = server.wait_workers(2, &BTreeSet::new());
+    server.signal(Signal::SIGHUP);
+    server.wait_stderr("Reloaded");
+    let after = server.wait_workers(2, &before);
+    stop(&mut server);
+    let all = hooks(&server);
+    assert!(all.values().all(|events| events[..] == HOOKS), "{all:?}");
+    assert_eq!(all.into_keys().collect::<BTreeSet<_>>(), &before | &after);
+}
+
+fn without_being_asked_for_there_are_none(mode: Mode) {
+    let mut server = Server::start(options(mode));
+    server.client_of_each(2);
+    stop(&mut server);
+    // The lifespan is in the log, and nothing else.
+    assert_eq!(hooks(&server), BTreeMap::new());
+}
