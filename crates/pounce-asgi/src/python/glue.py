@@ -62,6 +62,10 @@ class EventLoop(asyncio.SelectorEventLoop):
         super().stop()
         self._write_to_self()
 
+    def forget(self):
+        """Lets go of the runtime, which is to go before a loop that somebody still refers to."""
+        self._pounce_run = self._pounce_turn = self._write_to_self = None
+
 
 async def root(start):
     """The task that `run_until_complete` waits on, which is how anyio finds the loop's root."""
@@ -76,8 +80,12 @@ async def root(start):
 
 def run(run_loop, wake, start):
     """Runs the loop until the future that `start` is given has a result, then cleans up after it."""
-    with asyncio.Runner(loop_factory=lambda: EventLoop(run_loop, wake)) as runner:
-        runner.run(root(start))
+    event_loop = EventLoop(run_loop, wake)
+    try:
+        with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
+            runner.run(root(start))
+    finally:
+        event_loop.forget()
 
 
 def add_environment(variables):
