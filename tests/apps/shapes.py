@@ -1,5 +1,6 @@
 """The shapes that an application may have, and the names it may be found under."""
 
+import contextvars
 import functools
 
 from kit import lifespan, respond
@@ -85,3 +86,19 @@ class Holder:
 
 
 number = 5
+
+
+SEEN = contextvars.ContextVar("SEEN", default="nothing")
+
+
+def before_its_coroutine(scope, receive, send):
+    """Sets a context variable in the part that runs at once, and says what was there before."""
+    before = SEEN.get()
+    SEEN.set("what an earlier request set")
+
+    async def handle():
+        if scope["type"] == "lifespan":
+            return await lifespan(receive, send)
+        await respond(send, f"{before} before, {SEEN.get()} now")
+
+    return handle()

@@ -139,3 +139,18 @@ fn an_upgrade_to_what_is_not_spoken_is_ignored() {
     let old = "GET /hello HTTP/1.0\r\nHost: test\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
     server().accepts(old, 200);
 }
+
+#[test]
+fn a_body_that_comes_without_waiting_for_100_continue_keeps_the_connection() {
+    let server = Server::start(Options::app("raw:app"));
+    let mut client = server.connect();
+    let request =
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello";
+    for _ in 0..2 {
+        let mut response = client.send(request).response();
+        if response.status == 100 {
+            response = client.response();
+        }
+        assert_eq!(response.expect(200).text(), "hello");
+    }
+}

@@ -210,3 +210,13 @@ fn an_absolute_target_is_the_path_that_it_names() {
     assert_eq!((&scope["path"], &scope["raw_path"]), (&json!("/scope/a b"), &json!("/scope/a%20b")));
     assert_eq!(scope["query_string"], "c=d");
 }
+
+#[test]
+fn a_context_variable_that_is_set_before_the_coroutine_is_the_requests_own() {
+    let server = Server::start(Options::app("shapes:before_its_coroutine"));
+    let mut client = server.connect();
+    for _ in 0..3 {
+        let text = client.get("/").response().expect(200).text();
+        assert_eq!(text, "nothing before, what an earlier request set now");
+    }
+}

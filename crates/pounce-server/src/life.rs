@@ -47,6 +47,11 @@ impl StopLimit {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(limit);
     }
 
+    /// Whether anything has served yet.
+    pub(crate) fn is_known(&self) -> bool {
+        self.get().is_some()
+    }
+
     fn get(&self) -> Option<Duration> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -81,7 +81,6 @@ impl Single {
                         let old = std::mem::replace(&mut current, serving);
                         old.end.tell(Command::ReloadDrain);
                         draining.push(old.task);
-                        life.announcer.notice(Notice::Reloaded);
                     }
                     (failed, Some(served)) => {
                         if let Some(modules) = failed.and_then(|failed| failed.modules) {
@@ -94,13 +93,13 @@ impl Single {
                     (None, None) => {}
                 },
                 Some(order) = orders.recv() => match order {
-                    Order::Restart if next.is_none() && !stopping => {
+                    Order::Restart if next.is_none() && !stopping && life.limit.is_known() => {
                         self.alone.store(false, Ordering::Release);
                         generation += 1;
                         let modules = self.event_loop.set_modules_aside(&life.code_folders());
                         next = Some(self.begin(generation, Some(modules)));
                     }
-                    Order::Restart => tracing::info!(target: "pounce", "a reload is under way already"),
+                    Order::Restart => tracing::info!(target: "pounce", "not reloaded: a start is under way already"),
                     Order::ScaleUp | Order::ScaleDown => tracing::warn!(
                         target: "pounce",
                         "a server of one worker has no supervisor to add others; start it with --workers"
@@ -122,8 +121,13 @@ impl Single {
         let (announcer, handle, limit) = (life.announcer, life.handle.clone(), Arc::clone(&life.limit));
         let drain = life.worker.lifecycle.timeout_graceful_shutdown;
         let end = WorkerEnd::new(move |status| {
-            if status != Status::Serving {
-                return;
+            match status {
+                Status::Serving => {}
+                // It accepts no more, though the server is not to stop: another one serves.
+                Status::Draining if handle.asked() == Request::Run => {
+                    return announcer.notice(Notice::Reloaded);
+                }
+                _ => return,
             }
             limit.set(drain + GRACE);
             if generation == 0 && handle.asked() == Request::Run {

@@ -45,8 +45,10 @@ fn run(control: RawFd) -> Result<(), ServerError> {
     };
     let orphaned = {
         let clean_up = clean_up.clone();
-        move || {
-            eprintln!("error: the server is gone; its worker {} stops", std::process::id());
+        move |is_told: bool| {
+            if !is_told {
+                eprintln!("error: the server is gone; its worker {} stops", std::process::id());
+            }
             clean_up();
             signal_hook::low_level::exit(1);
         }

@@ -233,12 +233,15 @@ impl Machine {
                 worker.leave(now + FORCE_AFTER + GRACE);
                 self.failed(now, number, generation, was, &detail);
             }
+            (Status::Draining, Stage::Leaving) => worker.accepts = false,
             (Status::Draining, Stage::Serving) => {
+                worker.accepts = false;
                 worker.leave(drained);
                 self.lost(now, number, "it was asked to stop, and not by this server");
             }
             (said @ (Status::Idle | Status::Stopped), Stage::Leaving) if !worker.terminated => {
                 let farewell = if said == Status::Idle { Farewell::Idle } else { Farewell::Stopped };
+                worker.accepts = false;
                 // Each once: whoever repeats himself does not live longer.
                 if farewell > worker.farewell {
                     worker.farewell = farewell;

@@ -137,13 +137,14 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// In the child: takes the plan from the control socket and listens to it on a thread of its own, so that it is
-/// heard even while Python blocks. `orphaned` is called when the parent is gone.
+/// heard even while Python blocks. `orphaned` is called when the parent is gone, with whether it had told the worker
+/// to end before.
 ///
 /// # Errors
 /// The socket cannot be read, or ends before the plan does.
 pub fn attach(
     control: UnixStream,
-    orphaned: impl FnOnce() + Send + 'static,
+    orphaned: impl FnOnce(bool) + Send + 'static,
 ) -> io::Result<(String, WorkerEnd)> {
     let writer = Mutex::new(control.try_clone()?);
     let mut lines = BufReader::new(control).lines();
@@ -158,7 +159,7 @@ pub fn attach(
         while let Some(Ok(line)) = lines.next() {
             from_line(&line, "the server").into_iter().for_each(|command| told.tell(command));
         }
-        orphaned();
+        orphaned(told.is_told());
     })?;
     Ok((plan, end))
 }

@@ -76,6 +76,11 @@ impl WorkerEnd {
         self.commands.send_if_modified(|told| told.is_none().then(|| *told = Some(command)).is_some());
     }
 
+    /// Whether the worker has been told to end.
+    pub fn is_told(&self) -> bool {
+        self.commands.borrow().is_some()
+    }
+
     /// Waits until the worker is told to end, and says how.
     pub async fn told(&self) -> Command {
         let mut commands = self.commands.subscribe();

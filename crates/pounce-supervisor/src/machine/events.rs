@@ -73,7 +73,7 @@ pub enum Action {
 pub enum Notice {
     /// Every worker serves.
     Ready,
-    /// Every worker is of the new generation.
+    /// No worker of an old generation accepts connections any more.
     Reloaded,
     /// The new generation did not start; the old one stays.
     ReloadFailed(String),

@@ -30,6 +30,8 @@ pub(super) struct Worker {
     pub(super) id: WorkerId,
     pub(super) generation: u32,
     pub(super) stage: Stage,
+    /// It may still accept connections: it has not said that it drains.
+    pub(super) accepts: bool,
     /// When force is used.
     pub(super) deadline: Option<Instant>,
     /// When it counts as stuck.

@@ -75,6 +75,7 @@ impl Machine {
             id,
             generation,
             stage: Stage::Starting,
+            accepts: true,
             deadline: Some(now + policy.startup_timeout + 2 * GRACE),
             health: None,
             retire_at: policy.lifetime.map(|lifetime| now + lifetime + jitter),
@@ -91,7 +92,7 @@ impl Machine {
 
     pub(super) fn end_reload(&mut self) {
         let Some(Reload::Rolling { to, proven: true }) = self.reload else { return };
-        let is_old = |worker: &Worker| worker.stage != Stage::Leaving && worker.generation != to;
+        let is_old = |worker: &Worker| worker.accepts && worker.generation != to;
         if !self.slots.iter().flat_map(|slot| &slot.workers).any(is_old) {
             self.reload = None;
             self.notify(Notice::Reloaded);

@@ -98,13 +98,22 @@ impl Scene {
         scene
     }
 
+    /// Tells the machine something. Workers that it makes drain stop accepting at once.
     pub(crate) fn tell(&mut self, event: Event) -> Done {
-        let actions = self.machine.handle(self.now, event);
-        for action in &actions {
-            if let Action::Spawn { worker, slot, generation, max_requests } = action {
-                let known =
-                    self.workers.insert(*worker, (*slot, *generation, max_requests.map(|limit| limit.get())));
-                assert_eq!(known, None, "a worker's name is used once");
+        let mut actions = self.machine.handle(self.now, event);
+        let mut seen = 0;
+        while let Some(action) = actions.get(seen).cloned() {
+            seen += 1;
+            match action {
+                Action::Spawn { worker, slot, generation, max_requests } => {
+                    let work = (slot, generation, max_requests.map(|limit| limit.get()));
+                    assert_eq!(self.workers.insert(worker, work), None, "a worker's name is used once");
+                }
+                Action::Send(worker, Command::ReloadDrain) => {
+                    let draining = Event::Status(worker, Status::Draining);
+                    actions.extend(self.machine.handle(self.now, draining));
+                }
+                _ => {}
             }
         }
         Done(actions)
