@@ -73,6 +73,10 @@ impl LoadTable {
     /// It is no such descriptor.
     pub fn from_raw_fd(fd: i32) -> io::Result<Self> {
         let fd = crate::raw_fd::adopt(fd, |_| Ok(())).map_err(io::Error::other)?;
+        // SAFETY: no pointer is passed, and the descriptor is ours.
+        if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
         Self::map(fd)
     }
 

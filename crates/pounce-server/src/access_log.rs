@@ -9,7 +9,7 @@ use pounce_config::AccessLogFormat;
 use pounce_worker::AccessRecord;
 
 use format::Format;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{LAST_FLUSH, Writer};
 
 /// Formats records and hands the lines to a [`Writer`].
 pub(crate) struct AccessLog {

@@ -15,15 +15,15 @@ use crate::error::ServerError;
 use crate::serve::{Job, Post, load, serve};
 use crate::{listeners, settings};
 
-/// Runs the worker that `plan` describes until it is told to end. `lent` are the listeners that the plan names,
-/// where they are this process's own, and `alone` is let go of when the application is imported.
+/// Runs the worker that `plan` describes until it is told to end. `lent` is what the plan names,
+/// where that is this process's own, and `alone` is let go of when the application is imported.
 ///
 /// # Errors
 /// It cannot be made, or its application does not start.
 pub(crate) async fn bootstrap(
     event_loop: &EventLoop,
     plan: WorkerPlan,
-    lent: Vec<Listener>,
+    lent: (Vec<Listener>, Option<LoadTable>),
     alone: Option<Exclusive>,
     post: &Post,
 ) -> Result<(), ServerError> {

@@ -13,7 +13,7 @@ use pounce_asgi::python::{EventLoop, Interpreter, Stacks};
 use pounce_config::{ServerConfig, WorkerConfig, WorkersConfig};
 use tokio::sync::mpsc;
 
-use crate::access_log::Writer;
+use crate::access_log::{LAST_FLUSH, Writer};
 use crate::announce::Announcer;
 use crate::detect::{Shape, shape};
 use crate::error::ServerError;
@@ -124,7 +124,7 @@ fn run_bound(
         let (writer, listeners) = (writer.clone(), Arc::clone(listeners));
         move || {
             if let Some(writer) = &writer {
-                writer.flush();
+                writer.flush_within(LAST_FLUSH);
             }
             listeners.close();
         }
@@ -199,11 +199,13 @@ fn run_bound(
     match interpreter.map(Arc::into_inner) {
         Some(Some(interpreter)) if left == 0 => interpreter.finalize(),
         None => {}
+        // A program that is executed in our place takes their threads with it.
+        Some(_) if handle.asked() == Request::Reload => {}
         // Threads run Python still: it cannot be ended under them.
         Some(_) => {
             eprintln!("error: {stuck}");
             if let Some(writer) = &writer {
-                writer.flush();
+                writer.flush_within(LAST_FLUSH);
             }
             listeners.close();
             signal_hook::low_level::exit(exit_code.into());

@@ -92,6 +92,8 @@ async fn supervise(
     staff.close().await;
     let served = match outcome {
         Outcome::Stopped => Ok(()),
+        // A terminal's Ctrl-C may reach a worker before it listens.
+        Outcome::StartupFailed(_) if life.handle.asked() == Request::Stop => Ok(()),
         Outcome::StartupFailed(why) => Err(staff.take_failure().unwrap_or(ServerError::Worker(why))),
         Outcome::GivenUp => Err(ServerError::NoWorkers),
     };

@@ -92,6 +92,7 @@ impl Single {
                     }
                     (None, None) => {}
                 },
+                () = settled(&mut draining) => self.event_loop.settle(),
                 Some(order) = orders.recv() => match order {
                     Order::Restart if next.is_none() && !stopping && life.limit.is_known() => {
                         self.alone.store(false, Ordering::Release);
@@ -107,7 +108,12 @@ impl Single {
                 },
             }
         };
+        let lifecycle = &life.worker.lifecycle;
+        let left = lifecycle.timeout_graceful_shutdown + 2 * lifecycle.timeout_startup + GRACE;
         for old in next.map(|next| next.task).into_iter().chain(draining) {
+            if !old.is_finished() {
+                life.watchdog.arm(left, 0, "the application's shutdown does not end; stopped without it");
+            }
             let _ = old.await;
         }
         served
@@ -169,6 +175,13 @@ async fn first(next: &mut Option<Running>) -> Option<Ended> {
         Ok(()) = &mut next.serves => None,
         ended = &mut next.task => Some(ended),
     }
+}
+
+/// Waits until one of the workers that drain has ended, and forgets it. For ever where there is none.
+async fn settled(draining: &mut Vec<JoinHandle<Result<(), ServerError>>>) {
+    let Some(oldest) = draining.first_mut() else { return std::future::pending().await };
+    let _ = oldest.await;
+    draining.remove(0);
 }
 
 fn flatten(ended: Ended) -> Result<(), ServerError> {

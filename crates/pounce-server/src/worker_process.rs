@@ -8,7 +8,7 @@ use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
-use crate::access_log::Writer;
+use crate::access_log::{LAST_FLUSH, Writer};
 use crate::bootstrap::bootstrap;
 use crate::error::ServerError;
 use crate::serve::Post;
@@ -41,7 +41,7 @@ fn run(control: RawFd) -> Result<(), ServerError> {
     let writer = Writer::start().map_err(system("cannot start the access log"))?;
     let clean_up = {
         let writer = writer.clone();
-        move || writer.flush()
+        move || writer.flush_within(LAST_FLUSH)
     };
     let orphaned = {
         let clean_up = clean_up.clone();
@@ -97,7 +97,7 @@ fn work(
             tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
         });
         let post = Post { stacks: stacks.ok().map(Arc::new), ..post };
-        bootstrap(&event_loop, plan, Vec::new(), None, &post).await
+        bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await
     })
     .map_err(ServerError::from)
     .flatten()

@@ -222,6 +222,9 @@ impl Machine {
                     self.generation = generation;
                 }
             }
+            (Status::Started, Stage::Starting) => {
+                worker.deadline = Some(now + policy.startup_timeout + 2 * GRACE);
+            }
             (Status::Heartbeat(heartbeat), Stage::Serving) => {
                 let recovered = worker.heartbeat(now, heartbeat, &policy, GRACE);
                 if recovered {
@@ -340,7 +343,9 @@ impl Machine {
                 self.begin_reload();
             }
             self.end_reload();
-            if self.slots.iter().all(|slot| slot.given_up && slot.workers.is_empty()) {
+            // A reload would give each another chance.
+            let reloads = self.reload.is_some() || self.reload_again;
+            if !reloads && self.slots.iter().all(|slot| slot.given_up && slot.workers.is_empty()) {
                 self.stop(now, Outcome::GivenUp);
             }
         }

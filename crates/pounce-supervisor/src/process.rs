@@ -50,10 +50,16 @@ pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
     program.args(&launch.arguments).arg(theirs.as_raw_fd().to_string());
     let inherited: Vec<_> = launch.inherited.iter().map(AsFd::as_fd).chain([theirs.as_fd()]).collect();
     pounce_net::inherit(&mut program, &inherited);
-    let child = program.spawn()?;
+    let mut child = program.spawn()?;
     // From here on only the child has its end: when it is gone, so is the connection.
     drop((theirs, launch.inherited));
-    let ended = when_ended(&child)?;
+    let ended = match when_ended(&child) {
+        Ok(ended) => ended,
+        Err(error) => {
+            let _ = child.kill().and_then(|()| child.wait());
+            return Err(error);
+        }
+    };
     let (orders, inbox) = mpsc::unbounded_channel();
     tokio::task::spawn_local(watch_child(child, control, launch.plan, ended, inbox, events));
     // The task ends with the child; what is ordered then is of no use.

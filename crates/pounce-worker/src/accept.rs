@@ -114,18 +114,16 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Takes the connections that are queued already, and no more.
-    pub(crate) async fn run_queued<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) {
-        let mut accept = std::pin::pin!(tokio::task::unconstrained(async {
-            while let Ok((stream, info)) = self.accept().await {
-                serve(stream, info, engine, app);
+    /// Takes the connections that are queued already, and no more: what the kernel has, whether or not the runtime
+    /// has noticed.
+    pub(crate) fn take_queued<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) {
+        loop {
+            match self.take(self.listener.get_ref()) {
+                Ok((stream, info)) => serve(stream, info, engine, app),
+                Err(error) if is_connection_error(&error) => {}
+                Err(_) => return,
             }
-        }));
-        std::future::poll_fn(|cx| {
-            let _ = accept.as_mut().poll(cx);
-            std::task::Poll::Ready(())
-        })
-        .await;
+        }
     }
 }
 

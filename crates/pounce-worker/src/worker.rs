@@ -88,10 +88,12 @@ impl<A: App> Worker<A> {
         }
         for acceptor in acceptors {
             if queue == Queue::Take {
-                acceptor.run_queued(&self.engine, &self.app).await;
+                acceptor.take_queued(&self.engine, &self.app);
             }
         }
         self.engine.enter(Phase::Draining);
+        // Connections that came and went meanwhile have told theirs.
+        self.engine.leave_load();
         let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;
         let aborted = if in_time.is_ok() { 0 } else { self.engine.connections() };
         if aborted > 0 {

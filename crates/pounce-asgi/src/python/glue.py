@@ -101,7 +101,8 @@ def extend_path(entries):
 
 def set_modules_aside(folders):
     """Takes the application's own modules out of `sys.modules`, and returns them."""
-    taken = {name: module for name, module in list(sys.modules.items()) if _lies_in(module, folders)}
+    modules = [(name, module) for name, module in list(sys.modules.items()) if name != __name__]
+    taken = {name: module for name, module in modules if _lies_in(module, folders)}
     for name in taken:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -266,7 +267,11 @@ def _takes(app, count):
 
 
 def settle():
-    """What import and startup made lives as long as the server: the collector need not look at it again."""
+    """What import and startup made lives as long as the server: the collector need not look at it again.
+
+    What was made for a generation that is gone is looked at once more.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PySystemError};
 use pyo3::ffi;
@@ -178,11 +178,7 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
         let ours = object.cast::<Object<T>>();
         let value = ManuallyDrop::take(&mut (*ours).value);
         let attic = Arc::from_raw((*ours).attic);
-        if attic.closed.load(Ordering::Acquire) {
-            // The loop is gone, and the interpreter may be going. What the value refers to goes with them;
-            // dropping it now would need both.
-            std::mem::forget(value);
-        } else if (*ours).owner == thread_token() {
+        if (*ours).owner == thread_token() && !attic.is_closed() {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
         } else {
             attic.keep(value);
@@ -198,11 +194,17 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
 }
 
 /// Values whose objects died on a foreign thread, kept until their own thread looks.
-#[derive(Default)]
 pub(super) struct Attic {
-    kept: Mutex<Vec<Kept>>,
-    /// Set when the loop is gone: from then on values are not dropped.
+    /// None when the loop is gone: from then on values are not dropped.
+    kept: Mutex<Option<Vec<Kept>>>,
+    /// The same, for the loop's own thread, which alone sets it.
     closed: AtomicBool,
+}
+
+impl Default for Attic {
+    fn default() -> Self {
+        Self { kept: Mutex::new(Some(Vec::new())), closed: AtomicBool::new(false) }
+    }
 }
 
 struct Kept(#[allow(dead_code)] Box<dyn std::any::Any>);
@@ -212,19 +214,33 @@ unsafe impl Send for Kept {}
 
 impl Attic {
     fn keep<T: 'static>(&self, value: T) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Kept(Box::new(value)));
+        match &mut *self.lock() {
+            Some(kept) => kept.push(Kept(Box::new(value))),
+            // The loop is gone, and the interpreter may be going. What the value refers to goes with them; dropping
+            // it now would need both.
+            None => std::mem::forget(value),
+        }
     }
 
     /// Drops what is kept. On the worker's thread.
     pub(super) fn clear(&self) {
-        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = self.lock().as_mut().map(std::mem::take);
         drop(kept);
     }
 
     /// The loop is gone. On its thread.
     pub(super) fn close(&self) {
-        self.clear();
-        self.closed.store(true, Ordering::Release);
+        let kept = self.lock().take();
+        self.closed.store(true, Ordering::Relaxed);
+        drop(kept);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Kept>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

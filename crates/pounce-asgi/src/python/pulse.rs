@@ -27,6 +27,8 @@ struct Shared {
     pinged: AtomicU64,
     answered: AtomicU64,
     ping: Notify,
+    /// Nobody feels this pulse any more.
+    unfelt: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -48,13 +50,14 @@ impl Pulse {
                 pinged: AtomicU64::new(0),
                 answered: AtomicU64::new(0),
                 ping: Notify::new(),
+                unfelt: AtomicBool::new(false),
                 wake: Box::new(wake),
             }),
         };
         PULSE.set(Some(pulse.clone()));
         let shared = Arc::clone(&pulse.shared);
         tokio::task::spawn_local(async move {
-            loop {
+            while !shared.unfelt.load(Ordering::Acquire) {
                 shared.ping.notified().await;
                 shared.answered.store(shared.pinged.load(Ordering::Acquire), Ordering::Release);
             }
@@ -92,6 +95,12 @@ impl Pulse {
     /// Has the loop answer in its next turn.
     pub fn ping(&self) {
         self.shared.pinged.fetch_add(1, Ordering::AcqRel);
+        self.shared.ping.notify_one();
+    }
+
+    /// Nobody feels it any more: what answers pings ends.
+    pub fn leave(&self) {
+        self.shared.unfelt.store(true, Ordering::Release);
         self.shared.ping.notify_one();
     }
 

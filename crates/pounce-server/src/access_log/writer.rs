@@ -1,12 +1,15 @@
 //! A thread that writes what others have formatted.
 
 use std::io::Write as _;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 /// How long lines are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// How long a process that ends gives to what waits.
+pub(crate) const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// How much may wait. When whatever reads the log is slower than that, lines are dropped and counted:
 /// the server must not stop because its log does.
@@ -67,6 +70,19 @@ impl Writer {
         drop(waiting);
         if first {
             self.shared.arrived.notify_one();
+        }
+    }
+
+    /// Writes everything that waits, for so long at most: whoever reads the log may have stopped to.
+    pub(crate) fn flush_within(&self, time: Duration) {
+        let (done, flushed) = mpsc::channel();
+        let writer = self.clone();
+        let started = thread::Builder::new().spawn(move || {
+            writer.flush();
+            let _ = done.send(());
+        });
+        if started.is_ok() {
+            let _ = flushed.recv_timeout(time);
         }
     }
 

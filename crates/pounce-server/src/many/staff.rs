@@ -19,6 +19,7 @@ use crate::bootstrap::bootstrap;
 use crate::error::ServerError;
 use crate::life::Life;
 use crate::serve::{Job, Post, load, serve};
+use crate::server::Request;
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
 use crate::{lifespan, listeners, settings};
@@ -220,7 +221,8 @@ impl Staff {
         let plan = self.plan(&spawn).to_json().map_err(io::Error::other)?;
         let interpreter = Arc::clone(&python.interpreter);
         let post = self.post(python, WorkerEnd::new(|_| {}));
-        let lent = spawn.listeners;
+        // What the plan names must be open until it is the worker's turn.
+        let lent = (spawn.listeners, self.loads.clone());
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
             let post = Post { end: end.clone(), ..post };
             let ran = interpreter.with_subinterpreter(|own, alone| {
@@ -248,6 +250,11 @@ fn ended(end: &WorkerEnd, worked: Result<(), ServerError>) -> String {
 
 impl Workforce for Staff {
     async fn prepare(&self, generation: u32) -> Result<(), String> {
+        let startup = self.life.worker.lifecycle.timeout_startup;
+        if generation == 0 && self.python.is_some() {
+            let too_long = ServerError::StartupTimeout(startup);
+            self.life.watchdog.arm(startup + GRACE / 2, too_long.exit_code(), too_long.to_string());
+        }
         let prepared = match &self.python {
             Some(python) if self.mode == Mode::Thread => self.prepare_threads(python, generation).await,
             Some(python) if self.scope() == LifespanScope::Server && generation == 0 => {
@@ -256,6 +263,10 @@ impl Workforce for Staff {
             _ => Ok(()),
         };
         let lifecycle = &self.life.worker.lifecycle;
+        if generation == 0 && self.life.handle.asked() == Request::Run {
+            // A stop has set a deadline of its own.
+            self.life.watchdog.disarm();
+        }
         let limit = lifecycle.timeout_graceful_shutdown + lifecycle.timeout_startup * 2 + 5 * GRACE;
         self.life.limit.set(limit);
         prepared.map_err(|error| {
@@ -273,14 +284,18 @@ impl Workforce for Staff {
             let released = generations.remove(&generation);
             (released, generations.keys().all(|other| *other < generation))
         };
-        let Some(Generation { app, modules }) = released else { return };
-        if let (Some(python), Some(modules), true) = (&self.python, modules, newest) {
-            // It never came to serve: what it replaced is imported again.
-            python.event_loop.put_modules_back(modules, &self.life.code_folders());
-        }
+        let (Some(Generation { app, modules }), Some(python)) = (released, &self.python) else { return };
         if let Some(app) = app {
             lifespan::shut_down(&app, self.life.worker.lifecycle.timeout_startup).await;
         }
+        if self.life.handle.asked() != Request::Run {
+            return;
+        }
+        if let (Some(modules), true) = (modules, newest) {
+            // It never came to serve: what it was to replace is what imports find again.
+            python.event_loop.put_modules_back(modules, &self.life.code_folders());
+        }
+        python.event_loop.settle();
     }
 
     fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {

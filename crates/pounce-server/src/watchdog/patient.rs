@@ -98,6 +98,12 @@ impl Patient {
     }
 }
 
+impl Drop for Patient {
+    fn drop(&mut self) {
+        self.pulse.leave();
+    }
+}
+
 /// Bytes of memory of this process, where the system tells.
 pub(crate) fn rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -67,6 +67,9 @@ impl Machine {
         let max_requests = policy
             .max_requests
             .map(|limit| limit.saturating_add(self.random.u64(0..=policy.max_requests_jitter)));
+        // Workers of one process may start one after the other, and have said nothing until it is their turn.
+        let starting = self.slots.iter().filter(|slot| slot.is_starting()).count() as u32;
+        let turns = if policy.killable { 1 } else { 1 + starting };
         let jitter = policy.lifetime_jitter.mul_f64(self.random.f64());
         let id = self.next_worker;
         self.next_worker += 1;
@@ -76,7 +79,7 @@ impl Machine {
             generation,
             stage: Stage::Starting,
             accepts: true,
-            deadline: Some(now + policy.startup_timeout + 2 * GRACE),
+            deadline: Some(now + policy.startup_timeout * turns + 2 * GRACE),
             health: None,
             retire_at: policy.lifetime.map(|lifetime| now + lifetime + jitter),
             max_requests,
