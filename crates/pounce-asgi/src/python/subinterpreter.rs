@@ -55,10 +55,15 @@ impl Interpreter {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(self, alone)));
             ffi::PyEval_RestoreThread(inner);
             Python::attach(wait_for_threads);
+            ffi::PyEval_SaveThread();
+            // Detached: whoever makes an interpreter may wait for all attached threads (free-threaded builds do).
+            let alone = exclusive();
+            ffi::PyEval_RestoreThread(inner);
             if CAN_END && is_last_thread(inner) {
-                let _alone = exclusive();
                 ffi::Py_EndInterpreter(inner);
+                drop(alone);
             } else {
+                drop(alone);
                 if CAN_END {
                     tracing::warn!(target: "pounce", "a thread of the application goes on; its interpreter is left behind");
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pounce_supervisor::{Action, Notice, WorkerId};
+use pounce_supervisor::{Action, Command, Notice, WorkerId};
 
 use super::{Play, Worker};
 
@@ -70,13 +70,10 @@ impl Play {
             Action::Prepare(generation) => self.preparing.push(*generation),
             Action::Release(generation) => self.note_release(*generation),
             Action::Spawn { worker, slot, generation, .. } => self.note_spawn(*worker, *slot, *generation),
+            // A thread that does not serve in time is told to drain; that is when its slot has lost it.
+            Action::Send(worker, Command::Drain) if !self.workers[worker].serves => self.note_lost(*worker),
             Action::Send(worker, _) => self.note_told(*worker),
-            Action::Terminate(worker) | Action::Kill(worker) => {
-                if let Some(was) = self.workers.get(worker).filter(|worker| !worker.leaves) {
-                    self.loses(was.slot);
-                }
-                self.note_told(*worker);
-            }
+            Action::Terminate(worker) | Action::Kill(worker) => self.note_lost(*worker),
             Action::Notify(Notice::GivenUp { slot, .. }) => {
                 self.budgets.entry(*slot).or_default().given_up = true;
             }
@@ -86,6 +83,14 @@ impl Play {
             Action::CloseSlot(_) | Action::Notify(_) => {}
             Action::Exit(_) => self.exited = true,
         }
+    }
+
+    fn note_lost(&mut self, worker: WorkerId) {
+        let was = self.workers.get(&worker).filter(|worker| !worker.leaves && !worker.apart);
+        if let Some(slot) = was.map(|worker| worker.slot) {
+            self.loses(slot);
+        }
+        self.note_told(worker);
     }
 
     fn note_told(&mut self, worker: WorkerId) {
@@ -145,12 +150,7 @@ impl Play {
     /// The notice does not say which worker of the slot: all count as left alone that it can mean.
     fn note_abandoned(&mut self, slot: u32) {
         for worker in self.workers.values_mut().filter(|w| w.slot == slot && w.lives) {
-            let overdue = !worker.serves && self.now - worker.spawned >= self.policy.startup_timeout;
-            if overdue && !worker.leaves {
-                self.budgets.entry(slot).or_default().lost = Some(self.now);
-            }
-            worker.abandoned |= worker.leaves || overdue;
-            worker.leaves |= overdue;
+            worker.abandoned |= worker.leaves;
         }
     }
 }
