@@ -151,12 +151,12 @@ impl Load {
     }
 
     /// Whether a worker with so many connections is so far ahead of another one that the other should have the
-    /// next: by more than an eighth, and by more than one.
+    /// next: by more than a quarter and three.
     pub fn is_ahead(&self, connections: usize) -> bool {
         let loads = self.table.places().iter().map(|place| place.load(Ordering::Relaxed));
         let others = loads.enumerate().filter(|(place, load)| *place != self.place && *load != ABSENT);
         let least = others.map(|(_, load)| load as usize - 1).min();
-        least.is_some_and(|least| connections > least + 1 + least / 8)
+        least.is_some_and(|least| connections > least + 3 + least / 4)
     }
 
     fn write(&self, value: u32) {
@@ -177,11 +177,11 @@ mod tests {
         one.set(0);
         assert!(!one.is_ahead(1000), "nobody else accepts");
         other.set(0);
-        assert!(!one.is_ahead(1));
-        assert!(one.is_ahead(2));
+        assert!(!one.is_ahead(3));
+        assert!(one.is_ahead(4));
         other.set(64);
-        assert!(!one.is_ahead(73));
-        assert!(one.is_ahead(74));
+        assert!(!one.is_ahead(83));
+        assert!(one.is_ahead(84));
         other.leave();
         assert!(!one.is_ahead(1000));
     }
@@ -191,9 +191,9 @@ mod tests {
         let table = LoadTable::new().expect("a table");
         let again = LoadTable::from_raw_fd(table.as_fd().as_raw_fd()).expect("the same table");
         again.place(3).set(0);
-        assert!(table.place(0).is_ahead(2));
+        assert!(table.place(0).is_ahead(4));
         table.clear(3);
-        assert!(!again.place(0).is_ahead(2));
+        assert!(!again.place(0).is_ahead(4));
     }
 
     #[test]

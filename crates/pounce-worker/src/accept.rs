@@ -97,21 +97,20 @@ impl Acceptor {
     }
 
     /// When connections have come while others that accept from the same socket have fewer: lets them have those,
-    /// of which they are told as well, and takes some of what is still there after a moment. The more connections it
-    /// has the more it takes, so that one that is stuck slows nobody down.
+    /// of which they are told as well, and takes all that is still there after a moment: the others may be stuck, or
+    /// defer too.
     async fn accept_what_is_left<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) -> io::Result<()> {
         drop(self.listener.readable().await?);
         if engine.is_ahead() {
             tokio::time::sleep(DEFERENCE).await;
         }
-        for _ in 0..=engine.connections() / 8 {
+        loop {
             let mut ready = self.listener.readable().await?;
             match ready.try_io(|listener| self.take(listener.get_ref())) {
                 Ok(accepted) => accepted.map(|(stream, info)| serve(stream, info, engine, app))?,
-                Err(_would_block) => break,
+                Err(_would_block) => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Takes the connections that are queued already, and no more: what the kernel has, whether or not the runtime

@@ -71,6 +71,7 @@ pub struct LoadError {
 pub struct SharedApp {
     app: Py<PyAny>,
     asgi2: bool,
+    plain: bool,
     state: Option<Py<PyDict>>,
 }
 
@@ -81,6 +82,7 @@ impl SharedApp {
         Self {
             app: self.app.clone_ref(py),
             asgi2: self.asgi2,
+            plain: self.plain,
             state: self.state.as_ref().map(|state| state.clone_ref(py)),
         }
     }
@@ -91,6 +93,8 @@ pub struct PythonApp {
     kit: Rc<Kit>,
     app: Py<PyAny>,
     asgi2: bool,
+    /// A call runs nothing before it gives its coroutine.
+    plain: bool,
     template: ScopeTemplate,
     lifespan_mode: LifespanMode,
     lifespan: RefCell<Option<Py<PyAny>>>,
@@ -123,12 +127,14 @@ impl PythonApp {
                 interface => interface == Interface::Asgi2,
             };
             let template = ScopeTemplate::new(py, &options.root_path, options.extensions)?;
-            PyResult::Ok((asgi2, template))
+            let plain = kit.glue.bind(py).call_method1("begins_with_its_coroutine", (&app,))?.extract()?;
+            PyResult::Ok((asgi2, plain, template))
         })();
-        let (asgi2, template) = made.map_err(|error| load_error(py, &kit, &error))?;
+        let (asgi2, plain, template) = made.map_err(|error| load_error(py, &kit, &error))?;
         Ok(Self {
             app: app.unbind(),
             asgi2,
+            plain,
             template,
             lifespan_mode: options.lifespan,
             lifespan: RefCell::default(),
@@ -144,6 +150,7 @@ impl PythonApp {
         SharedApp {
             app: self.app.clone_ref(py),
             asgi2: self.asgi2,
+            plain: self.plain,
             state: self.state.borrow().as_ref().map(|state| state.clone_ref(py)),
         }
     }
@@ -161,6 +168,7 @@ impl PythonApp {
             kit,
             app: shared.app,
             asgi2: shared.asgi2,
+            plain: shared.plain,
             template,
             lifespan_mode: LifespanMode::Off,
             lifespan: RefCell::default(),
@@ -228,18 +236,23 @@ impl PythonApp {
         let scope = self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?;
         let receive = kit.receives.make(py, Receive(Rc::clone(state)))?;
         let send = kit.sends.make(py, Send(Rc::clone(state)))?;
-        // What runs before there is a coroutine belongs to the request as well: its context variables are gone
-        // with it.
-        let context = Context::copy_current(py)?;
-        let returned = context.run(py, || {
+        let call = || {
             if self.asgi2 {
                 self.app.bind(py).call1((scope,))?.call1((receive, send))
             } else {
                 self.app.bind(py).call1((scope, receive, send))
             }
-        })?;
+        };
+        // What runs before there is a coroutine belongs to the request as well: its context variables are gone
+        // with it. Where nothing does, the task makes the context.
+        let (returned, context) = if self.plain {
+            (call()?, None)
+        } else {
+            let context = Context::copy_current(py)?;
+            (context.run(py, call)?, Some(context))
+        };
         let steps = kit.steps.make(py, Steps::new(returned, Rc::clone(state))?)?;
-        state.keep_task(kit.task(py, &steps, &context)?);
+        state.keep_task(kit.task(py, &steps, context.as_ref())?);
         Ok(())
     }
 

@@ -276,6 +276,11 @@ def settle():
     gc.freeze()
 
 
+def begins_with_its_coroutine(app):
+    """Whether a call of `app` only makes a coroutine: nothing of the application's runs before that."""
+    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None))
+
+
 def is_asgi2(app):
     """Whether `app` is of the two-step kind, `app(scope)(receive, send)`: decided by arity alone."""
     return _takes(app, 3) is False and _takes(app, 1) is True

@@ -40,6 +40,7 @@ pub(super) struct Kit {
     create_future: Py<PyAny>,
     task: Py<PyAny>,
     task_keywords: Py<PyTuple>,
+    task_keywords_with_context: Py<PyTuple>,
     task_name: Py<PyString>,
 }
 
@@ -54,11 +55,9 @@ impl Kit {
         let event_loop = asyncio.call_method0("get_running_loop")?;
         let awaitables = Type::<Awaitable>::new(py, attic)?;
         let nothing = awaitables.make(py, Awaitable::Nothing)?.unbind();
-        let keywords: &[&str] = if cfg!(Py_3_12) {
-            &["loop", "name", "context", "eager_start"]
-        } else {
-            &["loop", "name", "context"]
-        };
+        let keywords: &[&str] =
+            if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
+        let with_context = [&["context"], keywords].concat();
         Ok(Rc::new(Self {
             names: Names::new(py),
             awaitables,
@@ -71,6 +70,7 @@ impl Kit {
             create_future: event_loop.getattr("create_future")?.unbind(),
             task: asyncio.getattr("Task")?.unbind(),
             task_keywords: PyTuple::new(py, keywords)?.unbind(),
+            task_keywords_with_context: PyTuple::new(py, with_context)?.unbind(),
             task_name: PyString::new(py, "pounce-request").unbind(),
             event_loop: event_loop.unbind(),
             turns,
@@ -83,19 +83,22 @@ impl Kit {
         &self,
         py: Python<'py>,
         coroutine: &Bound<'py, PyAny>,
-        context: &Context,
+        context: Option<&Context>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (event_loop, name) = (self.event_loop.as_ptr(), self.task_name.as_ptr());
-        let arguments = [coroutine.as_ptr(), event_loop, name, context.as_ptr(), py_true()];
-        // SAFETY: attached; one positional argument and as many keywords' values as there are keywords: the
-        // last, eager_start, is only there where the keywords name it.
+        let (coroutine, event_loop) = (coroutine.as_ptr(), self.event_loop.as_ptr());
+        let (keywords, arguments) = match context {
+            None => {
+                (&self.task_keywords, [coroutine, event_loop, self.task_name.as_ptr(), py_true(), py_true()])
+            }
+            Some(context) => (
+                &self.task_keywords_with_context,
+                [coroutine, context.as_ptr(), event_loop, self.task_name.as_ptr(), py_true()],
+            ),
+        };
+        // SAFETY: attached; one positional argument and at least as many keywords' values as there are keywords:
+        // the last, eager_start, is only looked at where the keywords name it.
         unsafe {
-            let task = ffi::PyObject_Vectorcall(
-                self.task.as_ptr(),
-                arguments.as_ptr(),
-                1,
-                self.task_keywords.as_ptr(),
-            );
+            let task = ffi::PyObject_Vectorcall(self.task.as_ptr(), arguments.as_ptr(), 1, keywords.as_ptr());
             Bound::from_owned_ptr_or_err(py, task)
         }
     }

@@ -39,7 +39,6 @@ pub(crate) enum Step {
 struct Worker {
     slot: u32,
     generation: u32,
-    spawned: Instant,
     lives: bool,
     serves: bool,
     /// It was told to end, or ends by itself.

@@ -137,7 +137,6 @@ impl Play {
         let worker = Worker {
             slot,
             generation,
-            spawned: self.now,
             lives: true,
             serves: false,
             leaves: false,
