@@ -1,8 +1,11 @@
 //! Interpreters with a GIL of their own, beside the main one.
 
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(Py_3_12)]
+use std::sync::{Mutex, PoisonError};
 
+#[cfg(Py_3_12)]
 use pyo3::ffi;
 use pyo3::prelude::*;
 
