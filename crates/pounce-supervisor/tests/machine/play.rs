@@ -159,7 +159,9 @@ impl Play {
             for worker in self.all(|worker| worker.lives && worker.serves && !worker.leaves) {
                 self.tell(Event::Status(worker, Status::Heartbeat(idle())));
             }
-            if !self.preparing.is_empty() || !self.releasing.is_empty() {
+            // Time passes only when nobody has anything left to do at once.
+            let starting = self.all(|worker| worker.lives && !worker.serves && !worker.leaves);
+            if !self.preparing.is_empty() || !self.releasing.is_empty() || !starting.is_empty() {
                 continue;
             }
             match self.machine.deadline() {
