@@ -133,7 +133,14 @@ impl Options {
                 command.env_remove(name);
             }
         }
-        for name in ["VIRTUAL_ENV", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "NOTIFY_SOCKET", "PYTHONPATH"] {
+        for name in [
+            "VIRTUAL_ENV",
+            "WEB_CONCURRENCY",
+            "FORWARDED_ALLOW_IPS",
+            "NOTIFY_SOCKET",
+            "PYTHONPATH",
+            "PYTHON_GIL",
+        ] {
             command.env_remove(name);
         }
         if let Some(path) = crate::python::virtualenv().filter(|_| self.virtualenv) {

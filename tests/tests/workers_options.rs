@@ -64,6 +64,14 @@ fn auto_takes_processes_unless_threads_run_side_by_side() {
 }
 
 #[test]
+fn auto_takes_processes_where_threads_are_told_to_take_turns() {
+    let server = Server::start(app().with("--workers", "2").env("PYTHON_GIL", "1"));
+    server.client_of_each(2);
+    assert_eq!(server.children().len(), 2);
+    assert!(server.stderr().contains("(process)"), "the banner does not say process: {}", server.stderr());
+}
+
+#[test]
 fn one_worker_needs_no_supervisor() {
     let server = Server::start(app());
     let worker = server.get("/who").expect(200).text();

@@ -26,9 +26,10 @@ pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
     let count = workers.count.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let is_replaced =
         workers.max_requests.is_some() || workers.lifetime.is_some() || workers.max_rss.is_some();
+    let has_gil = Interpreter::starts_with_gil();
     let mode = match workers.mode {
         WorkerMode::Auto if count == 1 && !is_replaced => return Ok(Shape::Single),
-        WorkerMode::Auto if Interpreter::IS_FREE_THREADED && workers.max_rss.is_none() => Mode::Thread,
+        WorkerMode::Auto if !has_gil && workers.max_rss.is_none() => Mode::Thread,
         WorkerMode::Auto | WorkerMode::Process => Mode::Process,
         WorkerMode::Thread => Mode::Thread,
         WorkerMode::Subinterpreter if Interpreter::HAS_SUBINTERPRETERS => Mode::Subinterpreter,
@@ -51,10 +52,11 @@ pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
     if mode != Mode::Process && workers.max_rss.is_some() {
         tracing::warn!(target: "pounce", "workers-max-rss has no effect: the workers share one process");
     }
-    if mode == Mode::Thread && !Interpreter::IS_FREE_THREADED && count > 1 {
+    if mode == Mode::Thread && has_gil && count > 1 {
+        let why = if Interpreter::IS_FREE_THREADED { " with PYTHON_GIL=1" } else { "" };
         tracing::warn!(
             target: "pounce",
-            "threads of {} take turns, and use one CPU together; --worker-mode process uses all",
+            "threads of {}{why} take turns, and use one CPU together; --worker-mode process uses all",
             Interpreter::describe()
         );
     }

@@ -109,6 +109,14 @@ impl Interpreter {
     /// Whether this Python was built to run threads at the same time.
     pub const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
 
+    /// Whether threads will take turns in the interpreter that [`start`](Self::start) starts: in a free-threaded one
+    /// they do where `PYTHON_GIL` is 1. What it imports can change that; see
+    /// [`EventLoop::has_gil`](super::EventLoop::has_gil). No interpreter has to run.
+    pub fn starts_with_gil() -> bool {
+        // CPython's own rule. Its other way to say so, `-X gil`, is for its own command line.
+        !Self::IS_FREE_THREADED || std::env::var_os("PYTHON_GIL").is_some_and(|value| value == "1")
+    }
+
     /// Ends CPython: waits for threads that are no daemons, runs `atexit`, flushes what is buffered.
     /// No Python object may be left in Rust's hands.
     pub fn finalize(self) {

@@ -1,6 +1,6 @@
 //! What workers are made of, in each mode; and what they share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -44,6 +44,8 @@ struct OwnPython {
     interpreter: Arc<Interpreter>,
     event_loop: EventLoop,
     stacks: Option<Arc<Stacks>>,
+    /// Whether it is known that threads take turns.
+    has_gil: Cell<bool>,
 }
 
 /// What the threads of one generation share.
@@ -57,7 +59,8 @@ impl Staff {
     pub(super) fn new(life: &Rc<Life>, mode: Mode, python: Option<(Arc<Interpreter>, EventLoop)>) -> Self {
         let python = python.map(|(interpreter, event_loop)| {
             let stacks = life.stacks(&event_loop);
-            OwnPython { interpreter, event_loop, stacks }
+            let has_gil = Cell::new(Interpreter::starts_with_gil());
+            OwnPython { interpreter, event_loop, stacks, has_gil }
         });
         Self {
             life: Rc::clone(life),
@@ -152,6 +155,19 @@ impl Staff {
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
         plan
+    }
+
+    /// Warns if something that threads have imported makes them take turns, which it then does for good.
+    fn look_at_gil(&self) {
+        let Some(python) = self.python.as_ref().filter(|_| self.mode == Mode::Thread) else { return };
+        if python.event_loop.has_gil() && !python.has_gil.replace(true) {
+            tracing::warn!(
+                target: "pounce",
+                "a module that the application imports has turned the GIL on: threads take turns, and use one CPU \
+                 together; --worker-mode process uses all, and PYTHON_GIL=0 keeps the GIL off if the module can do \
+                 without"
+            );
+        }
     }
 
     fn post(&self, python: &OwnPython, end: WorkerEnd) -> Post {
@@ -312,6 +328,9 @@ impl Workforce for Staff {
         {
             // Nobody is to wait for it.
             table.clear(*slot);
+        }
+        if matches!(notice, Notice::Ready | Notice::Reloaded) {
+            self.look_at_gil();
         }
         self.life.announcer.notice(notice);
     }
