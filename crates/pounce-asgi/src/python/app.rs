@@ -75,19 +75,6 @@ pub struct SharedApp {
     state: Option<Py<PyDict>>,
 }
 
-impl SharedApp {
-    /// Another one, for another thread.
-    pub fn again(&self) -> Self {
-        let py = attached();
-        Self {
-            app: self.app.clone_ref(py),
-            asgi2: self.asgi2,
-            plain: self.plain,
-            state: self.state.as_ref().map(|state| state.clone_ref(py)),
-        }
-    }
-}
-
 /// A Python application, on the loop that it was loaded in.
 pub struct PythonApp {
     kit: Rc<Kit>,
