@@ -105,8 +105,6 @@ impl Machine {
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         if self.phase != Phase::Ended {
             self.take(now, event);
-        }
-        if self.phase != Phase::Ended {
             self.expire(now);
             self.step(now);
         }
@@ -126,16 +124,6 @@ impl Machine {
             Event::ScaleUp if self.is_up() => self.scale_up(),
             Event::ScaleDown if self.is_up() && self.slots.len() > 1 => self.scale_down(now),
             Event::Shutdown => self.stop(now, Outcome::Stopped),
-            Event::ShutdownNow => {
-                let workers = self.slots.iter().chain(&self.leaving).flat_map(|slot| &slot.workers);
-                if self.policy.killable {
-                    self.actions.extend(workers.map(|worker| Action::Kill(worker.id)));
-                }
-                self.exit(match &self.phase {
-                    Phase::Stopping(outcome) => outcome.clone(),
-                    _ => Outcome::Stopped,
-                });
-            }
             Event::ScaleUp | Event::ScaleDown | Event::Tick => {}
         }
     }
@@ -325,11 +313,6 @@ impl Machine {
         }
     }
 
-    fn exit(&mut self, outcome: Outcome) {
-        self.phase = Phase::Ended;
-        self.actions.push(Action::Exit(outcome));
-    }
-
     /// What the state asks for by now.
     fn step(&mut self, now: Instant) {
         self.leaving.retain(|slot| !slot.workers.is_empty());
@@ -355,8 +338,8 @@ impl Machine {
             && self.leaving.is_empty()
             && self.releasing.is_empty()
         {
-            let outcome = outcome.clone();
-            self.exit(outcome);
+            self.actions.push(Action::Exit(outcome.clone()));
+            self.phase = Phase::Ended;
         }
     }
 

@@ -29,8 +29,6 @@ pub enum Event {
     ScaleDown,
     /// Drain and stop.
     Shutdown,
-    /// Stop at once.
-    ShutdownNow,
     /// Time has passed: [`Machine::deadline`] is due.
     Tick,
 }

@@ -1,10 +1,10 @@
-//! Stopping: in two stages, and by force where it has to be.
+//! Stopping: all drain, and by force where it has to be.
 
 use std::time::Duration;
 
 use pounce_supervisor::{Action, Command, Event, Notice, Outcome, Policy, Status};
 
-use crate::harness::{Done, Scene, busy, seconds, threads, workers};
+use crate::harness::{Done, Scene, seconds, threads, workers};
 
 fn is_terminate(action: &Action) -> bool {
     matches!(action, Action::Terminate(_))
@@ -35,7 +35,7 @@ fn nothing_happens_after_the_end() {
     scene.tell(Event::Shutdown);
     scene.drains(worker);
     scene.tell(Event::Released(0));
-    let requests = [Event::Reload, Event::ScaleUp, Event::Shutdown, Event::ShutdownNow, Event::Tick];
+    let requests = [Event::Reload, Event::ScaleUp, Event::Shutdown, Event::Tick];
     let answers = [Event::Prepared(1), Event::Ended(worker, "late".into())];
     for event in requests.into_iter().chain(answers) {
         assert_eq!(scene.tell(event), Done::default());
@@ -54,59 +54,13 @@ fn a_worker_that_ends_on_its_own_way_while_it_drains_is_not_respawned() {
 }
 
 #[test]
-fn a_second_stop_of_the_first_kind_changes_nothing() {
+fn a_second_stop_changes_nothing() {
     let mut scene = Scene::running(workers(2));
     scene.tell(Event::Shutdown);
     let deadline = scene.machine.deadline();
     scene.pass(seconds(5));
     assert_eq!(scene.tell(Event::Shutdown), Done::default());
     assert_eq!(scene.machine.deadline(), deadline);
-}
-
-#[test]
-fn a_stop_at_once_kills_every_process_and_ends() {
-    for drained_first in [true, false] {
-        let mut scene = Scene::running(workers(2));
-        if drained_first {
-            scene.tell(Event::Shutdown);
-        }
-        let done = scene.tell(Event::ShutdownNow);
-        let kills = [0, 1].map(|slot| Action::Kill(scene.at(slot)));
-        assert_eq!(done.0, [&kills[..], &[Action::Exit(Outcome::Stopped)]].concat());
-    }
-}
-
-#[test]
-fn a_stop_at_once_reaches_workers_of_every_kind() {
-    let mut scene = Scene::running(workers(2));
-    let scaled_down = scene.at(1);
-    scene.tell(Event::ScaleDown);
-    let old = scene.at(0);
-    scene.tell(Event::Reload);
-    let starting = scene.tell(Event::Prepared(1)).one_spawned();
-    let done = scene.tell(Event::ShutdownNow);
-    for worker in [scaled_down, old, starting] {
-        assert!(done.has(&Action::Kill(worker)), "{worker}: {done:?}");
-    }
-}
-
-#[test]
-fn a_stop_at_once_leaves_threads_behind() {
-    let mut scene = Scene::running(threads(2));
-    scene.tell(Event::Shutdown);
-    assert_eq!(scene.tell(Event::ShutdownNow).0, [Action::Exit(Outcome::Stopped)]);
-}
-
-#[test]
-fn a_stop_at_once_is_the_last_thing_even_if_something_else_is_due() {
-    for policy in [workers(2), threads(2)] {
-        let mut scene = Scene::running(policy);
-        let worker = scene.at(0);
-        scene.beats(worker, busy());
-        scene.oversleep(seconds(300));
-        let done = scene.tell(Event::ShutdownNow);
-        assert_eq!(done.0.last(), Some(&Action::Exit(Outcome::Stopped)), "{done:?}");
-    }
 }
 
 #[test]

@@ -61,7 +61,6 @@ pub(crate) struct Play {
     prepared: BTreeMap<u32, u32>,
     ready: bool,
     stopped: bool,
-    at_once: bool,
     exited: bool,
     broken: Vec<(Rule, String)>,
 }
@@ -82,7 +81,6 @@ impl Play {
             prepared: BTreeMap::new(),
             ready: false,
             stopped: false,
-            at_once: false,
             exited: false,
             broken: Vec::new(),
         }
@@ -135,17 +133,6 @@ impl Play {
     pub(crate) fn shutdown(&mut self) {
         self.stopped = true;
         self.tell(Event::Shutdown);
-    }
-
-    pub(crate) fn shutdown_now(&mut self) {
-        let exited = std::mem::replace(&mut self.at_once, true) || self.exited;
-        let actions = self.tell(Event::ShutdownNow);
-        let exits = actions.iter().any(|action| matches!(action, Action::Exit(_)));
-        let spared = self.all(|worker| worker.lives && !worker.abandoned);
-        let spared = spared.iter().any(|worker| !actions.contains(&Action::Kill(*worker)));
-        if !exited && (!exits || self.policy.killable && spared) {
-            self.breaks(Rule::NotAtOnce, format!("{actions:?}"));
-        }
     }
 
     /// From now on all do as they are told, for as long as it takes. Then all slots are served alike.
@@ -209,12 +196,12 @@ impl Play {
         }
         if !self.exited {
             self.breaks(Rule::Endless, format!("no exit after {time:?}"));
-        } else if !self.at_once {
-            let kept: Vec<_> = self.prepared.iter().filter(|(_, times)| **times != 1).collect();
-            if !kept.is_empty() {
-                let how = format!("generations, and how often they were given back: {kept:?}");
-                self.breaks(Rule::Release, how);
-            }
+            return;
+        }
+        let kept: Vec<_> = self.prepared.iter().filter(|(_, times)| **times != 1).collect();
+        if !kept.is_empty() {
+            let how = format!("generations, and how often they were given back: {kept:?}");
+            self.breaks(Rule::Release, how);
         }
     }
 

@@ -81,8 +81,6 @@ fn steps() -> impl Strategy<Value = Step> {
 /// How a play ends: stopped, and then what answers.
 #[derive(Debug, Clone, Copy)]
 struct Ending {
-    /// A second stop, at once, before the first one is through.
-    twice: bool,
     workers_end: bool,
     prepares: bool,
 }
@@ -98,8 +96,7 @@ fn lives() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn endings() -> impl Strategy<Value = Ending> {
-    (prop::bool::weighted(0.3), any::<bool>(), any::<bool>())
-        .prop_map(|(twice, workers_end, prepares)| Ending { twice, workers_end, prepares })
+    any::<(bool, bool)>().prop_map(|(workers_end, prepares)| Ending { workers_end, prepares })
 }
 
 /// Plays `steps`, stops, plays `more`, and waits for the end. Says which times a rule was broken.
@@ -118,9 +115,6 @@ fn broken(rule: Rule, mut policy: Policy, steps: &[Step], more: &[Step], ending:
     play.shutdown();
     for step in more {
         play.step(step);
-    }
-    if ending.twice {
-        play.shutdown_now();
     }
     play.finish(ending.workers_end, ending.prepares);
     for step in steps.iter().take(5) {
@@ -158,7 +152,6 @@ always! {
     no_slot_is_restarted_beyond_its_budget: Budget,
     nothing_is_spawned_after_a_stop: SpawnAfterStop,
     a_stop_always_comes_to_an_end: Endless,
-    a_stop_at_once_ends_at_once: NotAtOnce,
     what_is_due_is_done_when_it_is_due: StaysDue,
     nothing_happens_after_the_exit: AfterExit,
     once_all_behave_every_slot_is_served_by_one_generation: Unsettled,

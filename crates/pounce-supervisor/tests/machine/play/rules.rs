@@ -16,8 +16,6 @@ pub(crate) enum Rule {
     SpawnAfterStop,
     /// No exit, though all the time it can take has passed.
     Endless,
-    /// A stop at once that is none.
-    NotAtOnce,
     /// A deadline that is past once it was seen to.
     StaysDue,
     AfterExit,
