@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pounce_asgi::python::{EventLoop, Interpreter, Stacks};
+use pounce_asgi::python::Interpreter;
 use pounce_config::{ServerConfig, WorkerConfig, WorkersConfig};
 use tokio::sync::mpsc;
 
@@ -61,17 +61,6 @@ impl Life {
     /// Folders whose modules are the application's own: a restart imports them afresh.
     pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
         self.reload_dirs.iter().cloned().chain([settings::app_dir(&self.worker)]).collect()
-    }
-
-    /// What shows the stacks of stuck threads. Once per process.
-    pub(crate) fn stacks(&self, event_loop: &EventLoop) -> Option<Arc<Stacks>> {
-        match event_loop.stacks() {
-            Ok(stacks) => Some(Arc::new(stacks)),
-            Err(error) => {
-                tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
-                None
-            }
-        }
     }
 }
 

@@ -52,9 +52,9 @@ impl Post {
 
     /// Ends the process if the application's startup blocks the loop for longer than it may.
     pub(crate) fn arm_startup(&self, config: &WorkerConfig) {
-        let timeout = config.lifecycle.timeout_startup;
-        let too_long = ServerError::StartupTimeout(timeout);
-        self.arm(timeout + GRACE / 2, too_long.exit_code(), too_long.to_string());
+        if self.is_alone() {
+            self.watchdog.arm_startup(config.lifecycle.timeout_startup);
+        }
     }
 
     fn disarm(&self) {

@@ -17,7 +17,7 @@ use crate::life::Life;
 use crate::serve::{Job, Post, load, serve};
 use crate::server::{Order, Request};
 use crate::settings;
-use crate::watchdog::GRACE;
+use crate::watchdog::{self, GRACE};
 
 /// Imports the application, starts it, serves it, and shuts it down.
 ///
@@ -30,7 +30,7 @@ pub(crate) fn run(
 ) -> Result<(), ServerError> {
     let life = Rc::clone(life);
     python::run(interpreter, async move |event_loop| {
-        let stacks = life.stacks(&event_loop);
+        let stacks = watchdog::stacks(&event_loop);
         let alone = Arc::new(AtomicBool::new(true));
         Single { life, event_loop, stacks, alone }.work(orders).await
     })?

@@ -9,8 +9,9 @@ mod patient;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pounce_asgi::python::EventLoop;
+use pounce_asgi::python::{EventLoop, Stacks};
 
+use crate::error::ServerError;
 use patient::Patient;
 pub(crate) use patient::{Subject, rss};
 
@@ -40,6 +41,17 @@ struct Deadline {
     at: Instant,
     message: String,
     exit_code: u8,
+}
+
+/// What shows the stacks of stuck threads. Once per process.
+pub(crate) fn stacks(event_loop: &EventLoop) -> Option<Arc<Stacks>> {
+    match event_loop.stacks() {
+        Ok(stacks) => Some(Arc::new(stacks)),
+        Err(error) => {
+            tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
+            None
+        }
+    }
 }
 
 /// A loop is watched for as long as this lives, which is no longer than its thread.
@@ -76,6 +88,12 @@ impl Watchdog {
         let at = Instant::now().checked_add(after);
         self.shared.lock().deadline = at.map(|at| Deadline { at, message: message.into(), exit_code });
         self.shared.changed.notify_one();
+    }
+
+    /// Sets it for a startup that blocks the loop for longer than it may.
+    pub(crate) fn arm_startup(&self, timeout: Duration) {
+        let too_long = ServerError::StartupTimeout(timeout);
+        self.arm(timeout + GRACE / 2, too_long.exit_code(), too_long.to_string());
     }
 
     /// Clears the deadline.

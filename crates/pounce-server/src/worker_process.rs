@@ -12,7 +12,7 @@ use crate::access_log::{LAST_FLUSH, Writer};
 use crate::bootstrap::bootstrap;
 use crate::error::ServerError;
 use crate::serve::Post;
-use crate::watchdog::Watchdog;
+use crate::watchdog::{self, Watchdog};
 use crate::{logging, settings, signals};
 
 /// The first argument of a worker process; the second is the descriptor of its control socket.
@@ -93,10 +93,7 @@ fn work(
         alone: Arc::new(true.into()),
     };
     let served = python::run(&interpreter, async move |event_loop| {
-        let stacks = event_loop.stacks().map_err(|error| {
-            tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
-        });
-        let post = Post { stacks: stacks.ok().map(Arc::new), ..post };
+        let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
         bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await
     })
     .map_err(ServerError::from)

@@ -22,7 +22,7 @@ use crate::serve::{Job, Post, load, serve};
 use crate::server::Request;
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
-use crate::{lifespan, listeners, settings};
+use crate::{lifespan, listeners, settings, watchdog};
 
 /// The workforce of a server.
 pub(super) struct Staff {
@@ -58,7 +58,7 @@ struct Generation {
 impl Staff {
     pub(super) fn new(life: &Rc<Life>, mode: Mode, python: Option<(Arc<Interpreter>, EventLoop)>) -> Self {
         let python = python.map(|(interpreter, event_loop)| {
-            let stacks = life.stacks(&event_loop);
+            let stacks = watchdog::stacks(&event_loop);
             let has_gil = Cell::new(Interpreter::starts_with_gil());
             OwnPython { interpreter, event_loop, stacks, has_gil }
         });
@@ -266,10 +266,8 @@ fn ended(end: &WorkerEnd, worked: Result<(), ServerError>) -> String {
 
 impl Workforce for Staff {
     async fn prepare(&self, generation: u32) -> Result<(), String> {
-        let startup = self.life.worker.lifecycle.timeout_startup;
         if generation == 0 && self.python.is_some() {
-            let too_long = ServerError::StartupTimeout(startup);
-            self.life.watchdog.arm(startup + GRACE / 2, too_long.exit_code(), too_long.to_string());
+            self.life.watchdog.arm_startup(self.life.worker.lifecycle.timeout_startup);
         }
         let prepared = match &self.python {
             Some(python) if self.mode == Mode::Thread => self.prepare_threads(python, generation).await,
