@@ -155,6 +155,14 @@ impl Machine {
         self.notify(Notice::Scaled(self.slots.len()));
     }
 
+    /// The generation that replaces workers of others.
+    fn rolling_to(&self) -> Option<u32> {
+        match self.reload {
+            Some(Reload::Rolling { to, .. }) => Some(to),
+            _ => None,
+        }
+    }
+
     fn notify(&mut self, notice: Notice) {
         self.actions.push(Action::Notify(notice));
     }
@@ -307,7 +315,6 @@ impl Machine {
         self.phase = Phase::Stopping(outcome);
         self.reload = None;
         for slot in &mut self.slots {
-            slot.wait_until = None;
             let told = slot.leave(now, self.policy.drain_timeout);
             self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::Shutdown)));
         }
@@ -346,10 +353,7 @@ impl Machine {
     /// Releases generations that nobody needs any more.
     fn release(&mut self) {
         let stopping = matches!(self.phase, Phase::Stopping(_));
-        let rolling_to = match self.reload {
-            Some(Reload::Rolling { to, .. }) => Some(to),
-            _ => None,
-        };
+        let rolling_to = self.rolling_to();
         for generation in std::mem::take(&mut self.generations) {
             let wanted = !stopping && (generation == self.generation || Some(generation) == rolling_to);
             let mut workers = self.slots.iter().chain(&self.leaving).flat_map(|slot| &slot.workers);

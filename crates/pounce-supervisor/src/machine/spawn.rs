@@ -40,10 +40,7 @@ impl Machine {
         if self.phase != Phase::Running || self.slots.iter().any(Slot::is_starting) {
             return;
         }
-        let rolling_to = match self.reload {
-            Some(Reload::Rolling { to, .. }) => Some(to),
-            _ => None,
-        };
+        let rolling_to = self.rolling_to();
         let wanted =
             |worker: &Worker| rolling_to.is_some_and(|to| worker.generation != to) || worker.spent.is_some();
         let found = self.slots.iter().position(|slot| {
