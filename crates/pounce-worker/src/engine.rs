@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use pounce_net::Load;
-
 use crate::Settings;
 use crate::access::AccessLog;
 use crate::connection::Link;
@@ -52,8 +50,6 @@ pub(crate) struct Engine {
     server: Vec<u8>,
     extra: Vec<u8>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
-    /// Where the number of links is told to workers that accept from the same sockets.
-    load: Option<Load>,
     next_link: Cell<u64>,
     /// Woken when the last connection has gone.
     pub(crate) emptied: tokio::sync::Notify,
@@ -61,7 +57,6 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(settings: Settings, access: Option<Box<dyn AccessLog>>) -> Self {
-        let load = settings.load.clone();
         let given = |wanted: &str| settings.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let server = if settings.server_header && !given("server") {
             b"server: pounce\r\n".to_vec()
@@ -88,7 +83,6 @@ impl Engine {
             server,
             extra,
             links: RefCell::default(),
-            load,
             next_link: Cell::new(0),
             emptied: tokio::sync::Notify::new(),
         }
@@ -100,21 +94,21 @@ impl Engine {
 
     /// Tells other workers that this one accepts, and how many connections it has.
     pub(crate) fn tell_load(&self) {
-        if let (Some(load), Phase::Serving) = (&self.load, self.phase()) {
+        if let (Some(load), Phase::Serving) = (&self.settings.load, self.phase()) {
             load.set(self.connections());
         }
     }
 
     /// Tells them that it accepts no more.
     pub(crate) fn leave_load(&self) {
-        if let Some(load) = &self.load {
+        if let Some(load) = &self.settings.load {
             load.leave();
         }
     }
 
     /// Whether others should have the next connection.
     pub(crate) fn is_ahead(&self) -> bool {
-        self.load.as_ref().is_some_and(|load| load.is_ahead(self.connections()))
+        self.settings.load.as_ref().is_some_and(|load| load.is_ahead(self.connections()))
     }
 
     /// Enters a phase and lets every connection see it.

@@ -77,7 +77,6 @@ impl<A: App> Worker<A> {
             .collect();
         self.engine.tell_load();
         let queue = drain.await;
-        self.engine.leave_load();
 
         for task in &accepting {
             task.abort();
@@ -92,7 +91,7 @@ impl<A: App> Worker<A> {
             }
         }
         self.engine.enter(Phase::Draining);
-        // Connections that came and went meanwhile have told theirs.
+        // Not before: until then connections that come and go tell theirs.
         self.engine.leave_load();
         let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;
         let aborted = if in_time.is_ok() { 0 } else { self.engine.connections() };
