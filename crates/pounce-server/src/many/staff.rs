@@ -151,7 +151,6 @@ impl Staff {
         let handles = listeners::handles(&spawn.listeners);
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
-        plan.load_table = self.loads.as_ref().map(|table| table.as_fd().as_raw_fd());
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
         plan
@@ -234,7 +233,9 @@ impl Staff {
         spawn: Spawn,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
-        let plan = self.plan(&spawn).to_json().map_err(io::Error::other)?;
+        let mut plan = self.plan(&spawn);
+        plan.load_table = self.loads.as_ref().map(|table| table.as_fd().as_raw_fd());
+        let plan = plan.to_json().map_err(io::Error::other)?;
         let interpreter = Arc::clone(&python.interpreter);
         let post = self.post(python, WorkerEnd::new(|_| {}));
         // What the plan names must be open until it is the worker's turn.
