@@ -31,7 +31,7 @@ pub(super) struct Staff {
     python: Option<OwnPython>,
     generations: RefCell<BTreeMap<u32, Generation>>,
     /// The lifespan that the server runs for workers with applications of their own.
-    lifespan: RefCell<Option<Rc<PythonApp>>>,
+    lifespan: RefCell<Option<PythonApp>>,
     /// Its state, as far as it can be handed to them.
     state: RefCell<Option<serde_json::Map<String, serde_json::Value>>>,
     failure: RefCell<Option<ServerError>>,
@@ -123,11 +123,10 @@ impl Staff {
     /// Runs the lifespan once for workers that have their own copies of the application.
     async fn prepare_lifespan(&self, python: &OwnPython) -> Result<(), ServerError> {
         let config = &self.life.worker;
-        let mut options = settings::application(config);
+        let options = settings::application(config);
         if options.lifespan == LifespanMode::Off {
             return Ok(());
         }
-        options.extensions = Default::default();
         let app = load(&python.event_loop, config, &options)?;
         lifespan::start(&app, config.lifecycle.timeout_startup).await?;
         let (json, rest) =
@@ -142,7 +141,7 @@ impl Staff {
         }
         let state = serde_json::from_str(&json).map_err(|error| ServerError::State(error.to_string()))?;
         self.state.replace(Some(state));
-        self.lifespan.replace(Some(Rc::new(app)));
+        self.lifespan.replace(Some(app));
         Ok(())
     }
 
