@@ -198,8 +198,9 @@ impl Machine {
     }
 
     fn status(&mut self, now: Instant, id: WorkerId, status: Status) {
-        let policy = self.policy.clone();
-        let drained = now + policy.drain_timeout + GRACE;
+        let Policy { startup_timeout, drain_timeout, shutdown_timeout, healthcheck, max_rss, .. } =
+            self.policy;
+        let drained = now + drain_timeout + GRACE;
         let Some(slot) = self.slot_of(id) else { return };
         let number = slot.number;
         let Some(worker) = slot.worker(id) else { return };
@@ -208,7 +209,7 @@ impl Machine {
             (Status::Serving, Stage::Starting) => {
                 worker.stage = Stage::Serving;
                 worker.deadline = None;
-                worker.health = policy.healthcheck.map(|timeout| now + timeout + GRACE);
+                worker.health = healthcheck.map(|timeout| now + timeout + GRACE);
                 let told = slot.replace(id, drained);
                 self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::ReloadDrain)));
                 if let Some(Reload::Rolling { to, proven }) = &mut self.reload
@@ -219,10 +220,10 @@ impl Machine {
                 }
             }
             (Status::Started, Stage::Starting) => {
-                worker.deadline = Some(now + policy.startup_timeout + 2 * GRACE);
+                worker.deadline = Some(now + startup_timeout + 2 * GRACE);
             }
             (Status::Heartbeat(heartbeat), Stage::Serving) => {
-                let recovered = worker.heartbeat(now, heartbeat, &policy, GRACE);
+                let recovered = worker.heartbeat(now, heartbeat, healthcheck, max_rss);
                 if recovered {
                     self.notify(Notice::Recovered { slot: number });
                 }
@@ -244,7 +245,7 @@ impl Machine {
                 // Each once: whoever repeats himself does not live longer.
                 if farewell > worker.farewell {
                     worker.farewell = farewell;
-                    worker.deadline = Some(now + policy.shutdown_timeout + GRACE);
+                    worker.deadline = Some(now + shutdown_timeout + GRACE);
                 }
             }
             _ => {}

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::budget::Budget;
 use super::{GRACE, WorkerId};
 use crate::control::Heartbeat;
-use crate::policy::Policy;
 
 /// Where a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +73,14 @@ impl Worker {
         &mut self,
         now: Instant,
         sign: Heartbeat,
-        policy: &Policy,
-        grace: Duration,
+        healthcheck: Option<Duration>,
+        max_rss: Option<u64>,
     ) -> bool {
-        self.health = policy.healthcheck.filter(|_| sign.busy).map(|timeout| now + timeout + grace);
+        self.health = healthcheck.filter(|_| sign.busy).map(|timeout| now + timeout + GRACE);
         if self.max_requests.is_some_and(|limit| sign.requests >= limit.get()) {
             self.spent.get_or_insert_with(|| format!("it has served {} requests", sign.requests));
         }
-        if policy.max_rss.is_some_and(|limit| sign.rss > limit) {
+        if max_rss.is_some_and(|limit| sign.rss > limit) {
             self.spent.get_or_insert_with(|| format!("it has grown to {} MiB", sign.rss >> 20));
         }
         std::mem::take(&mut self.stuck)
