@@ -168,14 +168,11 @@ impl Staff {
         }
     }
 
-    fn post(&self, python: &OwnPython, end: WorkerEnd) -> Post {
-        Post {
-            end,
-            watchdog: self.life.watchdog.clone(),
-            writer: self.life.writer.clone(),
-            stacks: python.stacks.clone(),
-            alone: Arc::default(),
-        }
+    /// Makes the post of a thread that is to be started.
+    fn post(&self, python: &OwnPython) -> impl FnOnce(WorkerEnd) -> Post + Send + use<> {
+        let (watchdog, writer) = (self.life.watchdog.clone(), self.life.writer.clone());
+        let stacks = python.stacks.clone();
+        |end| Post { end, watchdog, writer, stacks, alone: Arc::default() }
     }
 
     fn spawn_process(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
@@ -201,7 +198,7 @@ impl Staff {
         let prepared = generations.get(&spawn.generation);
         let shared = prepared.and_then(|generation| generation.app.as_ref()).map(|app| app.share());
         let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.life.worker));
-        let post = self.post(python, WorkerEnd::new(|_| {}));
+        let post = self.post(python);
         let Spawn { slot, generation, max_requests, listeners } = spawn;
         let job = Job {
             config,
@@ -212,7 +209,7 @@ impl Staff {
             load: self.loads.as_ref().map(|table| table.place(slot)),
         };
         thread::start(format!("pounce-{slot}"), events, move |end| {
-            let post = Post { end: end.clone(), ..post };
+            let post = post(end.clone());
             let ran = python::run(&interpreter, async move |event_loop| {
                 post.end.reporter().report(Status::Started);
                 let options = settings::application(&job.config);
@@ -236,11 +233,11 @@ impl Staff {
         plan.load_table = self.loads.as_ref().map(|table| table.as_fd().as_raw_fd());
         let plan = plan.to_json().map_err(io::Error::other)?;
         let interpreter = Arc::clone(&python.interpreter);
-        let post = self.post(python, WorkerEnd::new(|_| {}));
+        let post = self.post(python);
         // What the plan names must be open until it is the worker's turn.
         let lent = (spawn.listeners, self.loads.clone());
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
-            let post = Post { end: end.clone(), ..post };
+            let post = post(end.clone());
             let ran = interpreter.with_subinterpreter(|own, alone| {
                 let ran = python::run(own, async move |event_loop| {
                     let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan)?;
