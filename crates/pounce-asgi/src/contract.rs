@@ -8,3 +8,4 @@ pub(crate) mod extensions;
 pub(crate) mod fields;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod websocket;

@@ -21,6 +21,8 @@ mod pulse;
 mod receive;
 mod scope;
 mod send;
+mod side;
+mod socket_message;
 mod stacks;
 mod steps;
 mod subinterpreter;

@@ -1,11 +1,14 @@
 //! Layers into a [`ServerConfig`]: what each option is for, and what options mean together.
 
+mod tls;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, HttpConfig, LifecycleConfig, ListenConfig, LogConfig, ReloadConfig,
-    ServerConfig, WorkersConfig,
+    AccessLogFormat, AppConfig, Http2Config, HttpConfig, LifecycleConfig, ListenConfig, LogConfig,
+    ReloadConfig, ServerConfig, WebSocketConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::Layers;
@@ -21,6 +24,8 @@ pub(crate) fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let app = app(&mut options);
     let listen = listen(&mut options);
     let http = http(&mut options);
+    let websocket = websocket(&mut options);
+    let tls = tls::tls(&mut options);
     let lifecycle = lifecycle(&mut options);
     let workers = workers(&mut options);
     let log = log(&mut options);
@@ -29,7 +34,19 @@ pub(crate) fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     options.path("config");
     let Resolver { settings, faults, notes } = options;
     if faults.is_empty() {
-        Ok(ServerConfig { app, listen, http, lifecycle, workers, log, reload, settings, notes })
+        Ok(ServerConfig {
+            app,
+            listen,
+            http,
+            websocket,
+            tls,
+            lifecycle,
+            workers,
+            log,
+            reload,
+            settings,
+            notes,
+        })
     } else {
         Err(ConfigErrors(faults))
     }
@@ -104,10 +121,39 @@ fn http(options: &mut Resolver) -> HttpConfig {
         limit_request_fields: narrow(options.integer("limit-request-fields")),
         limit_header_size: narrow(options.size("limit-header-size")),
         limit_request_body: options.limit("limit-request-body"),
+        version: options.choice("http"),
+        http2: Http2Config {
+            max_concurrent_streams: narrow(options.integer("http2-max-concurrent-streams")),
+            initial_stream_window_size: narrow(options.size("http2-initial-stream-window-size")),
+            initial_connection_window_size: narrow(options.size("http2-initial-connection-window-size")),
+            max_frame_size: narrow(options.size("http2-max-frame-size")),
+            max_idle_frames: narrow(options.integer("http2-max-idle-frames")),
+        },
         headers: options.list("header", Some(header::EXPECTED), header),
         server_header: options.flag("server-header"),
         date_header: options.flag("date-header"),
     }
+}
+
+fn websocket(options: &mut Resolver) -> Option<WebSocketConfig> {
+    // Read even where they are off: a faulty value is a fault all the same.
+    let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
+    let websocket = WebSocketConfig {
+        max_size: narrow(options.size("ws-max-size")),
+        max_queue: narrow(options.integer("ws-max-queue")),
+        ping_interval: some(options.seconds("ws-ping-interval")),
+        ping_timeout: some(options.seconds("ws-ping-timeout")),
+        per_message_deflate: options.choice::<Switch>("ws-per-message-deflate") == Switch::On,
+    };
+    options.flag("ws").then_some(websocket)
+}
+
+/// The words of an option that other servers take with a value.
+#[derive(PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    On,
+    Off,
 }
 
 fn lifecycle(options: &mut Resolver) -> LifecycleConfig {

@@ -52,8 +52,9 @@ mod resolve;
 mod value;
 
 pub use config::{
-    AccessLogFormat, AppConfig, AsgiExtension, HttpConfig, Interface, LifecycleConfig, LifespanMode,
-    LifespanScope, ListenConfig, LogConfig, LogFormat, LogLevel, ReloadConfig, ServerConfig, WorkerConfig,
+    AccessLogFormat, AppConfig, AsgiExtension, CertificateFiles, ClientCertificates, Http2Config, HttpConfig,
+    HttpVersions, Interface, LifecycleConfig, LifespanMode, LifespanScope, ListenConfig, LogConfig,
+    LogFormat, LogLevel, ReloadConfig, ServerConfig, TlsConfig, TlsVersion, WebSocketConfig, WorkerConfig,
     WorkerMode, WorkersConfig,
 };
 pub use env_file::{EnvFileError, parse_env_file};
@@ -62,4 +63,4 @@ pub use layer::{ConfigFile, Layers, Origin, discover};
 pub use options::{
     IGNORED, IgnoredOption, Kind, OPTIONS, OptionSpec, Section, close_option, find_ignored, find_option,
 };
-pub use plan::{AddressFamily, ListenerHandle, PlanError, WorkerPlan};
+pub use plan::{AddressFamily, ListenerHandle, PlanError, TlsHandover, WorkerPlan};

@@ -99,6 +99,10 @@ pub enum Section {
     Application,
     /// Where the server listens.
     Listening,
+    /// HTTP/2 and WebSocket.
+    Protocols,
+    /// Certificates and keys.
+    Tls,
     /// How many workers, what they are, when they are replaced.
     Workers,
     /// Restarting when files change.
@@ -146,6 +150,8 @@ impl Section {
         match self {
             Self::Application => "Application",
             Self::Listening => "Listening",
+            Self::Protocols => "Protocols",
+            Self::Tls => "TLS",
             Self::Workers => "Workers",
             Self::Reload => "Reload",
             Self::Logging => "Logging",

@@ -1,6 +1,7 @@
 //! What a worker is started with, as JSON that crosses to it. Which channel carries the text, and turning
 //! descriptors back into listeners, are not done here.
 
+use std::fmt;
 use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,24 @@ pub struct WorkerPlan {
     pub max_requests: Option<NonZeroU64>,
     /// The descriptor of the table in which workers tell each other how many connections they have.
     pub load_table: Option<i32>,
+    /// What all workers of a server have in common where connections are encrypted.
+    pub tls: Option<TlsHandover>,
+}
+
+/// What a worker is given to encrypt connections as the others do.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsHandover {
+    /// What the keys of session tickets come from.
+    pub ticket_secret: [u8; 32],
+    /// The texts of the files that the configuration names, as they were last of use.
+    pub texts: Vec<String>,
+}
+
+impl fmt::Debug for TlsHandover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsHandover(..)")
+    }
 }
 
 /// A listening socket as another process can take it up.
@@ -97,6 +116,7 @@ impl WorkerPlan {
             sys_path: Vec::new(),
             max_requests: None,
             load_table: None,
+            tls: None,
         }
     }
 

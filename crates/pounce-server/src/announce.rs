@@ -38,10 +38,11 @@ impl Announcer {
         ));
     }
 
-    pub(crate) fn listening(self, addresses: &[LocalAddr]) {
+    pub(crate) fn listening(self, addresses: &[LocalAddr], encrypted: bool) {
+        let scheme = if encrypted { "https" } else { "http" };
         for address in addresses {
             match address {
-                LocalAddr::Tcp(address) => self.say(&format!("Listening on http://{address}")),
+                LocalAddr::Tcp(address) => self.say(&format!("Listening on {scheme}://{address}")),
                 LocalAddr::Unix(_) => self.say(&format!("Listening on {address}")),
             }
         }

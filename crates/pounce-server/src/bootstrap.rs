@@ -10,6 +10,7 @@ use pounce_asgi::python::{EventLoop, Exclusive, LifespanMode};
 use pounce_config::WorkerPlan;
 use pounce_net::{Listener, LoadTable};
 use pounce_supervisor::Status;
+use pounce_worker::tls::{TicketSecret, TlsStore};
 
 use crate::error::ServerError;
 use crate::serve::{Job, Post, load, serve};
@@ -50,7 +51,13 @@ pub(crate) async fn bootstrap(
     if let Some(state) = plan.lifespan_state {
         app.adopt_state(&serde_json::Value::Object(state).to_string()).map_err(ServerError::State)?;
     }
+    let tls = plan.tls.map(|tls| {
+        let secret = TicketSecret::from_bytes(tls.ticket_secret);
+        let settings = settings::tls(&config).unwrap_or_default();
+        TlsStore::open(settings, secret, Some(tls.texts)).map(Arc::new)
+    });
     let job = Job {
+        tls: tls.transpose()?,
         config,
         worker_id: plan.worker_id,
         generation: plan.generation,

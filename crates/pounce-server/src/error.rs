@@ -6,6 +6,7 @@ use pounce_asgi::LifespanError;
 use pounce_asgi::python::{InterpreterError, LoadError, RunError};
 use pounce_config::PlanError;
 use pounce_net::{BindError, EndpointError};
+use pounce_worker::tls::TlsError;
 
 /// What ended a server, with the exit code that tells it.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum ServerError {
         /// What is wrong.
         reason: String,
     },
+    /// Certificates or keys cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -78,7 +82,11 @@ impl ServerError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::System { .. } | Self::Run(_) | Self::Plan(_) | Self::NoWorkers => 1,
-            Self::Endpoint { .. } | Self::EnvFile { .. } | Self::Interpreter(_) | Self::Mode(_) => 2,
+            Self::Endpoint { .. }
+            | Self::EnvFile { .. }
+            | Self::Interpreter(_)
+            | Self::Mode(_)
+            | Self::Tls(_) => 2,
             Self::Load(_)
             | Self::Startup(_)
             | Self::StartupTimeout(_)
@@ -103,6 +111,7 @@ impl ServerError {
             Self::Bind(error) => error.hint()?,
             Self::Interpreter(error) => error.hint(),
             Self::Load(error) => error.hint.clone(),
+            Self::Tls(error) => error.hint()?.to_owned(),
             Self::StartupTimeout(_) => "Give it longer with --timeout-startup SECONDS.".to_owned(),
             _ => String::new(),
         };

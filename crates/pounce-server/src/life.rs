@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pounce_asgi::python::Interpreter;
 use pounce_config::{ServerConfig, WorkerConfig, WorkersConfig};
+use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
 
 use crate::access_log::{LAST_FLUSH, Writer};
@@ -35,6 +36,8 @@ pub(crate) struct Life {
     pub(crate) watchdog: Watchdog,
     pub(crate) writer: Option<Writer>,
     pub(crate) listeners: Arc<Listeners>,
+    /// What connections are encrypted with.
+    pub(crate) tls: Option<Arc<TlsStore>>,
     pub(crate) limit: Arc<StopLimit>,
 }
 
@@ -58,6 +61,13 @@ impl StopLimit {
 }
 
 impl Life {
+    /// Looks whether there are new certificates.
+    pub(crate) fn refresh_tls(&self) {
+        if let Some(store) = &self.tls {
+            store.refresh();
+        }
+    }
+
     /// Folders whose modules are the application's own: a restart imports them afresh.
     pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
         self.reload_dirs.iter().cloned().chain([settings::app_dir(&self.worker)]).collect()
@@ -79,13 +89,14 @@ pub(crate) fn run(
     }
     let announcer = Announcer { json: logging::is_json(&config.log) };
     let shape = shape(&config)?;
+    let tls = open_tls(&config)?;
     announcer.banner(&config.app.target, shape);
     let slots = match shape {
         Shape::Single => 0,
         Shape::Many { count, .. } => count,
     };
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
-    let result = run_bound(config, shape, &handle, orders, announcer, &listeners);
+    let result = run_bound((config, shape, tls), &handle, orders, announcer, &listeners);
     match handle.asked() {
         Request::Reload => {
             let error = reload::execute_again(&listeners);
@@ -98,9 +109,18 @@ pub(crate) fn run(
     }
 }
 
+/// Reads certificates and keys, if connections are to be encrypted.
+fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError> {
+    let Some(settings) = settings::tls(&config.worker()) else { return Ok(None) };
+    let secret = TicketSecret::generate().ok_or_else(|| ServerError::System {
+        what: "cannot make a secret for session tickets",
+        error: io::Error::other("the system has no random numbers"),
+    })?;
+    Ok(Some(Arc::new(TlsStore::open(settings, secret, None)?)))
+}
+
 fn run_bound(
-    config: ServerConfig,
-    shape: Shape,
+    (config, shape, tls): (ServerConfig, Shape, Option<Arc<TlsStore>>),
     handle: &ServerHandle,
     orders: mpsc::UnboundedReceiver<Order>,
     announcer: Announcer,
@@ -131,7 +151,7 @@ fn run_bound(
         }
     };
     signals::listen(handle.clone(), first_signal, clean_up).map_err(system("cannot listen to signals"))?;
-    announcer.listening(&listeners.addresses());
+    announcer.listening(&listeners.addresses(), tls.is_some());
 
     // A worker that serves alone is reloaded by executing the program again; so is a server that waits for a
     // broken edit to be mended.
@@ -150,6 +170,7 @@ fn run_bound(
         watchdog: watchdog.clone(),
         writer: writer.clone(),
         listeners: Arc::clone(listeners),
+        tls,
         limit,
     });
     let options = settings::interpreter(&life.worker);

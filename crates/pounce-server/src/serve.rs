@@ -12,6 +12,7 @@ use pounce_asgi::python::{AppOptions, EventLoop, PythonApp, Stacks};
 use pounce_config::{WorkerConfig, parse_env_file};
 use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
+use pounce_worker::tls::TlsStore;
 use pounce_worker::{Queue, Worker};
 
 use crate::access_log::{AccessLog, Writer};
@@ -29,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) max_requests: Option<NonZeroU64>,
     /// Its place among those that accept from the same sockets.
     pub(crate) load: Option<Load>,
+    /// What its connections are encrypted with.
+    pub(crate) tls: Option<Arc<TlsStore>>,
 }
 
 /// What a worker finds where it works.
@@ -119,7 +122,8 @@ pub(crate) async fn serve(
         (Some(format), Some(writer)) => Some(Box::new(AccessLog::new(format, writer.clone())) as _),
         _ => None,
     };
-    let worker = Worker::new(settings::worker(config, job.max_requests, job.load), Rc::clone(&app), access);
+    let worker =
+        Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(&app), access);
     let requests = worker.requests();
     if post.is_alone() {
         event_loop.settle();

@@ -2,19 +2,22 @@
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pounce_asgi::Extensions;
 use pounce_asgi::python::{AppOptions, Interface, InterpreterOptions, LifespanMode};
 use pounce_config as config;
 use pounce_net::Load;
-use pounce_worker::Settings;
 use pounce_worker::http1::Limits;
+use pounce_worker::tls::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
+use pounce_worker::{Http2Settings, Settings, Versions, WebSocketSettings};
 
 /// What the worker is told.
 pub(crate) fn worker(
     config: &config::WorkerConfig,
     max_requests: Option<NonZeroU64>,
     load: Option<Load>,
+    tls: Option<Arc<TlsStore>>,
 ) -> Settings {
     let http = &config.http;
     let count =
@@ -30,6 +33,27 @@ pub(crate) fn worker(
         header_timeout: http.timeout_header,
         body_timeout: http.timeout_body,
         write_timeout: http.timeout_write,
+        versions: match http.version {
+            config::HttpVersions::Auto => Versions::Auto,
+            config::HttpVersions::Http1 => Versions::Http1,
+            config::HttpVersions::Http2 => Versions::Http2,
+        },
+        http2: Http2Settings {
+            max_concurrent_streams: http.http2.max_concurrent_streams,
+            initial_stream_window_size: http.http2.initial_stream_window_size,
+            initial_connection_window_size: http.http2.initial_connection_window_size,
+            max_frame_size: http.http2.max_frame_size,
+            max_idle_frames: http.http2.max_idle_frames,
+        },
+        websocket: config.websocket.as_ref().map(|websocket| WebSocketSettings {
+            max_size: websocket.max_size,
+            max_queue: websocket.max_queue,
+            ping_interval: websocket.ping_interval,
+            ping_timeout: websocket.ping_timeout,
+            per_message_deflate: websocket.per_message_deflate,
+        }),
+        tls,
+        handshake_timeout: config.tls.as_ref().map_or(http.timeout_header, |tls| tls.handshake_timeout),
         graceful_timeout: config.lifecycle.timeout_graceful_shutdown,
         max_connections: count(http.limit_connections),
         max_concurrency: count(http.limit_concurrency),
@@ -39,6 +63,33 @@ pub(crate) fn worker(
         server_header: http.server_header,
         headers: http.headers.clone(),
     }
+}
+
+/// Where certificates lie, and what is asked of clients; `None` for clear text.
+pub(crate) fn tls(config: &config::WorkerConfig) -> Option<TlsSettings> {
+    let tls = config.tls.as_ref()?;
+    let files = |files: &config::CertificateFiles| TlsFiles {
+        certificate: files.certificate.clone(),
+        key: files.key.clone(),
+    };
+    let alpn: &[&[u8]] = match config.http.version {
+        config::HttpVersions::Auto => &[b"h2", b"http/1.1"],
+        config::HttpVersions::Http1 => &[b"http/1.1"],
+        config::HttpVersions::Http2 => &[b"h2"],
+    };
+    Some(TlsSettings {
+        certificates: tls.certificates.iter().map(files).collect(),
+        key_password: tls.key_password.clone(),
+        ca_certs: tls.ca_certs.clone(),
+        client_certificates: match tls.client_certificates {
+            config::ClientCertificates::None => ClientCertificates::None,
+            config::ClientCertificates::Optional => ClientCertificates::Optional,
+            config::ClientCertificates::Required => ClientCertificates::Required,
+        },
+        crls: tls.crls.clone(),
+        tls12: tls.min_version == config::TlsVersion::Tls12,
+        alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+    })
 }
 
 /// How the application is called.

@@ -96,6 +96,7 @@ impl Single {
                 Some(order) = orders.recv() => match order {
                     Order::Restart if next.is_none() && !stopping && life.limit.is_known() => {
                         self.alone.store(false, Ordering::Release);
+                        life.refresh_tls();
                         generation += 1;
                         let modules = self.event_loop.set_modules_aside(&life.code_folders());
                         next = Some(self.begin(generation, Some(modules)));
@@ -158,7 +159,9 @@ impl Single {
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
             let config = Arc::clone(&life.worker);
-            let job = Job { config, worker_id: 0, generation, listeners, max_requests: None, load: None };
+            let tls = life.tls.clone();
+            let job =
+                Job { config, worker_id: 0, generation, listeners, max_requests: None, load: None, tls };
             serve(&event_loop, app, job, &post).await
         });
         Running { end, task, serves, modules }

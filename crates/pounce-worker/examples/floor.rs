@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, RequestHead};
+use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, RequestHead, Socket};
 use pounce_net::{BindOptions, Endpoint, bind};
 use pounce_worker::doubles::{EchoApp, HelloApp};
 use pounce_worker::{Settings, Worker};
@@ -44,6 +44,10 @@ impl App for Floor {
         } else {
             Call::Echo(self.echo.http(&(), head, exchange))
         }
+    }
+
+    fn websocket(&self, (): &(), head: &RequestHead, socket: Socket) -> Call {
+        Call::Echo(self.echo.websocket(&(), head, socket))
     }
 }
 

@@ -10,10 +10,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::connection::{ConnectionTask, Link};
-use crate::engine::Engine;
+use crate::connection;
+use crate::engine::{Engine, Presence};
 use crate::http1::ResponseEncoder;
-use crate::stream::Stream;
+use crate::stream::Socket;
 
 /// How long to wait when the process is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(250);
@@ -48,12 +48,12 @@ impl Acceptor {
     }
 
     /// Accepts one connection. Cancel safe.
-    async fn accept(&self) -> io::Result<(Stream, ConnectionInfo)> {
+    async fn accept(&self) -> io::Result<(Socket, ConnectionInfo)> {
         self.listener.async_io(Interest::READABLE, |listener| self.take(listener)).await
     }
 
     /// Accepts a connection that is there already.
-    fn take(&self, listener: &Listener) -> io::Result<(Stream, ConnectionInfo)> {
+    fn take(&self, listener: &Listener) -> io::Result<(Socket, ConnectionInfo)> {
         let (stream, client, server) = match listener.accept()? {
             Accepted::Tcp(stream, client) => {
                 let stream = TcpStream::from_std(stream)?;
@@ -61,15 +61,15 @@ impl Acceptor {
                     Some(address) => address.clone(),
                     None => Address::Ip(unmap(stream.local_addr()?)),
                 };
-                (Stream::Tcp(stream), Address::Ip(unmap(client)), server)
+                (Socket::Tcp(stream), Address::Ip(unmap(client)), server)
             }
             Accepted::Unix(stream, client) => {
                 let client = client.map(|path| path.display().to_string()).unwrap_or_default();
                 let server = self.address.clone().unwrap_or_else(|| Address::Unix(String::new()));
-                (Stream::Unix(UnixStream::from_std(stream)?), Address::Unix(client), server)
+                (Socket::Unix(UnixStream::from_std(stream)?), Address::Unix(client), server)
             }
         };
-        Ok((stream, ConnectionInfo { client, server, scheme: "http" }))
+        Ok((stream, ConnectionInfo { client, server, tls: None }))
     }
 
     /// Accepts until it is dropped. What is queued is taken without waiting in between, and other tasks get their
@@ -80,7 +80,7 @@ impl Acceptor {
             let accepted = if engine.is_ahead() {
                 self.accept_what_is_left(&engine, &app).await
             } else {
-                self.accept().await.map(|(stream, info)| serve(stream, info, &engine, &app))
+                self.accept().await.map(|(socket, info)| serve(socket, info, &engine, &app))
             };
             match accepted {
                 Ok(()) => out_of_resources = false,
@@ -107,7 +107,7 @@ impl Acceptor {
         loop {
             let mut ready = self.listener.readable().await?;
             match ready.try_io(|listener| self.take(listener.get_ref())) {
-                Ok(accepted) => accepted.map(|(stream, info)| serve(stream, info, engine, app))?,
+                Ok(accepted) => accepted.map(|(socket, info)| serve(socket, info, engine, app))?,
                 Err(_would_block) => return Ok(()),
             }
         }
@@ -118,7 +118,7 @@ impl Acceptor {
     pub(crate) fn take_queued<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) {
         loop {
             match self.take(self.listener.get_ref()) {
-                Ok((stream, info)) => serve(stream, info, engine, app),
+                Ok((socket, info)) => serve(socket, info, engine, app),
                 Err(error) if is_connection_error(&error) => {}
                 Err(_) => return,
             }
@@ -126,28 +126,30 @@ impl Acceptor {
     }
 }
 
-fn serve<A: App>(stream: Stream, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
-    let now = Instant::now();
+fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
     if engine.settings.max_connections.is_some_and(|limit| engine.connections() >= limit) {
-        let mut bytes = Vec::new();
-        engine.with_context(now, true, |context| {
-            ResponseEncoder::refuse(503, "the server has too many connections", context, &mut bytes);
-        });
-        tokio::task::spawn_local(refuse(stream, bytes));
+        // Nothing can be said before a handshake, and that is what there is no room for.
+        if engine.settings.tls.is_none() {
+            let mut bytes = Vec::new();
+            engine.with_context(Instant::now(), true, |context| {
+                ResponseEncoder::refuse(503, "the server has too many connections", context, &mut bytes);
+            });
+            tokio::task::spawn_local(refuse(socket, bytes));
+        }
         return;
     }
-    let link = Link::new(Rc::clone(engine), Rc::new(info), stream, now);
-    tokio::task::spawn_local(ConnectionTask::new(link, Rc::clone(app)));
+    let presence = Presence::new(engine);
+    tokio::task::spawn_local(connection::serve(socket, info, presence, Rc::clone(engine), Rc::clone(app)));
 }
 
 /// Tells a client that there is no room, and gives it a moment to read that.
-async fn refuse(mut stream: Stream, bytes: Vec<u8>) {
+async fn refuse(mut socket: Socket, bytes: Vec<u8>) {
     use std::future::poll_fn;
     let goodbye = async {
-        let _ = poll_fn(|cx| stream.poll_write(cx, &[io::IoSlice::new(&bytes)])).await;
-        let _ = poll_fn(|cx| stream.poll_shutdown(cx)).await;
+        let _ = poll_fn(|cx| socket.poll_write(cx, &[io::IoSlice::new(&bytes)])).await;
+        let _ = poll_fn(|cx| socket.poll_shutdown(cx)).await;
         let mut rest = [0; 1024];
-        while let Ok(1..) = poll_fn(|cx| stream.poll_read(cx, &mut rest)).await {}
+        while let Ok(1..) = poll_fn(|cx| socket.poll_read(cx, &mut rest)).await {}
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
 }

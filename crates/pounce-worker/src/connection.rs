@@ -1,15 +1,19 @@
-//! One connection: the asynchronous shell around the HTTP/1.1 machine.
+//! One connection: the asynchronous shell around the protocol machines.
 //!
-//! [`Link`] is what the connection's task and the application's exchange share: socket, machine, buffers.
-//! [`ConnectionTask`] is the future that drives it and the application's call side by side.
+//! [`serve`] makes the handshake of TLS where there is one, finds out which protocol is spoken, and speaks it.
+//!
+//! Over HTTP/1.1, [`Link`] is what the connection's task and the application's exchange share: socket, machine,
+//! buffers. [`ConnectionTask`] is the future that drives it and the application's call side by side.
 
 mod ending;
 mod input;
 mod io;
 mod link;
+mod open;
+mod running;
 mod task;
 mod timer;
+mod websocket;
 mod wire;
 
-pub(crate) use link::Link;
-pub(crate) use task::ConnectionTask;
+pub(crate) use open::serve;

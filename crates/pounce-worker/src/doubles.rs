@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pounce_asgi::{
-    App, ConnectionInfo, Exchange, Fields, Inbound, Outcome, Payload, RequestHead, ResponseHead,
+    Accept, App, ConnectionInfo, Exchange, Fields, Inbound, MessageKind, Outcome, Payload, RequestHead,
+    ResponseHead, Socket, SocketEvent,
 };
 
 type Boxed = Pin<Box<dyn Future<Output = Outcome>>>;
@@ -40,9 +41,14 @@ impl App for HelloApp {
         let _ = exchange.start(&self.head).and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
         std::future::ready(Outcome::Returned)
     }
+
+    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+        let _ = socket.close(1000, "");
+        std::future::ready(Outcome::Returned)
+    }
 }
 
-/// Sends the request body back, piece by piece.
+/// Sends the request body back, piece by piece, and a WebSocket's messages one by one.
 #[derive(Debug)]
 pub struct EchoApp;
 
@@ -69,6 +75,32 @@ impl App for EchoApp {
             Outcome::Returned
         })
     }
+
+    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+        Box::pin(async move {
+            loop {
+                let mut message = None;
+                let mut open = true;
+                socket
+                    .receive(|event| match event {
+                        SocketEvent::Connect => {}
+                        SocketEvent::Text(text) => {
+                            message = Some((MessageKind::Text, text.as_bytes().to_vec()))
+                        }
+                        SocketEvent::Binary(bytes) => message = Some((MessageKind::Binary, bytes.to_vec())),
+                        SocketEvent::Disconnect { .. } => open = false,
+                    })
+                    .await;
+                let sent = match message {
+                    Some((kind, data)) => socket.send(kind, Payload::Borrowed(&data)),
+                    None => socket.accept(&Accept::default()),
+                };
+                if !open || sent.is_err() || socket.ready().await.is_err() {
+                    return Outcome::Returned;
+                }
+            }
+        })
+    }
 }
 
 /// Answers after a pause, without reading the request body.
@@ -90,6 +122,15 @@ impl App for SlowApp {
             Outcome::Returned
         })
     }
+
+    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+        let pause = self.0;
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            let _ = socket.close(1000, "");
+            Outcome::Returned
+        })
+    }
 }
 
 /// Fails: at once where the path is `/`, otherwise after the first piece of its response.
@@ -106,6 +147,13 @@ impl App for FailingApp {
         if head.raw_path() != b"/" {
             let head = ResponseHead { status: 200, ..ResponseHead::default() };
             let _ = exchange.start(&head).and_then(|()| exchange.body(Payload::Borrowed(b"half"), true));
+        }
+        std::future::ready(Outcome::Failed)
+    }
+
+    fn websocket(&self, (): &(), head: &RequestHead, socket: Socket) -> Self::Call {
+        if head.raw_path() != b"/" {
+            let _ = socket.accept(&Accept::default());
         }
         std::future::ready(Outcome::Failed)
     }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::{Instant, SystemTime};
 
 use crate::Settings;
 use crate::access::AccessLog;
-use crate::connection::Link;
 use crate::http1::ResponseContext;
+use crate::websocket::Codecs;
 
 /// The size of the buffers that sockets are read into.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
@@ -43,16 +44,53 @@ pub(crate) struct Engine {
     pub(crate) requests: Arc<AtomicU64>,
     /// Told when they are as many as [`Settings::max_requests`].
     pub(crate) spent: tokio::sync::Notify,
+    /// What WebSocket messages are compressed with.
+    pub(crate) codecs: Rc<Codecs>,
     read_buffers: RefCell<Vec<Box<[u8]>>>,
     write_buffers: RefCell<Vec<Vec<u8>>>,
     date: RefCell<DateLine>,
     date_header: bool,
     server: Vec<u8>,
     extra: Vec<u8>,
-    links: RefCell<HashMap<u64, Rc<Link>>>,
-    next_link: Cell<u64>,
+    /// What wakes the task of each connection.
+    connections: RefCell<HashMap<u64, Waker>>,
+    next_connection: Cell<u64>,
     /// Woken when the last connection has gone.
     pub(crate) emptied: tokio::sync::Notify,
+}
+
+/// A connection that is there, as long as this lives.
+pub(crate) struct Presence {
+    engine: Rc<Engine>,
+    key: u64,
+}
+
+impl Presence {
+    pub(crate) fn new(engine: &Rc<Engine>) -> Self {
+        let key = engine.next_connection.get();
+        engine.next_connection.set(key + 1);
+        // Its task is about to be polled for the first time: until then there is nobody to wake.
+        engine.connections.borrow_mut().insert(key, Waker::noop().clone());
+        engine.tell_load();
+        Self { engine: Rc::clone(engine), key }
+    }
+
+    /// Says which task it is that has the connection.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        if let Some(known) = self.engine.connections.borrow_mut().get_mut(&self.key) {
+            known.clone_from(waker);
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.engine.connections.borrow_mut().remove(&self.key);
+        self.engine.tell_load();
+        if self.engine.connections.borrow().is_empty() {
+            self.engine.emptied.notify_waiters();
+        }
+    }
 }
 
 impl Engine {
@@ -76,14 +114,15 @@ impl Engine {
             running: Cell::new(0),
             requests: Arc::default(),
             spent: tokio::sync::Notify::new(),
+            codecs: Rc::default(),
             read_buffers: RefCell::default(),
             write_buffers: RefCell::default(),
             date: RefCell::new(DateLine::default()),
             date_header,
             server,
             extra,
-            links: RefCell::default(),
-            next_link: Cell::new(0),
+            connections: RefCell::default(),
+            next_connection: Cell::new(0),
             emptied: tokio::sync::Notify::new(),
         }
     }
@@ -114,8 +153,8 @@ impl Engine {
     /// Enters a phase and lets every connection see it.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
-        for link in self.links.borrow().values() {
-            link.wake();
+        for waker in self.connections.borrow().values() {
+            waker.wake_by_ref();
         }
     }
 
@@ -129,24 +168,7 @@ impl Engine {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.links.borrow().len()
-    }
-
-    /// Notes a connection, and returns what to forget it by.
-    pub(crate) fn register(&self, link: &Rc<Link>) -> u64 {
-        let key = self.next_link.get();
-        self.next_link.set(key + 1);
-        self.links.borrow_mut().insert(key, Rc::clone(link));
-        self.tell_load();
-        key
-    }
-
-    pub(crate) fn forget(&self, key: u64) {
-        self.links.borrow_mut().remove(&key);
-        self.tell_load();
-        if self.links.borrow().is_empty() {
-            self.emptied.notify_waiters();
-        }
+        self.connections.borrow().len()
     }
 
     /// A buffer of [`READ_SIZE`] bytes.

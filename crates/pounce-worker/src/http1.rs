@@ -9,12 +9,12 @@ mod fault;
 mod head;
 mod host;
 mod machine;
-mod output;
 mod response;
 mod status;
 
+pub use crate::output::Output;
+pub(crate) use encode::{check_field, field, status_line};
 pub use fault::Fault;
 pub use head::{BodyFraming, Facts};
 pub use machine::{Event, Limits, RequestMachine, Step};
-pub use output::Output;
 pub use response::{ResponseContext, ResponseEncoder};

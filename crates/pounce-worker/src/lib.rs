@@ -11,10 +11,13 @@ mod connection;
 pub mod doubles;
 mod engine;
 pub mod http1;
+mod output;
 mod settings;
 mod stream;
+pub mod tls;
+pub mod websocket;
 mod worker;
 
 pub use access::{AccessLog, AccessRecord};
-pub use settings::Settings;
+pub use settings::{Http2Settings, Settings, Versions, WebSocketSettings};
 pub use worker::{Drained, Queue, Worker};

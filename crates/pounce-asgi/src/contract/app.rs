@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use crate::{ConnectionInfo, Exchange, RequestHead};
+use crate::{ConnectionInfo, Exchange, RequestHead, Socket};
 
 /// An application: something that answers exchanges and lives through a lifespan.
 ///
@@ -23,6 +23,9 @@ pub trait App: 'static {
     ///
     /// What outlives this call must be copied out of `head`, whose buffers the wire uses again.
     fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Self::Call;
+
+    /// A WebSocket is asked for: start answering, and go as far as possible without waiting.
+    fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Self::Call;
 
     /// Runs the lifespan's startup (ASGI lifespan 2.0).
     ///

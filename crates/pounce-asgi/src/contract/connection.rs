@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 /// One end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,21 @@ impl fmt::Display for Address {
     }
 }
 
+/// What a TLS handshake has settled (the `tls` extension of ASGI).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The protocol version as on the wire, such as 0x0304.
+    pub version: u16,
+    /// The cipher suite as on the wire.
+    pub cipher_suite: u16,
+    /// The certificate that the client was shown, in PEM.
+    pub server_cert: Rc<str>,
+    /// The certificates that the client has shown, in PEM, its own first.
+    pub client_chain: Vec<String>,
+    /// The subject of the client's certificate (RFC 4514).
+    pub client_name: Option<String>,
+}
+
 /// Who talks to whom, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionInfo {
@@ -29,6 +45,13 @@ pub struct ConnectionInfo {
     pub client: Address,
     /// The address of ours that the peer connected to.
     pub server: Address,
+    /// Where the connection is encrypted, with what.
+    pub tls: Option<TlsInfo>,
+}
+
+impl ConnectionInfo {
     /// `http` or `https`.
-    pub scheme: &'static str,
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }

@@ -60,6 +60,21 @@ pub enum SendError {
     /// A trailer field that trailers must not carry (RFC 9110 section 6.5.1).
     #[error("the field {0:?} is not allowed in trailers")]
     TrailerName(String),
+    /// Something that only an accepted WebSocket can be sent.
+    #[error("{0:?} was sent before 'websocket.accept'")]
+    NotAccepted(&'static str),
+    /// An answer to a WebSocket that has one.
+    #[error("{0:?} was sent after the WebSocket was accepted")]
+    Accepted(&'static str),
+    /// A subprotocol that the client did not offer.
+    #[error("'subprotocol' must be one that the client offers, got {0:?}")]
+    Subprotocol(String),
+    /// A close code that must not be sent (RFC 6455 section 7.4).
+    #[error("'code' must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, got {0}")]
+    CloseCode(i64),
+    /// A close reason that does not fit a control frame.
+    #[error("'reason' must have at most 123 bytes, got {0}")]
+    CloseReason(usize),
     /// A file that cannot be sent.
     #[error("cannot send the file {path:?}: {reason}")]
     File {

@@ -12,6 +12,8 @@ pub enum HttpVersion {
     /// `1.1`
     #[default]
     Http11,
+    /// `2`
+    Http2,
 }
 
 impl HttpVersion {
@@ -20,6 +22,7 @@ impl HttpVersion {
         match self {
             Self::Http10 => "1.0",
             Self::Http11 => "1.1",
+            Self::Http2 => "2",
         }
     }
 }

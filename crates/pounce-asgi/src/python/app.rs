@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead};
+use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead, Socket};
 
 use super::call::{Call, CallState};
 use super::context::Context;
@@ -16,6 +16,7 @@ use super::kit::{Kit, attached};
 use super::receive::Receive;
 use super::scope::{ScopeConnection, ScopeTemplate};
 use super::send::Send;
+use super::side::Side;
 use super::steps::Steps;
 
 /// Which kind of ASGI an application speaks.
@@ -220,7 +221,14 @@ impl PythonApp {
     ) -> PyResult<()> {
         let kit = &self.kit;
         let lifespan_state = self.state.borrow();
-        let scope = self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?;
+        let scope = match &state.side {
+            Side::Http(_) => {
+                self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?
+            }
+            Side::WebSocket(_) => {
+                self.template.websocket(py, &kit.names, connection, head, lifespan_state.as_ref())?
+            }
+        };
         let receive = kit.receives.make(py, Receive(Rc::clone(state)))?;
         let send = kit.sends.make(py, Send(Rc::clone(state)))?;
         let call = || {
@@ -241,6 +249,20 @@ impl PythonApp {
         let steps = kit.steps.make(py, Steps::new(returned, Rc::clone(state))?)?;
         state.keep_task(kit.task(py, &steps, context.as_ref())?);
         Ok(())
+    }
+
+    fn call(&self, connection: &Option<ScopeConnection>, head: &RequestHead, side: Side) -> Call {
+        let py = attached();
+        let state = CallState::new(Rc::clone(&self.kit), side, request_name(head), self.debug);
+        let started = match connection {
+            Some(connection) => self.start(py, connection, head, &state),
+            None => Err(pyo3::exceptions::PyMemoryError::new_err(())),
+        };
+        if let Err(error) = started {
+            state.raised(py, error);
+        }
+        self.kit.turns.look();
+        Call { state }
     }
 
     async fn run_lifespan(&self, phase: &'static str) -> Result<(), LifespanError> {
@@ -275,18 +297,11 @@ impl App for PythonApp {
     }
 
     fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Call {
-        let py = attached();
-        let request = request_name(head);
-        let state = CallState::new(Rc::clone(&self.kit), exchange, request, self.debug);
-        let started = match connection {
-            Some(connection) => self.start(py, connection, head, &state),
-            None => Err(pyo3::exceptions::PyMemoryError::new_err(())),
-        };
-        if let Err(error) = started {
-            state.raised(py, error);
-        }
-        self.kit.turns.look();
-        Call { state }
+        self.call(connection, head, Side::Http(exchange))
+    }
+
+    fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Call {
+        self.call(connection, head, Side::WebSocket(socket))
     }
 
     async fn startup(&self) -> Result<(), LifespanError> {

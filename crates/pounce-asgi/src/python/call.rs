@@ -8,17 +8,18 @@ use std::task::{Context, Poll, Waker};
 
 use pyo3::exceptions::{PyOSError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyBytes;
 
-use crate::{Exchange, Inbound, Outcome, Payload, ResponseHead};
+use crate::{Exchange, Outcome, Payload, ResponseHead};
 
 use super::awaitable::Awaitable;
 use super::kit::{Kit, attached, whole};
+use super::side::Side;
 
 /// The state of one call, shared by its Python objects and its future.
 pub(super) struct CallState {
     pub(super) kit: Rc<Kit>,
-    pub(super) exchange: Exchange,
+    pub(super) side: Side,
     /// Method and path, for log lines.
     request: Box<[u8]>,
     debug: bool,
@@ -34,10 +35,10 @@ pub(super) struct CallState {
 }
 
 impl CallState {
-    pub(super) fn new(kit: Rc<Kit>, exchange: Exchange, request: Box<[u8]>, debug: bool) -> Rc<Self> {
+    pub(super) fn new(kit: Rc<Kit>, side: Side, request: Box<[u8]>, debug: bool) -> Rc<Self> {
         Rc::new(Self {
             kit,
-            exchange,
+            side,
             request,
             debug,
             receivers: RefCell::default(),
@@ -81,8 +82,9 @@ impl CallState {
             tracing::error!(target: "pounce", "{}: the application raised an exception\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
         }
         if self.debug
-            && self.exchange.restart()
-            && let Err(error) = self.show(py, &error)
+            && let Side::Http(exchange) = &self.side
+            && exchange.restart()
+            && let Err(error) = self.show(py, &error, exchange)
         {
             tracing::error!(target: "pounce", "no debug page: {error}");
         }
@@ -92,20 +94,17 @@ impl CallState {
     /// Whether the exception is the one that `send` raised because the client has gone.
     fn exchange_lost(&self, py: Python<'_>, error: &PyErr) -> bool {
         error.get_type(py).is(py.get_type::<PyOSError>())
-            && matches!(
-                self.exchange.poll_ready(&mut Context::from_waker(Waker::noop())),
-                Poll::Ready(Err(_))
-            )
+            && matches!(self.side.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
     }
 
     /// Answers with the page that `--debug` asks for.
-    fn show(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
+    fn show(&self, py: Python<'_>, error: &PyErr, exchange: &Exchange) -> PyResult<()> {
         let page =
             self.kit.glue.bind(py).call_method1("debug_page", (whole(py, error),))?.cast_into::<PyBytes>()?;
         let mut head = ResponseHead { status: 500, ..ResponseHead::default() };
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
-        let sent = self.exchange.start(&head);
-        let sent = sent.and_then(|()| self.exchange.body(Payload::Borrowed(page.as_bytes()), false));
+        let sent = exchange.start(&head);
+        let sent = sent.and_then(|()| exchange.body(Payload::Borrowed(page.as_bytes()), false));
         // Whoever has gone does not miss the page.
         drop(sent);
         Ok(())
@@ -114,7 +113,8 @@ impl CallState {
     /// `receive()`: an awaitable for the next event.
     pub(super) fn receive(self: &Rc<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
         if self.receivers.borrow().is_empty()
-            && let Poll::Ready(message) = self.poll_message(py, &mut Context::from_waker(Waker::noop()))
+            && let Poll::Ready(message) =
+                self.side.poll_message(py, &self.kit.names, &mut Context::from_waker(Waker::noop()))
         {
             return self.kit.done(py, message?.into_any().unbind());
         }
@@ -135,7 +135,7 @@ impl CallState {
     /// The future of a waiting `receive()` is done: the message, or another iterator to wait with if somebody
     /// else was quicker. Only now is anything taken, so that a `receive()` that is cancelled loses nothing.
     pub(super) fn received(&self, py: Python<'_>) -> PyResult<Result<Py<PyAny>, Py<PyAny>>> {
-        match self.poll_message(py, &mut Context::from_waker(Waker::noop())) {
+        match self.side.poll_message(py, &self.kit.names, &mut Context::from_waker(Waker::noop())) {
             Poll::Ready(message) => Ok(Ok(message?.into_any().unbind())),
             Poll::Pending => self.wait_for_message(py).map(Err),
         }
@@ -143,7 +143,7 @@ impl CallState {
 
     /// `send()` has been carried out: an awaitable for when the client has read enough.
     pub(super) fn sent(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match self.exchange.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        match self.side.poll_ready(&mut Context::from_waker(Waker::noop())) {
             // A client that leaves after it has everything is no fault; the next `send` says so.
             Poll::Ready(_) => Ok(self.kit.nothing.clone_ref(py)),
             Poll::Pending => {
@@ -161,31 +161,6 @@ impl CallState {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
-    }
-
-    /// The next event as ASGI's message.
-    fn poll_message<'py>(&self, py: Python<'py>, cx: &mut Context<'_>) -> Poll<PyResult<Bound<'py, PyDict>>> {
-        let names = &self.kit.names;
-        let mut body = None;
-        let inbound = self.exchange.poll_receive(cx, &mut |piece| {
-            body = Some(if piece.is_empty() {
-                names.empty_bytes.bind(py).clone()
-            } else {
-                PyBytes::new(py, piece)
-            });
-        });
-        inbound.map(|inbound| {
-            let message = PyDict::new(py);
-            match inbound {
-                Inbound::Disconnect => message.set_item(&names.kind, &names.http_disconnect)?,
-                Inbound::Body { more } => {
-                    message.set_item(&names.kind, &names.http_request)?;
-                    message.set_item(&names.body, body)?;
-                    message.set_item(&names.more_body, more)?;
-                }
-            }
-            Ok(message)
-        })
     }
 
     /// Lets go of tasks of the application's that still wait when the call is over: they find that nothing
@@ -212,8 +187,8 @@ impl CallState {
                 }
             }
             if live.is_empty() {
-                self.exchange.stop_receiving();
-            } else if self.exchange.poll_receivable(cx).is_ready() {
+                self.side.stop_receiving();
+            } else if self.side.poll_receivable(cx).is_ready() {
                 for future in live {
                     future.call_method1(py, &names.set_result, (py.None(),))?;
                 }
@@ -222,7 +197,7 @@ impl CallState {
             }
         }
         if !self.senders.borrow().is_empty()
-            && let Poll::Ready(ready) = self.exchange.poll_ready(cx)
+            && let Poll::Ready(ready) = self.side.poll_ready(cx)
         {
             for future in self.senders.take() {
                 if is_done(&future)? {

@@ -9,9 +9,12 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
-use crate::{Fields, FileBody, Payload, SendError};
+use crate::{Exchange, Fields, FileBody, Payload, SendError};
 
 use super::call::CallState;
+use super::kit::Kit;
+use super::side::Side;
+use super::socket_message;
 
 /// From this size on a body is kept as the bytes object it is, rather than copied.
 const KEEP_FROM: usize = 16 * 1024;
@@ -20,7 +23,7 @@ const KEEP_FROM: usize = 16 * 1024;
 ///
 /// # Errors
 /// The exception to raise in the application.
-pub(super) fn send(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict>) -> PyResult<()> {
+pub(super) fn send(state: &CallState, message: &Bound<'_, PyDict>) -> PyResult<()> {
     let names = &state.kit.names;
     let Some(kind) = message.get_item(&names.kind)? else {
         return Err(PyValueError::new_err("the message has no 'type'"));
@@ -28,19 +31,35 @@ pub(super) fn send(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
     let kind = kind
         .cast::<PyString>()
         .map_err(|_| PyTypeError::new_err(format!("'type' must be a str, got {}", kind_of(&kind))))?;
-    let sent = match kind.to_str()? {
+    let kind = kind.to_str()?;
+    let sent = match &state.side {
+        Side::Http(exchange) => respond(&state.kit, exchange, kind, message)?,
+        Side::WebSocket(socket) => socket_message::send(&state.kit, socket, kind, message)?,
+    };
+    sent.map_err(raise)
+}
+
+/// Carries out a message of an HTTP response.
+fn respond(
+    kit: &Kit,
+    exchange: &Exchange,
+    kind: &str,
+    message: &Bound<'_, PyDict>,
+) -> PyResult<Result<(), SendError>> {
+    let names = &kit.names;
+    Ok(match kind {
         "http.response.body" => {
             let more = flag(message, &names.more_body)?;
             match message.get_item(&names.body)? {
-                Some(body) => send_body(state, &body, more)?,
-                None => state.exchange.body(Payload::Borrowed(b""), more),
+                Some(body) => send_body(&body, |body| exchange.body(body, more))?,
+                None => exchange.body(Payload::Borrowed(b""), more),
             }
         }
         "http.response.start" => {
-            let mut head = state.kit.head.take();
-            let read = read_head(state, message, &mut head);
-            let sent = read.map(|()| state.exchange.start(&head));
-            state.kit.head.replace(head);
+            let mut head = kit.head.take();
+            let read = read_head(kit, message, &mut head);
+            let sent = read.map(|()| exchange.start(&head));
+            kit.head.replace(head);
             sent?
         }
         "http.response.trailers" => {
@@ -48,7 +67,7 @@ pub(super) fn send(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
             if let Some(headers) = message.get_item(&names.headers)? {
                 read_fields(&headers, &mut fields)?;
             }
-            state.exchange.trailers(&fields, flag(message, &names.more_trailers)?)
+            exchange.trailers(&fields, flag(message, &names.more_trailers)?)
         }
         "http.response.early_hint" => {
             let mut fields = Fields::new();
@@ -56,7 +75,7 @@ pub(super) fn send(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
             for link in links.try_iter().map_err(|_| wrong("links", "an iterable of bytes", &links))? {
                 with_bytes(&link?, "links", |link| fields.push(b"link", link))?;
             }
-            state.exchange.early_hints(&fields)
+            exchange.early_hints(&fields)
         }
         // What the debug extension sends is for test clients; there is none here.
         "http.response.debug" => Ok(()),
@@ -65,25 +84,24 @@ pub(super) fn send(state: &CallState, py: Python<'_>, message: &Bound<'_, PyDict
             let path: std::path::PathBuf = path.extract().map_err(|_| wrong("path", "a str", &path))?;
             let file = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
             match file {
-                Ok((length, file)) => state.exchange.file(FileBody { file, offset: 0, length }, false),
+                Ok((length, file)) => exchange.file(FileBody { file, offset: 0, length }, false),
                 Err(error) => {
                     Err(SendError::File { path: path.display().to_string(), reason: error.to_string() })
                 }
             }
         }
-        "http.response.zerocopysend" => send_descriptor(state, py, message)?,
+        "http.response.zerocopysend" => send_descriptor(kit, exchange, message)?,
         other => {
             return Err(PyValueError::new_err(format!(
                 "the message type {other:?} is not known here; an HTTP response takes 'http.response.start', \
                  'http.response.body' and the extensions that the scope offers"
             )));
         }
-    };
-    sent.map_err(raise)
+    })
 }
 
 /// The Python exception for a refused message.
-fn raise(error: SendError) -> PyErr {
+pub(super) fn raise(error: SendError) -> PyErr {
     let text = error.to_string();
     match error {
         SendError::Disconnected | SendError::File { .. } => PyOSError::new_err(text),
@@ -92,20 +110,24 @@ fn raise(error: SendError) -> PyErr {
         | SendError::FieldValue { .. }
         | SendError::ContentLength
         | SendError::TransferEncoding
-        | SendError::TrailerName(_) => PyValueError::new_err(text),
+        | SendError::TrailerName(_)
+        | SendError::Subprotocol(_)
+        | SendError::CloseCode(_)
+        | SendError::CloseReason(_) => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
 }
 
-fn send_body(state: &CallState, body: &Bound<'_, PyAny>, more: bool) -> PyResult<Result<(), SendError>> {
+/// Calls `send` with a piece of data, uncopied where it is large.
+pub(super) fn send_body<R>(body: &Bound<'_, PyAny>, send: impl FnOnce(Payload<'_>) -> R) -> PyResult<R> {
     // Exactly bytes: dropping an object of a subclass could run code of the application's in mid-write.
     if let Ok(bytes) = body.cast_exact::<PyBytes>()
         && bytes.as_bytes().len() >= KEEP_FROM
     {
         let kept = Bytes::from_owner(KeptBytes { bytes: bytes.clone().unbind() });
-        return Ok(state.exchange.body(Payload::Shared(kept), more));
+        return Ok(send(Payload::Shared(kept)));
     }
-    with_bytes(body, "body", |bytes| state.exchange.body(Payload::Borrowed(bytes), more))
+    with_bytes(body, "body", |bytes| send(Payload::Borrowed(bytes)))
 }
 
 /// A bytes object that waits to be written. Made, used and dropped on its worker's thread, attached.
@@ -120,11 +142,11 @@ impl AsRef<[u8]> for KeptBytes {
 }
 
 fn send_descriptor(
-    state: &CallState,
-    py: Python<'_>,
+    kit: &Kit,
+    exchange: &Exchange,
     message: &Bound<'_, PyDict>,
 ) -> PyResult<Result<(), SendError>> {
-    let names = &state.kit.names;
+    let (py, names) = (message.py(), &kit.names);
     let object = required(message, &names.file)?;
     let fd: Option<i32> =
         object.extract().or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract())).ok();
@@ -148,11 +170,15 @@ fn send_descriptor(
     let offset = offset.map_or_else(|| file.stream_position(), Ok)?;
     let left = file.metadata()?.len().saturating_sub(offset);
     let length = count.unwrap_or(left).min(left);
-    Ok(state.exchange.file(FileBody { file, offset, length }, more))
+    Ok(exchange.file(FileBody { file, offset, length }, more))
 }
 
-fn read_head(state: &CallState, message: &Bound<'_, PyDict>, head: &mut crate::ResponseHead) -> PyResult<()> {
-    let names = &state.kit.names;
+pub(super) fn read_head(
+    kit: &Kit,
+    message: &Bound<'_, PyDict>,
+    head: &mut crate::ResponseHead,
+) -> PyResult<()> {
+    let names = &kit.names;
     let status = required(message, &names.status)?;
     let number: i64 = status.extract().map_err(|_| wrong("status", "an int", &status))?;
     head.status = u16::try_from(number).map_err(|_| raise(SendError::Status(number)))?;
@@ -165,7 +191,7 @@ fn read_head(state: &CallState, message: &Bound<'_, PyDict>, head: &mut crate::R
 }
 
 /// Header fields: any iterable of pairs of bytes; lists and tuples without an iterator.
-fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
+pub(super) fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
     if let Ok(list) = headers.cast::<PyList>() {
         for pair in list {
             read_pair(&pair, fields)?;
@@ -198,7 +224,11 @@ fn read_pair(pair: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
 }
 
 /// Calls `with` with the bytes of anything bytes-like.
-fn with_bytes<R>(value: &Bound<'_, PyAny>, key: &str, with: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+pub(super) fn with_bytes<R>(
+    value: &Bound<'_, PyAny>,
+    key: &str,
+    with: impl FnOnce(&[u8]) -> R,
+) -> PyResult<R> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(with(bytes.as_bytes()));
     }
@@ -209,18 +239,21 @@ fn with_bytes<R>(value: &Bound<'_, PyAny>, key: &str, with: impl FnOnce(&[u8]) -
     Err(wrong(key, "bytes", value))
 }
 
-fn flag(message: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<bool> {
+pub(super) fn flag(message: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<bool> {
     match message.get_item(name)? {
         Some(value) => value.is_truthy(),
         None => Ok(false),
     }
 }
 
-fn required<'py>(message: &Bound<'py, PyDict>, name: &Py<PyString>) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn required<'py>(
+    message: &Bound<'py, PyDict>,
+    name: &Py<PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
     message.get_item(name)?.ok_or_else(|| PyValueError::new_err(format!("the message has no '{name}'")))
 }
 
-fn wrong(key: &str, expected: &str, got: &Bound<'_, PyAny>) -> PyErr {
+pub(super) fn wrong(key: &str, expected: &str, got: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("'{key}' must be {expected}, got {}", kind_of(got)))
 }
 

@@ -6,7 +6,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::{Address, ConnectionInfo, Extensions, Fields, HttpVersion, RequestHead};
+use crate::{Address, ConnectionInfo, Extensions, Fields, HttpVersion, RequestHead, TlsInfo};
 
 use super::names::Names;
 
@@ -57,7 +57,7 @@ impl ScopeTemplate {
         scope.set_item(&names.http_version, &names.http_11)?;
         scope.set_item(&names.server, server(py, &info.server)?)?;
         scope.set_item(&names.client, client(py, &info.client)?)?;
-        scope.set_item(&names.scheme, PyString::intern(py, info.scheme))?;
+        scope.set_item(&names.scheme, PyString::intern(py, info.scheme()))?;
         scope.set_item(&names.root_path, &self.root_path)?;
         // The keys that each request sets, so that the copies have room for them.
         for name in [
@@ -71,7 +71,8 @@ impl ScopeTemplate {
         ] {
             scope.set_item(name, py.None())?;
         }
-        Ok(ScopeConnection { scope: scope.unbind(), fields: RefCell::default() })
+        let tls = info.tls.as_ref().map(|info| tls(py, info)).transpose()?;
+        Ok(ScopeConnection { scope: scope.unbind(), tls: tls.map(Bound::unbind), fields: RefCell::default() })
     }
 
     /// The scope of one request.
@@ -85,8 +86,10 @@ impl ScopeTemplate {
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = connection.scope.bind(py).copy()?;
         scope.set_item(&names.asgi, self.asgi.bind(py).copy()?)?;
-        if head.version() == HttpVersion::Http10 {
-            scope.set_item(&names.http_version, &names.http_10)?;
+        match head.version() {
+            HttpVersion::Http10 => scope.set_item(&names.http_version, &names.http_10)?,
+            HttpVersion::Http11 => {}
+            HttpVersion::Http2 => scope.set_item(&names.http_version, &names.http_2)?,
         }
         match names.methods.iter().find(|(method, _)| *method == head.method()) {
             Some((_, method)) => scope.set_item(&names.method, method)?,
@@ -109,10 +112,43 @@ impl ScopeTemplate {
         scope.set_item(&names.headers, connection.headers(py, head.fields())?)?;
         let extensions =
             if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
-        scope.set_item(&names.extensions, extensions.bind(py).copy()?)?;
+        let extensions = extensions.bind(py).copy()?;
+        if let Some(tls) = &connection.tls {
+            extensions.set_item(&names.tls, tls.bind(py).copy()?)?;
+        }
+        scope.set_item(&names.extensions, extensions)?;
         if let Some(state) = state {
             scope.set_item(&names.state, state.bind(py).copy()?)?;
         }
+        Ok(scope)
+    }
+
+    /// The scope of a WebSocket.
+    pub(super) fn websocket<'py>(
+        &self,
+        py: Python<'py>,
+        names: &Names,
+        connection: &ScopeConnection,
+        head: &RequestHead,
+        state: Option<&Py<PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.request(py, names, connection, head, state)?;
+        scope.del_item(&names.method)?;
+        scope.set_item(&names.kind, &names.websocket)?;
+        scope.set_item(&names.scheme, if connection.tls.is_some() { &names.wss } else { &names.ws })?;
+        let subprotocols = PyList::empty(py);
+        for value in head.fields().get_all(b"sec-websocket-protocol") {
+            for name in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty()) {
+                subprotocols.append(name.iter().map(|&byte| char::from(byte)).collect::<String>())?;
+            }
+        }
+        scope.set_item(&names.subprotocols, subprotocols)?;
+        let extensions = PyDict::new(py);
+        extensions.set_item("websocket.http.response", PyDict::new(py))?;
+        if let Some(tls) = &connection.tls {
+            extensions.set_item(&names.tls, tls.bind(py).copy()?)?;
+        }
+        scope.set_item(&names.extensions, extensions)?;
         Ok(scope)
     }
 }
@@ -120,6 +156,8 @@ impl ScopeTemplate {
 /// What the scopes of one connection have in common.
 pub struct ScopeConnection {
     scope: Py<PyDict>,
+    /// The `tls` extension, where the connection is encrypted.
+    tls: Option<Py<PyDict>>,
     /// The fields of the request before, with the list that was made of them: clients repeat themselves.
     fields: RefCell<Option<(Fields, Py<PyList>)>>,
 }
@@ -176,6 +214,19 @@ fn percent_decode(raw: &[u8]) -> Vec<u8> {
         }
     }
     decoded
+}
+
+/// The `tls` extension (ASGI TLS extension 0.2).
+fn tls<'py>(py: Python<'py>, info: &TlsInfo) -> PyResult<Bound<'py, PyDict>> {
+    let tls = PyDict::new(py);
+    tls.set_item("server_cert", &*info.server_cert)?;
+    tls.set_item("client_cert_chain", PyTuple::new(py, &info.client_chain)?)?;
+    tls.set_item("client_cert_name", &info.client_name)?;
+    // A certificate that is not valid ends the handshake.
+    tls.set_item("client_cert_error", py.None())?;
+    tls.set_item("tls_version", info.version)?;
+    tls.set_item("cipher_suite", info.cipher_suite)?;
+    Ok(tls)
 }
 
 fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTuple>> {

@@ -30,7 +30,7 @@ impl Callable for Send {
             return Err(PyTypeError::new_err("send() takes one argument: the message"));
         };
         match message.cast::<PyDict>() {
-            Ok(message) => message::send(&self.0, py, message)?,
+            Ok(message) => message::send(&self.0, message)?,
             // Any mapping will do; hardly anybody sends another than a dict.
             Err(_) => {
                 let copy = PyDict::new(py);
@@ -40,7 +40,7 @@ impl Callable for Send {
                         message::kind_of(message)
                     ))
                 })?;
-                message::send(&self.0, py, &copy)?;
+                message::send(&self.0, &copy)?;
             }
         }
         self.0.sent(py)

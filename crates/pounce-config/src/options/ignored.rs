@@ -26,6 +26,8 @@ const fn valued(name: &'static str, note: &'static str) -> IgnoredOption {
 }
 
 const ONE_THREAD: &str = "a worker is one thread, which runs the network and the application";
+const STRONG_ONLY: &str =
+    "only suites with forward secrecy and authenticated encryption are spoken, whatever is named here";
 const BUFFERS: &str =
     "buffers grow as needed; limit-header-size and limit-request-line bound a request's head";
 
@@ -34,7 +36,14 @@ pub static IGNORED: &[IgnoredOption] = &[
     // uvicorn
     valued("h11-max-incomplete-event-size", BUFFERS),
     flag("reset-contextvars", "every request runs in its own copy of the context"),
+    valued("ssl-version", "TLS 1.2 and 1.3 are spoken; ssl-min-version leaves out 1.2"),
+    valued("ssl-ciphers", STRONG_ONLY),
     // granian
+    valued("http2-keep-alive-interval", "TCP and timeout-keep-alive find out about clients that are gone"),
+    valued("http2-keep-alive-timeout", "TCP and timeout-keep-alive find out about clients that are gone"),
+    flag("http2-adaptive-window", "windows are as http2-initial-stream-window-size says"),
+    valued("http2-max-send-buffer-size", "responses are buffered up to 64 KiB a request"),
+    flag("ssl-client-verify", "use ssl-cert-reqs required"),
     valued("runtime-mode", ONE_THREAD),
     valued("runtime-threads", ONE_THREAD),
     valued("runtime-blocking-threads", ONE_THREAD),
@@ -59,6 +68,7 @@ pub static IGNORED: &[IgnoredOption] = &[
         note: "there is one kind of worker, and it speaks ASGI",
     },
     valued("threads", ONE_THREAD),
+    valued("ciphers", STRONG_ONLY),
     valued("worker-connections", "use limit-connections to bound the connections of a worker"),
     valued("worker-tmp-dir", "workers are watched without files"),
     flag("preload", "a worker imports the application itself"),

@@ -14,6 +14,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
 
 /// A time that may be zero, for what can be told to happen at once.
 const FROM_ZERO: Kind = Kind::Seconds { min: Duration::ZERO, max: DAY };
@@ -90,6 +91,117 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("N")
         .default("2048")
         .help("Connections the kernel may queue before they are accepted"),
+    option("http", Kind::Choice(&["auto", "1", "2"]), Section::Protocols)
+        .value("VERSION")
+        .default("auto")
+        .synonyms(&[("h11", "auto"), ("httptools", "auto")])
+        .help("HTTP versions to speak; auto: whichever a client asks for by ALPN or begins with"),
+    option("http2-max-concurrent-streams", Kind::Integer { min: 1, max: 100_000 }, Section::Protocols)
+        .value("N")
+        .aliases(&["h2-max-concurrent-streams"])
+        .default("128")
+        .help("Requests that a client may have open at a time on an HTTP/2 connection"),
+    option("http2-initial-stream-window-size", Kind::Size { min: KIB, max: GIB }, Section::Protocols)
+        .value("SIZE")
+        .default("256KiB")
+        .help("How much of a request body HTTP/2 sends ahead of the application"),
+    option(
+        "http2-initial-connection-window-size",
+        Kind::Size { min: 64 * KIB, max: GIB },
+        Section::Protocols,
+    )
+    .value("SIZE")
+    .default("1MiB")
+    .help("The same for all requests of an HTTP/2 connection together"),
+    option("http2-max-frame-size", Kind::Size { min: 16 * KIB, max: 16 * MIB - 1 }, Section::Protocols)
+        .value("SIZE")
+        .aliases(&["h2-max-inbound-frame-size"])
+        .default("16KiB")
+        .help("Greatest HTTP/2 frame that a client may send"),
+    option("http2-max-idle-frames", Kind::Integer { min: 16, max: 1_000_000 }, Section::Protocols)
+        .value("N")
+        .default("1000")
+        .help(
+            "HTTP/2 frames without use (resets, pings, settings, ...) a client may send ahead of useful ones",
+        ),
+    option("ws", Kind::Flag, Section::Protocols)
+        .default("on")
+        .help("Serve WebSockets; off: upgrades are answered as plain requests"),
+    option("ws-max-size", Kind::Size { min: 1, max: GIB }, Section::Protocols)
+        .value("SIZE")
+        .aliases(&["websocket-max-message-size"])
+        .default("16MiB")
+        .help("Greatest WebSocket message, inflated, beyond which the close code is 1009"),
+    option("ws-max-queue", Kind::Integer { min: 1, max: 65536 }, Section::Protocols)
+        .value("N")
+        .default("32")
+        .help("WebSocket messages read ahead of the application"),
+    option("ws-ping-interval", FROM_ZERO, Section::Protocols)
+        .value("SECONDS")
+        .aliases(&["websocket-ping-interval"])
+        .default("20")
+        .help("How often an idle WebSocket is pinged; 0 never"),
+    option("ws-ping-timeout", FROM_ZERO, Section::Protocols)
+        .value("SECONDS")
+        .default("20")
+        .help("How long a ping may stay unanswered; 0 for ever"),
+    option("ws-per-message-deflate", Kind::Choice(&["on", "off"]), Section::Protocols)
+        .value("on|off")
+        .default("on")
+        .synonyms(&[
+            ("true", "on"),
+            ("1", "on"),
+            ("yes", "on"),
+            ("false", "off"),
+            ("0", "off"),
+            ("no", "off"),
+        ])
+        .help("Compress WebSocket messages for clients that offer it"),
+    option("ssl-certfile", Kind::Path, Section::Tls)
+        .value("FILE")
+        .aliases(&["certfile", "ssl-certificate"])
+        .help("Certificate chain in PEM, the server's own first; speaks TLS"),
+    option("ssl-keyfile", Kind::Path, Section::Tls)
+        .value("FILE")
+        .aliases(&["keyfile"])
+        .help("Its private key in PEM; without it the key is looked for in the certificate's file"),
+    option("ssl-keyfile-password", Kind::Text, Section::Tls)
+        .value("TEXT")
+        .aliases(&["keyfile-password"])
+        .help("Password of an encrypted key; better given as POUNCE_SSL_KEYFILE_PASSWORD"),
+    option("ssl-sni", COMMAS, Section::Tls)
+        .value("CERT:KEY")
+        .help("Another certificate and key, for clients that ask for one of its names; repeatable"),
+    option("ssl-ca-certs", Kind::Path, Section::Tls)
+        .value("FILE")
+        .aliases(&["ca-certs", "ssl-ca"])
+        .help("Authorities in PEM whose client certificates are accepted"),
+    option("ssl-cert-reqs", Kind::Choice(&["none", "optional", "required"]), Section::Tls)
+        .value("WHICH")
+        .aliases(&["cert-reqs", "verify-mode"])
+        .default("none")
+        .synonyms(&[
+            ("0", "none"),
+            ("1", "optional"),
+            ("2", "required"),
+            ("CERT_NONE", "none"),
+            ("CERT_OPTIONAL", "optional"),
+            ("CERT_REQUIRED", "required"),
+        ])
+        .help("Whether clients must show a certificate"),
+    option("ssl-crl", COMMAS, Section::Tls)
+        .value("FILE")
+        .help("Revoked client certificates, in PEM; repeatable"),
+    option("ssl-min-version", Kind::Choice(&["1.2", "1.3"]), Section::Tls)
+        .value("VERSION")
+        .aliases(&["ssl-protocol-min"])
+        .default("1.2")
+        .synonyms(&[("tls1.2", "1.2"), ("tls1.3", "1.3"), ("TLSv1.2", "1.2"), ("TLSv1.3", "1.3")])
+        .help("Oldest version of TLS to speak"),
+    option("ssl-handshake-timeout", DEADLINE, Section::Tls)
+        .value("SECONDS")
+        .default("10")
+        .help("How long a TLS handshake may take"),
     option("workers", Kind::Integer { min: 0, max: 1024 }, Section::Workers)
         .value("N")
         .short('w')
@@ -222,6 +334,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("Most header fields in a request, beyond which the answer is 431"),
     option("limit-header-size", Kind::Size { min: 256, max: 64 * MIB }, Section::Limits)
         .value("SIZE")
+        .aliases(&["http2-max-headers-size", "h2-max-header-list-size"])
         .default("64KiB")
         .help("Greatest size of all header fields together, beyond which the answer is 431"),
     option("limit-request-body", Kind::SizeLimit, Section::Limits)

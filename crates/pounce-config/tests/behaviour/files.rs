@@ -69,13 +69,13 @@ fn an_empty_array_empties_a_list_that_has_a_default() {
 #[test]
 fn every_faulty_key_is_reported_in_one_go() {
     let text = "prot = 1\ntimeout-keep-alive = 1\nkeep_alive = 2\nconfig = 'x'\nport = [1]\nhost = 1979-05-27\n\
-                uds-permissions = 0o660\nlimit-connections = -1\n[http]\nx = 1";
+                uds-permissions = 0o660\nlimit-connections = -1\n[https]\nx = 1";
     assert_eq!(
         sorted(messages(app().file(&toml(text)).build())),
         [
             "config: cannot be set in a file (config in pounce.toml)",
             "host: expected text, not \"1979-05-27\" (host in pounce.toml)",
-            "http: no such option (http in pounce.toml)",
+            "https: no such option (https in pounce.toml); did you mean \"http\"?",
             "limit-connections: expected a whole number, or 0 or none for no limit, not \"-1\" \
              (limit-connections in pounce.toml)",
             "port: expected a whole number from 0 to 65535, not \"[1]\" (port in pounce.toml)",

@@ -177,7 +177,7 @@ fn write_atom(atom: Atom, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
         Atom::Microseconds => write!(line, "{}", record.duration.as_micros()),
         Atom::SecondsDecimal => write!(line, "{:.6}", record.duration.as_secs_f64()),
         Atom::Pid => write!(line, "<{}>", std::process::id()),
-        Atom::Scheme => write!(line, "{}", record.connection.scheme),
+        Atom::Scheme => write!(line, "{}", record.connection.scheme()),
     };
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
-use pounce_config::{LifespanScope, WorkerPlan};
+use pounce_config::{LifespanScope, TlsHandover, WorkerPlan};
 use pounce_net::LoadTable;
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
@@ -150,6 +150,11 @@ impl Staff {
         let handles = listeners::handles(&spawn.listeners);
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
+        plan.tls = self
+            .life
+            .tls
+            .as_ref()
+            .map(|store| TlsHandover { ticket_secret: *store.secret().as_bytes(), texts: store.texts() });
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
         plan
@@ -207,6 +212,7 @@ impl Staff {
             listeners,
             max_requests,
             load: self.loads.as_ref().map(|table| table.place(slot)),
+            tls: self.life.tls.clone(),
         };
         thread::start(format!("pounce-{slot}"), events, move |end| {
             let post = post(end.clone());
@@ -310,6 +316,7 @@ impl Workforce for Staff {
     }
 
     fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
+        self.life.refresh_tls();
         match (&self.python, self.mode) {
             (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, events),
             (Some(python), Mode::Subinterpreter) => self.spawn_subinterpreter(python, spawn, events),

@@ -49,6 +49,9 @@ impl Link {
                 if status == 503 {
                     fields.push(b"retry-after", b"1");
                 }
+                if status == 426 {
+                    fields.push(b"sec-websocket-version", b"13");
+                }
                 fields
             },
             trailers: false,

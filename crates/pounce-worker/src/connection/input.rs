@@ -1,5 +1,8 @@
 //! Bytes that have arrived and are not consumed yet.
 
+use std::io;
+use std::task::Poll;
+
 use crate::engine::{Engine, READ_SIZE};
 
 /// Leftovers up to this size move to a buffer of their own size, so that a slow client holds little.
@@ -17,6 +20,11 @@ impl Input {
     /// What is there.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
+    }
+
+    /// The same, to be changed in place.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..self.end]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -48,8 +56,23 @@ impl Input {
         self.buffer.copy_within(from, to);
     }
 
+    /// Has `read` add bytes behind what is there. How many came; 0 is the end.
+    pub(super) fn poll_fill(
+        &mut self,
+        engine: &Engine,
+        read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let polled = read(self.room(engine));
+        match &polled {
+            Poll::Ready(Ok(count)) => self.end += count,
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.shrink(engine),
+        }
+        polled
+    }
+
     /// Room to read into, at least half a buffer of it or what is left below [`READ_SIZE`].
-    pub(super) fn room(&mut self, engine: &Engine) -> &mut [u8] {
+    fn room(&mut self, engine: &Engine) -> &mut [u8] {
         if self.is_empty() {
             if self.buffer.is_empty() {
                 self.buffer = engine.take_read_buffer();
@@ -74,11 +97,6 @@ impl Input {
             engine.give_read_buffer(std::mem::replace(&mut self.buffer, larger));
         }
         &mut self.buffer[self.end..]
-    }
-
-    /// Notes that `count` bytes were read into [`Input::room`].
-    pub(super) fn filled(&mut self, count: usize) {
-        self.end += count;
     }
 
     /// Gives back what is not needed while waiting.

@@ -17,10 +17,8 @@ impl State {
         if self.end_of_input {
             return Poll::Ready(false);
         }
-        let room = self.input.room(engine);
-        match self.stream.poll_read(cx, room) {
-            Poll::Ready(Ok(count @ 1..)) => {
-                self.input.filled(count);
+        match self.input.poll_fill(engine, |room| self.stream.poll_read(cx, room)) {
+            Poll::Ready(Ok(1..)) => {
                 self.has_read = true;
                 Poll::Ready(true)
             }
@@ -33,10 +31,7 @@ impl State {
                 self.lose();
                 Poll::Ready(false)
             }
-            Poll::Pending => {
-                self.input.shrink(engine);
-                Poll::Pending
-            }
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -46,13 +41,7 @@ impl State {
             let written = if self.output.file().is_some() {
                 self.poll_write_file(cx)
             } else {
-                let mut slices = [IoSlice::new(&[]); 16];
-                let filled = self.output.slices(&mut slices);
-                let written = self.stream.poll_write(cx, &slices[..filled]);
-                if let Poll::Ready(Ok(count)) = written {
-                    self.output.advance(count);
-                }
-                written
+                self.output.poll_write(|slices| self.stream.poll_write(cx, slices))
             };
             match written {
                 Poll::Ready(Ok(1..)) => self.has_written = true,

@@ -122,7 +122,7 @@ impl Link {
     }
 
     /// Has the connection's task polled again soon.
-    pub(crate) fn wake(&self) {
+    pub(super) fn wake(&self) {
         self.waker.borrow().wake_by_ref();
     }
 
@@ -267,7 +267,7 @@ impl State {
     /// Closes the socket, though calls of the application may go on.
     pub(super) fn close(&mut self) {
         self.lose();
-        self.stream = Stream::Closed;
+        self.stream.close();
     }
 
     /// Decides about the connection once a response is complete.

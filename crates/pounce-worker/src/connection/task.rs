@@ -6,12 +6,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use pounce_asgi::{App, Exchange, Outcome};
+use pounce_asgi::{App, Exchange, RequestHead};
 
+use super::input::Input;
 use super::link::{HIGH_WATER, Link, Next, State};
+use super::running::Running;
 use super::timer::{Timer, Wait};
-use crate::engine::{Engine, Phase};
+use crate::engine::Phase;
 use crate::http1::{Facts, Fault};
+use crate::output::Output;
+use crate::settings::WebSocketSettings;
+use crate::stream::Stream;
+use crate::websocket::{Refusal, UpgradeRequest};
 
 /// How many requests a connection may have answered before the others get their turn.
 const REQUESTS_PER_TURN: usize = 16;
@@ -25,7 +31,7 @@ const MAX_LINGER: usize = 1024 * 1024;
 /// How long a connection that was used a moment ago waits for one more request when the worker drains.
 const LAST_REQUEST: Duration = Duration::from_millis(250);
 
-/// One connection. Ready when it is closed and every application call on it has returned.
+/// One connection over HTTP/1.1.
 pub(crate) struct ConnectionTask<A: App> {
     link: Rc<Link>,
     app: Rc<A>,
@@ -39,42 +45,32 @@ pub(crate) struct ConnectionTask<A: App> {
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client's goodbye.
     lingered: usize,
-    key: u64,
+    /// What the connection goes on as.
+    upgrade: Option<Box<Upgrade>>,
 }
 
-/// A call, counted while it runs.
-struct Running<A: App> {
-    call: A::Call,
-    started: Instant,
-    _counted: Counted,
+/// How the task of a connection ended.
+pub(crate) enum Ended {
+    /// The connection is closed, and every application call on it has returned.
+    Closed,
+    /// It goes on as a WebSocket.
+    WebSocket(Box<Upgrade>),
 }
 
-/// One exchange that runs, as long as this lives.
-struct Counted(Rc<Engine>);
-
-impl Counted {
-    fn new(engine: &Rc<Engine>) -> Self {
-        engine.running.set(engine.running.get() + 1);
-        Self(Rc::clone(engine))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.running.set(self.0.running.get() - 1);
-    }
-}
-
-impl<A: App> Running<A> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        Pin::new(&mut self.call).poll(cx)
-    }
+/// A connection whose client has asked for a WebSocket, as HTTP/1.1 leaves it.
+pub(crate) struct Upgrade {
+    pub(super) stream: Stream,
+    pub(super) input: Input,
+    pub(super) output: Output,
+    pub(super) facts: Facts,
+    pub(super) head: RequestHead,
+    pub(super) request: UpgradeRequest,
+    pub(super) started: Instant,
 }
 
 impl<A: App> ConnectionTask<A> {
     pub(crate) fn new(link: Rc<Link>, app: Rc<A>) -> Self {
         let connection = app.connect(&link.info);
-        let key = link.engine.register(&link);
         let timer = Timer::new(link.now.get());
         Self {
             link,
@@ -86,14 +82,8 @@ impl<A: App> ConnectionTask<A> {
             closed: false,
             shut_down: false,
             lingered: 0,
-            key,
+            upgrade: None,
         }
-    }
-}
-
-impl<A: App> Drop for ConnectionTask<A> {
-    fn drop(&mut self) {
-        self.link.engine.forget(self.key);
     }
 }
 
@@ -101,27 +91,33 @@ impl<A: App> Drop for ConnectionTask<A> {
 impl<A: App> Unpin for ConnectionTask<A> {}
 
 impl<A: App> Future for ConnectionTask<A> {
-    type Output = ();
+    type Output = Ended;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.get_mut();
         this.link.now.set(Instant::now());
         this.link.set_waker(cx.waker());
         this.link.polling.set(true);
         if this.link.engine.phase() == Phase::Aborting {
             this.link.state().lose();
-            return Poll::Ready(());
+            return Poll::Ready(Ended::Closed);
         }
         let ends = !this.closed && this.poll_connection(cx);
         // Behind the connection: what it has written or lost is what these may wait for.
         this.background.retain_mut(|running| running.poll(cx).is_pending());
         this.link.polling.set(false);
+        if let Some(upgrade) = this.upgrade.take() {
+            for running in this.background.drain(..) {
+                running.detach(&this.link.engine);
+            }
+            return Poll::Ready(Ended::WebSocket(upgrade));
+        }
         if ends {
             this.closed = true;
             this.link.state().close();
         }
         if this.closed && this.current.is_none() && this.background.is_empty() {
-            return Poll::Ready(());
+            return Poll::Ready(Ended::Closed);
         }
         Poll::Pending
     }
@@ -145,6 +141,13 @@ impl<A: App> ConnectionTask<A> {
             match self.poll_next(cx) {
                 Poll::Ready(Next::Request) => {
                     requests += 1;
+                    if let Some(settings) = self.asks_for_websocket() {
+                        match self.upgrade(settings) {
+                            Some(upgrade) => self.upgrade = Some(upgrade),
+                            None => continue,
+                        }
+                        return true;
+                    }
                     self.begin();
                 }
                 Poll::Ready(Next::Close) => {
@@ -155,6 +158,39 @@ impl<A: App> ConnectionTask<A> {
                 }
                 Poll::Ready(Next::NeedMore) => {}
                 Poll::Pending => return self.wait(cx),
+            }
+        }
+    }
+
+    fn asks_for_websocket(&self) -> Option<WebSocketSettings> {
+        self.link.engine.settings.websocket.filter(|_| self.link.state().machine.facts().websocket)
+    }
+
+    /// What the connection is as a WebSocket. `None` where the client was refused one.
+    fn upgrade(&self, settings: WebSocketSettings) -> Option<Box<Upgrade>> {
+        let (engine, started) = (&self.link.engine, self.link.now.get());
+        let state = &mut *self.link.state();
+        let request = UpgradeRequest::read(state.machine.head(), true, settings.per_message_deflate);
+        let busy = Refusal { status: 503, detail: "the server is busy" };
+        let request = request.and_then(|request| {
+            let full = engine.settings.max_concurrency.is_some_and(|limit| engine.running.get() >= limit);
+            if full { Err(busy) } else { Ok(request) }
+        });
+        match request {
+            Ok(request) => Some(Box::new(Upgrade {
+                stream: std::mem::replace(&mut state.stream, Stream::Closed),
+                input: std::mem::take(&mut state.input),
+                output: std::mem::take(&mut state.output),
+                facts: *state.machine.facts(),
+                head: state.machine.take_head(),
+                request,
+                started,
+            })),
+            Err(refusal) => {
+                self.link.answer(state, refusal.status, refusal.detail, true);
+                self.link.record(state, started);
+                state.end_exchange(engine.phase());
+                None
             }
         }
     }
@@ -170,16 +206,14 @@ impl<A: App> ConnectionTask<A> {
             state.end_exchange(engine.phase());
             return;
         }
-        let counted = Counted::new(engine);
-        engine.count_request();
         let (head, id) = {
             let mut state = self.link.state();
             (state.machine.take_head(), state.exchange)
         };
         let exchange = Exchange::new(Rc::clone(&self.link) as _, id);
-        let call = self.app.http(&self.connection, &head, exchange);
+        let running = Running::begin(engine, started, || self.app.http(&self.connection, &head, exchange));
         self.link.state().machine.restore_head(head);
-        self.current = Some(Running { call, started, _counted: counted });
+        self.current = Some(running);
     }
 
     /// Goes on with the current exchange. Ready when its response is complete or its call has returned.

@@ -36,13 +36,19 @@ pub(super) struct Timer {
     since: Instant,
     /// The exchange that the wait is part of, or comes after.
     exchange: ExchangeId,
+    alarm: Alarm,
+}
+
+/// A timer of the runtime that is armed seldom.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
     fires_at: Option<Instant>,
 }
 
 impl Timer {
     pub(super) fn new(now: Instant) -> Self {
-        Self { wait: Wait::FirstHead, since: now, exchange: 0, sleep: None, fires_at: None }
+        Self { wait: Wait::FirstHead, since: now, exchange: 0, alarm: Alarm::default() }
     }
 
     /// What is being waited for.
@@ -67,6 +73,13 @@ impl Timer {
         cx: &mut Context<'_>,
     ) -> bool {
         let Some(deadline) = limit.and_then(|limit| self.since.checked_add(limit)) else { return false };
+        self.alarm.poll_expired(deadline, now, cx)
+    }
+}
+
+impl Alarm {
+    /// True once it is `deadline`; otherwise makes sure that the task is woken then.
+    pub(super) fn poll_expired(&mut self, deadline: Instant, now: Instant, cx: &mut Context<'_>) -> bool {
         if now >= deadline {
             return true;
         }

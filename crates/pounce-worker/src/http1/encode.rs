@@ -56,7 +56,7 @@ pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) 
     Ok(seen)
 }
 
-pub(super) fn check_field(name: &[u8], value: &[u8]) -> Result<(), SendError> {
+pub(crate) fn check_field(name: &[u8], value: &[u8]) -> Result<(), SendError> {
     if !is_field_name(name) {
         return Err(SendError::FieldName(name.escape_ascii().to_string()));
     }
@@ -66,7 +66,7 @@ pub(super) fn check_field(name: &[u8], value: &[u8]) -> Result<(), SendError> {
     Ok(())
 }
 
-pub(super) fn status_line(out: &mut Vec<u8>, status: u16) {
+pub(crate) fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal_into(out, status.into());
     out.push(b' ');
@@ -74,7 +74,7 @@ pub(super) fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+pub(crate) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");

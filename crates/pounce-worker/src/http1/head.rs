@@ -30,6 +30,8 @@ pub struct Facts {
     pub expects_continue: bool,
     /// Whether the client takes trailers (`TE: trailers`, RFC 9110 section 10.1.4).
     pub accepts_trailers: bool,
+    /// Whether the client asks for a WebSocket (RFC 6455 section 4.1).
+    pub websocket: bool,
     /// Whether the method is HEAD, whose response has no body.
     pub is_head: bool,
     /// The version.
@@ -138,6 +140,8 @@ struct Survey<'h> {
     chunked: bool,
     close: bool,
     keep_alive: bool,
+    /// `Connection: upgrade`, and `Upgrade: websocket`.
+    upgrade: (bool, bool),
     expects_continue: bool,
     accepts_trailers: bool,
 }
@@ -161,10 +165,14 @@ impl<'h> Survey<'h> {
                 }
                 self.expects_continue = true;
             }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade.1 |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket"));
+            }
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 for token in tokens(value) {
                     self.close |= token.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                    self.upgrade.0 |= token.eq_ignore_ascii_case(b"upgrade");
                 }
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
@@ -218,6 +226,7 @@ impl<'h> Survey<'h> {
             keep_alive: if modern { !self.close } else { self.keep_alive && !self.close },
             expects_continue: self.expects_continue && modern && body != BodyFraming::None,
             accepts_trailers: self.accepts_trailers && modern,
+            websocket: self.upgrade == (true, true) && modern && body == BodyFraming::None,
             is_head,
             version,
         })

@@ -1,7 +1,8 @@
 //! Bytes on their way out, in order: small ones gathered, large ones and files kept as they are.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
+use std::task::Poll;
 
 use bytes::Bytes;
 use pounce_asgi::{FileBody, Payload};
@@ -116,6 +117,20 @@ impl Output {
             filled += 1;
         }
         filled
+    }
+
+    /// Has `write` write some of what waits, up to a file. How much it was.
+    pub(crate) fn poll_write(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = self.slices(&mut slices);
+        let written = write(&slices[..filled]);
+        if let Poll::Ready(Ok(count)) = written {
+            self.advance(count);
+        }
+        written
     }
 
     /// The file whose bytes come next, if no others come before them.

@@ -1,0 +1,101 @@
+//! What an application sends to a WebSocket, read into the contract's terms. Every fault names its key.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::{Accept, MessageKind, Payload, SendError, Socket};
+
+use super::kit::Kit;
+use super::message::{flag, raise, read_fields, read_head, send_body, with_bytes, wrong};
+
+/// Carries out one message.
+///
+/// # Errors
+/// The exception to raise in the application, where the message is not well formed.
+pub(super) fn send(
+    kit: &Kit,
+    socket: &Socket,
+    kind: &str,
+    message: &Bound<'_, PyDict>,
+) -> PyResult<Result<(), SendError>> {
+    let names = &kit.names;
+    Ok(match kind {
+        "websocket.send" => send_data(kit, socket, message)?,
+        "websocket.accept" => {
+            let mut accept = Accept::default();
+            if let Some(subprotocol) = given(message, &names.subprotocol)? {
+                let text = subprotocol
+                    .cast::<PyString>()
+                    .map_err(|_| wrong("subprotocol", "a str or None", &subprotocol))?;
+                accept.subprotocol = Some(text.to_str()?.as_bytes().to_vec());
+            }
+            if let Some(headers) = given(message, &names.headers)? {
+                read_fields(&headers, &mut accept.fields)?;
+            }
+            socket.accept(&accept)
+        }
+        "websocket.close" => {
+            let code = match given(message, &names.code)? {
+                Some(code) => code.extract::<i64>().map_err(|_| wrong("code", "an int", &code))?,
+                None => 1000,
+            };
+            let code = u16::try_from(code).map_err(|_| raise(SendError::CloseCode(code)))?;
+            match given(message, &names.reason)? {
+                Some(reason) => {
+                    let text =
+                        reason.cast::<PyString>().map_err(|_| wrong("reason", "a str or None", &reason))?;
+                    socket.close(code, text.to_str()?)
+                }
+                None => socket.close(code, ""),
+            }
+        }
+        "websocket.http.response.start" => {
+            let mut head = kit.head.take();
+            let read = read_head(kit, message, &mut head);
+            let sent = read.map(|()| socket.start(&head));
+            kit.head.replace(head);
+            sent?
+        }
+        "websocket.http.response.body" => {
+            let more = flag(message, &names.more_body)?;
+            match message.get_item(&names.body)? {
+                Some(body) => send_body(&body, |body| socket.body(body, more))?,
+                None => socket.body(Payload::Borrowed(b""), more),
+            }
+        }
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "the message type {other:?} is not known here; a WebSocket takes 'websocket.accept', \
+                 'websocket.send', 'websocket.close' and 'websocket.http.response.start' and '.body'"
+            )));
+        }
+    })
+}
+
+/// One of `bytes` and `text`.
+fn send_data(kit: &Kit, socket: &Socket, message: &Bound<'_, PyDict>) -> PyResult<Result<(), SendError>> {
+    let names = &kit.names;
+    let (text, bytes) = (given(message, &names.text)?, given(message, &names.bytes)?);
+    match (text, bytes) {
+        (Some(text), None) => {
+            let text = text.cast::<PyString>().map_err(|_| wrong("text", "a str", &text))?;
+            Ok(socket.send(MessageKind::Text, Payload::Borrowed(text.to_str()?.as_bytes())))
+        }
+        (None, Some(bytes)) if bytes.is_instance_of::<PyString>() => Err(wrong("bytes", "bytes", &bytes)),
+        (None, Some(bytes)) => match send_body(&bytes, |data| socket.send(MessageKind::Binary, data)) {
+            Ok(sent) => Ok(sent),
+            // It would speak of a body.
+            Err(_) => with_bytes(&bytes, "bytes", |_| Ok(())),
+        },
+        (None, None) => Err(PyValueError::new_err("'websocket.send' needs 'bytes' or 'text'")),
+        (Some(_), Some(_)) => {
+            Err(PyValueError::new_err("'websocket.send' takes 'bytes' or 'text', not both"))
+        }
+    }
+}
+
+/// What a key has, unless it has None.
+fn given<'py>(message: &Bound<'py, PyDict>, name: &Py<PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(message.get_item(name)?.filter(|value| !value.is_none()))
+}

@@ -1,0 +1,70 @@
+//! How a connection begins: a handshake where there is TLS, then whatever protocol the client speaks.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+
+use pounce_asgi::{App, ConnectionInfo};
+
+use super::link::Link;
+use super::task::{ConnectionTask, Ended};
+use super::websocket;
+use crate::engine::{Engine, Phase, Presence};
+use crate::settings::Versions;
+use crate::stream::{Socket, Stream};
+use crate::tls::{TlsStore, TlsStream};
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<A: App>(
+    socket: Socket,
+    mut info: ConnectionInfo,
+    presence: Presence,
+    engine: Rc<Engine>,
+    app: Rc<A>,
+) {
+    poll_fn(|cx| {
+        presence.set_waker(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let now = Instant::now();
+    let mut http2 = engine.settings.versions == Versions::Http2;
+    let stream = match &engine.settings.tls {
+        None => Stream::Clear(socket),
+        Some(store) => match Box::pin(handshake(socket, store, &engine, now)).await {
+            Ok(stream) => {
+                http2 |= stream.alpn() == Some(b"h2");
+                info.tls = stream.info(store, now);
+                Stream::Tls(Box::new(stream))
+            }
+            Err(error) => {
+                tracing::debug!(target: "pounce", client = %info.client, %error, "no TLS handshake");
+                return;
+            }
+        },
+    };
+    let info = Rc::new(info);
+    if http2 {
+        return;
+    }
+    let link = Link::new(Rc::clone(&engine), Rc::clone(&info), stream, now);
+    match ConnectionTask::new(link, Rc::clone(&app)).await {
+        Ended::Closed => {}
+        Ended::WebSocket(upgrade) => Box::pin(websocket::serve_upgrade(*upgrade, info, engine, app)).await,
+    }
+}
+
+/// Makes the handshake, within its time.
+async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Instant) -> io::Result<TlsStream> {
+    let mut stream = TlsStream::new(store, socket, now).map_err(io::Error::other)?;
+    let shaken = poll_fn(|cx| {
+        if engine.phase() == Phase::Aborting {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        stream.poll_handshake(cx)
+    });
+    tokio::time::timeout(engine.settings.handshake_timeout, shaken).await??;
+    Ok(stream)
+}

@@ -1,0 +1,62 @@
+//! Calls of the application, counted while they run.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use pounce_asgi::{App, Outcome};
+
+use crate::engine::{Engine, Phase, Presence};
+
+/// A call.
+pub(super) struct Running<A: App> {
+    call: A::Call,
+    pub(super) started: Instant,
+    _counted: Counted,
+}
+
+/// One call that runs, as long as this lives.
+struct Counted(Rc<Engine>);
+
+impl<A: App> Running<A> {
+    /// Counts a request and has `call` begin with it.
+    pub(super) fn begin(engine: &Rc<Engine>, started: Instant, call: impl FnOnce() -> A::Call) -> Self {
+        let counted = Counted::new(engine);
+        engine.count_request();
+        Self { call: call(), started, _counted: counted }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+
+    /// Lets the call come to its end by itself, unless the worker cannot wait for that.
+    pub(super) fn detach(mut self, engine: &Rc<Engine>) {
+        let engine = Rc::clone(engine);
+        let presence = Presence::new(&engine);
+        tokio::task::spawn_local(poll_fn(move |cx| {
+            presence.set_waker(cx.waker());
+            if engine.phase() == Phase::Aborting {
+                return Poll::Ready(());
+            }
+            self.poll(cx).map(drop)
+        }));
+    }
+}
+
+impl Counted {
+    fn new(engine: &Rc<Engine>) -> Self {
+        engine.running.set(engine.running.get() + 1);
+        Self(Rc::clone(engine))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.running.set(self.0.running.get() - 1);
+    }
+}
+
+use std::future::Future as _;

@@ -1,0 +1,323 @@
+//! The state of one WebSocket: what was read and nobody has taken, what waits to be written, how far it is.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use pounce_asgi::{MessageKind, Payload, ResponseHead};
+
+use super::super::input::Input;
+use super::super::link::HIGH_WATER;
+use super::carrier::Carrier;
+use crate::engine::Engine;
+use crate::output::Output;
+use crate::settings::WebSocketSettings;
+use crate::websocket::{Event, Limits, Receiver, Sender, UpgradeRequest};
+
+/// How many frames a message may come in: as many as anybody has asked for in earnest.
+const MAX_FRAGMENTS: u32 = 128 * 1024;
+
+/// How much is read ahead of the application's answer.
+const EARLY: usize = 16 * 1024;
+
+/// How far a WebSocket is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The application has not answered yet.
+    Connecting,
+    /// It sends a response that denies.
+    Denying,
+    Open,
+    /// We have sent a close frame and wait for the client's.
+    Closing,
+    /// Nothing more is to be said: what waits is written, then the connection ends.
+    Leaving,
+    Gone,
+}
+
+/// The end, as the application is told of it.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) code: u16,
+    pub(super) reason: String,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) carrier: Carrier,
+    pub(super) input: Input,
+    pub(super) output: Output,
+    receiver: Receiver,
+    pub(super) sender: Sender,
+    pub(super) request: UpgradeRequest,
+    pub(super) settings: WebSocketSettings,
+    pub(super) phase: Phase,
+    /// `websocket.connect` is still to be taken.
+    pub(super) connect_due: bool,
+    /// A message that lies in the input until the application, which waits for it, takes it.
+    lying: Option<(MessageKind, Range<usize>)>,
+    /// Messages that were read ahead.
+    queue: VecDeque<(MessageKind, Vec<u8>)>,
+    queued: usize,
+    pub(super) end: Option<End>,
+    pub(super) end_taken: bool,
+    /// The application waits in `receive`.
+    pub(super) receiving: bool,
+    /// It waits in `send`.
+    pub(super) sending: bool,
+    /// Bytes have come since the timer was last looked at.
+    pub(super) has_read: bool,
+    /// Bytes have gone since then.
+    pub(super) has_written: bool,
+    /// The application has taken something: there is room for more.
+    pub(super) has_taken: bool,
+    /// The WebSocket was accepted.
+    pub(super) accepted: bool,
+    /// The client has been told that nothing more comes.
+    pub(super) shut_down: bool,
+    /// The client has said that too.
+    pub(super) end_of_input: bool,
+    /// The status of the response that opened or denied, 0 before.
+    pub(super) status: u16,
+    pub(super) sent: u64,
+    pub(super) response_head: ResponseHead,
+}
+
+impl State {
+    pub(super) fn new(
+        carrier: Carrier,
+        input: Input,
+        output: Output,
+        request: UpgradeRequest,
+        engine: &Engine,
+    ) -> Self {
+        let settings = engine.settings.websocket.unwrap_or_default();
+        let deflate = request.deflate.as_ref().map(|(_, window)| (Rc::clone(&engine.codecs), *window));
+        let codecs = deflate.as_ref().map(|(codecs, _)| Rc::clone(codecs));
+        let limits = Limits { message: settings.max_size, fragments: MAX_FRAGMENTS };
+        Self {
+            carrier,
+            input,
+            output,
+            receiver: Receiver::new(limits, codecs),
+            sender: Sender::new(deflate),
+            request,
+            settings,
+            phase: Phase::Connecting,
+            connect_due: true,
+            lying: None,
+            queue: VecDeque::new(),
+            queued: 0,
+            end: None,
+            end_taken: false,
+            receiving: false,
+            sending: false,
+            has_read: false,
+            has_written: false,
+            has_taken: false,
+            accepted: false,
+            shut_down: false,
+            end_of_input: false,
+            status: 0,
+            sent: 0,
+            response_head: ResponseHead::default(),
+        }
+    }
+
+    /// Whether `receive` has something to give.
+    pub(super) fn has_event(&self) -> bool {
+        self.connect_due || self.lying.is_some() || !self.queue.is_empty() || self.end.is_some()
+    }
+
+    /// Calls `take` with the next message. False if there is none.
+    pub(super) fn take_message(&mut self, take: &mut dyn FnMut(MessageKind, &[u8])) -> bool {
+        if let Some((kind, bytes)) = self.queue.pop_front() {
+            self.queued -= bytes.len();
+            take(kind, &bytes);
+        } else if let Some((kind, range)) = self.lying.take() {
+            take(kind, self.input.part(range));
+        } else {
+            return false;
+        }
+        self.has_taken = true;
+        true
+    }
+
+    /// Nobody waits for the message that lies in the input: reads on over it.
+    pub(super) fn pick_up(&mut self) {
+        if let Some((kind, range)) = self.lying.take() {
+            let bytes = self.input.part(range).to_vec();
+            self.enqueue(kind, bytes);
+        }
+    }
+
+    fn enqueue(&mut self, kind: MessageKind, bytes: Vec<u8>) {
+        self.queued += bytes.len();
+        self.queue.push_back((kind, bytes));
+    }
+
+    /// Whether more may be read: not while the application or the client are behind.
+    fn may_read(&self) -> bool {
+        self.lying.is_none()
+            && matches!(self.phase, Phase::Open | Phase::Closing)
+            && self.queue.len() < self.settings.max_queue
+            && self.queued <= self.settings.max_size
+            && self.output.len() <= HIGH_WATER
+    }
+
+    /// Whether input is awaited, so that its absence means something.
+    pub(super) fn is_reading(&self) -> bool {
+        self.may_read() && !self.end_of_input
+    }
+
+    /// Takes frames out of the input. True if more input is needed.
+    pub(super) fn parse(&mut self) -> bool {
+        while self.may_read() {
+            let step = match self.receiver.advance(self.input.bytes_mut()) {
+                Ok(step) => step,
+                Err(fault) => {
+                    self.fail(fault.code(), fault.reason());
+                    return false;
+                }
+            };
+            let base = self.input.position();
+            self.input.consume(step.consumed);
+            let found = |range: Range<usize>| base + range.start..base + range.end;
+            match step.event {
+                Event::NeedMore => return true,
+                // Whoever has said goodbye listens for nothing but the answer.
+                Event::Message(..) if self.phase == Phase::Closing => {}
+                Event::Message(kind, range) if self.receiving && self.queue.is_empty() => {
+                    self.lying = Some((kind, found(range)));
+                }
+                Event::Message(kind, range) => {
+                    let bytes = self.input.part(found(range)).to_vec();
+                    self.enqueue(kind, bytes);
+                }
+                Event::Assembled(kind) => {
+                    let bytes = self.receiver.take_message();
+                    if self.phase == Phase::Open {
+                        self.enqueue(kind, bytes);
+                    }
+                }
+                Event::Ping(range) => {
+                    if self.phase == Phase::Open {
+                        self.sender.pong(self.input.part(found(range)), &mut self.output);
+                    }
+                }
+                Event::Pong => {}
+                Event::Close(code, reason) => {
+                    if self.phase == Phase::Open {
+                        self.sender.close(code, "", &mut self.output);
+                    }
+                    self.end.get_or_insert(End { code: code.unwrap_or(1005), reason });
+                    self.phase = Phase::Leaving;
+                }
+            }
+        }
+        false
+    }
+
+    /// Reads and parses what has come.
+    pub(super) fn poll_input(&mut self, engine: &Engine, cx: &mut Context<'_>) {
+        loop {
+            let wanted = match self.phase {
+                Phase::Connecting | Phase::Denying => self.input.len() < EARLY,
+                Phase::Open | Phase::Closing => self.parse(),
+                Phase::Leaving => {
+                    // Whatever still comes is of no interest, but its end is.
+                    let all = self.input.len();
+                    self.input.consume(all);
+                    self.lying.is_none()
+                }
+                Phase::Gone => false,
+            };
+            if !wanted || self.end_of_input {
+                return;
+            }
+            match self.input.poll_fill(engine, |room| self.carrier.poll_read(cx, room)) {
+                Poll::Ready(Ok(1..)) => self.has_read = true,
+                Poll::Ready(_) => {
+                    self.end_of_input = true;
+                    if self.phase != Phase::Leaving {
+                        self.lose();
+                    }
+                    return;
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Writes what waits. Ready when nothing is left.
+    pub(super) fn poll_output(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.output.is_empty() {
+            match self.output.poll_write(|slices| self.carrier.poll_write(cx, slices)) {
+                Poll::Ready(Ok(1..)) => self.has_written = true,
+                Poll::Ready(_) => self.lose(),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if let Some(buffer) = self.output.take_buffer() {
+            engine.give_write_buffer(buffer);
+        }
+        Poll::Ready(())
+    }
+
+    /// Makes sure that there is memory to write into.
+    pub(super) fn prepare_output(&mut self, engine: &Engine) {
+        if self.output.is_empty() {
+            self.output.give_buffer(engine.take_write_buffer());
+        }
+    }
+
+    /// Sends a close frame of our own accord.
+    pub(super) fn close(&mut self, code: u16, reason: &str) {
+        self.sender.close(Some(code), reason, &mut self.output);
+        self.end.get_or_insert(End { code, reason: reason.to_owned() });
+        self.phase = Phase::Closing;
+    }
+
+    /// Ends a WebSocket whose client has broken the rules.
+    pub(super) fn fail(&mut self, code: u16, reason: &str) {
+        if self.phase == Phase::Open {
+            self.sender.close(Some(code), reason, &mut self.output);
+        }
+        self.end.get_or_insert(End { code, reason: reason.to_owned() });
+        self.phase = Phase::Leaving;
+    }
+
+    /// The client has gone without a word.
+    pub(super) fn lose(&mut self) {
+        self.end.get_or_insert(End { code: 1006, reason: String::new() });
+        self.output.clear();
+        self.carrier.close();
+        self.pick_up();
+        self.phase = Phase::Gone;
+    }
+
+    /// Answers with a response of the server's own.
+    pub(super) fn deny(&mut self, engine: &Engine, status: u16, detail: &str, now: std::time::Instant) {
+        self.carrier.restart();
+        let mut head = ResponseHead { status, ..ResponseHead::default() };
+        head.fields.push(b"content-type", b"text/plain; charset=utf-8");
+        let body = format!("{detail}\n");
+        let sent = self.carrier.start(&head).and_then(|()| {
+            engine.with_context(now, true, |context| {
+                self.carrier.body(Payload::Borrowed(body.as_bytes()), false, context, &mut self.output)
+            })
+        });
+        debug_assert!(sent.is_ok(), "the server's own response is valid");
+        self.status = status;
+        self.sent += body.len() as u64;
+        self.response_head = head;
+        self.denied();
+    }
+
+    /// The response that denies is complete.
+    pub(super) fn denied(&mut self) {
+        self.end.get_or_insert(End { code: 1006, reason: String::new() });
+        self.phase = Phase::Leaving;
+    }
+}

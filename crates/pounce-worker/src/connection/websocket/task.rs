@@ -1,0 +1,261 @@
+//! The future that drives one WebSocket: its carrier and the application's call, side by side.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use pounce_asgi::{App, Outcome, RequestHead, Socket};
+
+use super::super::link::HIGH_WATER;
+use super::super::running::Running;
+use super::super::timer::Alarm;
+use super::link::Link;
+use super::state::{Phase, State};
+use crate::access::AccessRecord;
+use crate::engine::Phase as WorkerPhase;
+
+/// How long we wait for the client's close frame.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// How long a connection that is over waits for the client's end of it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// One WebSocket. Ready when it has ended and the application has returned.
+pub(super) struct Task<A: App> {
+    link: Rc<Link>,
+    call: Option<Running<A>>,
+    path: Box<[u8]>,
+    /// The request, where it is to be logged.
+    logged: Option<RequestHead>,
+    started: Instant,
+    wait: Wait,
+    since: Instant,
+    alarm: Alarm,
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The application, or the client for as long as it likes.
+    Nothing,
+    /// The time for a ping.
+    Ping,
+    /// The answer to a ping: any sign of life.
+    Pong,
+    /// The client's reading.
+    Write,
+    /// The client's close frame.
+    Close,
+    /// The client's end of the connection.
+    Linger,
+}
+
+impl<A: App> Task<A> {
+    pub(super) fn new(
+        link: Rc<Link>,
+        app: &A,
+        head: &RequestHead,
+        logged: Option<RequestHead>,
+        started: Instant,
+    ) -> Self {
+        let connection = app.connect(&link.info);
+        let socket = Socket::new(Rc::clone(&link) as _);
+        let call = Running::begin(&link.engine, started, || app.websocket(&connection, head, socket));
+        Self {
+            link,
+            call: Some(call),
+            path: head.raw_path().into(),
+            logged,
+            started,
+            wait: Wait::Nothing,
+            since: started,
+            alarm: Alarm::default(),
+        }
+    }
+}
+
+// Nothing in it is pinned in place: calls are `Unpin` by contract.
+impl<A: App> Unpin for Task<A> {}
+
+impl<A: App> Future for Task<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let link = Rc::clone(&this.link);
+        link.now.set(Instant::now());
+        link.set_waker(cx.waker());
+        if link.engine.phase() == WorkerPhase::Aborting {
+            link.state().lose();
+            return Poll::Ready(());
+        }
+        link.polling.set(true);
+        loop {
+            this.poll_once(cx);
+            let Some(again) = this.wait(cx) else { break };
+            if !again {
+                link.polling.set(false);
+                return Poll::Pending;
+            }
+        }
+        link.polling.set(false);
+        Poll::Ready(())
+    }
+}
+
+impl<A: App> Task<A> {
+    /// Reads, lets the application go on, writes.
+    fn poll_once(&mut self, cx: &mut Context<'_>) {
+        let link = &self.link;
+        {
+            let mut state = link.state();
+            if link.engine.phase() != WorkerPhase::Serving && state.phase == Phase::Open {
+                state.close(1012, "the server is restarting");
+            }
+            state.poll_input(&link.engine, cx);
+        }
+        if let Some(call) = &mut self.call
+            && let Poll::Ready(outcome) = call.poll(cx)
+        {
+            self.call = None;
+            self.conclude(outcome);
+        }
+        let state = &mut *self.link.state();
+        // What is left waits for the client, which is the timer's business.
+        let _ = state.poll_output(&self.link.engine, cx);
+    }
+
+    /// The application has returned: says for it what it has not said.
+    fn conclude(&self, outcome: Outcome) {
+        let link = &self.link;
+        let state = &mut *link.state();
+        match state.phase {
+            Phase::Connecting | Phase::Denying if !state.carrier.is_head_sent() => {
+                if outcome == Outcome::Returned {
+                    tracing::error!(
+                        target: "pounce",
+                        "the application returned without accepting or denying the WebSocket {}",
+                        self.path.escape_ascii(),
+                    );
+                }
+                state.deny(&link.engine, 500, "Internal Server Error", link.now.get());
+            }
+            // Half a response: the client must be able to tell.
+            Phase::Connecting | Phase::Denying => state.denied(),
+            Phase::Open if outcome == Outcome::Failed => state.close(1011, "Internal Error"),
+            Phase::Open => state.close(1000, ""),
+            _ => {}
+        }
+    }
+
+    /// Looks at how far it is, and at the clock. `None` when it is over, true if there is more to do at once.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Option<bool> {
+        let now = self.link.now.get();
+        let state = &mut *self.link.state();
+        if state.phase == Phase::Leaving && state.output.is_empty() {
+            if !state.shut_down {
+                match state.carrier.poll_shutdown(cx) {
+                    Poll::Ready(_) => state.shut_down = true,
+                    Poll::Pending => {}
+                }
+            }
+            if state.shut_down && state.end_of_input {
+                state.lose();
+            }
+        }
+        if state.phase == Phase::Gone {
+            record(&mut self.logged, state, &self.link, self.started);
+            if self.call.is_none() {
+                return None;
+            }
+            // The application may be waiting for the end, which it can be told now.
+            if state.receiving || state.sending {
+                state.receiving = false;
+                state.sending = false;
+                return Some(true);
+            }
+            return Some(false);
+        }
+        let (read, written) = (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
+        let wait = waits_for(state, self.wait);
+        let progress = match wait {
+            Wait::Ping | Wait::Pong => read,
+            Wait::Write => written,
+            _ => false,
+        };
+        if progress || wait != self.wait {
+            self.since = now;
+            self.wait = if wait == Wait::Pong && read { Wait::Ping } else { wait };
+        }
+        let settings = &self.link.engine.settings;
+        let limit = match self.wait {
+            Wait::Nothing => None,
+            Wait::Ping => state.settings.ping_interval,
+            Wait::Pong => state.settings.ping_timeout,
+            Wait::Write => Some(settings.write_timeout),
+            Wait::Close => Some(CLOSE),
+            Wait::Linger => Some(LINGER),
+        };
+        let deadline = limit.and_then(|limit| self.since.checked_add(limit));
+        let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
+        if !late {
+            // Whoever waits for what has come meanwhile is told in another round.
+            let writable = state.sending && state.output.len() <= HIGH_WATER / 2;
+            let told = self.call.is_some() && (state.receiving && state.has_event() || writable);
+            return Some(told || std::mem::take(&mut state.has_taken));
+        }
+        match self.wait {
+            Wait::Ping => {
+                state.prepare_output(&self.link.engine);
+                let payload = fastrand::u32(..).to_be_bytes();
+                state.sender.ping(&payload, &mut state.output);
+                let _ = state.poll_output(&self.link.engine, cx);
+                state.has_written = false;
+                self.wait = Wait::Pong;
+                self.since = now;
+            }
+            Wait::Pong => {
+                state.close(1011, "keepalive ping timeout");
+                state.end = Some(super::state::End { code: 1006, reason: String::new() });
+                let _ = state.poll_output(&self.link.engine, cx);
+                state.lose();
+            }
+            Wait::Close | Wait::Linger | Wait::Write => state.lose(),
+            Wait::Nothing => {}
+        }
+        Some(true)
+    }
+}
+
+fn waits_for(state: &State, before: Wait) -> Wait {
+    if !state.output.is_empty() && before != Wait::Pong {
+        return Wait::Write;
+    }
+    match state.phase {
+        Phase::Closing => Wait::Close,
+        Phase::Leaving => Wait::Linger,
+        // Whoever is not read from cannot answer.
+        Phase::Open if !state.is_reading() => Wait::Nothing,
+        Phase::Open if before == Wait::Pong => Wait::Pong,
+        Phase::Open => Wait::Ping,
+        _ => Wait::Nothing,
+    }
+}
+
+/// Tells the access log, once.
+fn record(logged: &mut Option<RequestHead>, state: &State, link: &Link, started: Instant) {
+    let (Some(access), Some(head)) = (&link.engine.access, logged.take()) else { return };
+    if state.status == 0 {
+        return;
+    }
+    access.record(&AccessRecord {
+        connection: &link.info,
+        head: &head,
+        response_fields: &state.response_head.fields,
+        status: state.status,
+        body_bytes: state.sent,
+        duration: started.elapsed(),
+    });
+}

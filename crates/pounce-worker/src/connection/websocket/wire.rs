@@ -1,0 +1,186 @@
+//! The two sides of a WebSocket: [`SocketWire`] for [`Link`].
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use pounce_asgi::{
+    Accept, ConnectionInfo, MessageKind, Payload, ResponseHead, SendError, SocketEvent, SocketWire,
+};
+
+use super::super::link::HIGH_WATER;
+use super::link::Link;
+use super::state::{Phase, State};
+use crate::websocket::{MAX_CLOSE_REASON, is_close_code};
+
+impl SocketWire for Link {
+    fn info(&self) -> &Rc<ConnectionInfo> {
+        &self.info
+    }
+
+    fn poll_receive(&self, _cx: &mut Context<'_>, take: &mut dyn FnMut(SocketEvent<'_>)) -> Poll<()> {
+        let state = &mut *self.state();
+        if self.poll_event(state).is_pending() {
+            return Poll::Pending;
+        }
+        if std::mem::take(&mut state.connect_due) {
+            take(SocketEvent::Connect);
+            return Poll::Ready(());
+        }
+        let taken = state.take_message(&mut |kind, bytes| match kind {
+            MessageKind::Binary => take(SocketEvent::Binary(bytes)),
+            // The receiver gives no text that is not UTF-8.
+            MessageKind::Text => take(SocketEvent::Text(std::str::from_utf8(bytes).unwrap_or_default())),
+        });
+        if taken {
+            // There may be room for more now.
+            self.wake();
+        } else if let Some(end) = &state.end
+            && !std::mem::replace(&mut state.end_taken, true)
+        {
+            take(SocketEvent::Disconnect { code: end.code, reason: &end.reason });
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_receivable(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_event(&mut self.state())
+    }
+
+    fn stop_receiving(&self) {
+        let mut state = self.state();
+        state.receiving = false;
+        state.pick_up();
+    }
+
+    fn poll_ready(&self, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let state = &mut *self.state();
+        if state.phase == Phase::Gone {
+            return Poll::Ready(Err(SendError::Disconnected));
+        }
+        let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
+        state.sending = state.output.len() > limit;
+        if state.sending { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    fn accept(&self, accept: &Accept) -> Result<(), SendError> {
+        let state = &mut *self.state();
+        match state.phase {
+            Phase::Connecting => {}
+            Phase::Gone => return Err(SendError::Disconnected),
+            Phase::Open => return Err(SendError::Accepted("websocket.accept")),
+            _ => return Err(SendError::AfterEnd("websocket.accept")),
+        }
+        let fields = state.request.response_fields(accept)?;
+        state.prepare_output(&self.engine);
+        self.engine.with_context(self.now.get(), false, |context| {
+            state.carrier.accept(&fields, context, &mut state.output);
+        });
+        state.status = state.carrier.accepted_status();
+        state.accepted = true;
+        if self.engine.needs_response_fields {
+            state.response_head.fields = fields;
+        }
+        state.phase = Phase::Open;
+        self.wake();
+        Ok(())
+    }
+
+    fn send(&self, kind: MessageKind, data: Payload<'_>) -> Result<(), SendError> {
+        let state = &mut *self.state();
+        match state.phase {
+            Phase::Open => {}
+            Phase::Connecting => return Err(SendError::NotAccepted("websocket.send")),
+            phase => return Err(ended(phase, state, "websocket.send")),
+        }
+        state.prepare_output(&self.engine);
+        state.sent += data.as_slice().len() as u64;
+        state.sender.message(kind, data, &mut state.output);
+        self.wake();
+        Ok(())
+    }
+
+    fn close(&self, code: u16, reason: &str) -> Result<(), SendError> {
+        let state = &mut *self.state();
+        if !is_close_code(code) {
+            return Err(SendError::CloseCode(code.into()));
+        }
+        if reason.len() > MAX_CLOSE_REASON {
+            return Err(SendError::CloseReason(reason.len()));
+        }
+        match state.phase {
+            Phase::Open => state.close(code, reason),
+            Phase::Connecting => state.deny(&self.engine, 403, "Forbidden", self.now.get()),
+            phase => return Err(ended(phase, state, "websocket.close")),
+        }
+        self.wake();
+        Ok(())
+    }
+
+    fn start(&self, head: &ResponseHead) -> Result<(), SendError> {
+        let state = &mut *self.state();
+        match state.phase {
+            Phase::Connecting => {}
+            Phase::Open => return Err(SendError::Accepted("websocket.http.response.start")),
+            Phase::Denying => return Err(SendError::StartedTwice),
+            phase => return Err(ended(phase, state, "websocket.http.response.start")),
+        }
+        state.carrier.start(head)?;
+        state.status = head.status;
+        if self.engine.needs_response_fields {
+            state.response_head.fields.clone_from(&head.fields);
+        }
+        state.phase = Phase::Denying;
+        Ok(())
+    }
+
+    fn body(&self, data: Payload<'_>, more: bool) -> Result<(), SendError> {
+        let state = &mut *self.state();
+        match state.phase {
+            Phase::Denying => {}
+            Phase::Connecting => return Err(SendError::BeforeStart("websocket.http.response.body")),
+            Phase::Open => return Err(SendError::Accepted("websocket.http.response.body")),
+            phase => return Err(ended(phase, state, "websocket.http.response.body")),
+        }
+        let length = data.as_slice().len() as u64;
+        let complete = self.engine.with_context(self.now.get(), true, |context| {
+            state.carrier.body(data, more, context, &mut state.output)
+        })?;
+        state.sent += length;
+        if complete {
+            state.denied();
+        }
+        self.wake();
+        Ok(())
+    }
+}
+
+impl Link {
+    /// Sees to it that an event is there.
+    fn poll_event(&self, state: &mut State) -> Poll<()> {
+        let waiting = std::mem::replace(&mut state.receiving, true);
+        if !state.has_event() && state.phase == Phase::Open {
+            state.parse();
+            if !state.output.is_empty() || state.phase != Phase::Open {
+                self.wake();
+            }
+        }
+        if state.has_event() {
+            state.receiving = false;
+            return Poll::Ready(());
+        }
+        if !waiting {
+            // The task has to learn that it shall read.
+            self.wake();
+        }
+        Poll::Pending
+    }
+}
+
+/// Why nothing can be sent any more: the client has gone, or the application itself has ended it.
+fn ended(phase: Phase, state: &State, event: &'static str) -> SendError {
+    match phase {
+        Phase::Gone => SendError::Disconnected,
+        Phase::Leaving if state.accepted => SendError::Disconnected,
+        _ => SendError::AfterEnd(event),
+    }
+}

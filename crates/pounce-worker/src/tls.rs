@@ -1,0 +1,15 @@
+//! TLS on rustls: certificates from files, kept up to date, and the encrypted stream of one connection.
+//!
+//! [`TlsStore`] is what the connections of a worker, or of all workers of a process, share.
+
+mod error;
+mod identity;
+mod key;
+mod store;
+mod stream;
+mod tickets;
+
+pub use error::TlsError;
+pub use store::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
+pub(crate) use stream::TlsStream;
+pub use tickets::TicketSecret;

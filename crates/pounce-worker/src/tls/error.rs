@@ -1,0 +1,112 @@
+//! What can be wrong with certificates and keys, in an operator's words.
+
+use std::path::PathBuf;
+
+/// Why certificates cannot be used. Every fault names its file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file could not be read.
+    #[error("cannot read {path}: {reason}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file has nothing of what it is for.
+    #[error("{path} has no {what} in PEM")]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+        /// What should be in it.
+        what: &'static str,
+    },
+    /// A file has something that cannot be understood.
+    #[error("{path} has a faulty {what}: {reason}")]
+    Faulty {
+        /// Which file.
+        path: PathBuf,
+        /// What is in it.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key is encrypted, and there is no password.
+    #[error("the key in {path} is encrypted, and no password was given")]
+    NoPassword {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A key is encrypted with another password.
+    #[error("the key in {path} cannot be decrypted with the password that was given")]
+    WrongPassword {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A key is encrypted in the way of before PKCS#8.
+    #[error("the key in {path} is encrypted in OpenSSL's own old format")]
+    OldEncryption {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The key belongs to another certificate.
+    #[error("the key in {key} is not that of the first certificate in {certificate}")]
+    KeyMismatch {
+        /// The key's file.
+        key: PathBuf,
+        /// The certificate's file.
+        certificate: PathBuf,
+    },
+    /// A certificate of the chain did not issue the one before it.
+    #[error("the chain in {path} is out of order: certificate {number} is {subject}, but {issuer} is needed")]
+    Order {
+        /// Which file.
+        path: PathBuf,
+        /// Its place in the file, from 1.
+        number: usize,
+        /// Whose it is.
+        subject: String,
+        /// Who issued the one before it.
+        issuer: String,
+    },
+    /// A certificate's time has not come or is over.
+    #[error("the certificate {subject} in {path} {when}")]
+    Validity {
+        /// Which file.
+        path: PathBuf,
+        /// Whose it is.
+        subject: String,
+        /// `expired on …` or `is not valid before …`.
+        when: String,
+    },
+    /// Client certificates cannot be verified with what there is.
+    #[error("client certificates cannot be verified: {0}")]
+    Verifier(String),
+    /// rustls refuses the whole.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(String),
+}
+
+impl TlsError {
+    /// What may help.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Missing { what: "private key", .. } => {
+                "Name the file of the private key with --ssl-keyfile FILE."
+            }
+            Self::Missing { .. } => {
+                "The file must have -----BEGIN lines; openssl x509 -outform PEM converts DER."
+            }
+            Self::NoPassword { .. } => "Give it as the environment variable POUNCE_SSL_KEYFILE_PASSWORD.",
+            Self::OldEncryption { .. } => "Convert it: openssl pkcs8 -topk8 -in OLD -out NEW",
+            Self::KeyMismatch { .. } => {
+                "Compare: openssl x509 -noout -pubkey -in CERT, and openssl pkey -pubout -in KEY"
+            }
+            Self::Order { .. } => {
+                "Put the server's own certificate first and behind each the one that issued it."
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! The files of TLS, read, checked, made into a configuration of rustls, and read again when they change.
+//!
+//! Whether they have changed is looked at as connections come, once a second at most: no watcher, no wake-up of an
+//! idle server, and files that are exchanged by symbolic links are noticed as well. What is faulty is not used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use ring::digest::{Context as Digest, SHA256};
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::version::{TLS12, TLS13};
+
+use super::TlsError;
+use super::identity::{Identities, Identity, certificates};
+use super::tickets::{TicketSecret, Tickets};
+
+/// How often the files are looked at, at most.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether clients must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    #[default]
+    None,
+    /// One that is shown must be valid.
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// The files of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, in PEM.
+    pub certificate: PathBuf,
+    /// The key, in PEM; may be the same file.
+    pub key: PathBuf,
+}
+
+/// Certificates, keys, and what is asked of clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Certificates, the default one first.
+    pub certificates: Vec<TlsFiles>,
+    /// What encrypted keys are encrypted with.
+    pub key_password: Option<String>,
+    /// Authorities of client certificates, in PEM.
+    pub ca_certs: Option<PathBuf>,
+    /// Whether clients must show a certificate.
+    pub client_certificates: ClientCertificates,
+    /// Lists of revoked client certificates, in PEM.
+    pub crls: Vec<PathBuf>,
+    /// Whether TLS 1.2 is spoken beside 1.3.
+    pub tls12: bool,
+    /// Protocols to agree on (RFC 7301), the preferred one first.
+    pub alpn: Vec<Vec<u8>>,
+}
+
+/// The TLS configuration of a server, kept up to date with its files. Shared by threads.
+#[derive(Debug)]
+pub struct TlsStore {
+    settings: TlsSettings,
+    secret: TicketSecret,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    current: Arc<Setup>,
+    /// The texts of the files that `current` was made of.
+    texts: Vec<String>,
+    /// How the files looked when they were last read, whether or not they were of use.
+    seen: Vec<Look>,
+    looked: Instant,
+}
+
+/// How a file looks from outside: what changes when it is written or exchanged.
+type Look = Option<(SystemTime, u64)>;
+
+/// What a handshake is made with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) identities: Arc<Identities>,
+}
+
+impl TlsSettings {
+    /// Every file, in an order that does not change.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pairs = self.certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
+        pairs.chain(&self.ca_certs).chain(&self.crls).map(PathBuf::as_path)
+    }
+
+    fn read(&self) -> Result<Vec<String>, TlsError> {
+        let read = |path: &Path| {
+            let reason = |reason: String| TlsError::Read { path: path.to_owned(), reason };
+            let bytes = fs::read(path).map_err(|error| reason(error.to_string()))?;
+            // What is no PEM is found out by who parses it.
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        self.paths().map(read).collect()
+    }
+
+    fn look(&self) -> Vec<Look> {
+        let look = |path: &Path| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len()))
+        };
+        self.paths().map(look).collect()
+    }
+}
+
+impl TlsStore {
+    /// Reads the files. Where they are of no use, `fallback` is taken: the texts of another store.
+    ///
+    /// Certificates that have expired are used all the same, with a warning: the clock may be wrong.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn open(
+        settings: TlsSettings,
+        secret: TicketSecret,
+        fallback: Option<Vec<String>>,
+    ) -> Result<Self, TlsError> {
+        let seen = settings.look();
+        let read = settings.read().and_then(|texts| {
+            let (setup, late) = Setup::make(&settings, &secret, &texts)?;
+            Ok((texts, setup, late))
+        });
+        let (texts, setup, late) = match (read, fallback) {
+            (Err(error), Some(texts)) => {
+                tracing::error!(target: "pounce", "{error}; the certificates of before are used");
+                let (setup, late) = Setup::make(&settings, &secret, &texts)?;
+                (texts, setup, late)
+            }
+            (read, _) => read?,
+        };
+        if let Some(late) = late {
+            tracing::warn!(target: "pounce", "{late}");
+        }
+        let state = State { current: Arc::new(setup), texts, seen, looked: Instant::now() };
+        Ok(Self { settings, secret, state: Mutex::new(state) })
+    }
+
+    /// What the keys of tickets come from.
+    pub fn secret(&self) -> &TicketSecret {
+        &self.secret
+    }
+
+    /// The texts of the files in use, which hold private keys: for workers of the same server.
+    pub fn texts(&self) -> Vec<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).texts.clone()
+    }
+
+    /// Reads the files again if they have changed. What is in use stays if they are of no use.
+    pub fn refresh(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.looked = Instant::now();
+        self.refresh_state(&mut state);
+    }
+
+    /// What to make the handshake of a new connection with.
+    pub(crate) fn current(&self, now: Instant) -> Arc<Setup> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(state.looked) >= LOOK {
+            state.looked = now;
+            self.refresh_state(&mut state);
+        }
+        Arc::clone(&state.current)
+    }
+
+    fn refresh_state(&self, state: &mut State) {
+        let seen = self.settings.look();
+        if seen == state.seen {
+            return;
+        }
+        state.seen = seen;
+        let read = self.settings.read().and_then(|texts| {
+            if texts == state.texts {
+                return Ok(None);
+            }
+            match Setup::make(&self.settings, &self.secret, &texts)? {
+                (setup, None) => Ok(Some((texts, setup))),
+                (_, Some(late)) => Err(late),
+            }
+        });
+        match read {
+            Ok(None) => {}
+            Ok(Some((texts, setup))) => {
+                tracing::info!(target: "pounce", "the certificates were read again");
+                state.texts = texts;
+                state.current = Arc::new(setup);
+            }
+            Err(error) => {
+                tracing::error!(target: "pounce", "the new certificates are not used, the old ones stay: {error}");
+            }
+        }
+    }
+}
+
+impl Setup {
+    fn make(
+        settings: &TlsSettings,
+        secret: &TicketSecret,
+        texts: &[String],
+    ) -> Result<(Self, Option<TlsError>), TlsError> {
+        let mut files = settings.paths().zip(texts.iter().map(String::as_str));
+        let mut next = || files.next().ok_or_else(|| TlsError::Setup("a file is missing".into()));
+        let provider = Arc::new(default_provider());
+        let password = settings.key_password.as_deref();
+        let mut identities = Vec::new();
+        let mut late = None;
+        for _ in &settings.certificates {
+            let (identity, untimely) = Identity::load(next()?, next()?, password, &provider)?;
+            identities.push(identity);
+            late = late.or(untimely);
+        }
+        let identities = Arc::new(Identities::new(identities));
+        let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
+        let versions: &[_] = if settings.tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .map_err(setup)?;
+        let verification: Vec<_> = files.collect();
+        let builder = match verifier(settings, &verification, provider)? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::clone(&identities) as _);
+        config.alpn_protocols.clone_from(&settings.alpn);
+        // Every session is in its ticket: workers have nothing to share but the secret.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        // A session that was verified otherwise than sessions are now is not resumed.
+        let mut context = Digest::new(&SHA256);
+        context.update(&[settings.client_certificates as u8]);
+        for (_, text) in &verification {
+            context.update(text.as_bytes());
+        }
+        config.ticketer = Arc::new(Tickets::new(secret, context.finish().as_ref()));
+        Ok((Self { config: Arc::new(config), identities }, late))
+    }
+}
+
+/// What verifies client certificates, from the files of authorities and revocation lists.
+fn verifier(
+    settings: &TlsSettings,
+    files: &[(&Path, &str)],
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    if settings.client_certificates == ClientCertificates::None {
+        return Ok(None);
+    }
+    let (authorities, lists) = files.split_at(settings.ca_certs.iter().len());
+    let mut roots = RootCertStore::empty();
+    for (path, text) in authorities {
+        for certificate in certificates(path, text)? {
+            roots.add(certificate).map_err(|error| TlsError::Faulty {
+                path: path.to_path_buf(),
+                what: "certificate",
+                reason: error.to_string(),
+            })?;
+        }
+    }
+    let mut crls = Vec::new();
+    for (path, text) in lists {
+        let what = "revocation list";
+        let found =
+            CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let mut found = found.map_err(|error| TlsError::Faulty {
+            path: path.to_path_buf(),
+            what,
+            reason: error.to_string(),
+        })?;
+        if found.is_empty() {
+            return Err(TlsError::Missing { path: path.to_path_buf(), what });
+        }
+        crls.append(&mut found);
+    }
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .with_crls(crls)
+        .only_check_end_entity_revocation();
+    if settings.client_certificates == ClientCertificates::Optional {
+        builder = builder.allow_unauthenticated();
+    }
+    builder.build().map(Some).map_err(|error| TlsError::Verifier(error.to_string()))
+}

@@ -1,0 +1,232 @@
+//! The encrypted stream of one connection, over whatever socket.
+
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use pounce_asgi::TlsInfo;
+use rustls::ServerConnection;
+
+use super::identity::describe;
+use super::store::TlsStore;
+use crate::stream::Socket;
+
+/// How much is read from the socket at once: a little more than one record of the greatest size.
+const READ: usize = 32 * 1024;
+
+/// How much is encrypted before it is written.
+const WRITE: usize = 64 * 1024;
+
+/// TLS over a connected socket.
+#[derive(Debug)]
+pub(crate) struct TlsStream {
+    socket: Socket,
+    session: ServerConnection,
+    /// Bytes that were taken from a caller and are not in the socket yet: the caller gives them again until they
+    /// are, and is told of them only then.
+    accepted: usize,
+    /// What was decrypted and did not fit what the caller gave.
+    overflow: Vec<u8>,
+    end_of_input: bool,
+}
+
+impl TlsStream {
+    /// The server's side of a connection that has just been accepted.
+    pub(crate) fn new(store: &TlsStore, socket: Socket, now: Instant) -> Result<Self, rustls::Error> {
+        let mut session = ServerConnection::new(Arc::clone(&store.current(now).config))?;
+        session.set_buffer_limit(None);
+        Ok(Self { socket, session, accepted: 0, overflow: Vec::new(), end_of_input: false })
+    }
+
+    /// Goes on with the handshake until it is complete.
+    ///
+    /// # Errors
+    /// The client's fault; it has been told.
+    pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.is_handshaking() {
+            if self.poll_send(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            if !self.session.is_handshaking() {
+                break;
+            }
+            std::task::ready!(self.poll_fill(cx, &mut []))?;
+            if self.end_of_input {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        // The tickets go with the first response.
+        Poll::Ready(Ok(()))
+    }
+
+    /// What the handshake has settled.
+    pub(crate) fn info(&self, store: &TlsStore, now: Instant) -> Option<TlsInfo> {
+        let setup = store.current(now);
+        let chain = self.session.peer_certificates().unwrap_or_default();
+        let mut described: Vec<_> = chain.iter().filter_map(describe).collect();
+        Some(TlsInfo {
+            version: self.session.protocol_version()?.into(),
+            cipher_suite: self.session.negotiated_cipher_suite()?.suite().into(),
+            server_cert: Rc::from(&*setup.identities.find(self.session.server_name())?.pem),
+            client_name: described.first_mut().map(|(_, name)| std::mem::take(name)),
+            client_chain: described.into_iter().map(|(pem, _)| pem).collect(),
+        })
+    }
+
+    /// The protocol that was agreed on, if any.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        self.session.alpn_protocol()
+    }
+
+    /// Reads into `buffer`; 0 is the end, whether or not the client has said goodbye.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let read = self.take(buffer)?;
+            if read > 0 || self.end_of_input || buffer.is_empty() {
+                return Poll::Ready(Ok(read));
+            }
+            let decrypted = std::task::ready!(self.poll_fill(cx, buffer))?;
+            if decrypted > 0 {
+                return Poll::Ready(Ok(decrypted));
+            }
+        }
+    }
+
+    /// Writes some of `slices`. Where it is pending, the same bytes must be given again.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.accepted == 0 {
+            // What is left of before goes first: at the end of it there is room for more.
+            if self.session.wants_write() && self.poll_send(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            let mut writer = self.session.writer();
+            for slice in slices {
+                let piece = &slice[..slice.len().min(WRITE - self.accepted)];
+                self.accepted += writer.write(piece)?;
+                if self.accepted == WRITE {
+                    break;
+                }
+            }
+        }
+        std::task::ready!(self.poll_send(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.accepted)))
+    }
+
+    /// Says goodbye (close_notify), and ends our side of the socket.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.session.send_close_notify();
+        std::task::ready!(self.poll_send(cx))?;
+        self.socket.poll_shutdown(cx)
+    }
+
+    /// Takes what is decrypted already.
+    fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.overflow.is_empty() {
+            let count = buffer.len().min(self.overflow.len());
+            buffer[..count].copy_from_slice(&self.overflow[..count]);
+            self.overflow.drain(..count);
+            return Ok(count);
+        }
+        match self.session.reader().read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            // The end without a goodbye: what was sent is framed by what it is.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end_of_input = true;
+                Ok(0)
+            }
+            Ok(0) if !buffer.is_empty() => {
+                self.end_of_input = true;
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+
+    /// Reads from the socket once and decrypts into `buffer` what has come.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut encrypted = [0; READ];
+        let read = std::task::ready!(self.socket.poll_read(cx, &mut encrypted))?;
+        let mut rest = &encrypted[..read];
+        let mut filled = 0;
+        if read == 0 {
+            self.end_of_input = true;
+            // It is told of the end, so that it can say whether that was one.
+            self.session.read_tls(&mut rest)?;
+        }
+        while !rest.is_empty() {
+            self.session.read_tls(&mut rest)?;
+            let state = match self.session.process_new_packets() {
+                Ok(state) => state,
+                Err(error) => {
+                    // The alert that says what was wrong.
+                    let _ = self.poll_send(cx)?;
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+                }
+            };
+            let mut left = state.plaintext_bytes_to_read();
+            while left > 0 && filled < buffer.len() {
+                let count = self.session.reader().read(&mut buffer[filled..])?;
+                filled += count;
+                left -= count;
+            }
+            if left > 0 {
+                let start = self.overflow.len();
+                self.overflow.resize(start + left, 0);
+                self.session.reader().read_exact(&mut self.overflow[start..])?;
+            }
+            if state.peer_has_closed() {
+                self.end_of_input = true;
+                break;
+            }
+        }
+        if self.session.wants_write() && !self.session.is_handshaking() {
+            // Key updates and the like; what does not go out now goes with what is written next.
+            let _ = self.poll_send(cx)?;
+        }
+        Poll::Ready(Ok(filled))
+    }
+
+    /// Writes what is encrypted.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.wants_write() {
+            let mut writer = Writer { socket: &mut self.socket, cx };
+            match self.session.write_tls(&mut writer) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A socket as rustls writes to it: pending is an error there.
+struct Writer<'a, 'c> {
+    socket: &'a mut Socket,
+    cx: &'a mut Context<'c>,
+}
+
+impl io::Write for Writer<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.socket.poll_write(self.cx, slices) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+use std::sync::Arc;

@@ -1,0 +1,26 @@
+//! The WebSocket protocol (RFC 6455, RFC 7692) as sans-IO machines: no socket and no clock.
+//!
+//! [`Receiver`] reads a client's frames and gives whole messages; [`Sender`] writes ours into an
+//! [`Output`](crate::http1::Output). [`Codecs`] is what the connections of a worker share to inflate and deflate.
+
+mod codecs;
+mod fault;
+mod frame;
+mod handshake;
+mod mask;
+mod receiver;
+mod sender;
+
+pub use codecs::{Codecs, WindowBits};
+pub use fault::Fault;
+pub(crate) use handshake::{Refusal, UpgradeRequest};
+pub use receiver::{Event, Limits, Receiver, Step};
+pub use sender::Sender;
+
+/// Whether a peer may put this code into a close frame (RFC 6455 section 7.4).
+pub fn is_close_code(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+/// The longest reason that fits a close frame, in bytes.
+pub const MAX_CLOSE_REASON: usize = 123;
