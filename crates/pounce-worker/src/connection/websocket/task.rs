@@ -167,9 +167,7 @@ impl<A: App> Task<A> {
         }
         if state.phase == Phase::Gone {
             record(&mut self.logged, state, &self.link, self.started);
-            if self.call.is_none() {
-                return None;
-            }
+            self.call.as_ref()?;
             // The application may be waiting for the end, which it can be told now.
             if state.receiving || state.sending {
                 state.receiving = false;
