@@ -6,6 +6,7 @@
 //! buffers. [`ConnectionTask`] is the future that drives it and the application's call side by side.
 
 mod ending;
+mod http2;
 mod input;
 mod io;
 mod link;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Instant, SystemTime};
 
+use http::{HeaderName, HeaderValue};
+
 use crate::Settings;
 use crate::access::AccessLog;
 use crate::http1::ResponseContext;
@@ -52,9 +54,11 @@ pub(crate) struct Engine {
     date_header: bool,
     server: Vec<u8>,
     extra: Vec<u8>,
-    /// What wakes the task of each connection.
-    connections: RefCell<HashMap<u64, Waker>>,
-    next_connection: Cell<u64>,
+    extra_values: Vec<(HeaderName, HeaderValue)>,
+    /// What wakes the tasks that have to see how far the worker is in its life.
+    wakers: RefCell<HashMap<u64, Waker>>,
+    connections: Cell<usize>,
+    next_key: Cell<u64>,
     /// Woken when the last connection has gone.
     pub(crate) emptied: tokio::sync::Notify,
 }
@@ -63,32 +67,47 @@ pub(crate) struct Engine {
 pub(crate) struct Presence {
     engine: Rc<Engine>,
     key: u64,
+    counts: bool,
 }
 
 impl Presence {
     pub(crate) fn new(engine: &Rc<Engine>) -> Self {
-        let key = engine.next_connection.get();
-        engine.next_connection.set(key + 1);
+        let mut this = Self::of_stream(engine);
+        this.counts = true;
+        this.count(1);
+        this
+    }
+
+    /// A part of a connection that has to see what the worker does.
+    pub(crate) fn of_stream(engine: &Rc<Engine>) -> Self {
+        let key = engine.next_key.get();
+        engine.next_key.set(key + 1);
         // Its task is about to be polled for the first time: until then there is nobody to wake.
-        engine.connections.borrow_mut().insert(key, Waker::noop().clone());
-        engine.tell_load();
-        Self { engine: Rc::clone(engine), key }
+        engine.wakers.borrow_mut().insert(key, Waker::noop().clone());
+        Self { engine: Rc::clone(engine), key, counts: false }
     }
 
     /// Says which task it is that has the connection.
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        if let Some(known) = self.engine.connections.borrow_mut().get_mut(&self.key) {
+        if let Some(known) = self.engine.wakers.borrow_mut().get_mut(&self.key) {
             known.clone_from(waker);
         }
+    }
+
+    fn count(&self, change: isize) {
+        self.engine.connections.set(self.engine.connections.get().saturating_add_signed(change));
+        self.engine.tell_load();
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.engine.connections.borrow_mut().remove(&self.key);
-        self.engine.tell_load();
-        if self.engine.connections.borrow().is_empty() {
-            self.engine.emptied.notify_waiters();
+        self.engine.wakers.borrow_mut().remove(&self.key);
+        if self.counts {
+            self.count(-1);
+            if self.engine.connections() == 0 {
+                self.engine.emptied.notify_waiters();
+            }
         }
     }
 }
@@ -103,6 +122,10 @@ impl Engine {
         };
         let date_header = settings.date_header && !given("date");
         let mut extra = Vec::new();
+        let values = settings.headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
+        });
+        let extra_values = values.collect();
         for (name, value) in &settings.headers {
             extra.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
@@ -121,8 +144,10 @@ impl Engine {
             date_header,
             server,
             extra,
-            connections: RefCell::default(),
-            next_connection: Cell::new(0),
+            extra_values,
+            wakers: RefCell::default(),
+            connections: Cell::new(0),
+            next_key: Cell::new(0),
             emptied: tokio::sync::Notify::new(),
         }
     }
@@ -153,7 +178,7 @@ impl Engine {
     /// Enters a phase and lets every connection see it.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
-        for waker in self.connections.borrow().values() {
+        for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }
     }
@@ -168,7 +193,7 @@ impl Engine {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.connections.borrow().len()
+        self.connections.get()
     }
 
     /// A buffer of [`READ_SIZE`] bytes.
@@ -195,6 +220,26 @@ impl Engine {
         }
     }
 
+    /// The value of `date`, where responses have one.
+    pub(crate) fn date_value(&self, now: Instant) -> Option<HeaderValue> {
+        if !self.date_header {
+            return None;
+        }
+        let mut date = self.date.borrow_mut();
+        date.at(now);
+        date.value.clone()
+    }
+
+    /// The value of `server`, where responses have one.
+    pub(crate) fn server_value(&self) -> Option<HeaderValue> {
+        (!self.server.is_empty()).then(|| HeaderValue::from_static("pounce"))
+    }
+
+    /// Fields that the operator adds to every response.
+    pub(crate) fn extra_values(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.extra_values
+    }
+
     /// Calls `with` with what a response needs to know.
     pub(crate) fn with_context<R>(
         &self,
@@ -212,6 +257,8 @@ impl Engine {
 #[derive(Default)]
 struct DateLine {
     line: Vec<u8>,
+    /// The same as HTTP/2 has it.
+    value: Option<HeaderValue>,
     valid_until: Option<Instant>,
 }
 
@@ -223,7 +270,9 @@ impl DateLine {
                 time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
             let left = std::time::Duration::from_nanos(u64::from(1_000_000_000 - into_second));
             self.valid_until = Some(now + left);
-            self.line = format!("date: {}\r\n", httpdate::fmt_http_date(time)).into_bytes();
+            let date = httpdate::fmt_http_date(time);
+            self.line = format!("date: {date}\r\n").into_bytes();
+            self.value = HeaderValue::try_from(date).ok();
         }
         &self.line
     }

@@ -13,8 +13,11 @@ mod response;
 mod status;
 
 pub use crate::output::Output;
+pub(crate) use chunked::is_forbidden_trailer;
 pub(crate) use encode::{check_field, field, status_line};
 pub use fault::Fault;
+pub(crate) use head::decimal;
 pub use head::{BodyFraming, Facts};
+pub(crate) use host::is_host;
 pub use machine::{Event, Limits, RequestMachine, Step};
 pub use response::{ResponseContext, ResponseEncoder};

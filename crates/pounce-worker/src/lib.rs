@@ -11,6 +11,7 @@ mod connection;
 pub mod doubles;
 mod engine;
 pub mod http1;
+pub mod http2;
 mod output;
 mod settings;
 mod stream;

@@ -11,6 +11,7 @@ use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 use super::input::Input;
 use crate::engine::{Engine, Phase};
 use crate::http1::{BodyFraming, Event, Fault, Output, RequestMachine, ResponseEncoder};
+use crate::http2::Beginning;
 use crate::stream::Stream;
 
 /// From this many waiting bytes on, sending suspends; it goes on when half of them are written.
@@ -34,6 +35,8 @@ pub(crate) struct Link {
 
 pub(super) struct State {
     pub(super) stream: Stream,
+    /// The first bytes may be the preface of HTTP/2.
+    may_be_http2: bool,
     pub(super) input: Input,
     pub(super) machine: RequestMachine,
     pub(super) encoder: ResponseEncoder,
@@ -76,6 +79,8 @@ pub(super) enum Next {
     Request,
     NeedMore,
     Close,
+    /// The client speaks HTTP/2.
+    Http2,
 }
 
 impl Link {
@@ -83,6 +88,7 @@ impl Link {
         engine: Rc<Engine>,
         info: Rc<ConnectionInfo>,
         stream: Stream,
+        may_be_http2: bool,
         now: Instant,
     ) -> Rc<Self> {
         let machine = RequestMachine::new(engine.settings.limits);
@@ -91,6 +97,7 @@ impl Link {
             info,
             state: RefCell::new(State {
                 stream,
+                may_be_http2,
                 input: Input::default(),
                 machine,
                 encoder: ResponseEncoder::default(),
@@ -203,6 +210,17 @@ impl State {
     pub(super) fn next_request(&mut self) -> Result<Next, Fault> {
         if self.closing {
             return Ok(Next::Close);
+        }
+        if self.may_be_http2 {
+            match Beginning::of(self.input.bytes()) {
+                Beginning::Undecided => return Ok(Next::NeedMore),
+                Beginning::Http2 => return Ok(Next::Http2),
+                Beginning::Broken => {
+                    self.lose();
+                    return Ok(Next::Close);
+                }
+                Beginning::Http1 => self.may_be_http2 = false,
+            }
         }
         loop {
             let step = self.machine.advance(self.input.bytes())?;

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use pounce_asgi::{App, ConnectionInfo};
 
+use super::input::Input;
 use super::link::Link;
 use super::task::{ConnectionTask, Ended};
-use super::websocket;
+use super::{http2, websocket};
 use crate::engine::{Engine, Phase, Presence};
 use crate::settings::Versions;
 use crate::stream::{Socket, Stream};
@@ -30,12 +31,12 @@ pub(crate) async fn serve<A: App>(
     })
     .await;
     let now = Instant::now();
-    let mut http2 = engine.settings.versions == Versions::Http2;
+    let mut is_http2 = engine.settings.versions == Versions::Http2;
     let stream = match &engine.settings.tls {
         None => Stream::Clear(socket),
         Some(store) => match Box::pin(handshake(socket, store, &engine, now)).await {
             Ok(stream) => {
-                http2 |= stream.alpn() == Some(b"h2");
+                is_http2 |= stream.alpn() == Some(b"h2");
                 info.tls = stream.info(store, now);
                 Stream::Tls(Box::new(stream))
             }
@@ -46,12 +47,14 @@ pub(crate) async fn serve<A: App>(
         },
     };
     let info = Rc::new(info);
-    if http2 {
-        return;
+    if is_http2 {
+        return Box::pin(http2::serve(stream, Input::default(), info, engine, app)).await;
     }
-    let link = Link::new(Rc::clone(&engine), Rc::clone(&info), stream, now);
+    let may_be_http2 = engine.settings.tls.is_none() && engine.settings.versions == Versions::Auto;
+    let link = Link::new(Rc::clone(&engine), Rc::clone(&info), stream, may_be_http2, now);
     match ConnectionTask::new(link, Rc::clone(&app)).await {
         Ended::Closed => {}
+        Ended::Http2(stream, input) => Box::pin(http2::serve(stream, input, info, engine, app)).await,
         Ended::WebSocket(upgrade) => Box::pin(websocket::serve_upgrade(*upgrade, info, engine, app)).await,
     }
 }

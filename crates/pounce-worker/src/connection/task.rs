@@ -47,6 +47,7 @@ pub(crate) struct ConnectionTask<A: App> {
     lingered: usize,
     /// What the connection goes on as.
     upgrade: Option<Box<Upgrade>>,
+    is_http2: bool,
 }
 
 /// How the task of a connection ended.
@@ -55,6 +56,8 @@ pub(crate) enum Ended {
     Closed,
     /// It goes on as a WebSocket.
     WebSocket(Box<Upgrade>),
+    /// It is HTTP/2; what was read of it is in the input.
+    Http2(Stream, Input),
 }
 
 /// A connection whose client has asked for a WebSocket, as HTTP/1.1 leaves it.
@@ -83,6 +86,7 @@ impl<A: App> ConnectionTask<A> {
             shut_down: false,
             lingered: 0,
             upgrade: None,
+            is_http2: false,
         }
     }
 }
@@ -106,6 +110,11 @@ impl<A: App> Future for ConnectionTask<A> {
         // Behind the connection: what it has written or lost is what these may wait for.
         this.background.retain_mut(|running| running.poll(cx).is_pending());
         this.link.polling.set(false);
+        if this.is_http2 {
+            let state = &mut *this.link.state();
+            let stream = std::mem::replace(&mut state.stream, Stream::Closed);
+            return Poll::Ready(Ended::Http2(stream, std::mem::take(&mut state.input)));
+        }
         if let Some(upgrade) = this.upgrade.take() {
             for running in this.background.drain(..) {
                 running.detach(&this.link.engine);
@@ -157,6 +166,10 @@ impl<A: App> ConnectionTask<A> {
                     return self.wait(cx);
                 }
                 Poll::Ready(Next::NeedMore) => {}
+                Poll::Ready(Next::Http2) => {
+                    self.is_http2 = true;
+                    return true;
+                }
                 Poll::Pending => return self.wait(cx),
             }
         }

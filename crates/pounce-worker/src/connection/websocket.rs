@@ -8,14 +8,21 @@ mod state;
 mod task;
 mod wire;
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
+use h2::RecvStream;
 use pounce_asgi::{App, ConnectionInfo, RequestHead};
 
+use super::http2::Responder;
+use super::input::Input;
 use super::task::Upgrade;
-use crate::engine::Engine;
-use carrier::{Carrier, Http1};
+use crate::engine::{Engine, Presence};
+use crate::output::Output;
+use crate::websocket::UpgradeRequest;
+use carrier::{Carrier, Http1, Http2};
 use link::Link;
 use state::State;
 use task::Task;
@@ -30,6 +37,28 @@ pub(super) async fn serve_upgrade<A: App>(
     let carrier = Carrier::Http1(Http1::new(upgrade.stream, upgrade.facts));
     let state = State::new(carrier, upgrade.input, upgrade.output, upgrade.request, &engine);
     serve(state, &upgrade.head, upgrade.started, info, engine, app).await;
+}
+
+/// Serves a stream of HTTP/2 (RFC 8441).
+pub(super) async fn serve_stream<A: App>(
+    (recv, responder): (RecvStream, Responder),
+    request: UpgradeRequest,
+    head: RequestHead,
+    started: Instant,
+    info: Rc<ConnectionInfo>,
+    engine: Rc<Engine>,
+    app: Rc<A>,
+) {
+    // Its connection is counted already.
+    let presence = Presence::of_stream(&engine);
+    poll_fn(|cx| {
+        presence.set_waker(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let carrier = Carrier::Http2(Box::new(Http2::new(recv, responder)));
+    let state = State::new(carrier, Input::default(), Output::new(), request, &engine);
+    serve(state, &head, started, info, engine, app).await;
 }
 
 async fn serve<A: App>(

@@ -168,7 +168,7 @@ impl ChunkedDecoder {
 
 /// Fields for framing, routing, authentication and content that trailers must not carry (RFC 9110 section
 /// 6.5.1).
-pub(super) fn is_forbidden_trailer(name: &[u8]) -> bool {
+pub(crate) fn is_forbidden_trailer(name: &[u8]) -> bool {
     const FORBIDDEN: [&str; 20] = [
         "authorization",
         "cache-control",

@@ -1,7 +1,7 @@
 //! The Host field and the authority of a target (RFC 9110 section 7.2, RFC 3986 section 3.2).
 
 /// Whether `value` is one `host [":" port]`: not empty, no list, no userinfo, no path, no space.
-pub(super) fn is_host(value: &[u8]) -> bool {
+pub(crate) fn is_host(value: &[u8]) -> bool {
     let (host, port) = split_port(value);
     !host.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_name(host)
 }

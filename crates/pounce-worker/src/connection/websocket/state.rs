@@ -43,7 +43,6 @@ pub(super) struct End {
     pub(super) reason: String,
 }
 
-#[derive(Debug)]
 pub(super) struct State {
     pub(super) carrier: Carrier,
     pub(super) input: Input,
@@ -304,11 +303,11 @@ impl State {
         head.fields.push(b"content-type", b"text/plain; charset=utf-8");
         let body = format!("{detail}\n");
         let sent = self.carrier.start(&head).and_then(|()| {
-            engine.with_context(now, true, |context| {
-                self.carrier.body(Payload::Borrowed(body.as_bytes()), false, context, &mut self.output)
-            })
+            self.carrier.body(Payload::Borrowed(body.as_bytes()), false, engine, now, &mut self.output)
         });
-        debug_assert!(sent.is_ok(), "the server's own response is valid");
+        if sent.is_err() {
+            return self.lose();
+        }
         self.status = status;
         self.sent += body.len() as u64;
         self.response_head = head;

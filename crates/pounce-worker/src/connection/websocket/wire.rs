@@ -72,9 +72,7 @@ impl SocketWire for Link {
         }
         let fields = state.request.response_fields(accept)?;
         state.prepare_output(&self.engine);
-        self.engine.with_context(self.now.get(), false, |context| {
-            state.carrier.accept(&fields, context, &mut state.output);
-        });
+        state.carrier.accept(&fields, &self.engine, self.now.get(), &mut state.output)?;
         state.status = state.carrier.accepted_status();
         state.accepted = true;
         if self.engine.needs_response_fields {
@@ -142,9 +140,8 @@ impl SocketWire for Link {
             phase => return Err(ended(phase, state, "websocket.http.response.body")),
         }
         let length = data.as_slice().len() as u64;
-        let complete = self.engine.with_context(self.now.get(), true, |context| {
-            state.carrier.body(data, more, context, &mut state.output)
-        })?;
+        let (engine, now) = (&self.engine, self.now.get());
+        let complete = state.carrier.body(data, more, engine, now, &mut state.output)?;
         state.sent += length;
         if complete {
             state.denied();

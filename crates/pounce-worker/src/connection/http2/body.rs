@@ -1,0 +1,144 @@
+//! A response's body on its way: what the client's windows do not let through yet.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http::HeaderMap;
+use pounce_asgi::{FileBody, Payload};
+
+/// How much of a file is read at once.
+const FILE_PIECE: usize = 64 * 1024;
+
+/// What is to be sent on a stream, in order.
+pub(in crate::connection) struct Body {
+    stream: SendStream<Bytes>,
+    pieces: VecDeque<Piece>,
+    /// Bytes in `pieces`.
+    length: u64,
+    /// Nothing more comes behind them, but for the trailers.
+    last: bool,
+    trailers: Option<HeaderMap>,
+    /// The end has been sent.
+    ended: bool,
+}
+
+enum Piece {
+    Bytes(Bytes),
+    File(FileBody),
+}
+
+impl Body {
+    pub(in crate::connection) fn new(stream: SendStream<Bytes>) -> Self {
+        Self { stream, pieces: VecDeque::new(), length: 0, last: false, trailers: None, ended: false }
+    }
+
+    /// How many bytes wait.
+    pub(in crate::connection) fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether all has been handed on.
+    pub(in crate::connection) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(in crate::connection) fn push(&mut self, payload: Payload<'_>) {
+        let bytes = match payload {
+            Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Payload::Shared(bytes) => bytes,
+        };
+        if !bytes.is_empty() {
+            self.length += bytes.len() as u64;
+            self.pieces.push_back(Piece::Bytes(bytes));
+        }
+    }
+
+    pub(in crate::connection) fn push_file(&mut self, file: FileBody) {
+        if file.length > 0 {
+            self.length += file.length;
+            self.pieces.push_back(Piece::File(file));
+        }
+    }
+
+    /// Nothing more comes.
+    pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>) {
+        self.last = true;
+        self.trailers = trailers;
+    }
+
+    /// Hands on what the client's windows let through now. True if anything was.
+    ///
+    /// # Errors
+    /// The stream is of no use any more, or a file has become shorter.
+    pub(in crate::connection) fn pump(&mut self) -> io::Result<bool> {
+        let mut moved = false;
+        while self.length > 0 {
+            self.stream.reserve_capacity(usize::try_from(self.length).unwrap_or(usize::MAX).min(1 << 30));
+            let capacity = self.stream.capacity();
+            if capacity == 0 {
+                return Ok(moved);
+            }
+            let bytes = self.take(capacity)?;
+            let last = self.length == 0 && self.last && self.trailers.is_none();
+            self.stream.send_data(bytes, last).map_err(io::Error::other)?;
+            self.ended |= last;
+            moved = true;
+        }
+        if self.last && !self.ended {
+            match self.trailers.take() {
+                Some(trailers) => self.stream.send_trailers(trailers).map_err(io::Error::other)?,
+                None => self.stream.send_data(Bytes::new(), true).map_err(io::Error::other)?,
+            }
+            self.ended = true;
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    /// Has the task woken when more can be handed on. Ready when it can, or when the stream is of no use any more.
+    pub(in crate::connection) fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_capacity(cx).map(drop)
+    }
+
+    /// Ready when the client wants no more of it, or has gone.
+    pub(in crate::connection) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_reset(cx).map(drop)
+    }
+
+    /// Tells the client that the rest does not come.
+    pub(in crate::connection) fn reset(&mut self, reason: Reason) {
+        self.stream.send_reset(reason);
+        self.pieces.clear();
+        self.length = 0;
+        self.ended = true;
+    }
+
+    /// The next bytes, at most `limit`.
+    fn take(&mut self, limit: usize) -> io::Result<Bytes> {
+        let Some(piece) = self.pieces.front_mut() else { return Ok(Bytes::new()) };
+        let (bytes, done) = match piece {
+            Piece::Bytes(bytes) => (bytes.split_to(limit.min(bytes.len())), bytes.is_empty()),
+            Piece::File(file) => {
+                let length = usize::try_from(file.length).unwrap_or(usize::MAX).min(limit).min(FILE_PIECE);
+                let mut piece = vec![0; length];
+                let read = file.file.read_at(&mut piece, file.offset)?;
+                if read == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                piece.truncate(read);
+                file.offset += read as u64;
+                file.length -= read as u64;
+                (Bytes::from(piece), file.length == 0)
+            }
+        };
+        if done {
+            self.pieces.pop_front();
+        }
+        self.length -= bytes.len() as u64;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,266 @@
+//! What the task of a stream and the application's exchange share.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead, ResponseHead};
+
+use super::response::Responder;
+use crate::access::AccessRecord;
+use crate::engine::Engine;
+use crate::http1::Fault;
+
+/// The shared half of a stream. Never borrowed while the application runs.
+pub(super) struct StreamLink {
+    pub(super) engine: Rc<Engine>,
+    pub(super) info: Rc<ConnectionInfo>,
+    pub(super) head: RequestHead,
+    state: RefCell<State>,
+    waker: RefCell<Waker>,
+    /// The time at which the stream was last looked at.
+    pub(super) now: Cell<Instant>,
+    /// The stream is being polled, and whoever does so sees for himself what happens meanwhile.
+    pub(super) polling: Cell<bool>,
+}
+
+pub(super) struct State {
+    pub(super) recv: RecvStream,
+    /// A piece of the body that nobody has taken yet.
+    piece: Option<Bytes>,
+    /// Bytes of the body that have come.
+    received: u64,
+    /// No data comes behind the piece.
+    ended: bool,
+    /// The application has been given the whole body.
+    pub(super) body_taken: bool,
+    pub(super) responder: Responder,
+    pub(super) response_fields: Fields,
+    /// Nothing of the application's can reach the client any more.
+    pub(super) gone: bool,
+    pub(super) continue_due: bool,
+    /// The application waits in `receive`.
+    pub(super) receiving: bool,
+    /// It waits in `send`.
+    pub(super) sending: bool,
+    /// Bytes have come since the timer was last looked at.
+    pub(super) has_read: bool,
+    /// Bytes have gone since then.
+    pub(super) has_written: bool,
+}
+
+impl StreamLink {
+    pub(super) fn new(
+        engine: Rc<Engine>,
+        info: Rc<ConnectionInfo>,
+        head: RequestHead,
+        (recv, responder): (RecvStream, Responder),
+        continue_due: bool,
+        now: Instant,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            engine,
+            info,
+            head,
+            state: RefCell::new(State {
+                recv,
+                piece: None,
+                received: 0,
+                ended: false,
+                body_taken: false,
+                responder,
+                response_fields: Fields::new(),
+                gone: false,
+                continue_due,
+                receiving: false,
+                sending: false,
+                has_read: false,
+                has_written: false,
+            }),
+            waker: RefCell::new(Waker::noop().clone()),
+            now: Cell::new(now),
+            polling: Cell::new(true),
+        })
+    }
+
+    pub(super) fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        self.waker.borrow_mut().clone_from(waker);
+    }
+
+    /// Has the stream looked at soon.
+    pub(super) fn wake(&self) {
+        if !self.polling.get() {
+            self.waker.borrow().wake_by_ref();
+        }
+    }
+
+    /// Answers with a response of the server's own.
+    pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str) {
+        let mut head = ResponseHead { status, ..ResponseHead::default() };
+        head.fields.push(b"content-type", b"text/plain; charset=utf-8");
+        if status == 503 {
+            head.fields.push(b"retry-after", b"1");
+        }
+        let body = format!("{detail}\n");
+        state.responder.restart();
+        let sent = state.responder.start(&head).and_then(|()| {
+            let payload = Payload::Borrowed(body.as_bytes());
+            state.responder.body(payload, false, &self.engine, self.now.get())
+        });
+        if sent.is_err() {
+            state.lose();
+        }
+    }
+
+    /// Answers a fault of the client's, if that can still be done, and ends the exchange.
+    pub(super) fn refuse(&self, state: &mut State, fault: Fault) {
+        if state.responder.is_head_sent() {
+            state.responder.reset(Reason::CANCEL);
+            state.lose();
+        } else {
+            self.answer(state, fault.status(), &fault.to_string());
+        }
+    }
+
+    /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
+    pub(super) fn conclude(&self, state: &mut State, outcome: Outcome) {
+        state.receiving = false;
+        state.sending = false;
+        if state.gone || state.responder.is_complete() {
+            return;
+        }
+        let (method, path) = (self.head.method().escape_ascii(), self.head.raw_path().escape_ascii());
+        if !state.responder.is_head_sent() {
+            if outcome == Outcome::Returned {
+                tracing::error!(
+                    target: "pounce",
+                    "the application returned without a complete response to {method} {path}",
+                );
+            }
+            self.answer(state, 500, "Internal Server Error");
+            return;
+        }
+        if outcome == Outcome::Returned {
+            tracing::error!(
+                target: "pounce",
+                "the application returned in the middle of its response to {method} {path}; the stream is reset",
+            );
+        }
+        // The client must be able to tell.
+        state.responder.reset(Reason::INTERNAL_ERROR);
+        state.gone = true;
+    }
+
+    /// Tells the access log.
+    pub(super) fn record(&self, state: &State, started: Instant) {
+        let Some(access) = &self.engine.access else { return };
+        if state.responder.status() == 0 {
+            return;
+        }
+        access.record(&AccessRecord {
+            connection: &self.info,
+            head: &self.head,
+            response_fields: &state.response_fields,
+            status: state.responder.status(),
+            body_bytes: state.responder.body_sent,
+            duration: started.elapsed(),
+        });
+    }
+}
+
+impl State {
+    /// The client has gone, or wants no more of it.
+    pub(super) fn lose(&mut self) {
+        self.gone = true;
+    }
+
+    /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
+    pub(super) fn poll_piece(
+        &mut self,
+        limit: Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, Fault>> {
+        loop {
+            if self.piece.is_some() {
+                return Poll::Ready(Ok(true));
+            }
+            match std::task::ready!(self.recv.poll_data(cx)) {
+                Some(Ok(piece)) if piece.is_empty() && !self.recv.is_end_stream() => {}
+                Some(Ok(piece)) => {
+                    self.received += piece.len() as u64;
+                    self.has_read = true;
+                    if limit.is_some_and(|limit| self.received > limit) {
+                        return Poll::Ready(Err(Fault::ContentTooLarge));
+                    }
+                    self.ended = self.recv.is_end_stream();
+                    self.piece = Some(piece);
+                }
+                None => {
+                    self.ended = true;
+                    self.piece = Some(Bytes::new());
+                }
+                Some(Err(_)) => {
+                    self.lose();
+                    return Poll::Ready(Ok(false));
+                }
+            }
+            // A client that sends its body does not wait for `100 Continue` any more.
+            self.continue_due = false;
+        }
+    }
+
+    /// Calls `take` with the piece, and lets the client send as much again. True if the body goes on.
+    pub(super) fn take_piece(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
+        let piece = self.piece.take().unwrap_or_default();
+        take(&piece);
+        // A stream that is closed by now has nothing to give back.
+        let _ = self.recv.flow_control().release_capacity(piece.len());
+        self.body_taken = self.ended;
+        !self.ended
+    }
+
+    /// Hands on what the client's windows let through.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) {
+        while let Some(body) = &mut self.responder.body
+            && !body.is_ended()
+        {
+            match body.pump() {
+                Ok(moved) => self.has_written |= moved,
+                Err(_) => {
+                    // A file that has become shorter, if the stream is still of use.
+                    body.reset(Reason::INTERNAL_ERROR);
+                    return self.lose();
+                }
+            }
+            if body.len() == 0 || body.poll_capacity(cx).is_pending() {
+                return;
+            }
+            if matches!(body.pump(), Ok(false) | Err(_)) {
+                return self.lose();
+            }
+            self.has_written = true;
+        }
+    }
+
+    /// The same, as far as it goes without waiting.
+    pub(super) fn pump(&mut self) {
+        if let Some(body) = &mut self.responder.body
+            && !body.is_ended()
+        {
+            match body.pump() {
+                Ok(moved) => self.has_written |= moved,
+                Err(_) => {
+                    body.reset(Reason::INTERNAL_ERROR);
+                    self.lose();
+                }
+            }
+        }
+    }
+}

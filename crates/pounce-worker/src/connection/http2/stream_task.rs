@@ -1,0 +1,187 @@
+//! The future that drives one stream whose application waits, or whose response does.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use h2::Reason;
+use pounce_asgi::App;
+
+use super::super::link::HIGH_WATER;
+use super::super::running::Running;
+use super::super::timer::Alarm;
+use super::stream::{State, StreamLink};
+use crate::http1::Fault;
+
+/// One stream. Ready when its response is out and its application has returned.
+pub(super) struct StreamTask<A: App> {
+    link: Rc<StreamLink>,
+    call: Option<Running<A>>,
+    started: Instant,
+    /// How many applications of the connection run on for clients that want no answer any more.
+    orphans: Rc<Cell<usize>>,
+    is_orphan: bool,
+    recorded: bool,
+    wait: Wait,
+    since: Instant,
+    alarm: Alarm,
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The application alone.
+    Application,
+    /// The next piece of the body.
+    Body,
+    /// The client's reading.
+    Write,
+}
+
+impl<A: App> StreamTask<A> {
+    pub(super) fn new(
+        link: Rc<StreamLink>,
+        call: Option<Running<A>>,
+        started: Instant,
+        orphans: Rc<Cell<usize>>,
+    ) -> Self {
+        Self {
+            link,
+            call,
+            started,
+            orphans,
+            is_orphan: false,
+            recorded: false,
+            wait: Wait::Application,
+            since: started,
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Goes on as far as that is possible. Ready when there is nothing left to do.
+    pub(super) fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.link.polling.set(true);
+        let polled = loop {
+            if let Some(call) = &mut self.call
+                && let Poll::Ready(outcome) = call.poll(cx)
+            {
+                self.call = None;
+                self.link.conclude(&mut self.link.state(), outcome);
+            }
+            match self.poll_once(cx) {
+                Some(ended) => break ended,
+                None => continue,
+            }
+        };
+        self.link.polling.set(false);
+        polled
+    }
+
+    /// Moves what can be moved. `None` if the application has something to look at.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        let link = Rc::clone(&self.link);
+        let state = &mut *link.state();
+        if !state.gone {
+            state.poll_body(cx);
+        }
+        if !state.gone && !state.responder.is_flushed() && state.responder.poll_reset(cx).is_ready() {
+            state.lose();
+        }
+        let over = state.gone || state.responder.is_flushed();
+        if over && !std::mem::replace(&mut self.recorded, true) {
+            link.record(state, self.started);
+        }
+        if self.call.is_none() {
+            if over {
+                return Some(Poll::Ready(()));
+            }
+        } else if over {
+            if state.gone && self.is_abandoned() {
+                return Some(Poll::Ready(()));
+            }
+            // Whoever waits is told, once.
+            let waits = std::mem::take(&mut state.receiving) || std::mem::take(&mut state.sending);
+            state.sending = false;
+            return if waits { None } else { Some(Poll::Pending) };
+        } else if state.sending && state.responder.waiting() <= HIGH_WATER / 2 {
+            return None;
+        }
+        if self.is_late(state, cx) {
+            return None;
+        }
+        Some(Poll::Pending)
+    }
+
+    /// Whether the application, whose client wants no answer any more, is to be cancelled: there are many such.
+    fn is_abandoned(&mut self) -> bool {
+        if self.is_orphan {
+            return false;
+        }
+        let most = self.link.engine.settings.http2.max_concurrent_streams as usize;
+        if self.orphans.get() >= most {
+            return true;
+        }
+        self.is_orphan = true;
+        self.orphans.set(self.orphans.get() + 1);
+        false
+    }
+
+    /// Looks at the clock. True if the client has been too slow.
+    fn is_late(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
+        let now = self.link.now.get();
+        let (read, written) = (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
+        let (wait, progress) = if state.responder.waiting() > 0 {
+            (Wait::Write, written)
+        } else if state.receiving && !state.body_taken {
+            (Wait::Body, read)
+        } else {
+            (Wait::Application, false)
+        };
+        if wait != self.wait || progress {
+            self.wait = wait;
+            self.since = now;
+        }
+        let settings = &self.link.engine.settings;
+        let limit = match wait {
+            Wait::Application => return false,
+            Wait::Body => settings.body_timeout,
+            Wait::Write => settings.write_timeout,
+        };
+        let Some(deadline) = self.since.checked_add(limit) else { return false };
+        if !self.alarm.poll_expired(deadline, now, cx) {
+            return false;
+        }
+        if wait == Wait::Body {
+            self.link.refuse(state, Fault::Timeout);
+        } else {
+            state.responder.reset(Reason::CANCEL);
+            state.lose();
+        }
+        true
+    }
+}
+
+impl<A: App> Drop for StreamTask<A> {
+    fn drop(&mut self) {
+        if self.is_orphan {
+            self.orphans.set(self.orphans.get() - 1);
+        }
+    }
+}
+
+// Nothing in it is pinned in place: calls are `Unpin` by contract.
+impl<A: App> Unpin for StreamTask<A> {}
+
+impl<A: App> Future for StreamTask<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.link.now.set(Instant::now());
+        this.link.set_waker(cx.waker());
+        this.poll_stream(cx)
+    }
+}

@@ -1,0 +1,351 @@
+//! The future that drives one connection: `h2`, the socket, and the streams' beginnings.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::server::{Builder, Handshake, SendResponse};
+use h2::{Reason, RecvStream};
+use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
+use tokio::task::JoinSet;
+
+use super::super::input::Input;
+use super::super::running::Running;
+use super::super::timer::Alarm;
+use super::super::websocket;
+use super::io::{Io, Shared};
+use super::response::Responder;
+use super::stream::StreamLink;
+use super::stream_task::StreamTask;
+use crate::engine::{Engine, Phase};
+use crate::http2::{Request, Unfit, read_request};
+use crate::stream::Stream;
+use crate::websocket::{Refusal, UpgradeRequest};
+
+/// How many requests are handed to the application before the others get their turn.
+const REQUESTS_PER_TURN: usize = 64;
+
+/// How long a connection that is over waits for the client's end of it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How much of a response `h2` keeps beside what is in [`super::body::Body`].
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// One connection. Ready when it is closed and every application call on it has returned.
+pub(super) struct Connection<A: App> {
+    engine: Rc<Engine>,
+    info: Rc<ConnectionInfo>,
+    app: Rc<A>,
+    connection: A::Connection,
+    shared: Rc<Shared>,
+    speaker: Speaker,
+    streams: JoinSet<()>,
+    orphans: Rc<Cell<usize>>,
+    has_served: bool,
+    is_draining: bool,
+    wait: Wait,
+    since: Instant,
+    alarm: Alarm,
+}
+
+/// How far `h2` is.
+enum Speaker {
+    Handshaking(Pin<Box<Handshake<Io, Bytes>>>),
+    Open(Box<h2::server::Connection<Io, Bytes>>),
+    /// What it has said is on its way out.
+    Lingering,
+    Over,
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The first request.
+    First,
+    /// A further one, while there is none.
+    KeepAlive,
+    /// What streams do.
+    Streams,
+    /// The client's reading.
+    Write,
+    /// The end.
+    Close,
+}
+
+impl<A: App> Connection<A> {
+    pub(super) fn new(
+        stream: Stream,
+        input: Input,
+        info: Rc<ConnectionInfo>,
+        engine: Rc<Engine>,
+        app: Rc<A>,
+    ) -> Self {
+        let now = Instant::now();
+        let shared = Shared::new(Rc::clone(&engine), stream, input, now);
+        let settings = &engine.settings;
+        let mut builder = Builder::new();
+        builder
+            .max_concurrent_streams(settings.http2.max_concurrent_streams)
+            .initial_window_size(settings.http2.initial_stream_window_size)
+            .initial_connection_window_size(settings.http2.initial_connection_window_size)
+            .max_frame_size(settings.http2.max_frame_size)
+            .max_header_list_size(u32::try_from(settings.limits.header_size).unwrap_or(u32::MAX))
+            .max_send_buffer_size(SEND_BUFFER);
+        if settings.websocket.is_some() {
+            builder.enable_connect_protocol();
+        }
+        Self {
+            connection: app.connect(&info),
+            speaker: Speaker::Handshaking(Box::pin(builder.handshake(shared.io()))),
+            shared,
+            engine,
+            info,
+            app,
+            streams: JoinSet::new(),
+            orphans: Rc::default(),
+            has_served: false,
+            is_draining: false,
+            wait: Wait::First,
+            since: now,
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Goes on with the connection, as far as that is possible.
+    fn poll_connection(&mut self, now: Instant, cx: &mut Context<'_>) {
+        if let Speaker::Handshaking(handshake) = &mut self.speaker {
+            match handshake.as_mut().poll(cx) {
+                Poll::Ready(Ok(open)) => self.speaker = Speaker::Open(Box::new(open)),
+                Poll::Ready(Err(_)) => self.speaker = Speaker::Lingering,
+                Poll::Pending => {}
+            }
+        }
+        if self.engine.phase() != Phase::Serving && !std::mem::replace(&mut self.is_draining, true) {
+            match &mut self.speaker {
+                Speaker::Open(open) => open.graceful_shutdown(),
+                _ => self.speaker = Speaker::Lingering,
+            }
+        }
+        let mut requests = Vec::new();
+        let mut begun = 0;
+        while let Speaker::Open(open) = &mut self.speaker {
+            if self.shared.is_tripped() && self.wait != Wait::Close {
+                tracing::debug!(target: "pounce", client = %self.info.client, "too many frames without use");
+                open.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                self.streams.abort_all();
+                self.wait = Wait::Close;
+                self.since = now;
+            }
+            // All requests first, then all answers: they leave together.
+            match open.poll_accept(cx) {
+                Poll::Ready(Some(Ok(request))) => {
+                    requests.push(request);
+                    if requests.len() < REQUESTS_PER_TURN {
+                        continue;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(target: "pounce", client = %self.info.client, %error, "HTTP/2 ended");
+                    self.speaker = Speaker::Lingering;
+                }
+                Poll::Ready(None) => self.speaker = Speaker::Lingering,
+                Poll::Pending => {}
+            }
+            if requests.is_empty() {
+                break;
+            }
+            begun += requests.len();
+            for (request, respond) in requests.drain(..) {
+                self.begin(request, respond, now, cx);
+            }
+            if begun >= REQUESTS_PER_TURN {
+                cx.waker().wake_by_ref();
+                if let Speaker::Open(open) = &mut self.speaker
+                    && let Poll::Ready(Err(_)) = open.poll_closed(cx)
+                {
+                    self.speaker = Speaker::Lingering;
+                }
+                break;
+            }
+        }
+        if self.shared.is_tripped() {
+            // It reads nothing any more, and would wait for ever.
+            let _ = self.shared.poll_flush(cx);
+            self.speaker = Speaker::Lingering;
+        }
+        if let Poll::Ready(Err(_)) = self.shared.poll_flush(cx) {
+            self.speaker = Speaker::Over;
+        }
+    }
+
+    /// Hands a request to the application.
+    fn begin(
+        &mut self,
+        request: http::Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) {
+        self.has_served = true;
+        let (parts, recv) = request.into_parts();
+        let request = match read_request(&parts, &self.engine.settings.limits) {
+            Ok(request) => request,
+            Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
+            Err(Unfit::Answer(status, detail)) => {
+                let responder = Responder::new(respond, parts.method == http::Method::HEAD, false);
+                let link = self.link(RequestHead::default(), (recv, responder), false, now);
+                link.answer(&mut link.state(), status, detail);
+                return self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
+            }
+        };
+        if request.websocket {
+            return self.begin_websocket(request, recv, respond, now, cx);
+        }
+        let is_head = request.head.method() == b"HEAD";
+        let responder = Responder::new(respond, is_head, request.head.accepts_trailers());
+        // A client that has nothing to send waits for nothing.
+        let continue_due = request.expects_continue && !recv.is_end_stream();
+        let id = u64::from(responder.stream_id());
+        let link = self.link(request.head, (recv, responder), continue_due, now);
+        let call = if self.is_busy() {
+            link.answer(&mut link.state(), 503, "the server is busy");
+            None
+        } else {
+            let exchange = Exchange::new(Rc::clone(&link) as _, id);
+            Some(Running::begin(&self.engine, now, || self.app.http(&self.connection, &link.head, exchange)))
+        };
+        self.go_on(StreamTask::<A>::new(link, call, now, Rc::clone(&self.orphans)), cx);
+    }
+
+    /// Hands a request for a WebSocket to the application (RFC 8441).
+    fn begin_websocket(
+        &mut self,
+        request: Request,
+        recv: RecvStream,
+        respond: SendResponse<Bytes>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) {
+        let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
+        let busy = Refusal { status: 503, detail: "the server is busy" };
+        let upgrade = UpgradeRequest::read(&request.head, false, deflate);
+        let upgrade = upgrade.and_then(|upgrade| if self.is_busy() { Err(busy) } else { Ok(upgrade) });
+        let responder = Responder::new(respond, false, false);
+        match upgrade {
+            Ok(upgrade) => {
+                let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
+                let app = Rc::clone(&self.app);
+                let served =
+                    websocket::serve_stream((recv, responder), upgrade, request.head, now, info, engine, app);
+                self.streams.spawn_local(served);
+            }
+            Err(refusal) => {
+                let link = self.link(request.head, (recv, responder), false, now);
+                link.answer(&mut link.state(), refusal.status, refusal.detail);
+                self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
+            }
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.engine.settings.max_concurrency.is_some_and(|limit| self.engine.running.get() >= limit)
+    }
+
+    fn link(
+        &self,
+        head: RequestHead,
+        halves: (RecvStream, Responder),
+        continue_due: bool,
+        now: Instant,
+    ) -> Rc<StreamLink> {
+        StreamLink::new(Rc::clone(&self.engine), Rc::clone(&self.info), head, halves, continue_due, now)
+    }
+
+    /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
+    fn go_on(&mut self, mut stream: StreamTask<A>, cx: &mut Context<'_>) {
+        if stream.poll_stream(cx).is_pending() {
+            self.streams.spawn_local(stream);
+        }
+    }
+
+    /// Looks at the clock.
+    fn look_at_clock(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let (_, written) = self.shared.take_progress();
+        let wait = match &self.speaker {
+            _ if self.shared.has_output() => Wait::Write,
+            Speaker::Over => return,
+            Speaker::Lingering => Wait::Close,
+            _ if self.wait == Wait::Close => Wait::Close,
+            Speaker::Open(open) if open.has_streams() || !self.streams.is_empty() => Wait::Streams,
+            _ if self.has_served => Wait::KeepAlive,
+            _ => Wait::First,
+        };
+        if wait != self.wait || wait == Wait::Write && written {
+            self.wait = wait;
+            self.since = now;
+        }
+        let settings = &self.engine.settings;
+        let limit = match wait {
+            Wait::First => settings.header_timeout,
+            Wait::KeepAlive => settings.keep_alive_timeout,
+            Wait::Streams => return,
+            Wait::Write => settings.write_timeout,
+            Wait::Close => LINGER,
+        };
+        let Some(deadline) = self.since.checked_add(limit) else { return };
+        if !self.alarm.poll_expired(deadline, now, cx) {
+            return;
+        }
+        match (&mut self.speaker, wait) {
+            (Speaker::Open(open), Wait::KeepAlive | Wait::First) => {
+                open.graceful_shutdown();
+                self.wait = Wait::Close;
+                self.since = now;
+            }
+            _ => self.speaker = Speaker::Over,
+        }
+        cx.waker().wake_by_ref();
+    }
+}
+
+// Nothing in it is pinned in place.
+impl<A: App> Unpin for Connection<A> {}
+
+impl<A: App> Future for Connection<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let now = Instant::now();
+        if this.engine.phase() == Phase::Aborting {
+            this.streams.abort_all();
+            this.speaker = Speaker::Over;
+        }
+        this.poll_connection(now, cx);
+        if let Speaker::Lingering = this.speaker
+            && this.shared.poll_linger(cx).is_ready()
+        {
+            this.speaker = Speaker::Over;
+        }
+        // Whatever ended: the streams learn it from `h2`, which is gone.
+        while let Poll::Ready(Some(ended)) = this.streams.poll_join_next(cx) {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                tracing::error!(target: "pounce", "a stream's task has panicked");
+            }
+        }
+        this.look_at_clock(now, cx);
+        if let Speaker::Over = this.speaker {
+            this.shared.close();
+            if this.streams.is_empty() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,164 @@
+//! A budget for frames that bring nothing: pings, settings, priorities, window updates, resets, empty data, frames
+//! that nobody knows. A client that sends more of them than useful ones is cut off.
+//!
+//! It reads frame heads alone, beside the `h2` crate, which reads the frames.
+
+use std::time::{Duration, Instant};
+
+use super::PREFACE;
+
+/// How long it takes until an exhausted budget is whole again by waiting.
+const REFILL: Duration = Duration::from_secs(10);
+
+/// How many bytes of ours let a client send a frame about them: it gives back windows as it reads.
+const BYTES_PER_FRAME: u64 = 1024;
+
+/// The budget is exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tripped;
+
+/// Watches the frames of one client.
+#[derive(Debug)]
+pub struct Guard {
+    max: f64,
+    left: f64,
+    refilled: Instant,
+    /// The part of the preface that is still to come.
+    preface: usize,
+    /// The head that is on its way.
+    head: [u8; 9],
+    have: usize,
+    /// What is left of the payload behind the head.
+    payload: usize,
+}
+
+impl Guard {
+    /// At the start of a connection.
+    pub fn new(max_idle_frames: u32, now: Instant) -> Self {
+        let max = f64::from(max_idle_frames);
+        Self { max, left: max, refilled: now, preface: PREFACE.len(), head: [0; 9], have: 0, payload: 0 }
+    }
+
+    /// Notes that this many bytes were written.
+    pub fn wrote(&mut self, count: usize) {
+        self.earn(count as f64 / BYTES_PER_FRAME as f64);
+    }
+
+    /// Looks at bytes that have come.
+    ///
+    /// # Errors
+    /// The client has sent too much that brings nothing.
+    pub fn read(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Tripped> {
+        let passed = now.saturating_duration_since(self.refilled);
+        self.refilled = now;
+        self.earn(self.max * passed.as_secs_f64() / REFILL.as_secs_f64());
+        let preface = self.preface.min(bytes.len());
+        self.preface -= preface;
+        bytes = &bytes[preface..];
+        while !bytes.is_empty() {
+            if self.payload > 0 {
+                let skipped = self.payload.min(bytes.len());
+                self.payload -= skipped;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            let taken = (self.head.len() - self.have).min(bytes.len());
+            self.head[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            self.have += taken;
+            bytes = &bytes[taken..];
+            if self.have == self.head.len() {
+                self.have = 0;
+                self.take_head()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_head(&mut self) -> Result<(), Tripped> {
+        let [high, middle, low, kind, flags, ..] = self.head;
+        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        self.payload = length;
+        let end_stream = flags & 1 != 0;
+        match kind {
+            // DATA, of which only the padding may be something.
+            0 if length == 0 && !end_stream => self.spend(1.0),
+            // DATA, HEADERS
+            0 | 1 => {
+                self.earn(1.0);
+                Ok(())
+            }
+            // RST_STREAM takes more back than the stream has brought.
+            3 => self.spend(2.0),
+            _ => self.spend(1.0),
+        }
+    }
+
+    fn earn(&mut self, frames: f64) {
+        self.left = (self.left + frames).min(self.max);
+    }
+
+    fn spend(&mut self, frames: f64) -> Result<(), Tripped> {
+        self.left -= frames;
+        if self.left < 0.0 { Err(Tripped) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
+        [&[0, 0, length, kind, flags, 0, 0, 0, 1][..], &vec![0; length.into()]].concat()
+    }
+
+    fn frames_until_trip(max: u32, frames: &[Vec<u8>]) -> Option<usize> {
+        let now = Instant::now();
+        let mut guard = Guard::new(max, now);
+        guard.read(PREFACE, now).unwrap();
+        (0..10 * max as usize).find(|_| frames.iter().any(|frame| guard.read(frame, now).is_err()))
+    }
+
+    #[test]
+    fn a_flood_of_frames_that_bring_nothing_trips_it() {
+        for kind in [2, 4, 6, 8, 9, 77] {
+            assert_eq!(frames_until_trip(100, &[frame(kind, 0, 8)]), Some(100), "{kind}");
+        }
+        assert_eq!(frames_until_trip(100, &[frame(0, 0, 0)]), Some(100));
+        assert!(frames_until_trip(100, &[frame(1, 4, 20), frame(3, 0, 4)]).is_some());
+    }
+
+    #[test]
+    fn useful_frames_pay_for_what_comes_with_them() {
+        assert_eq!(frames_until_trip(100, &[frame(1, 5, 20), frame(8, 0, 4)]), None);
+        assert_eq!(frames_until_trip(100, &[frame(0, 0, 200)]), None);
+        assert_eq!(frames_until_trip(100, &[frame(0, 1, 0)]), None);
+    }
+
+    #[test]
+    fn time_and_bytes_that_were_sent_refill_it() {
+        let start = Instant::now();
+        let mut guard = Guard::new(100, start);
+        guard.read(PREFACE, start).unwrap();
+        for second in 0..100 {
+            for _ in 0..10 {
+                guard.read(&frame(6, 0, 8), start + Duration::from_secs(second)).unwrap();
+            }
+        }
+        for _ in 0..10_000 {
+            guard.wrote(2048);
+            guard.read(&frame(8, 0, 4), start).unwrap();
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_how_the_bytes_are_split() {
+        let now = Instant::now();
+        let bytes = [PREFACE.to_vec(), frame(4, 0, 18), frame(6, 0, 8), frame(6, 0, 8)].concat();
+        for step in 1..bytes.len() {
+            let mut guard = Guard::new(2, now);
+            assert!(bytes.chunks(step).any(|piece| guard.read(piece, now).is_err()), "{step}");
+            let mut guard = Guard::new(3, now);
+            assert!(bytes.chunks(step).all(|piece| guard.read(piece, now).is_ok()), "{step}");
+        }
+    }
+}

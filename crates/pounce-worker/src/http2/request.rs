@@ -1,0 +1,116 @@
+//! A request as `h2` gives it, held to what RFC 9113 section 8 asks of a server, as the contract's head.
+
+use h2::Reason;
+use h2::ext::Protocol;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use pounce_asgi::{HttpVersion, RequestHead};
+
+use crate::http1::{Fault, Limits, decimal, is_host};
+
+/// A request that can be handed to the application.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) head: RequestHead,
+    /// Whether the client waits for `100 Continue`.
+    pub(crate) expects_continue: bool,
+    /// Whether it asks for a WebSocket (RFC 8441).
+    pub(crate) websocket: bool,
+}
+
+/// Why a request is not handed to the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It is answered with this.
+    Answer(u16, &'static str),
+    /// It is malformed (section 8.1.1).
+    Reset(Reason),
+}
+
+impl From<Fault> for Unfit {
+    fn from(fault: Fault) -> Self {
+        let detail = match fault {
+            Fault::ContentTooLarge => "the body is longer than this server allows",
+            Fault::UriTooLong => "the request target is longer than this server allows",
+            Fault::FieldsTooLarge => "the header section is larger than this server allows",
+            Fault::ExpectationFailed => "only the expectation 100-continue is known",
+            _ => "the request cannot be served",
+        };
+        Self::Answer(fault.status(), detail)
+    }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// What is to be done with it otherwise.
+pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Unfit> {
+    let malformed = Unfit::Reset(Reason::PROTOCOL_ERROR);
+    let protocol = parts.extensions.get::<Protocol>();
+    let websocket = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
+    if parts.method == http::Method::CONNECT && !websocket {
+        return Err(Unfit::Answer(501, "CONNECT is for proxies"));
+    }
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    if parts.method.as_str().len() + target.len() > limits.request_line {
+        return Err(Fault::UriTooLong.into());
+    }
+    if parts.headers.len() > limits.fields {
+        return Err(Fault::FieldsTooLarge.into());
+    }
+
+    let mut head = RequestHead::default();
+    head.begin(parts.method.as_str().as_bytes(), target.as_bytes(), HttpVersion::Http2);
+    let named = one(&parts.headers, header::HOST).map_err(|()| malformed)?;
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    match (authority, named) {
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => return Err(malformed),
+        (None, None) => return Err(Unfit::Answer(400, "the authority is missing")),
+        (authority, host) => {
+            let host = authority.or(host).unwrap_or_default();
+            if !is_host(host) {
+                return Err(malformed);
+            }
+            // Where HTTP/1.1 has it, and applications look for it.
+            head.push(b"host", host);
+        }
+    }
+    let mut crumbs = Vec::new();
+    for (name, value) in &parts.headers {
+        match *name {
+            header::HOST => {}
+            // RFC 9113 section 8.2.3: one field where HTTP/2 is not spoken any more.
+            header::COOKIE => {
+                if !crumbs.is_empty() {
+                    crumbs.extend_from_slice(b"; ");
+                }
+                crumbs.extend_from_slice(value.as_bytes());
+            }
+            _ => head.push(name.as_str().as_bytes(), value.as_bytes()),
+        }
+    }
+    if !crumbs.is_empty() {
+        head.push(b"cookie", &crumbs);
+    }
+    head.set_accepts_trailers(parts.headers.get(header::TE).is_some_and(|te| te == "trailers"));
+    let content_length = match one(&parts.headers, header::CONTENT_LENGTH).map_err(|()| malformed)? {
+        Some(value) => Some(decimal(value).ok_or(malformed)?),
+        None => None,
+    };
+    if content_length.is_some_and(|length| limits.body.is_some_and(|limit| length > limit)) {
+        return Err(Fault::ContentTooLarge.into());
+    }
+    let expects_continue = match parts.headers.get(header::EXPECT) {
+        None => false,
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => true,
+        Some(_) => return Err(Fault::ExpectationFailed.into()),
+    };
+    Ok(Request { head, expects_continue, websocket })
+}
+
+/// The value of a field that must not be there twice.
+fn one(fields: &HeaderMap, name: header::HeaderName) -> Result<Option<&[u8]>, ()> {
+    let mut values = fields.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(()) } else { Ok(first.map(|value| value.as_bytes())) }
+}
