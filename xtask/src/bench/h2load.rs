@@ -1,5 +1,5 @@
-//! Running `h2load`, the load generator for HTTP/2, and reading what it prints. It is also what checks the answers
-//! of servers over TLS, with HTTP/1.1 too.
+//! Running `h2load`, the load generator for HTTP/2, and reading what it prints. It also checks the answers, as far as
+//! it tells them.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -73,12 +73,9 @@ pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
         );
     }
     if workload.is_tls {
-        let (wanted, found) = (protocol(workload), printed.protocol.unwrap_or_default());
-        // A server may know no ALPN; what it speaks then is HTTP/1.1.
-        ensure!(
-            found == wanted || (found.is_empty() && wanted == "http/1.1"),
-            "it speaks {found}, not {wanted}"
-        );
+        // Without ALPN, h2load falls back.
+        let protocol = printed.protocol.unwrap_or_default();
+        ensure!(protocol == "h2", "ALPN agreed on `{protocol}`, not on h2");
     }
     Ok(())
 }
@@ -91,12 +88,9 @@ fn asked(workload: &Workload, port: u16, requests: u32) -> Result<Printed> {
     Ok(printed)
 }
 
-/// Runs `h2load` with the protocol and the URL of a workload; on any core when there is none.
+/// Runs `h2load` with the URL of a workload; on any core when there is none.
 fn printed(h2load: &mut Command, workload: &Workload, port: u16, cores: &[usize]) -> Result<Printed> {
-    match protocol(workload) {
-        "h2" => h2load.arg("--npn-list=h2"),
-        _ => h2load.arg("--h1"),
-    };
+    h2load.arg("--npn-list=h2");
     h2load.arg(workload.url(port));
     h2load.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = if cores.is_empty() { h2load.spawn() } else { host::spawn_on(cores, h2load) };
@@ -104,11 +98,6 @@ fn printed(h2load: &mut Command, workload: &Workload, port: u16, cores: &[usize]
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "h2load failed: {text}{}", String::from_utf8_lossy(&output.stderr));
     parse(&text).with_context(|| format!("cannot read what h2load printed: {text}"))
-}
-
-/// The protocol's name in ALPN.
-fn protocol(workload: &Workload) -> &'static str {
-    if matches!(workload.load, Load::Streams(_)) { "h2" } else { "http/1.1" }
 }
 
 fn parse(text: &str) -> Option<Printed> {

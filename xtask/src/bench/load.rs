@@ -59,8 +59,8 @@ pub(super) fn programs(workload: &Workload) -> Vec<&'static str> {
         Generator::STime | Generator::Own => Vec::new(),
     };
     if workload.is_tls {
-        // The one makes the certificate, the other checks the answers.
-        programs.extend(["openssl", "h2load"]);
+        // Makes the certificate and checks the answers.
+        programs.push("openssl");
     }
     programs
 }
@@ -84,21 +84,24 @@ pub(super) fn run(
 
 /// Whether a server answers at all. A raw application may have no `/`: any answer will do.
 pub(super) fn is_up(workload: &Workload, port: u16) -> bool {
-    if needs_h2load(workload) {
-        return Client::connect(port).is_ok() && h2load::ask(workload, port, 1).is_ok();
+    // Cheap to ask, and no program has to be run in vain.
+    if Client::connect(port).is_err() {
+        return false;
     }
-    Client::connect(port).and_then(|mut client| client.request("/", None)).is_ok()
+    if Generator::of(workload) == Generator::H2load {
+        return h2load::ask(workload, port, 1).is_ok();
+    }
+    client(workload, port).and_then(|mut client| client.request("/", None)).is_ok()
 }
 
 /// Asks twice on one connection, so that keep-alive is part of what is checked.
 pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
-    if Generator::of(workload) == Generator::Own {
-        return websocket::check(workload, port);
+    match Generator::of(workload) {
+        Generator::Own => return websocket::check(workload, port),
+        Generator::H2load => return h2load::check(workload, port),
+        Generator::Wrk | Generator::STime => {}
     }
-    if needs_h2load(workload) {
-        return h2load::check(workload, port);
-    }
-    let mut client = Client::connect(port)?;
+    let mut client = client(workload, port)?;
     for _ in 0..2 {
         let response = client.request(workload.path, workload.body().as_deref())?;
         if let Some(fault) = workload.fault(&response) {
@@ -108,9 +111,8 @@ pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
     Ok(())
 }
 
-/// The client of this program speaks neither TLS nor HTTP/2.
-fn needs_h2load(workload: &Workload) -> bool {
-    workload.is_tls || matches!(workload.load, Load::Streams(_))
+fn client(workload: &Workload, port: u16) -> Result<Client> {
+    if workload.is_tls { Client::connect_tls(port) } else { Client::connect(port) }
 }
 
 /// The 50th and the 99th percentile of times in microseconds, in milliseconds; 0 of none.

@@ -143,7 +143,8 @@ const ALL: [Workload; 25] = [
     Workload { name: "tls-get-1k", about: "GET over TLS, 1 KiB, keep-alive", is_tls: true, ..GET },
     Workload {
         name: "tls-handshake",
-        about: "GET over TLS, 1 KiB, a full handshake for each",
+        about: "GET over TLS, 1 KiB, a full handshake for each (the client limits the rate)",
+        connections: 16,
         load: Load::Connect,
         is_tls: true,
         ..GET
