@@ -81,7 +81,7 @@ const ALL: [Peer; 7] = [
         speaks: Speaks {
             http1: &[],
             http2: None,
-            websocket: Some(&["--ws", "websockets"]),
+            websocket: Some(&["--ws", "websockets-sansio"]),
             has_deflate: true,
             tls: Some(&["--ssl-certfile", "{certificate}", "--ssl-keyfile", "{key}"]),
         },

@@ -68,7 +68,9 @@ pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
 fn fault(received: &Received, is_deflated: bool) -> Option<String> {
     match (is_deflated, received.is_compressed) {
         (true, true) => None,
-        (true, false) => Some("a message that is not compressed, though that was agreed on".into()),
+        (true, false) => {
+            Some("an uncompressed message, where this workload needs all of them compressed".into())
+        }
         (false, true) => Some("a compressed message, though that was not agreed on".into()),
         (false, false) => (received.payload.len() != message::LENGTH)
             .then(|| format!("a message of {} bytes instead of {}", received.payload.len(), message::LENGTH)),
