@@ -5,18 +5,24 @@
 
 mod build;
 mod callgrind;
+mod certificate;
 mod cpu;
+mod h2load;
 mod host;
 mod http;
+mod load;
 mod measure;
 mod modes;
+mod peers;
 mod plot;
 mod process;
 pub(crate) mod quick;
 mod report;
+mod s_time;
 mod servers;
 mod syscalls;
 mod table;
+mod websocket;
 mod workloads;
 mod wrk;
 
@@ -121,15 +127,20 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     if options.quick {
         return quick::run(options).map(Some);
     }
-    workspace::require("wrk")?;
     if options.syscalls {
         workspace::require("strace")?;
     }
     let workloads = workloads::named(&options.workload)?;
+    for program in workloads.iter().flat_map(|workload| load::programs(workload)) {
+        workspace::require(program)?;
+    }
+    if workloads.iter().any(|workload| workload.is_tls) {
+        certificate::make()?;
+    }
     if !options.modes.is_empty() {
         return modes::run(&workloads, options).map(|()| None);
     }
-    let peers = servers::peers(&options.peers)?;
+    let peers = peers::named(&options.peers)?;
     let python = Python::for_bench(options.python.as_deref())?;
     let venv = venv::ensure(&python, "bench-venv", "requirements-bench.txt")?;
     let mut lineup = Vec::new();

@@ -62,7 +62,8 @@ pub(crate) fn missing(program: &str) -> String {
 
 /// `on Debian/Ubuntu: apt-get install wrk`.
 pub(crate) fn install_hint(program: &str) -> String {
-    format!("on Debian/Ubuntu: apt-get install {program}")
+    let package = if program == "h2load" { "nghttp2-client" } else { program };
+    format!("on Debian/Ubuntu: apt-get install {package}")
 }
 
 fn shown(command: &Command) -> String {

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::http::Client;
-use super::measure;
+use super::load;
 use super::process::Running;
 use super::servers::Server;
 use super::workloads::Workload;
@@ -28,8 +28,8 @@ fn total(server: &Server, workload: &Workload, requests: u32, core: usize) -> Re
     let _ = fs::remove_file(&file);
     let wrapper = ["valgrind", "-q", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]
         .map(String::from);
-    let running = Running::start(server, workload.app, &[core], &wrapper)?;
-    measure::validate(&running, workload)?;
+    let running = Running::start(server, workload, &[core], &wrapper)?;
+    load::check(workload, running.port)?;
     let mut client = Client::connect(running.port)?;
     for _ in 0..requests {
         client.request(workload.path, None)?;

@@ -64,16 +64,21 @@ impl Host {
 
 /// Starts a command whose process, and every thread and child of it, stays on these cores.
 pub(super) fn spawn_on(cores: &[usize], command: &mut Command) -> io::Result<Child> {
-    // A child inherits the affinity of the thread that starts it, so that thread is a passing one.
+    on_cores(cores, || command.spawn())?
+}
+
+/// Does some work on these cores. A child inherits the affinity of the thread that starts it.
+pub(super) fn on_cores<T: Send>(cores: &[usize], work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    // The affinity stays with its thread, so that thread is a passing one.
     thread::scope(|scope| {
-        let starter = scope.spawn(|| {
+        let worker = scope.spawn(|| {
             let mut set = CpuSet::new();
             for core in cores {
                 set.set(*core)?;
             }
             sched_setaffinity(Pid::from_raw(0), &set)?;
-            command.spawn()
+            Ok(work())
         });
-        starter.join().unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
+        worker.join().unwrap_or_else(|_| Err(io::Error::other("the pinned thread panicked")))
     })
 }

@@ -1,10 +1,15 @@
-//! A small HTTP/1.1 client: checks answers before they are measured, and drives bounded numbers of requests.
+//! A small HTTP/1.1 client: checks answers before they are measured, and drives bounded numbers of requests. TLS is
+//! left to `openssl s_client`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+
+use super::process;
 
 /// How long one answer may take; servers under valgrind are slow.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -18,7 +23,10 @@ pub(super) struct Response {
 
 /// One connection to a server on loopback.
 pub(super) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Read>>,
+    writer: Box<dyn Write>,
+    /// What speaks TLS for this client.
+    tunnel: Option<Child>,
 }
 
 impl Client {
@@ -28,7 +36,24 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Client { stream: BufReader::new(stream) })
+        let writer = Box::new(stream.try_clone()?);
+        Ok(Client { stream: BufReader::new(Box::new(stream)), writer, tunnel: None })
+    }
+
+    /// Connects to a port of 127.0.0.1 over TLS. An error comes with the first request.
+    pub(super) fn connect_tls(port: u16) -> Result<Client> {
+        // Pipes have no timeouts.
+        let mut openssl = Command::new("timeout");
+        openssl.arg(TIMEOUT.as_secs().to_string());
+        openssl.args(["openssl", "s_client", "-quiet", "-alpn", "http/1.1"]);
+        openssl.arg("-connect").arg(format!("127.0.0.1:{port}"));
+        openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut tunnel = openssl.spawn().context("cannot run openssl s_client")?;
+        let (Some(writer), Some(reader)) = (tunnel.stdin.take(), tunnel.stdout.take()) else {
+            bail!("openssl s_client has no pipes");
+        };
+        let stream = BufReader::new(Box::new(reader) as Box<dyn Read>);
+        Ok(Client { stream, writer: Box::new(writer), tunnel: Some(tunnel) })
     }
 
     /// Sends a GET, or a POST when there is a body, and reads the answer.
@@ -42,7 +67,7 @@ impl Client {
             }
         };
         request.extend_from_slice(body.unwrap_or_default());
-        self.stream.get_mut().write_all(&request).context("cannot send the request")?;
+        self.writer.write_all(&request).context("cannot send the request")?;
         self.response()
     }
 
@@ -99,6 +124,16 @@ impl Client {
         match line.strip_suffix(b"\r\n") {
             Some(line) => Ok(String::from_utf8_lossy(line).into_owned()),
             None => bail!("the connection ended within a response"),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(tunnel) = &mut self.tunnel {
+            // `timeout` hands the signal on; both are gone soon.
+            process::signal(tunnel.id(), Signal::SIGTERM);
+            let _ = tunnel.wait();
         }
     }
 }

@@ -1,17 +1,16 @@
 //! Measuring one workload: each server checked alone, then all of them in turn, round by round.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::Options;
 use super::cpu::{self, Usage};
 use super::host::Host;
-use super::http::Client;
+use super::load::{self, Generator};
 use super::process::Running;
 use super::servers::{Role, Server};
 use super::syscalls;
 use super::workloads::{Load, Workload};
-use super::wrk;
 
 /// How long a server is warmed up before it is measured.
 const WARM_UP_SECONDS: u32 = 1;
@@ -21,8 +20,10 @@ const WARM_UP_SECONDS: u32 = 1;
 pub(super) struct Measured {
     pub(super) workload: &'static str,
     pub(super) about: &'static str,
+    /// What is counted: `req` or `msg`.
+    pub(super) unit: &'static str,
     pub(super) connections: u32,
-    /// False when requests are pipelined: wrk's latencies mean nothing then.
+    /// False when requests are pipelined, for wrk's latencies mean nothing then, and where there are none.
     pub(super) has_latencies: bool,
     pub(super) rows: Vec<Row>,
 }
@@ -40,7 +41,7 @@ impl Measured {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Row {
     pub(super) server: String,
-    /// CPU time per request of the whole process tree.
+    /// CPU time per request or message of the whole process tree.
     pub(super) cpu_us: f64,
     pub(super) user_us: f64,
     pub(super) system_us: f64,
@@ -53,9 +54,9 @@ pub(super) struct Row {
     pub(super) pss_after_mib: f64,
     pub(super) syscalls: Option<f64>,
     pub(super) errors: u64,
-    /// CPU time per request over that of the cheapest peer.
+    /// The same over that of the cheapest peer.
     pub(super) to_best_peer: Option<f64>,
-    /// CPU time per request over that of the floor.
+    /// The same over that of the floor.
     pub(super) to_floor: Option<f64>,
     /// Why there are no figures, or what is doubtful about them.
     pub(super) note: Option<String>,
@@ -68,7 +69,7 @@ pub(super) struct Round {
     user_us: f64,
     system_us: f64,
     #[serde(flatten)]
-    seen: wrk::Seen,
+    seen: load::Seen,
 }
 
 /// Measures a workload on every server that can do it.
@@ -111,17 +112,23 @@ pub(super) fn workload(
         row.summarize();
     }
     compare(&servers, &mut rows);
-    let has_latencies = !matches!(workload.load, Load::Pipeline(_));
-    Ok(Measured { workload: workload.name, about: workload.about, connections, has_latencies, rows })
+    Ok(Measured {
+        workload: workload.name,
+        about: workload.about,
+        unit: workload.unit(),
+        connections,
+        has_latencies: Generator::of(workload).has_latencies() && !matches!(workload.load, Load::Pipeline(_)),
+        rows,
+    })
 }
 
 /// Checks and warms up a server that runs alone, and takes what only then is true: its memory.
 fn alone(server: &Server, workload: &Workload, connections: u32, options: &Options, host: &Host) -> Row {
     let mut row = Row { server: server.name.clone(), ..Row::default() };
     let mut measure = || -> Result<()> {
-        let running = Running::start(server, workload.app, &[host.server_core], &[])?;
-        validate(&running, workload)?;
-        wrk::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
+        let running = Running::start(server, workload, &[host.server_core], &[])?;
+        load::check(workload, running.port)?;
+        load::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
         row.pss_mib = mib(cpu::proportional_set_size(running.pid()));
         if options.syscalls {
             row.syscalls = Some(syscalls::count(&running, workload, connections, host)?);
@@ -145,24 +152,12 @@ fn together(
     row: &mut Row,
 ) -> Option<Running> {
     let start = || -> Result<Running> {
-        let running = Running::start(server, workload.app, &[host.server_core], &[])?;
-        wrk::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
-        validate(&running, workload)?;
+        let running = Running::start(server, workload, &[host.server_core], &[])?;
+        load::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
+        load::check(workload, running.port)?;
         Ok(running)
     };
     start().map_err(|error| row.note = Some(format!("{error:#}"))).ok()
-}
-
-/// Asks twice on one connection, so that keep-alive is part of what is checked.
-pub(super) fn validate(running: &Running, workload: &Workload) -> Result<()> {
-    let mut client = Client::connect(running.port)?;
-    for _ in 0..2 {
-        let response = client.request(workload.path, workload.body().as_deref())?;
-        if let Some(fault) = workload.fault(&response) {
-            bail!("a wrong answer: {fault}");
-        }
-    }
-    Ok(())
 }
 
 /// One measurement of one server.
@@ -174,7 +169,7 @@ fn one_round(
     host: &Host,
 ) -> Result<Round> {
     let before = Usage::of(running.pid());
-    let seen = wrk::run(workload, connections, seconds, running.port, &[host.load_core])?;
+    let seen = load::run(workload, connections, seconds, running.port, &[host.load_core])?;
     let spent = Usage::of(running.pid()).since(&before);
     ensure!(seen.requests > 0, "no request was answered");
     let per_request = |nanoseconds: f64| nanoseconds / 1000.0 / seen.requests as f64;
@@ -231,7 +226,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::servers;
+    use super::super::{peers, servers};
     use super::*;
 
     #[test]
@@ -244,14 +239,14 @@ mod tests {
     #[test]
     fn ratios_are_to_the_cheapest_peer_without_errors_and_to_the_floor() {
         let row = |user_us, bad_responses| {
-            let seen = wrk::Seen { requests: 1, bad_responses, ..wrk::Seen::default() };
+            let seen = load::Seen { requests: 1, bad_responses, ..load::Seen::default() };
             let mut row = Row { rounds: vec![Round { user_us, system_us: 0.0, seen }], ..Row::default() };
             row.summarize();
             row
         };
         let pounce = servers::pounce("pounce", "p".into(), None);
         let floor = servers::floor("f".into());
-        let peer = servers::peer("uvicorn", "v".as_ref());
+        let peer = servers::peer(peers::named(&["uvicorn".into()]).unwrap()[0], "v".as_ref());
         let mut rows = [row(6.0, 0), row(5.0, 0), row(1.0, 9), row(10.0, 0)];
         compare(&[&pounce, &floor, &peer, &peer], &mut rows);
         assert_eq!(rows[0].to_best_peer, Some(0.6));

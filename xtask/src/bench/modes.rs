@@ -13,11 +13,11 @@ use nix::sys::signal::Signal;
 
 use super::cpu::{self, Usage};
 use super::host::Host;
-use super::measure::{median, mib, validate};
+use super::measure::{median, mib};
 use super::process::{Running, signal};
 use super::servers::{self, Server};
 use super::workloads::Workload;
-use super::{Options, build, wrk};
+use super::{Options, build, load};
 use crate::error::hinted;
 use crate::python::Python;
 
@@ -59,7 +59,7 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
     }
     for workload in workloads {
         if workload.app != "raw" {
-            bail!("{} needs packages; --modes measures raw applications", workload.name);
+            bail!("--modes measures the raw application alone, and {} is of another", workload.name);
         }
         println!("### {}, {} workers\n", workload.name, options.workers);
         println!(
@@ -117,10 +117,10 @@ fn python_for(mode: &str, options: &Options) -> Result<Python> {
 }
 
 fn start(server: &Server, workload: &Workload, options: &Options, host: &Host) -> Result<Running> {
-    let running = Running::start(server, workload.app, &host.cores, &[])?;
-    validate(&running, workload)?;
+    let running = Running::start(server, workload, &host.cores, &[])?;
+    load::check(workload, running.port)?;
     let connections = options.connections.unwrap_or(workload.connections);
-    wrk::run(workload, connections, 1, running.port, &host.cores)?;
+    load::run(workload, connections, 1, running.port, &host.cores)?;
     Ok(running)
 }
 
@@ -156,7 +156,7 @@ fn round(
 ) -> Result<Seen> {
     let (before, idle, began) = (Usage::of(running.pid()), cpu::idle(), Instant::now());
     let connections = options.connections.unwrap_or(workload.connections);
-    let seen = wrk::run(workload, connections, options.seconds, running.port, &host.cores)?;
+    let seen = load::run(workload, connections, options.seconds, running.port, &host.cores)?;
     let now = Usage::of(running.pid());
     let (spent, busiest) = (now.since(&before), now.busiest_since(&before, workers));
     let machine = began.elapsed().as_nanos() as f64 * host.cores.len() as f64;
@@ -201,7 +201,7 @@ fn reload(server: &Server, workload: &Workload, reloads: u32, options: &Options,
     let connections = options.connections.unwrap_or(workload.connections);
     let seconds = reloads * 2;
     let (seen, done) = thread::scope(|scope| {
-        let load = scope.spawn(|| wrk::run(workload, connections, seconds, running.port, &host.cores));
+        let load = scope.spawn(|| load::run(workload, connections, seconds, running.port, &host.cores));
         let mut done = 0;
         while done < reloads && !load.is_finished() {
             signal(running.pid(), Signal::SIGHUP);

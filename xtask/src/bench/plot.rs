@@ -28,13 +28,13 @@ struct Bar {
 /// CPU time per request: user time dark, system time light; shorter is better.
 pub(super) fn cpu(results: &[Measured]) -> String {
     let bar = |row: &Row| (row.user_us, row.system_us, format!("{:.1} µs", row.cpu_us));
-    draw("CPU time per request: user (dark) and system (light), shorter is better", results, bar)
+    draw("CPU time per request or message: user (dark) and system (light), shorter is better", results, bar)
 }
 
 /// Requests per second on one core; longer is better.
 pub(super) fn rate(results: &[Measured]) -> String {
     let bar = |row: &Row| (row.requests_per_second, 0.0, format!("{:.0}/s", row.requests_per_second));
-    draw("Requests per second on one core, longer is better", results, bar)
+    draw("Requests or messages per second on one core, longer is better", results, bar)
 }
 
 fn draw(title: &str, results: &[Measured], bar: impl Fn(&Row) -> (f64, f64, String)) -> String {
@@ -91,7 +91,14 @@ mod tests {
     #[test]
     fn a_plot_without_figures_is_still_a_plot() {
         let rows = vec![Row { server: "a<b".into(), ..Row::default() }];
-        let plot = cpu(&[Measured { workload: "w", about: "a", connections: 1, has_latencies: true, rows }]);
+        let plot = cpu(&[Measured {
+            workload: "w",
+            about: "a",
+            unit: "req",
+            connections: 1,
+            has_latencies: true,
+            rows,
+        }]);
         assert!(plot.starts_with("<svg") && plot.ends_with("</svg>\n"));
     }
 

@@ -13,8 +13,9 @@ use nix::unistd::Pid;
 
 use super::cpu;
 use super::host;
-use super::http::Client;
+use super::load;
 use super::servers::Server;
+use super::workloads::Workload;
 use crate::workspace;
 
 /// How long a server may take to answer first; under valgrind it takes most of it.
@@ -30,31 +31,35 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a server on these cores and waits until it answers `GET path` with anything.
-    pub(super) fn start(server: &Server, app: &str, cores: &[usize], wrapper: &[String]) -> Result<Running> {
+    /// Starts a server on these cores and waits until it answers anything in the workload's protocol.
+    pub(super) fn start(
+        server: &Server,
+        workload: &Workload,
+        cores: &[usize],
+        wrapper: &[String],
+    ) -> Result<Running> {
         let port = free_port()?;
         let logs = workspace::target().join("bench/logs");
         fs::create_dir_all(&logs)?;
-        let log = logs.join(format!("{}-{app}.log", server.name));
+        let log = logs.join(format!("{}-{}.log", server.name, workload.name));
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = server.command(wrapper, app, port);
+        let mut command = server.command(wrapper, workload, port);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         command.env("BENCH_FILE", file_50k()?);
         let child = host::spawn_on(cores, &mut command)
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let mut running = Running { child, port, log };
-        running.wait()?;
+        running.wait(workload)?;
         Ok(running)
     }
 
-    fn wait(&mut self) -> Result<()> {
+    fn wait(&mut self, workload: &Workload) -> Result<()> {
         let deadline = Instant::now() + START_WITHIN;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("it ended at once ({status}): {}", tail(&self.log));
             }
-            // A raw application may have no `/`: any answer will do.
-            if Client::connect(self.port).and_then(|mut client| client.request("/", None)).is_ok() {
+            if load::is_up(workload, self.port) {
                 return Ok(());
             }
             if Instant::now() > deadline {

@@ -1,12 +1,11 @@
-//! The servers and their command lines: one worker each, HTTP/1.1, no access log.
+//! The servers and their command lines, by what a workload needs of them. The table of the peers is `peers.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
-
-use super::workloads::Workload;
-use crate::error::hinted;
+use super::certificate;
+use super::peers::Peer;
+use super::workloads::{Load, Workload};
 use crate::workspace;
 
 /// What a server is to the comparison.
@@ -28,74 +27,43 @@ pub(super) struct Server {
     program: PathBuf,
     /// Arguments, with `{app}`, `{apps}` and `{port}` to be filled in.
     arguments: Vec<String>,
+    speaks: Speaks,
     venv: Option<PathBuf>,
 }
 
-/// The peers by name: program and arguments.
-const PEERS: [(&str, &str, &[&str]); 7] = [
-    ("granian", "granian", &GRANIAN_ST),
-    ("granian-mt", "granian", &GRANIAN_MT),
-    ("h2corn", "h2corn", &H2CORN),
-    ("h2corn-uvloop", "h2corn", &H2CORN_UVLOOP),
-    ("uvicorn", "uvicorn", &UVICORN),
-    (
-        "hypercorn",
-        "hypercorn",
-        &["--bind", "127.0.0.1:{port}", "--workers", "1", "-k", "uvloop", "{app}:app"],
-    ),
-    ("gunicorn", "gunicorn", &GUNICORN),
-];
-
-#[rustfmt::skip]
-const GRANIAN_ST: [&str; 17] = [
-    "--interface", "asgi", "--http", "1", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1",
-    "--runtime-mode", "st", "--loop", "uvloop", "--no-ws", "--log-level=warning", "{app}:app",
-];
-#[rustfmt::skip]
-const GRANIAN_MT: [&str; 17] = [
-    "--interface", "asgi", "--http", "1", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1",
-    "--runtime-mode", "mt", "--loop", "uvloop", "--no-ws", "--log-level=warning", "{app}:app",
-];
-#[rustfmt::skip]
-const H2CORN: [&str; 10] = [
-    "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--loop", "asyncio", "--no-access-log", "{app}:app",
-];
-#[rustfmt::skip]
-const H2CORN_UVLOOP: [&str; 10] = [
-    "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--loop", "uvloop", "--no-access-log", "{app}:app",
-];
-#[rustfmt::skip]
-const UVICORN: [&str; 11] = [
-    "--host", "127.0.0.1", "--port", "{port}", "--http", "httptools", "--loop", "uvloop",
-    "--no-access-log", "--log-level=warning", "{app}:app",
-];
-#[rustfmt::skip]
-const GUNICORN: [&str; 8] = [
-    "-k", "asgi", "-b", "127.0.0.1:{port}", "-w", "1", "--log-level=warning", "{app}:app",
-];
-
-/// The peers of these names.
-pub(super) fn peers(names: &[String]) -> Result<Vec<&'static str>> {
-    let find = |name: &String| {
-        PEERS.iter().map(|(known, ..)| *known).find(|known| known == name).ok_or_else(|| {
-            let known: Vec<&str> = PEERS.iter().map(|(known, ..)| *known).collect();
-            hinted(format!("there is no peer `{name}`"), format!("the peers are {}", known.join(", ")))
-        })
-    };
-    names.iter().filter(|name| !name.is_empty()).map(find).collect()
+/// What a server speaks, as the arguments that make it do so; `None` when it does not. `{certificate}` and `{key}`
+/// are filled in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speaks {
+    pub(super) http1: &'static [&'static str],
+    /// Over clear text by prior knowledge, over TLS by ALPN.
+    pub(super) http2: Option<&'static [&'static str]>,
+    pub(super) websocket: Option<&'static [&'static str]>,
+    /// Whether WebSocket messages are compressed when the client offers that.
+    pub(super) has_deflate: bool,
+    /// Beside those of the protocol.
+    pub(super) tls: Option<&'static [&'static str]>,
 }
 
-/// A peer out of a virtualenv. The name comes from [`peers`].
-pub(super) fn peer(name: &'static str, venv: &Path) -> Server {
-    let (program, arguments) = PEERS
-        .iter()
-        .find(|(known, ..)| *known == name)
-        .map_or((name, &[][..]), |(_, program, arguments)| (*program, *arguments));
+/// What Pounce speaks, all of it on one port.
+const POUNCE: Speaks = Speaks {
+    http1: &[],
+    http2: Some(&[]),
+    websocket: Some(&[]),
+    has_deflate: true,
+    tls: Some(&["--ssl-certfile", "{certificate}", "--ssl-keyfile", "{key}"]),
+};
+
+const FLOOR: Speaks = Speaks { http1: &[], http2: None, websocket: None, has_deflate: false, tls: None };
+
+/// A peer out of a virtualenv.
+pub(super) fn peer(peer: &Peer, venv: &Path) -> Server {
     Server {
-        name: name.into(),
+        name: peer.name.into(),
         role: Role::Peer,
-        program: venv.join("bin").join(program),
-        arguments: arguments.iter().map(ToString::to_string).collect(),
+        program: venv.join("bin").join(peer.program),
+        arguments: peer.arguments.iter().map(ToString::to_string).collect(),
+        speaks: peer.speaks,
         venv: Some(venv.to_path_buf()),
     }
 }
@@ -106,8 +74,14 @@ pub(super) fn pounce(name: &str, program: PathBuf, venv: Option<&Path>) -> Serve
     let arguments = [
         "{app}:app", "--app-dir", "{apps}", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log",
     ];
-    let arguments = arguments.map(String::from).into();
-    Server { name: name.into(), role: Role::Pounce, program, arguments, venv: venv.map(Path::to_path_buf) }
+    Server {
+        name: name.into(),
+        role: Role::Pounce,
+        program,
+        arguments: arguments.map(String::from).into(),
+        speaks: POUNCE,
+        venv: venv.map(Path::to_path_buf),
+    }
 }
 
 /// The engine with a Rust application.
@@ -117,6 +91,7 @@ pub(super) fn floor(program: PathBuf) -> Server {
         role: Role::Floor,
         program,
         arguments: ["--port", "{port}"].map(String::from).into(),
+        speaks: FLOOR,
         venv: None,
     }
 }
@@ -124,7 +99,24 @@ pub(super) fn floor(program: PathBuf) -> Server {
 impl Server {
     /// Whether this server can do a workload.
     pub(super) fn serves(&self, workload: &Workload) -> bool {
-        self.role != Role::Floor || workload.has_floor
+        (self.role != Role::Floor || workload.has_floor) && self.protocol(workload).is_some()
+    }
+
+    /// The arguments of a workload's protocol, and of TLS where it has that; `None` when one of them is not spoken.
+    fn protocol(&self, workload: &Workload) -> Option<Vec<&'static str>> {
+        let speaks = &self.speaks;
+        let protocol = match workload.load {
+            Load::Streams(_) => speaks.http2?,
+            Load::Echo { is_deflated: true } | Load::Broadcast { is_deflated: true }
+                if !speaks.has_deflate =>
+            {
+                return None;
+            }
+            Load::Echo { .. } | Load::Broadcast { .. } => speaks.websocket?,
+            Load::Get | Load::Connect | Load::Pipeline(_) | Load::Post(_) => speaks.http1,
+        };
+        let tls = if workload.is_tls { speaks.tls? } else { &[] };
+        Some([protocol, tls].concat())
     }
 
     /// The same server with more arguments, under another name.
@@ -134,15 +126,19 @@ impl Server {
         self
     }
 
-    /// The command that serves an application on a port of 127.0.0.1, run by `wrapper` when there is one.
-    pub(super) fn command(&self, wrapper: &[String], app: &str, port: u16) -> Command {
+    /// The command that serves a workload on a port of 127.0.0.1, run by `wrapper` when there is one.
+    pub(super) fn command(&self, wrapper: &[String], workload: &Workload, port: u16) -> Command {
         let apps = workspace::root().join("bench/apps");
+        let protocol = self.protocol(workload).unwrap_or_default();
         let mut words = wrapper.to_vec();
         words.push(self.program.display().to_string());
-        words.extend(self.arguments.iter().map(|argument| {
+        let arguments = protocol.into_iter().chain(self.arguments.iter().map(String::as_str));
+        words.extend(arguments.map(|argument| {
             argument
                 .replace("{apps}", &apps.display().to_string())
-                .replace("{app}", app)
+                .replace("{app}", workload.app)
+                .replace("{certificate}", &certificate::certificate().display().to_string())
+                .replace("{key}", &certificate::key().display().to_string())
                 .replace("{port}", &port.to_string())
         }));
         let mut command = Command::new(&words[0]);
@@ -162,22 +158,44 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{peers, workloads};
     use super::*;
+
+    fn workload(name: &str) -> &'static Workload {
+        workloads::named(&[name.into()]).unwrap()[0]
+    }
+
+    fn arguments(server: &Server, workload: &Workload) -> Vec<String> {
+        let command = server.command(&[], workload, 8123);
+        command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
 
     #[test]
     fn a_command_line_names_application_and_port() {
-        let server = pounce("pounce", "/opt/pounce".into(), None);
-        let command = server.command(&[], "raw", 8123);
-        let arguments: Vec<String> =
-            command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let arguments = arguments(&pounce("pounce", "/opt/pounce".into(), None), workload("get-1k"));
         assert_eq!(arguments[0], "raw:app");
         assert!(arguments.contains(&"8123".to_string()));
         assert!(arguments[2].ends_with("bench/apps"));
     }
 
     #[test]
-    fn peers_are_found_by_name() {
-        assert_eq!(peers(&["uvicorn".into(), "granian-mt".into()]).unwrap(), ["uvicorn", "granian-mt"]);
-        assert!(peers(&["apache".into()]).is_err());
+    fn a_command_line_names_the_certificate_where_there_is_tls() {
+        let pounce = pounce("pounce", "/opt/pounce".into(), None);
+        assert_eq!(arguments(&pounce, workload("tls-get-1k"))[0], "--ssl-certfile");
+        assert!(arguments(&pounce, workload("tls-get-1k"))[3].ends_with("target/bench/key.pem"));
+        assert_eq!(arguments(&pounce, workload("h2-get-1k")), arguments(&pounce, workload("get-1k")));
+    }
+
+    #[test]
+    fn a_server_is_left_out_of_what_it_does_not_speak() {
+        let serves = |name: &str, of: &str| {
+            let found = peers::named(&[name.into()]).unwrap();
+            peer(found[0], "v".as_ref()).serves(workload(of))
+        };
+        assert!(serves("uvicorn", "tls-get-1k") && !serves("uvicorn", "h2-tls-get-1k"));
+        assert!(serves("granian", "ws-echo") && !serves("granian", "ws-broadcast-deflate"));
+        assert!(serves("h2corn", "ws-echo-deflate") && serves("h2corn", "h2-get-1k"));
+        let floor = floor("f".into());
+        assert!(floor.serves(workload("get-1k")) && !floor.serves(workload("tls-get-1k")));
     }
 }

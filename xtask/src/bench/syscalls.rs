@@ -10,9 +10,9 @@ use nix::sys::signal::Signal;
 
 use super::cpu;
 use super::host::Host;
+use super::load;
 use super::process::{Running, signal};
 use super::workloads::Workload;
-use super::wrk;
 use crate::workspace;
 
 /// How long the traced run takes.
@@ -37,7 +37,7 @@ pub(super) fn count(running: &Running, workload: &Workload, connections: u32, ho
     while !tree.iter().all(|pid| is_traced(*pid)) && Instant::now() < deadline {
         sleep(Duration::from_millis(20));
     }
-    let seen = wrk::run(workload, connections, SECONDS, running.port, &[host.load_core]);
+    let seen = load::run(workload, connections, SECONDS, running.port, &[host.load_core]);
     signal(strace.id(), Signal::SIGINT);
     strace.wait()?;
     let text =

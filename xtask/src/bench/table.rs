@@ -2,12 +2,13 @@
 
 use super::measure::{Measured, Row};
 
+/// `{unit}` is `req` or `msg`.
 const HEAD: [&str; 12] = [
     "server",
-    "CPU µs/req",
+    "CPU µs/{unit}",
     "user",
     "sys",
-    "req/s",
+    "{unit}/s",
     "p50 ms",
     "p99 ms",
     "PSS MiB",
@@ -19,7 +20,7 @@ const HEAD: [&str; 12] = [
 
 /// The table under its heading.
 pub(super) fn markdown(measured: &Measured) -> String {
-    let mut grid: Vec<Vec<String>> = vec![HEAD.iter().map(ToString::to_string).collect()];
+    let mut grid: Vec<Vec<String>> = vec![head(measured.unit)];
     grid.extend(measured.rows.iter().map(|row| cells(row, measured.has_latencies)));
     // Columns with nothing in any row are left out.
     let kept: Vec<usize> = (0..HEAD.len())
@@ -52,6 +53,10 @@ pub(super) fn markdown(measured: &Measured) -> String {
         }
     }
     text
+}
+
+fn head(unit: &str) -> Vec<String> {
+    HEAD.iter().map(|name| name.replace("{unit}", unit)).collect()
 }
 
 fn line<'a>(text: &mut String, kept: &[usize], widths: &[usize], cell: impl Fn(usize) -> &'a String) {
@@ -108,6 +113,7 @@ mod tests {
         let measured = Measured {
             workload: "get-1k",
             about: "GET",
+            unit: "req",
             connections: 64,
             has_latencies: true,
             rows: vec![row],
@@ -123,10 +129,22 @@ mod tests {
             Row { server: "a".into(), ..Row::default() },
             Row { server: "bcdef".into(), ..Row::default() },
         ];
-        let text =
-            markdown(&Measured { workload: "w", about: "a", connections: 1, has_latencies: true, rows });
+        let text = markdown(&Measured {
+            workload: "w",
+            about: "a",
+            unit: "msg",
+            connections: 1,
+            has_latencies: true,
+            rows,
+        });
         let widths: Vec<usize> =
             text.lines().filter(|line| line.starts_with('|')).map(|line| line.chars().count()).collect();
         assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+    }
+
+    #[test]
+    fn the_head_names_what_is_counted() {
+        assert_eq!(head("msg")[1], "CPU µs/msg");
+        assert_eq!(head("req")[4], "req/s");
     }
 }

@@ -1,9 +1,10 @@
-//! What the servers are made to do: each workload's application, load and right answer.
+//! What a workload is: its application, load and right answer. The workloads themselves are in `workloads/all.rs`.
 
-use anyhow::Result;
+mod all;
 
 use super::http::Response;
-use crate::error::hinted;
+
+pub(super) use self::all::named;
 
 /// One workload.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(super) struct Workload {
     pub(super) path: &'static str,
     pub(super) connections: u32,
     pub(super) load: Load,
+    pub(super) is_tls: bool,
     pub(super) answer: Answer,
     /// Whether the floor can serve it: a GET of 1 KiB or an echo.
     pub(super) has_floor: bool,
@@ -31,6 +33,12 @@ pub(super) enum Load {
     Pipeline(u32),
     /// POSTs with a body of this many bytes.
     Post(usize),
+    /// GETs of HTTP/2, this many at once on each connection.
+    Streams(u32),
+    /// WebSocket messages, one at a time on each connection, each sent back.
+    Echo { is_deflated: bool },
+    /// WebSocket messages of one client, one at a time, each sent to all clients.
+    Broadcast { is_deflated: bool },
 }
 
 /// What a right answer is.
@@ -38,7 +46,7 @@ pub(super) enum Load {
 pub(super) enum Answer {
     /// A body of this many bytes.
     Length(usize),
-    /// The body that was sent.
+    /// The body or the message that was sent.
     Echo,
     /// This text.
     Text(&'static str),
@@ -48,142 +56,23 @@ pub(super) enum Answer {
 
 const JSON: &str = r#"{"message": "Hello, world!", "items": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "ok": true}"#;
 
-/// What most workloads are.
-const GET: Workload = Workload {
-    name: "get-1k",
-    about: "GET, 1 KiB, keep-alive, raw application",
-    app: "raw",
-    path: "/",
-    connections: 64,
-    load: Load::Get,
-    answer: Answer::Length(1024),
-    has_floor: false,
-};
-
-const ALL: [Workload; 13] = [
-    Workload { has_floor: true, ..GET },
-    Workload {
-        name: "get-1k-c1",
-        about: "GET, 1 KiB, raw application, one connection",
-        connections: 1,
-        has_floor: true,
-        ..GET
-    },
-    Workload {
-        name: "connect-1k",
-        about: "GET, 1 KiB, raw application, a new connection for each",
-        load: Load::Connect,
-        has_floor: true,
-        ..GET
-    },
-    Workload {
-        name: "pipeline",
-        about: "GET, 1 KiB, raw application, 16 requests at once on each connection",
-        load: Load::Pipeline(16),
-        has_floor: true,
-        ..GET
-    },
-    Workload {
-        name: "echo-10k",
-        about: "POST, 10 KiB read whole and sent back",
-        path: "/echo",
-        load: Load::Post(10 * 1024),
-        answer: Answer::Echo,
-        has_floor: true,
-        ..GET
-    },
-    Workload {
-        name: "echo-100k",
-        about: "POST, 100 KiB read whole and sent back",
-        path: "/echo",
-        connections: 16,
-        load: Load::Post(100 * 1024),
-        answer: Answer::Echo,
-        has_floor: true,
-        ..GET
-    },
-    Workload {
-        name: "stream-64x16k",
-        about: "GET, 64 pieces of 16 KiB, no content-length",
-        path: "/stream",
-        connections: 16,
-        answer: Answer::Length(64 * 16384),
-        ..GET
-    },
-    Workload {
-        name: "upload-10m",
-        about: "POST, 10 MiB read piece by piece",
-        path: "/upload",
-        connections: 4,
-        load: Load::Post(10 * 1024 * 1024),
-        answer: Answer::Text("10485760"),
-        ..GET
-    },
-    Workload {
-        name: "starlette-json",
-        about: "GET, JSON from a Starlette endpoint",
-        app: "starlette_app",
-        path: "/json",
-        answer: Answer::Json,
-        ..GET
-    },
-    Workload {
-        name: "fastapi-json",
-        about: "GET, JSON from a FastAPI coroutine",
-        app: "fastapi_app",
-        path: "/json",
-        answer: Answer::Json,
-        ..GET
-    },
-    Workload {
-        name: "fastapi-sync",
-        about: "GET, JSON from a FastAPI `def` endpoint in the thread pool",
-        app: "fastapi_app",
-        path: "/sync",
-        answer: Answer::Json,
-        ..GET
-    },
-    Workload {
-        name: "sleep-10ms",
-        about: "GET, a coroutine that waits 10 ms",
-        path: "/sleep",
-        connections: 512,
-        ..GET
-    },
-    Workload {
-        name: "file-50k",
-        about: "GET, a file of 50 KiB through Starlette's FileResponse",
-        app: "starlette_app",
-        path: "/file",
-        answer: Answer::Length(50 * 1024),
-        ..GET
-    },
-];
-
-/// The workloads of these names, or all of them when there is none.
-pub(super) fn named(names: &[String]) -> Result<Vec<&'static Workload>> {
-    static WORKLOADS: [Workload; 13] = ALL;
-    if names.is_empty() {
-        return Ok(WORKLOADS.iter().collect());
-    }
-    let find = |name: &String| {
-        WORKLOADS.iter().find(|workload| workload.name == name).ok_or_else(|| {
-            let known: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-            hinted(
-                format!("there is no workload `{name}`"),
-                format!("the workloads are {}", known.join(", ")),
-            )
-        })
-    };
-    names.iter().map(find).collect()
-}
-
 impl Workload {
+    /// Where a server that listens on this port of 127.0.0.1 has it.
+    pub(super) fn url(&self, port: u16) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{port}{}", self.path)
+    }
+
+    /// What is counted: `req` for requests, `msg` for messages that reach a client.
+    pub(super) fn unit(&self) -> &'static str {
+        if matches!(self.load, Load::Echo { .. } | Load::Broadcast { .. }) { "msg" } else { "req" }
+    }
+
     /// The body of one request, when it has one.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         match self.load {
             Load::Post(length) => Some(vec![b'x'; length]),
-            Load::Get | Load::Connect | Load::Pipeline(_) => None,
+            _ => None,
         }
     }
 
@@ -231,8 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_an_error() {
-        assert!(named(&["get-2k".into()]).is_err());
-        assert_eq!(named(&[]).unwrap().len(), ALL.len());
+    fn a_url_has_the_scheme_of_its_workload() {
+        let url = |name: &str| named(&[name.into()]).unwrap()[0].url(80);
+        assert_eq!(url("get-1k"), "http://127.0.0.1:80/");
+        assert_eq!(url("h2-tls-get-1k"), "https://127.0.0.1:80/");
     }
 }

@@ -2,25 +2,12 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use anyhow::{Context, Result, bail, ensure};
 
 use super::host;
+use super::load::Seen;
 use super::workloads::{Load, Workload};
 use crate::workspace;
-
-/// What one run of `wrk` saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Seen {
-    pub(super) requests: u64,
-    pub(super) requests_per_second: f64,
-    pub(super) p50_ms: f64,
-    pub(super) p99_ms: f64,
-    /// Responses that were neither 2xx nor 3xx.
-    pub(super) bad_responses: u64,
-    /// Connections that failed, reads and writes that failed, and requests that took too long.
-    pub(super) socket_errors: u64,
-}
 
 /// Drives a server for some seconds from one thread on these cores.
 pub(super) fn run(
@@ -34,9 +21,12 @@ pub(super) fn run(
     wrk.args(["-t1", "--latency", "--timeout", "10s"]);
     wrk.arg(format!("-c{connections}")).arg(format!("-d{seconds}s"));
     let lua = workspace::root().join("bench/lua");
-    let url = format!("http://127.0.0.1:{port}{}", workload.path);
+    let url = workload.url(port);
     match workload.load {
         Load::Get => wrk.arg(url),
+        Load::Streams(_) | Load::Echo { .. } | Load::Broadcast { .. } => {
+            bail!("wrk speaks neither HTTP/2 nor WebSocket")
+        }
         Load::Connect => wrk.args(["-H", "Connection: close"]).arg(url),
         Load::Pipeline(depth) => {
             wrk.arg("-s").arg(lua.join("pipeline.lua")).args([&url, "--", &depth.to_string()])

@@ -1,0 +1,30 @@
+//! The certificate of a run: what servers show in the workloads over TLS. The load generators do not verify it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::workspace;
+
+/// Where the certificate is, PEM.
+pub(super) fn certificate() -> PathBuf {
+    workspace::target().join("bench/certificate.pem")
+}
+
+/// Where its key is, PEM, PKCS #8: the one form that every server reads.
+pub(super) fn key() -> PathBuf {
+    workspace::target().join("bench/key.pem")
+}
+
+/// Makes a certificate for localhost, signed by itself. Its key is on P-256, as those of most sites are today.
+pub(super) fn make() -> Result<()> {
+    fs::create_dir_all(workspace::target().join("bench"))?;
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+    openssl.args(["-days", "30", "-subj", "/CN=localhost"]);
+    openssl.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    openssl.arg("-keyout").arg(key()).arg("-out").arg(certificate());
+    workspace::output(&mut openssl).map(drop)
+}
