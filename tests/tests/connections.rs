@@ -127,7 +127,7 @@ fn an_unknown_expectation_fails() {
 
 #[test]
 fn an_upgrade_to_what_is_not_spoken_is_ignored() {
-    for (method, value) in [("GET", "unknown/1"), ("GET", "TLS/1.0, unknown"), ("POST", "websocket")] {
+    for (method, value) in [("GET", "unknown/1"), ("GET", "TLS/1.0, unknown"), ("POST", "h2c")] {
         let mut client = server().connect();
         client.send(format!(
             "{method} /hello HTTP/1.1\r\nHost: test\r\nUpgrade: {value}\r\nConnection: upgrade\r\n"

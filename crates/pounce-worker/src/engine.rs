@@ -18,8 +18,11 @@ use crate::websocket::Codecs;
 /// The size of the buffers that sockets are read into.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
 
-/// How many unused buffers a worker keeps.
-const KEPT_BUFFERS: usize = 16;
+/// How many unused buffers to read into a worker keeps.
+const KEPT_READ_BUFFERS: usize = 16;
+
+/// How many to write into: all that are full at the end of a turn are written and given back one after the other.
+const KEPT_WRITE_BUFFERS: usize = 256;
 
 /// A buffer that has grown beyond this is not kept.
 const KEPT_CAPACITY: usize = 128 * 1024;
@@ -203,7 +206,7 @@ impl Engine {
 
     pub(crate) fn give_read_buffer(&self, buffer: Box<[u8]>) {
         let mut buffers = self.read_buffers.borrow_mut();
-        if buffer.len() == READ_SIZE && buffers.len() < KEPT_BUFFERS {
+        if buffer.len() == READ_SIZE && buffers.len() < KEPT_READ_BUFFERS {
             buffers.push(buffer);
         }
     }
@@ -215,7 +218,7 @@ impl Engine {
 
     pub(crate) fn give_write_buffer(&self, buffer: Vec<u8>) {
         let mut buffers = self.write_buffers.borrow_mut();
-        if buffers.len() < KEPT_BUFFERS && (1..=KEPT_CAPACITY).contains(&buffer.capacity()) {
+        if buffers.len() < KEPT_WRITE_BUFFERS && (1..=KEPT_CAPACITY).contains(&buffer.capacity()) {
             buffers.push(buffer);
         }
     }

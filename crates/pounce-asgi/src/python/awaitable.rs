@@ -46,7 +46,7 @@ impl Awaitable {
             Self::Nothing | Self::Value(_) => None,
             Self::Waiting(iterator) => Some(iterator.bind(py).clone()),
             Self::Receiving { state, iterator } => {
-                state.wake();
+                state.leave_receive();
                 Some(iterator.borrow().bind(py).clone())
             }
         }

@@ -25,6 +25,8 @@ pub(super) struct CallState {
     debug: bool,
     /// Futures that wait in `receive()`, oldest first.
     receivers: RefCell<Vec<Py<PyAny>>>,
+    /// One of them may not wait any more.
+    receiver_left: Cell<bool>,
     /// Futures that wait in `send()`.
     senders: RefCell<Vec<Py<PyAny>>>,
     outcome: Cell<Option<Outcome>>,
@@ -42,6 +44,7 @@ impl CallState {
             request,
             debug,
             receivers: RefCell::default(),
+            receiver_left: Cell::new(false),
             senders: RefCell::default(),
             outcome: Cell::new(None),
             task: RefCell::default(),
@@ -156,8 +159,14 @@ impl CallState {
         }
     }
 
-    /// Has the wire look at who waits, after one has come or gone.
-    pub(super) fn wake(&self) {
+    /// A `receive()` that waited does so no more, and took nothing.
+    pub(super) fn leave_receive(&self) {
+        self.receiver_left.set(true);
+        self.wake();
+    }
+
+    /// Has the wire look at who waits.
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
@@ -174,12 +183,15 @@ impl CallState {
         self.kit.turns.look();
     }
 
-    /// Gives what has come to those who wait for it.
-    fn serve_waiters(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
+    /// Gives what has come to those who wait for it. True if anybody was told.
+    fn serve_waiters(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<bool> {
         let names = &self.kit.names;
         let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
-        let mut waiting = self.receivers.take();
-        if !waiting.is_empty() {
+        let mut told = false;
+        let someone_left = self.receiver_left.take();
+        if !self.receivers.borrow().is_empty() && (someone_left || self.side.poll_receivable(cx).is_ready()) {
+            told = true;
+            let mut waiting = self.receivers.take();
             let mut live = Vec::new();
             for future in waiting.drain(..) {
                 if !is_done(&future)? {
@@ -199,6 +211,7 @@ impl CallState {
         if !self.senders.borrow().is_empty()
             && let Poll::Ready(ready) = self.side.poll_ready(cx)
         {
+            told = true;
             for future in self.senders.take() {
                 if is_done(&future)? {
                     continue;
@@ -213,7 +226,7 @@ impl CallState {
                 };
             }
         }
-        Ok(())
+        Ok(told)
     }
 }
 
@@ -230,10 +243,17 @@ impl Future for Call {
         if let Some(outcome) = state.outcome.get() {
             return Poll::Ready(outcome);
         }
-        state.waker.replace(Some(cx.waker().clone()));
+        match &mut *state.waker.borrow_mut() {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         let py = attached();
-        if let Err(error) = state.serve_waiters(py, cx) {
-            tracing::error!(target: "pounce", "{}: {}", state.request.escape_ascii(), state.kit.traceback(py, &error));
+        match state.serve_waiters(py, cx) {
+            Ok(false) => return Poll::Pending,
+            Ok(true) => {}
+            Err(error) => {
+                tracing::error!(target: "pounce", "{}: {}", state.request.escape_ascii(), state.kit.traceback(py, &error));
+            }
         }
         state.kit.turns.look();
         Poll::Pending

@@ -162,8 +162,10 @@ impl Turns {
     /// When the first timer is due, by the loop's clock.
     fn first_timer(&self, py: Python<'_>) -> Option<f64> {
         let timers = self.event_loop.bind(py).getattr(&self.names.scheduled).ok()?;
-        let first = timers.cast::<PyList>().ok()?.get_item(0).ok()?;
-        first.getattr(&self.names.when).ok()?.extract().ok()
+        let timers = timers.cast::<PyList>().ok()?;
+        // Asking for what is not there would raise, which takes longer than all the rest.
+        let first = if timers.is_empty() { None } else { timers.get_item(0).ok() };
+        first?.getattr(&self.names.when).ok()?.extract().ok()
     }
 
     /// Has the runtime wake the loop when its first timer is due.

@@ -1,5 +1,6 @@
 //! The encrypted stream of one connection, over whatever socket.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,6 +18,11 @@ const READ: usize = 32 * 1024;
 
 /// How much is encrypted before it is written.
 const WRITE: usize = 64 * 1024;
+
+thread_local! {
+    /// Where encrypted bytes are read into: what is left of them after each read is in the session.
+    static ENCRYPTED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
 
 /// TLS over a connected socket.
 #[derive(Debug)]
@@ -149,11 +155,21 @@ impl TlsStream {
 
     /// Reads from the socket once and decrypts into `buffer` what has come.
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut encrypted = [0; READ];
-        let read = std::task::ready!(self.socket.poll_read(cx, &mut encrypted))?;
-        let mut rest = &encrypted[..read];
+        ENCRYPTED.with_borrow_mut(|encrypted| {
+            let read = std::task::ready!(self.socket.poll_read(cx, encrypted))?;
+            self.decrypt(cx, &encrypted[..read], buffer)
+        })
+    }
+
+    /// Decrypts what was read, and takes from it what fits.
+    fn decrypt(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut rest: &[u8],
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let mut filled = 0;
-        if read == 0 {
+        if rest.is_empty() {
             self.end_of_input = true;
             // It is told of the end, so that it can say whether that was one.
             self.session.read_tls(&mut rest)?;

@@ -27,6 +27,8 @@ pub struct Limits {
 pub enum Event {
     /// More input is needed.
     NeedMore,
+    /// A part of a message, which is kept.
+    Fragment,
     /// A whole message, in this part of the input that was given.
     Message(MessageKind, Range<usize>),
     /// A whole message that was put together; see [`Receiver::take_message`].
@@ -195,11 +197,12 @@ impl Receiver {
         let consumed = start + length;
         if !complete {
             self.frame = Some((head, come + length as u64));
-            return Ok(Step { consumed, event: Event::NeedMore });
+            let event = if consumed > 0 { Event::Fragment } else { Event::NeedMore };
+            return Ok(Step { consumed, event });
         }
         self.frame = None;
         if !head.last {
-            return Ok(Step { consumed, event: Event::NeedMore });
+            return Ok(Step { consumed, event: Event::Fragment });
         }
         let Some(message) = self.message.take() else { unreachable!("it was there a moment ago") };
         if let (Some(codecs), Some(inflater)) = (&self.codecs, message.inflater) {

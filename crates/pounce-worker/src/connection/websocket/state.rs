@@ -18,6 +18,10 @@ use crate::websocket::{Event, Limits, Receiver, Sender, UpgradeRequest};
 /// How many frames a message may come in: as many as anybody has asked for in earnest.
 const MAX_FRAGMENTS: u32 = 128 * 1024;
 
+/// From this size on a message stays where it was read until the application takes it; a smaller one is copied, so
+/// that the large buffer is free for others meanwhile.
+const LIES_FROM: usize = 4 * 1024;
+
 /// How much is read ahead of the application's answer.
 const EARLY: usize = 16 * 1024;
 
@@ -187,7 +191,9 @@ impl State {
                 Event::NeedMore => return true,
                 // Whoever has said goodbye listens for nothing but the answer.
                 Event::Message(..) if self.phase == Phase::Closing => {}
-                Event::Message(kind, range) if self.receiving && self.queue.is_empty() => {
+                Event::Message(kind, range)
+                    if range.len() >= LIES_FROM && self.receiving && self.queue.is_empty() =>
+                {
                     self.lying = Some((kind, found(range)));
                 }
                 Event::Message(kind, range) => {
@@ -205,7 +211,7 @@ impl State {
                         self.sender.pong(self.input.part(found(range)), &mut self.output);
                     }
                 }
-                Event::Pong => {}
+                Event::Fragment | Event::Pong => {}
                 Event::Close(code, reason) => {
                     if self.phase == Phase::Open {
                         self.sender.close(code, "", &mut self.output);
