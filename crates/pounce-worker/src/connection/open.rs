@@ -55,7 +55,10 @@ pub(crate) async fn serve<A: App>(
     match ConnectionTask::new(link, Rc::clone(&app)).await {
         Ended::Closed => {}
         Ended::Http2(stream, input) => Box::pin(http2::serve(stream, input, info, engine, app)).await,
-        Ended::WebSocket(upgrade) => Box::pin(websocket::serve_upgrade(*upgrade, info, engine, app)).await,
+        Ended::WebSocket(upgrade) => {
+            // A task of its own, for a long life: this one holds what HTTP/1.1 needs.
+            tokio::task::spawn_local(websocket::serve_upgrade(*upgrade, info, presence, engine, &*app));
+        }
     }
 }
 

@@ -8,9 +8,7 @@ mod state;
 mod task;
 mod wire;
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Instant;
 
 use h2::RecvStream;
@@ -27,50 +25,33 @@ use link::Link;
 use state::State;
 use task::Task;
 
-/// Serves a connection that was HTTP/1.1 until now.
-pub(super) async fn serve_upgrade<A: App>(
+/// What serves a connection that was HTTP/1.1 until now.
+pub(super) fn serve_upgrade<A: App>(
     upgrade: Upgrade,
     info: Rc<ConnectionInfo>,
+    presence: Presence,
     engine: Rc<Engine>,
-    app: Rc<A>,
-) {
+    app: &A,
+) -> Task<A> {
     let carrier = Carrier::Http1(Http1::new(upgrade.stream, upgrade.facts));
     let state = State::new(carrier, upgrade.input, upgrade.output, upgrade.request, &engine);
-    serve(state, &upgrade.head, upgrade.started, info, engine, app).await;
+    let link = Link::new(engine, info, state, upgrade.started);
+    Task::new(link, app, upgrade.head, presence, upgrade.started)
 }
 
-/// Serves a stream of HTTP/2 (RFC 8441).
-pub(super) async fn serve_stream<A: App>(
+/// What serves a stream of HTTP/2 (RFC 8441).
+pub(super) fn serve_stream<A: App>(
     (recv, responder): (RecvStream, Responder),
     request: UpgradeRequest,
     head: RequestHead,
-    started: Instant,
     info: Rc<ConnectionInfo>,
     engine: Rc<Engine>,
-    app: Rc<A>,
-) {
+    app: &A,
+) -> Task<A> {
+    let now = Instant::now();
     // Its connection is counted already.
     let presence = Presence::of_stream(&engine);
-    poll_fn(|cx| {
-        presence.set_waker(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
     let carrier = Carrier::Http2(Box::new(Http2::new(recv, responder)));
     let state = State::new(carrier, Input::default(), Output::new(), request, &engine);
-    serve(state, &head, started, info, engine, app).await;
-}
-
-async fn serve<A: App>(
-    state: State,
-    head: &RequestHead,
-    started: Instant,
-    info: Rc<ConnectionInfo>,
-    engine: Rc<Engine>,
-    app: Rc<A>,
-) {
-    // What is logged at the end of a long life is little.
-    let logged = engine.access.is_some().then(|| head.clone());
-    let link = Link::new(engine, info, state, started);
-    Task::new(link, &*app, head, logged, started).await;
+    Task::new(Link::new(engine, info, state, now), app, head, presence, now)
 }

@@ -42,6 +42,8 @@ pub(super) struct State {
     /// Nothing of the application's can reach the client any more.
     pub(super) gone: bool,
     pub(super) continue_due: bool,
+    /// The response ends here, though it is not complete.
+    pub(super) reset_due: bool,
     /// The application waits in `receive`.
     pub(super) receiving: bool,
     /// It waits in `send`.
@@ -75,6 +77,7 @@ impl StreamLink {
                 response_fields: Fields::new(),
                 gone: false,
                 continue_due,
+                reset_due: false,
                 receiving: false,
                 sending: false,
                 has_read: false,
@@ -153,9 +156,8 @@ impl StreamLink {
                 "the application returned in the middle of its response to {method} {path}; the stream is reset",
             );
         }
-        // The client must be able to tell.
-        state.responder.reset(Reason::INTERNAL_ERROR);
-        state.gone = true;
+        // The client must be able to tell, once it has what was sent.
+        state.reset_due = true;
     }
 
     /// Tells the access log.

@@ -25,6 +25,8 @@ pub(super) struct StreamTask<A: App> {
     orphans: Rc<Cell<usize>>,
     is_orphan: bool,
     recorded: bool,
+    /// The connection has had a turn to write before a reset.
+    has_waited: bool,
     wait: Wait,
     since: Instant,
     alarm: Alarm,
@@ -55,6 +57,7 @@ impl<A: App> StreamTask<A> {
             orphans,
             is_orphan: false,
             recorded: false,
+            has_waited: false,
             wait: Wait::Application,
             since: started,
             alarm: Alarm::default(),
@@ -88,6 +91,15 @@ impl<A: App> StreamTask<A> {
             state.poll_body(cx);
         }
         if !state.gone && !state.responder.is_flushed() && state.responder.poll_reset(cx).is_ready() {
+            state.lose();
+        }
+        if state.reset_due && !state.gone && state.responder.waiting() == 0 {
+            // A reset overtakes what is not written yet: the connection goes first.
+            if !std::mem::replace(&mut self.has_waited, true) {
+                cx.waker().wake_by_ref();
+                return Some(Poll::Pending);
+            }
+            state.responder.reset(Reason::INTERNAL_ERROR);
             state.lose();
         }
         let over = state.gone || state.responder.is_flushed();

@@ -238,9 +238,8 @@ impl<A: App> Connection<A> {
         match upgrade {
             Ok(upgrade) => {
                 let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
-                let app = Rc::clone(&self.app);
-                let served =
-                    websocket::serve_stream((recv, responder), upgrade, request.head, now, info, engine, app);
+                let halves = (recv, responder);
+                let served = websocket::serve_stream(halves, upgrade, request.head, info, engine, &*self.app);
                 self.streams.spawn_local(served);
             }
             Err(refusal) => {

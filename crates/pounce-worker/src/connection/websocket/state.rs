@@ -53,7 +53,8 @@ pub(super) struct State {
     pub(super) output: Output,
     receiver: Receiver,
     pub(super) sender: Sender,
-    pub(super) request: UpgradeRequest,
+    /// What the client asks for, until it is answered.
+    pub(super) request: Option<Box<UpgradeRequest>>,
     pub(super) settings: WebSocketSettings,
     pub(super) phase: Phase,
     /// `websocket.connect` is still to be taken.
@@ -105,7 +106,7 @@ impl State {
             output,
             receiver: Receiver::new(limits, codecs),
             sender: Sender::new(deflate),
-            request,
+            request: Some(Box::new(request)),
             settings,
             phase: Phase::Connecting,
             connect_due: true,

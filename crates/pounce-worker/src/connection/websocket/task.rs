@@ -14,7 +14,7 @@ use super::super::timer::Alarm;
 use super::link::Link;
 use super::state::{Phase, State};
 use crate::access::AccessRecord;
-use crate::engine::Phase as WorkerPhase;
+use crate::engine::{Phase as WorkerPhase, Presence};
 
 /// How long we wait for the client's close frame.
 const CLOSE: Duration = Duration::from_secs(10);
@@ -23,12 +23,13 @@ const CLOSE: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// One WebSocket. Ready when it has ended and the application has returned.
-pub(super) struct Task<A: App> {
+pub(in crate::connection) struct Task<A: App> {
     link: Rc<Link>,
     call: Option<Running<A>>,
+    presence: Presence,
     path: Box<[u8]>,
     /// The request, where it is to be logged.
-    logged: Option<RequestHead>,
+    logged: Option<Box<RequestHead>>,
     started: Instant,
     wait: Wait,
     since: Instant,
@@ -56,18 +57,21 @@ impl<A: App> Task<A> {
     pub(super) fn new(
         link: Rc<Link>,
         app: &A,
-        head: &RequestHead,
-        logged: Option<RequestHead>,
+        head: RequestHead,
+        presence: Presence,
         started: Instant,
     ) -> Self {
+        let has_log = link.engine.access.is_some();
         let connection = app.connect(&link.info);
         let socket = Socket::new(Rc::clone(&link) as _);
-        let call = Running::begin(&link.engine, started, || app.websocket(&connection, head, socket));
+        let call = Running::begin(&link.engine, started, || app.websocket(&connection, &head, socket));
         Self {
             link,
             call: Some(call),
+            presence,
             path: head.raw_path().into(),
-            logged,
+            // What is logged at the end of a long life is little.
+            logged: has_log.then(|| Box::new(head)),
             started,
             wait: Wait::Nothing,
             since: started,
@@ -87,6 +91,7 @@ impl<A: App> Future for Task<A> {
         let link = Rc::clone(&this.link);
         link.now.set(Instant::now());
         link.set_waker(cx.waker());
+        this.presence.set_waker(cx.waker());
         if link.engine.phase() == WorkerPhase::Aborting {
             link.state().lose();
             return Poll::Ready(());
@@ -243,7 +248,7 @@ fn waits_for(state: &State, before: Wait) -> Wait {
 }
 
 /// Tells the access log, once.
-fn record(logged: &mut Option<RequestHead>, state: &State, link: &Link, started: Instant) {
+fn record(logged: &mut Option<Box<RequestHead>>, state: &State, link: &Link, started: Instant) {
     let (Some(access), Some(head)) = (&link.engine.access, logged.take()) else { return };
     if state.status == 0 {
         return;

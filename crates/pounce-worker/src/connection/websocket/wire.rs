@@ -70,11 +70,13 @@ impl SocketWire for Link {
             Phase::Open => return Err(SendError::Accepted("websocket.accept")),
             _ => return Err(SendError::AfterEnd("websocket.accept")),
         }
-        let fields = state.request.response_fields(accept)?;
+        let Some(request) = &state.request else { return Err(SendError::Accepted("websocket.accept")) };
+        let fields = request.response_fields(accept)?;
         state.prepare_output(&self.engine);
         state.carrier.accept(&fields, &self.engine, self.now.get(), &mut state.output)?;
         state.status = state.carrier.accepted_status();
         state.accepted = true;
+        state.request = None;
         if self.engine.needs_response_fields {
             state.response_head.fields = fields;
         }
