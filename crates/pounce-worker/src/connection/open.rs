@@ -10,7 +10,8 @@ use pounce_asgi::{App, ConnectionInfo};
 
 use super::input::Input;
 use super::link::Link;
-use super::task::{ConnectionTask, Ended};
+use super::task::{ConnectionTask, Ended, LAST_REQUEST};
+use super::timer::Alarm;
 use super::{http2, websocket};
 use crate::engine::{Engine, Phase, Presence};
 use crate::settings::Versions;
@@ -62,15 +63,25 @@ pub(crate) async fn serve<A: App>(
     }
 }
 
-/// Makes the handshake, within its time.
+/// Makes the handshake, within its time; a worker that drains waits for none for long.
 async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Instant) -> io::Result<TlsStream> {
     let mut stream = TlsStream::new(store, socket, now).map_err(io::Error::other)?;
-    let shaken = poll_fn(|cx| {
-        if engine.phase() == Phase::Aborting {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+    let mut alarm = Alarm::default();
+    let mut deadline = now + engine.settings.handshake_timeout;
+    poll_fn(|cx| {
+        let now = Instant::now();
+        match engine.phase() {
+            Phase::Serving => {}
+            Phase::Draining => deadline = deadline.min(now + LAST_REQUEST),
+            Phase::Aborting => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
         }
-        stream.poll_handshake(cx)
-    });
-    tokio::time::timeout(engine.settings.handshake_timeout, shaken).await??;
+        match stream.poll_handshake(cx) {
+            Poll::Pending if alarm.poll_expired(deadline, now, cx) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            other => other,
+        }
+    })
+    .await?;
     Ok(stream)
 }

@@ -32,6 +32,8 @@ pub(crate) struct TlsStream {
     /// Bytes that were taken from a caller and are not in the socket yet: the caller gives them again until they
     /// are, and is told of them only then.
     accepted: usize,
+    /// The socket has not taken all that is encrypted.
+    blocked: bool,
     /// What was decrypted and did not fit what the caller gave.
     overflow: Vec<u8>,
     end_of_input: bool,
@@ -42,7 +44,7 @@ impl TlsStream {
     pub(crate) fn new(store: &TlsStore, socket: Socket, now: Instant) -> Result<Self, rustls::Error> {
         let mut session = ServerConnection::new(Arc::clone(&store.current(now).config))?;
         session.set_buffer_limit(None);
-        Ok(Self { socket, session, accepted: 0, overflow: Vec::new(), end_of_input: false })
+        Ok(Self { socket, session, accepted: 0, blocked: false, overflow: Vec::new(), end_of_input: false })
     }
 
     /// Goes on with the handshake until it is complete.
@@ -106,8 +108,8 @@ impl TlsStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.accepted == 0 {
-            // What is left of before goes first: at the end of it there is room for more.
-            if self.session.wants_write() && self.poll_send(cx)?.is_pending() {
+            // What the socket did not take goes first; what is new, such as tickets, goes along.
+            if self.blocked && self.poll_send(cx)?.is_pending() {
                 return Poll::Pending;
             }
             let mut writer = self.session.writer();
@@ -214,10 +216,14 @@ impl TlsStream {
             match self.session.write_tls(&mut writer) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return Poll::Pending;
+                }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        self.blocked = false;
         Poll::Ready(Ok(()))
     }
 }

@@ -19,6 +19,9 @@ use crate::stream::Stream;
 /// From this many waiting bytes on, `h2` is held back.
 const HIGH_WATER: u64 = 64 * 1024;
 
+/// How much a client may still send while its end is waited for.
+const MAX_LINGER: usize = 1024 * 1024;
+
 /// `h2`'s half of the bytes. The other half is with the connection's task.
 pub(super) struct Io(Rc<Shared>);
 
@@ -38,6 +41,8 @@ struct State {
     has_read: bool,
     has_written: bool,
     shut_down: bool,
+    /// Bytes that were dropped while waiting for the client's end.
+    lingered: usize,
 }
 
 impl Shared {
@@ -56,6 +61,7 @@ impl Shared {
                 has_read: false,
                 has_written: false,
                 shut_down: false,
+                lingered: 0,
             }),
         })
     }
@@ -107,7 +113,9 @@ impl Shared {
             }
             let read = state.input.poll_fill(&self.engine, |room| state.stream.poll_read(cx, room));
             match read {
-                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(count @ 1..)) if state.lingered + count <= MAX_LINGER => {
+                    state.lingered += count
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }

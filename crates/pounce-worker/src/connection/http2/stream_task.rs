@@ -83,6 +83,11 @@ impl<A: App> StreamTask<A> {
         polled
     }
 
+    /// It is another task that will be woken from now on.
+    pub(super) fn change_task(&mut self) {
+        self.alarm = Alarm::default();
+    }
+
     /// Moves what can be moved. `None` if the application has something to look at.
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         let link = Rc::clone(&self.link);

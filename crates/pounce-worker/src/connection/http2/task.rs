@@ -47,6 +47,8 @@ pub(super) struct Connection<A: App> {
     orphans: Rc<Cell<usize>>,
     has_served: bool,
     is_draining: bool,
+    /// The client has been told that no more requests are taken.
+    is_closing: bool,
     wait: Wait,
     since: Instant,
     alarm: Alarm,
@@ -109,6 +111,7 @@ impl<A: App> Connection<A> {
             orphans: Rc::default(),
             has_served: false,
             is_draining: false,
+            is_closing: false,
             wait: Wait::First,
             since: now,
             alarm: Alarm::default(),
@@ -126,19 +129,20 @@ impl<A: App> Connection<A> {
         }
         if self.engine.phase() != Phase::Serving && !std::mem::replace(&mut self.is_draining, true) {
             match &mut self.speaker {
-                Speaker::Open(open) => open.graceful_shutdown(),
+                Speaker::Open(open) => {
+                    open.graceful_shutdown();
+                    self.is_closing = true;
+                }
                 _ => self.speaker = Speaker::Lingering,
             }
         }
         let mut requests = Vec::new();
         let mut begun = 0;
         while let Speaker::Open(open) = &mut self.speaker {
-            if self.shared.is_tripped() && self.wait != Wait::Close {
+            if self.shared.is_tripped() {
                 tracing::debug!(target: "pounce", client = %self.info.client, "too many frames without use");
                 open.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 self.streams.abort_all();
-                self.wait = Wait::Close;
-                self.since = now;
             }
             // All requests first, then all answers: they leave together.
             match open.poll_accept(cx) {
@@ -267,6 +271,7 @@ impl<A: App> Connection<A> {
     /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
     fn go_on(&mut self, mut stream: StreamTask<A>, cx: &mut Context<'_>) {
         if stream.poll_stream(cx).is_pending() {
+            stream.change_task();
             self.streams.spawn_local(stream);
         }
     }
@@ -275,11 +280,11 @@ impl<A: App> Connection<A> {
     fn look_at_clock(&mut self, now: Instant, cx: &mut Context<'_>) {
         let (_, written) = self.shared.take_progress();
         let wait = match &self.speaker {
-            _ if self.shared.has_output() => Wait::Write,
             Speaker::Over => return,
+            _ if self.shared.has_output() => Wait::Write,
             Speaker::Lingering => Wait::Close,
-            _ if self.wait == Wait::Close => Wait::Close,
             Speaker::Open(open) if open.has_streams() || !self.streams.is_empty() => Wait::Streams,
+            _ if self.is_closing => Wait::Close,
             _ if self.has_served => Wait::KeepAlive,
             _ => Wait::First,
         };
@@ -302,8 +307,7 @@ impl<A: App> Connection<A> {
         match (&mut self.speaker, wait) {
             (Speaker::Open(open), Wait::KeepAlive | Wait::First) => {
                 open.graceful_shutdown();
-                self.wait = Wait::Close;
-                self.since = now;
+                self.is_closing = true;
             }
             _ => self.speaker = Speaker::Over,
         }
