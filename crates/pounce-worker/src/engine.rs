@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::Settings;
 use crate::access::AccessLog;
+use crate::flusher::Flusher;
 use crate::http1::ResponseContext;
 use crate::websocket::Codecs;
 
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
     pub(crate) requests: Arc<AtomicU64>,
     /// Told when they are as many as [`Settings::max_requests`].
     pub(crate) spent: tokio::sync::Notify,
+    /// What has something to write at the end of a turn.
+    pub(crate) flusher: Flusher,
     /// What WebSocket messages are compressed with.
     pub(crate) codecs: Rc<Codecs>,
     read_buffers: RefCell<Vec<Box<[u8]>>>,
@@ -140,6 +143,7 @@ impl Engine {
             running: Cell::new(0),
             requests: Arc::default(),
             spent: tokio::sync::Notify::new(),
+            flusher: Flusher::default(),
             codecs: Rc::default(),
             read_buffers: RefCell::default(),
             write_buffers: RefCell::default(),

@@ -10,6 +10,7 @@ mod access;
 mod connection;
 pub mod doubles;
 mod engine;
+mod flusher;
 pub mod http1;
 pub mod http2;
 mod output;

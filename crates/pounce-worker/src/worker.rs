@@ -75,6 +75,10 @@ impl<A: App> Worker<A> {
                 tokio::task::spawn_local(async move { acceptor.run(engine, app).await })
             })
             .collect();
+        let flushing = {
+            let engine = Rc::clone(&self.engine);
+            tokio::task::spawn_local(async move { engine.flusher.run().await })
+        };
         self.engine.tell_load();
         let queue = drain.await;
 
@@ -99,6 +103,7 @@ impl<A: App> Worker<A> {
             self.engine.enter(Phase::Aborting);
             self.emptied().await;
         }
+        flushing.abort();
         Ok(Drained { aborted })
     }
 

@@ -37,7 +37,8 @@ pub(super) struct Kit {
     pub(super) turns: Rc<Turns>,
     /// Scratch space for response heads.
     pub(super) head: RefCell<ResponseHead>,
-    create_future: Py<PyAny>,
+    future: Py<PyAny>,
+    future_keywords: Py<PyTuple>,
     task: Py<PyAny>,
     task_keywords: Py<PyTuple>,
     task_keywords_with_context: Py<PyTuple>,
@@ -67,7 +68,8 @@ impl Kit {
             steps: Type::new(py, attic)?,
             nothing,
             glue: glue.clone().unbind(),
-            create_future: event_loop.getattr("create_future")?.unbind(),
+            future: asyncio.getattr("Future")?.unbind(),
+            future_keywords: PyTuple::new(py, ["loop"])?.unbind(),
             task: asyncio.getattr("Task")?.unbind(),
             task_keywords: PyTuple::new(py, keywords)?.unbind(),
             task_keywords_with_context: PyTuple::new(py, with_context)?.unbind(),
@@ -103,9 +105,15 @@ impl Kit {
         }
     }
 
-    /// A future of the loop.
+    /// A future of the loop: what `create_future` makes, without its way through Python.
     pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.create_future.bind(py).call0()
+        let arguments = [self.event_loop.as_ptr()];
+        let keywords = self.future_keywords.as_ptr();
+        // SAFETY: attached; no positional argument, and one keyword with its value.
+        unsafe {
+            let future = ffi::PyObject_Vectorcall(self.future.as_ptr(), arguments.as_ptr(), 0, keywords);
+            Bound::from_owned_ptr_or_err(py, future)
+        }
     }
 
     /// An awaitable that waits for `future`.

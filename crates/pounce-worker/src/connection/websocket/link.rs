@@ -1,14 +1,15 @@
 //! What a WebSocket's task and the application share.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::rc::Rc;
-use std::task::Waker;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use pounce_asgi::ConnectionInfo;
 
-use super::state::State;
+use super::state::{Phase, State};
 use crate::engine::Engine;
+use crate::flusher::Flush;
 
 /// The shared half of a WebSocket. Never borrowed while the application runs.
 pub(super) struct Link {
@@ -20,11 +21,31 @@ pub(super) struct Link {
     pub(super) now: Cell<Instant>,
     /// The task is being polled, and sees for itself what happens meanwhile.
     pub(super) polling: Cell<bool>,
+    /// It is among those that are written at the end of the turn.
+    is_due: Cell<bool>,
+    this: Weak<Self>,
+}
+
+impl Flush for Link {
+    fn flush(&self) {
+        self.is_due.set(false);
+        let state = &mut *self.state();
+        let mut context = Context::from_waker(Waker::noop());
+        // What the socket does not take is the task's affair, and so is the application that may send again.
+        if state.poll_output(&self.engine, &mut context).is_pending()
+            || state.phase == Phase::Gone
+            || state.sending
+        {
+            self.wake();
+        }
+    }
 }
 
 impl Link {
     pub(super) fn new(engine: Rc<Engine>, info: Rc<ConnectionInfo>, state: State, now: Instant) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            is_due: Cell::new(false),
             engine,
             info,
             state: RefCell::new(state),
@@ -42,7 +63,17 @@ impl Link {
         self.waker.borrow_mut().clone_from(waker);
     }
 
-    /// Has the task look at what was done. It writes what several messages of one turn have left, at once.
+    /// Has what was sent written at the end of the turn: several messages at once.
+    pub(super) fn write_soon(&self) {
+        if !self.polling.get()
+            && !self.is_due.replace(true)
+            && let Some(this) = self.this.upgrade()
+        {
+            self.engine.flusher.add(this);
+        }
+    }
+
+    /// Has the task look at what was done.
     pub(super) fn wake(&self) {
         if !self.polling.get() {
             self.waker.borrow().wake_by_ref();

@@ -215,7 +215,7 @@ impl State {
                 Event::Fragment | Event::Pong => {}
                 Event::Close(code, reason) => {
                     if self.phase == Phase::Open {
-                        self.sender.close(code, "", &mut self.output);
+                        self.sender.close(code, &reason, &mut self.output);
                     }
                     self.end.get_or_insert(End { code: code.unwrap_or(1005), reason });
                     self.phase = Phase::Leaving;

@@ -95,7 +95,7 @@ impl SocketWire for Link {
         state.prepare_output(&self.engine);
         state.sent += data.as_slice().len() as u64;
         state.sender.message(kind, data, &mut state.output);
-        self.wake();
+        self.write_soon();
         Ok(())
     }
 
