@@ -237,6 +237,8 @@ impl Setup {
         };
         let mut config = builder.with_cert_resolver(Arc::clone(&identities) as _);
         config.alpn_protocols.clone_from(&settings.alpn);
+        // The strongest suite that both know.
+        config.ignore_client_order = true;
         // Every session is in its ticket: workers have nothing to share but the secret.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // A session that was verified otherwise than sessions are now is not resumed.
