@@ -44,7 +44,9 @@ fn every_representation_of_a_field_is_understood() {
     block.extend(literal_never_indexed(b"x-never", b"2"));
     block.extend(literal_with_indexing(b"x-table", b"3"));
     // RFC 7541 C.6.1: "private"
-    block.extend([&[0x00], string(b"x-huffman").as_slice(), &huffman(&[0xae, 0xc3, 0x77, 0x1a, 0x4b])].concat());
+    block.extend(
+        [&[0x00], string(b"x-huffman").as_slice(), &huffman(&[0xae, 0xc3, 0x77, 0x1a, 0x4b])].concat(),
+    );
     client.send(Frame::headers(1, block).end());
     let response = client.response(1).expect(200);
     for (name, value) in [("x-plain", "1"), ("x-never", "2"), ("x-table", "3"), ("x-huffman", "private")] {

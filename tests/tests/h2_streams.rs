@@ -232,7 +232,8 @@ fn priorities_change_nothing() {
 // §5.3.2
 #[test]
 fn a_stream_that_depends_on_itself_is_passed_over_or_a_protocol_error() {
-    for frame in [Frame::priority(3, 3), Frame::headers(3, Request::get("/hello").block()).depending(3).end()] {
+    for frame in [Frame::priority(3, 3), Frame::headers(3, Request::get("/hello").block()).depending(3).end()]
+    {
         let mut client = server().h2();
         client.ask(1, &Request::get("/hello")).expect(200);
         client.send(frame.clone());
