@@ -238,7 +238,7 @@ fn a_stream_that_depends_on_itself_is_passed_over_or_a_protocol_error() {
         client.ask(1, &Request::get("/hello")).expect(200);
         client.send(frame.clone());
         // Either an answer or one of the two errors that RFC 7540 named.
-        let event = client.wait_for_error_or_answer(3);
+        let event = client.has_opened(3).wait_for_error_or_answer(3);
         match event {
             Event::Reset { code: Code::PROTOCOL_ERROR, .. } => client.lives(),
             Event::GoAway { code: Code::PROTOCOL_ERROR, .. } => client.is_closed(),

@@ -5,6 +5,7 @@
 
 use super::client::{Client, Next};
 use super::code::Code;
+use super::exchange::Ending;
 use super::frame::Frame;
 use super::received::Event;
 use crate::wait::PATIENCE;
@@ -59,6 +60,18 @@ impl Client {
     /// A malformed request (§8.1.1): a stream error PROTOCOL_ERROR, before which there may be a response of 4xx.
     pub fn malformed(&mut self, stream: u32) {
         self.stream_error(stream, &[Code::PROTOCOL_ERROR]);
+    }
+
+    /// A stream error PROTOCOL_ERROR, or a whole answer with one of `statuses`, where the RFC calls a request wrong
+    /// but not malformed.
+    pub fn malformed_or_answered(&mut self, stream: u32, statuses: &[u16]) {
+        match self.ending(stream) {
+            Ending::Whole(response) => {
+                assert!(statuses.contains(&response.status), "{statuses:?} wanted: {response:?}");
+            }
+            Ending::Reset(code, _) => assert_eq!(code, Code::PROTOCOL_ERROR),
+        }
+        self.lives();
     }
 
     /// Nothing at all follows what was sent: the connection answers the next request.

@@ -220,10 +220,11 @@ impl Rules {
             kind::RST_STREAM => {
                 sized(4);
                 let stream = frame.stream;
-                assert!(
-                    self.streams.contains_key(&stream),
-                    "a reset of stream {stream}, which nobody opened"
-                );
+                // Streams below one that was opened are not idle either (§5.1.1).
+                let is_idle = self.streams.keys().all(|opened| *opened < stream);
+                assert!(!is_idle, "a reset of stream {stream}, which nobody opened");
+                // It may follow the end of a response (§8.1).
+                self.streams.entry(stream).or_default().is_over = true;
                 Event::Reset { stream, code: Code(number(&frame.payload)) }
             }
             kind::SETTINGS if frame.has(flag::ACK) => {
