@@ -27,7 +27,7 @@ fn two_mebibytes_go_up_and_down_through_a_small_window() {
 }
 
 #[test]
-fn two_mebibytes_go_down_through_a_window_of_one_octet_after_another() {
+fn a_body_goes_down_octet_by_octet() {
     let mut client = server().h2_with(&[(setting::INITIAL_WINDOW_SIZE, 1)]);
     client.gives_back = false;
     client.send(Frame::window_update(0, 1 << 30)).get(1, "/big/3000");
@@ -42,6 +42,7 @@ fn two_mebibytes_go_down_through_a_window_of_one_octet_after_another() {
         client.send(Frame::window_update(1, 1));
     }
     assert_eq!(body, [b'x'; 3000]);
+    client.gives_back = true;
     client.lives();
 }
 

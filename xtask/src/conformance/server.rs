@@ -22,10 +22,17 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// The release of `pounce` that was named, or else one that is built now.
 pub(super) fn binary(named: Option<&Path>, python: &Python) -> Result<PathBuf> {
-    let Some(named) = named else {
-        workspace::run(python.cargo().args(["build", "--release", "--package", "pounce-cli"]))?;
-        return Ok(python.target().join("release/pounce"));
-    };
+    match named {
+        Some(path) => self::named(path),
+        None => {
+            workspace::run(python.cargo().args(["build", "--release", "--package", "pounce-cli"]))?;
+            Ok(python.target().join("release/pounce"))
+        }
+    }
+}
+
+/// The program that was named, in full.
+pub(super) fn named(named: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(named)?;
     if path.is_file() {
         return Ok(path);
