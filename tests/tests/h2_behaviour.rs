@@ -106,10 +106,11 @@ fn a_reset_is_a_disconnect_of_its_stream_alone() {
 fn a_reset_in_the_middle_of_a_body_is_a_disconnect() {
     let token = token();
     let mut client = server().h2();
-    client.post(1, &format!("/count/{token}")).send(Frame::data(1, *b"12345"));
-    client.answers_ping();
+    client.post(1, &format!("/watch/{token}")).send(Frame::data(1, *b"12345"));
+    server().wait_note(&token, "http.request");
     client.send(Frame::reset(1, Code::CANCEL));
-    server().wait_note(&token, "disconnect after 5");
+    server().wait_note(&token, "http.disconnect");
+    assert_eq!(server().notes(&token), ["began", "http.request", "http.disconnect"]);
     client.lives();
 }
 

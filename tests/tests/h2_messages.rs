@@ -168,10 +168,12 @@ fn two_lengths_that_disagree_are_malformed() {
 fn an_application_never_takes_a_malformed_body_for_a_whole_one() {
     let token = token();
     let mut client = server().h2();
-    client.send(Request::post(&format!("/count/{token}")).field("content-length", "10").open(1));
-    client.send(Frame::data(1, *b"12345").end()).malformed(1);
-    // Where it was called at all, its client went away.
-    server().wait_note(&token, "disconnect after");
+    client.send(Request::post(&format!("/watch/{token}")).field("content-length", "10").open(1));
+    client.send(Frame::data(1, *b"12345"));
+    server().wait_note(&token, "http.request");
+    client.send(Frame::data(1, []).end()).malformed(1);
+    server().wait_note(&token, "http.disconnect");
+    assert_eq!(server().notes(&token), ["began", "http.request", "http.disconnect"]);
 }
 
 /// What a response without a body is made of.

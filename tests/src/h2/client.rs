@@ -23,9 +23,21 @@ pub enum Next {
     Nothing,
 }
 
+/// What carries the frames: a socket, or something over one, such as TLS after ALPN `h2`.
+pub trait Transport: Read + Write {
+    /// The socket below.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
 /// A connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Transport>,
     unread: Vec<u8>,
     rules: Rules,
     waiting: VecDeque<Event>,
@@ -47,19 +59,28 @@ impl Client {
 
     /// Connects and announces `settings`.
     pub fn connect_with(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
-        let mut client = Self::silent(address);
-        client.rules.announced(settings);
-        client.send_octets(PREFACE).send(Frame::settings(settings));
-        client.settle();
-        client
+        Self::silent(address).introduced(settings)
+    }
+
+    /// Itself, once prefaces and settings are exchanged.
+    pub fn introduced(mut self, settings: &[(u16, u32)]) -> Self {
+        self.rules.announced(settings);
+        self.send_octets(PREFACE).send(Frame::settings(settings));
+        self.settle();
+        self
     }
 
     /// Connects and sends nothing.
     pub fn silent(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE);
         let stream = stream.unwrap_or_else(|error| panic!("connect to {address}: {error}"));
-        stream.set_nodelay(true).expect("an open socket takes options");
-        stream.set_write_timeout(Some(PATIENCE)).expect("timeouts are not zero");
+        Self::over(Box::new(stream))
+    }
+
+    /// Takes a transport that nothing was said on yet.
+    pub fn over(stream: Box<dyn Transport>) -> Self {
+        stream.socket().set_nodelay(true).expect("an open socket takes options");
+        stream.socket().set_write_timeout(Some(PATIENCE)).expect("timeouts are not zero");
         Self {
             stream,
             unread: Vec::new(),
@@ -111,13 +132,13 @@ impl Client {
 
     /// A second handle on the socket, for whoever goes round this vocabulary.
     pub fn socket(&self) -> TcpStream {
-        self.stream.try_clone().expect("an open socket can be duplicated")
+        self.stream.socket().try_clone().expect("an open socket can be duplicated")
     }
 
     /// Closes the sending side only.
     pub fn finish_sending(&mut self) {
         // A server that has closed already needs to hear nothing.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.socket().shutdown(Shutdown::Write);
     }
 
     /// A stream was opened by octets that this vocabulary cannot see through.
@@ -200,7 +221,10 @@ impl Client {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             // A timeout of zero would be none.
-            self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).expect("not zero");
+            self.stream
+                .socket()
+                .set_read_timeout(Some(left.max(Duration::from_millis(1))))
+                .expect("not zero");
             let mut block = [0; 65536];
             match self.stream.read(&mut block) {
                 Ok(0) => return Next::End,
@@ -246,7 +270,7 @@ impl Client {
 
     /// Octets that came and are no whole frame: an HTTP/1 answer, for example.
     pub fn rest(&mut self) -> Vec<u8> {
-        self.stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        self.stream.socket().set_read_timeout(Some(PATIENCE)).expect("not zero");
         let mut rest = std::mem::take(&mut self.unread);
         match self.stream.read_to_end(&mut rest) {
             Err(error) if !is_gone(&error) => panic!("{error} after {:?}", String::from_utf8_lossy(&rest)),
