@@ -7,6 +7,7 @@
 //! | [`server`] | the running process: start, signals, exit, quick requests |
 //! | [`output`] | what the process printed, as it comes |
 //! | [`client`] | one connection: "send this, expect that" |
+//! | [`h2`] | the same for HTTP/2, frame by frame |
 //! | [`response`] | responses parsed strictly out of a stream of bytes |
 //! | [`attack`] | a request that must be refused, and what must hold afterwards |
 //! | [`notes`] | what applications wrote down about what happened to them |
@@ -26,6 +27,7 @@
 pub mod attack;
 pub mod client;
 pub mod family;
+pub mod h2;
 pub mod load;
 pub mod modes;
 pub mod notes;

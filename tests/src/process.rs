@@ -4,9 +4,23 @@ use std::fs;
 
 /// Resident memory in KiB.
 pub fn rss_kib(pid: u32) -> u64 {
+    memory_kib(pid, "VmRSS:")
+}
+
+/// The most resident memory in KiB since the last [`forget_peak`].
+pub fn peak_kib(pid: u32) -> u64 {
+    memory_kib(pid, "VmHWM:")
+}
+
+/// Lets the peak of resident memory begin anew.
+pub fn forget_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process runs and is ours");
+}
+
+fn memory_kib(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a live process has VmRSS");
-    line.split_whitespace().nth(1).and_then(|field| field.parse().ok()).expect("VmRSS is a number of kB")
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a live process has memory");
+    line.split_whitespace().nth(1).and_then(|field| field.parse().ok()).expect("memory is a number of kB")
 }
 
 /// The number of open file descriptors.

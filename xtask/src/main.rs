@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test | tidy | bench | ci`. This file only reads the command line.
+//! The project's own commands: `cargo xtask test | tidy | bench | conformance | ci`. This file only reads the command line.
 //!
 //! It depends on no crate of the workspace, so that it works when the workspace does not build.
 
 mod bench;
 mod ci;
+mod conformance;
 mod error;
 mod python;
 mod tally;
@@ -32,6 +33,9 @@ enum Task {
     Tidy,
     /// Measure Pounce beside other servers
     Bench(Box<bench::Options>),
+    /// Ask a server what the specifications say
+    #[command(subcommand)]
+    Conformance(conformance::Suite),
     /// Run everything that a change must pass
     Ci,
 }
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options).map(Some),
         Task::Tidy => tidy::run().map(|()| None),
         Task::Bench(options) => bench::run(&options),
+        Task::Conformance(suite) => conformance::run(&suite).map(Some),
         Task::Ci => ci::run().map(Some),
     };
     match outcome {

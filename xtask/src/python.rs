@@ -112,7 +112,7 @@ impl Python {
         }
         candidates.push(format!("python{version}").into());
         candidates.push(format!("/opt/python/{version}/bin/python{version}").into());
-        candidates.extend(pyenv(version));
+        candidates.extend(pyenv(version, "python3"));
         candidates.iter().filter_map(|path| Python::probe(path).ok()).find(|found| found.name() == version)
     }
 
@@ -143,8 +143,8 @@ fn asked_or_named(asked: Option<&Path>) -> Option<PathBuf> {
     asked.map(Path::to_path_buf).or_else(|| env::var_os("PYO3_PYTHON").map(PathBuf::from))
 }
 
-/// pyenv's interpreters whose folder name starts with the version, newest name first.
-fn pyenv(version: &str) -> Vec<PathBuf> {
+/// pyenv's interpreters of this name whose folder name starts with the version, newest name first.
+pub(crate) fn pyenv(version: &str, program: &str) -> Vec<PathBuf> {
     let Some(root) = env::var_os("PYENV_ROOT")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv")))
@@ -160,7 +160,7 @@ fn pyenv(version: &str) -> Vec<PathBuf> {
             let name = name.to_string_lossy();
             name.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', 't', '-']))
         })
-        .map(|entry| entry.path().join("bin/python3"))
+        .map(|entry| entry.path().join("bin").join(program))
         .collect();
     found.sort();
     found.reverse();
