@@ -61,7 +61,8 @@ fn the_scope_is_that_of_an_http_2_request() {
 
 #[test]
 fn the_extensions_of_a_response_are_offered() {
-    let offered = extensions().h2().ask(1, &Request::get("/offered")).expect(200).json();
+    let offered =
+        extensions().h2().ask(1, &Request::get("/offered").field("te", "trailers")).expect(200).json();
     let offered = offered.as_array().expect("a list");
     for name in ["http.response.trailers", "http.response.early_hint"] {
         assert!(offered.contains(&json!(name)), "{offered:?}");
@@ -124,7 +125,7 @@ fn a_reset_makes_send_raise() {
     faulty().wait_note(&token, "again http.disconnect");
     let error = faulty().wait_note(&token, "error");
     assert!(error.contains("OSError"), "{error}");
-    client.lives();
+    client.ask(3, &Request::get("/unknown")).expect(404);
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn resets_made_by_wrong_priorities() {
 
 #[test]
 fn resets_made_by_malformed_requests() {
-    made_resets(|stream| vec![Request::get("/deaf").field("X-Upper", "v").whole(stream)]).was_cut_off();
+    made_resets(|stream| vec![Request::get("/deaf").field("connection", "close").whole(stream)])
+        .was_cut_off();
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn the_dynamic_table_outlives_a_request() {
 #[test]
 fn the_fields_of_a_refused_request_go_into_the_table_too() {
     let mut client = server().h2();
-    let refused = [scope(), literal(b"X-Upper", b"no"), literal_with_indexing(b"x-kept", b"value")].concat();
+    let refused =
+        [scope(), literal(b"connection", b"close"), literal_with_indexing(b"x-kept", b"value")].concat();
     client.send_all([
         Frame::headers(1, refused).end(),
         Frame::headers(3, [scope(), indexed(DYNAMIC)].concat()).end(),

@@ -146,7 +146,7 @@ fn frames_that_were_on_their_way_to_a_stream_that_the_server_reset_are_passed_ov
     let mut client = server().h2();
     // All in one piece: the client cannot have heard of the reset.
     client.send_all([
-        Request::post("/count").field("X-Upper", "malformed").open(1),
+        Request::post("/count").field("connection", "close").open(1),
         Frame::data(1, vec![b'x'; 1000]),
         Frame::window_update(1, 10),
         Frame::data(1, vec![b'x'; 1000]).end(),
@@ -264,7 +264,7 @@ fn goaway_names_the_last_request_that_was_taken() {
 #[test]
 fn a_stream_error_leaves_the_other_streams_alone() {
     let (mut client, token) = half_closed();
-    client.post(3, "/echo").send(Frame::window_update(3, 0));
+    client.send_all(Request::post("/echo").field("connection", "close").whole(3));
     client.wait_for("a reset", |event| *event == Event::Reset { stream: 3, code: Code::PROTOCOL_ERROR });
     open(&mut client, 5, &token);
     assert_eq!(client.response(1).expect(200).text(), "opened");

@@ -10,19 +10,28 @@ use super::PREFACE;
 /// How long it takes until an exhausted budget is whole again by waiting.
 const REFILL: Duration = Duration::from_secs(10);
 
-/// How many bytes of ours let a client send a frame about them: it gives back windows as it reads.
-const BYTES_PER_FRAME: u64 = 1024;
+/// How many bytes of ours let a client send a window update: it may read octet by octet.
+const BYTES_PER_UPDATE: f64 = 8.0;
 
-/// The budget is exhausted.
+/// Why a client is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tripped;
+pub enum Tripped {
+    /// It has sent too much that brings nothing.
+    Flood,
+    /// It has begun with something else than SETTINGS (RFC 9113 section 3.4).
+    Preface,
+}
 
 /// Watches the frames of one client.
 #[derive(Debug)]
 pub struct Guard {
     max: f64,
     left: f64,
+    /// Window updates have a budget of their own, which what we write refills.
+    updates: f64,
     refilled: Instant,
+    /// The first frame has come.
+    begun: bool,
     /// The part of the preface that is still to come.
     preface: usize,
     /// The head that is on its way.
@@ -36,22 +45,34 @@ impl Guard {
     /// At the start of a connection.
     pub fn new(max_idle_frames: u32, now: Instant) -> Self {
         let max = f64::from(max_idle_frames);
-        Self { max, left: max, refilled: now, preface: PREFACE.len(), head: [0; 9], have: 0, payload: 0 }
+        Self {
+            max,
+            left: max,
+            updates: max,
+            refilled: now,
+            begun: false,
+            preface: PREFACE.len(),
+            head: [0; 9],
+            have: 0,
+            payload: 0,
+        }
     }
 
     /// Notes that this many bytes were written.
     pub fn wrote(&mut self, count: usize) {
-        self.earn(count as f64 / BYTES_PER_FRAME as f64);
+        self.updates = (self.updates + count as f64 / BYTES_PER_UPDATE).min(self.max);
     }
 
     /// Looks at bytes that have come.
     ///
     /// # Errors
-    /// The client has sent too much that brings nothing.
+    /// The client is to be cut off.
     pub fn read(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Tripped> {
         let passed = now.saturating_duration_since(self.refilled);
         self.refilled = now;
-        self.earn(self.max * passed.as_secs_f64() / REFILL.as_secs_f64());
+        let refill = self.max * passed.as_secs_f64() / REFILL.as_secs_f64();
+        self.earn(refill);
+        self.updates = (self.updates + refill).min(self.max);
         let preface = self.preface.min(bytes.len());
         self.preface -= preface;
         bytes = &bytes[preface..];
@@ -79,6 +100,9 @@ impl Guard {
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         self.payload = length;
         let end_stream = flags & 1 != 0;
+        if !std::mem::replace(&mut self.begun, true) && kind != 4 {
+            return Err(Tripped::Preface);
+        }
         match kind {
             // DATA, of which only the padding may be something.
             0 if length == 0 && !end_stream => self.spend(1.0),
@@ -89,6 +113,10 @@ impl Guard {
             }
             // RST_STREAM takes more back than the stream has brought.
             3 => self.spend(2.0),
+            8 => {
+                self.updates -= 1.0;
+                if self.updates < 0.0 { Err(Tripped::Flood) } else { Ok(()) }
+            }
             _ => self.spend(1.0),
         }
     }
@@ -99,7 +127,7 @@ impl Guard {
 
     fn spend(&mut self, frames: f64) -> Result<(), Tripped> {
         self.left -= frames;
-        if self.left < 0.0 { Err(Tripped) } else { Ok(()) }
+        if self.left < 0.0 { Err(Tripped::Flood) } else { Ok(()) }
     }
 }
 
@@ -114,22 +142,26 @@ mod tests {
     fn frames_until_trip(max: u32, frames: &[Vec<u8>]) -> Option<usize> {
         let now = Instant::now();
         let mut guard = Guard::new(max, now);
-        guard.read(PREFACE, now).unwrap();
+        guard.read(&[PREFACE, &frame(4, 0, 0)].concat(), now).unwrap();
         (0..10 * max as usize).find(|_| frames.iter().any(|frame| guard.read(frame, now).is_err()))
     }
 
     #[test]
     fn a_flood_of_frames_that_bring_nothing_trips_it() {
         for kind in [2, 4, 6, 8, 9, 77] {
-            assert_eq!(frames_until_trip(100, &[frame(kind, 0, 8)]), Some(100), "{kind}");
+            assert_eq!(
+                frames_until_trip(100, &[frame(kind, 0, 8)]),
+                Some(if kind == 8 { 100 } else { 99 }),
+                "{kind}"
+            );
         }
-        assert_eq!(frames_until_trip(100, &[frame(0, 0, 0)]), Some(100));
+        assert_eq!(frames_until_trip(100, &[frame(0, 0, 0)]), Some(99));
         assert!(frames_until_trip(100, &[frame(1, 4, 20), frame(3, 0, 4)]).is_some());
     }
 
     #[test]
     fn useful_frames_pay_for_what_comes_with_them() {
-        assert_eq!(frames_until_trip(100, &[frame(1, 5, 20), frame(8, 0, 4)]), None);
+        assert_eq!(frames_until_trip(100, &[frame(1, 5, 20), frame(6, 0, 8)]), None);
         assert_eq!(frames_until_trip(100, &[frame(0, 0, 200)]), None);
         assert_eq!(frames_until_trip(100, &[frame(0, 1, 0)]), None);
     }
@@ -138,16 +170,24 @@ mod tests {
     fn time_and_bytes_that_were_sent_refill_it() {
         let start = Instant::now();
         let mut guard = Guard::new(100, start);
-        guard.read(PREFACE, start).unwrap();
+        guard.read(&[PREFACE, &frame(4, 0, 0)].concat(), start).unwrap();
         for second in 0..100 {
             for _ in 0..10 {
                 guard.read(&frame(6, 0, 8), start + Duration::from_secs(second)).unwrap();
             }
         }
         for _ in 0..10_000 {
-            guard.wrote(2048);
+            guard.wrote(10);
             guard.read(&frame(8, 0, 4), start).unwrap();
         }
+    }
+
+    #[test]
+    fn whoever_does_not_begin_with_settings_is_cut_off() {
+        let now = Instant::now();
+        let mut guard = Guard::new(100, now);
+        let bytes = [PREFACE, &frame(1, 5, 20)].concat();
+        assert_eq!(guard.read(&bytes, now), Err(Tripped::Preface));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use h2::Reason;
 use h2::ext::Protocol;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use pounce_asgi::{HttpVersion, RequestHead};
+use pounce_asgi::{HttpVersion, RequestHead, is_field_name};
 
 use crate::http1::{Fault, Limits, decimal, is_host};
 
@@ -48,10 +48,20 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
     let malformed = Unfit::Reset(Reason::PROTOCOL_ERROR);
     let protocol = parts.extensions.get::<Protocol>();
     let websocket = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
-    if parts.method == http::Method::CONNECT && !websocket {
-        return Err(Unfit::Answer(501, "CONNECT is for proxies"));
+    if parts.method == http::Method::CONNECT {
+        let named = parts.uri.authority().is_some();
+        if !named || protocol.is_some() && parts.uri.scheme().is_none() {
+            return Err(malformed);
+        }
+        if !websocket {
+            return Err(Unfit::Answer(501, "CONNECT is for proxies"));
+        }
     }
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // Section 8.3.1.
+    if !target.starts_with('/') && !(target == "*" && parts.method == http::Method::OPTIONS) {
+        return Err(malformed);
+    }
     if parts.method.as_str().len() + target.len() > limits.request_line {
         return Err(Fault::UriTooLong.into());
     }
@@ -86,6 +96,8 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
                 }
                 crumbs.extend_from_slice(value.as_bytes());
             }
+            _ if !is_field_name(name.as_str().as_bytes()) => return Err(malformed),
+            _ if value.as_bytes().trim_ascii() != value.as_bytes() => return Err(malformed),
             _ => head.push(name.as_str().as_bytes(), value.as_bytes()),
         }
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::input::Input;
 use crate::engine::Engine;
-use crate::http2::Guard;
+use crate::http2::{Guard, Tripped};
 use crate::output::Output;
 use crate::stream::Stream;
 
@@ -36,7 +36,7 @@ struct State {
     input: Input,
     output: Output,
     guard: Guard,
-    tripped: bool,
+    tripped: Option<Tripped>,
     end_of_input: bool,
     has_read: bool,
     has_written: bool,
@@ -48,7 +48,7 @@ struct State {
 impl Shared {
     pub(super) fn new(engine: Rc<Engine>, stream: Stream, input: Input, now: Instant) -> Rc<Self> {
         let mut guard = Guard::new(engine.settings.http2.max_idle_frames, now);
-        let tripped = guard.read(input.bytes(), now).is_err();
+        let tripped = guard.read(input.bytes(), now).err();
         Rc::new(Self {
             engine,
             state: RefCell::new(State {
@@ -70,8 +70,8 @@ impl Shared {
         Io(Rc::clone(self))
     }
 
-    /// Whether the client has sent too much that brings nothing.
-    pub(super) fn is_tripped(&self) -> bool {
+    /// Why the client is to be cut off.
+    pub(super) fn tripped(&self) -> Option<Tripped> {
         self.state.borrow().tripped
     }
 
@@ -183,11 +183,10 @@ impl AsyncRead for Io {
                 return Poll::Ready(Ok(()));
             }
             state.has_read = true;
-            state.tripped |= state.guard.read(state.input.bytes(), Instant::now()).is_err();
+            state.tripped = state.guard.read(state.input.bytes(), Instant::now()).err().or(state.tripped);
         }
-        if state.tripped {
+        if state.tripped.is_some() {
             // Nothing more is listened to; the task sees to the end.
-            cx.waker().wake_by_ref();
             let all = state.input.len();
             state.input.consume(all);
             return Poll::Pending;

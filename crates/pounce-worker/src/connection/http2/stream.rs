@@ -28,7 +28,8 @@ pub(super) struct StreamLink {
 }
 
 pub(super) struct State {
-    pub(super) recv: RecvStream,
+    /// Until the client has gone: what nobody reads any more gives the connection's window back.
+    recv: Option<RecvStream>,
     /// A piece of the body that nobody has taken yet.
     piece: Option<Bytes>,
     /// Bytes of the body that have come.
@@ -68,7 +69,7 @@ impl StreamLink {
             info,
             head,
             state: RefCell::new(State {
-                recv,
+                recv: Some(recv),
                 piece: None,
                 received: 0,
                 ended: false,
@@ -181,6 +182,9 @@ impl State {
     /// The client has gone, or wants no more of it.
     pub(super) fn lose(&mut self) {
         self.gone = true;
+        if let (Some(mut recv), Some(piece)) = (self.recv.take(), self.piece.take()) {
+            let _ = recv.flow_control().release_capacity(piece.len());
+        }
     }
 
     /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
@@ -193,15 +197,16 @@ impl State {
             if self.piece.is_some() {
                 return Poll::Ready(Ok(true));
             }
-            match std::task::ready!(self.recv.poll_data(cx)) {
-                Some(Ok(piece)) if piece.is_empty() && !self.recv.is_end_stream() => {}
+            let Some(recv) = &mut self.recv else { return Poll::Ready(Ok(false)) };
+            match std::task::ready!(recv.poll_data(cx)) {
+                Some(Ok(piece)) if piece.is_empty() && !recv.is_end_stream() => {}
                 Some(Ok(piece)) => {
                     self.received += piece.len() as u64;
                     self.has_read = true;
                     if limit.is_some_and(|limit| self.received > limit) {
                         return Poll::Ready(Err(Fault::ContentTooLarge));
                     }
-                    self.ended = self.recv.is_end_stream();
+                    self.ended = recv.is_end_stream();
                     self.piece = Some(piece);
                 }
                 None => {
@@ -223,7 +228,9 @@ impl State {
         let piece = self.piece.take().unwrap_or_default();
         take(&piece);
         // A stream that is closed by now has nothing to give back.
-        let _ = self.recv.flow_control().release_capacity(piece.len());
+        if let Some(recv) = &mut self.recv {
+            let _ = recv.flow_control().release_capacity(piece.len());
+        }
         self.body_taken = self.ended;
         !self.ended
     }

@@ -22,7 +22,7 @@ use super::response::Responder;
 use super::stream::StreamLink;
 use super::stream_task::StreamTask;
 use crate::engine::{Engine, Phase};
-use crate::http2::{Request, Unfit, read_request};
+use crate::http2::{Request, Tripped, Unfit, read_request};
 use crate::stream::Stream;
 use crate::websocket::{Refusal, UpgradeRequest};
 
@@ -139,11 +139,6 @@ impl<A: App> Connection<A> {
         let mut requests = Vec::new();
         let mut begun = 0;
         while let Speaker::Open(open) = &mut self.speaker {
-            if self.shared.is_tripped() {
-                tracing::debug!(target: "pounce", client = %self.info.client, "too many frames without use");
-                open.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                self.streams.abort_all();
-            }
             // All requests first, then all answers: they leave together.
             match open.poll_accept(cx) {
                 Poll::Ready(Some(Ok(request))) => {
@@ -153,6 +148,9 @@ impl<A: App> Connection<A> {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
+                    if error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
+                        self.streams.abort_all();
+                    }
                     tracing::debug!(target: "pounce", client = %self.info.client, %error, "HTTP/2 ended");
                     self.speaker = Speaker::Lingering;
                 }
@@ -176,10 +174,16 @@ impl<A: App> Connection<A> {
                 break;
             }
         }
-        if self.shared.is_tripped() {
-            // It reads nothing any more, and would wait for ever.
-            let _ = self.shared.poll_flush(cx);
+        if let (Some(tripped), Speaker::Open(open)) = (self.shared.tripped(), &mut self.speaker) {
+            tracing::debug!(target: "pounce", client = %self.info.client, ?tripped, "HTTP/2 is cut off");
+            open.abrupt_shutdown(match tripped {
+                Tripped::Flood => Reason::ENHANCE_YOUR_CALM,
+                Tripped::Preface => Reason::PROTOCOL_ERROR,
+            });
+            // That is written; what it waits for will not come.
+            let _ = open.poll_closed(cx);
             self.speaker = Speaker::Lingering;
+            self.streams.abort_all();
         }
         if let Poll::Ready(Err(_)) = self.shared.poll_flush(cx) {
             self.speaker = Speaker::Over;

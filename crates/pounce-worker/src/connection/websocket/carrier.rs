@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::RecvStream;
+use h2::{Reason, RecvStream};
 use pounce_asgi::{Fields, Payload, ResponseHead, SendError};
 
 use super::super::http2::{Body, Responder};
@@ -47,13 +47,24 @@ pub(super) struct Http2 {
     piece: Bytes,
     responder: Responder,
     body: Option<Body>,
+    /// The response that denies is not complete, and never will be.
+    is_cut_short: bool,
+    has_waited: bool,
     /// Bytes that were taken from a caller and are not handed on yet: the caller gives them again until they are.
     accepted: usize,
 }
 
 impl Http2 {
     pub(super) fn new(recv: RecvStream, responder: Responder) -> Self {
-        Self { recv, piece: Bytes::new(), responder, body: None, accepted: 0 }
+        Self {
+            recv,
+            piece: Bytes::new(),
+            responder,
+            body: None,
+            is_cut_short: false,
+            has_waited: false,
+            accepted: 0,
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -102,6 +113,16 @@ impl Http2 {
         let Some(body) = self.body.as_mut().or(self.responder.body.as_mut()) else {
             return Poll::Ready(Ok(()));
         };
+        if self.is_cut_short {
+            std::task::ready!(Self::poll_pump(body, cx))?;
+            // A reset overtakes what is not written yet: the connection goes first.
+            if !std::mem::replace(&mut self.has_waited, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            body.reset(Reason::INTERNAL_ERROR);
+            return Poll::Ready(Ok(()));
+        }
         body.end(None);
         Self::poll_pump(body, cx)
     }
@@ -220,6 +241,13 @@ impl Carrier {
             Self::Http1(http1) => http1.encoder.as_ref().is_some_and(|encoder| encoder.is_head_sent()),
             Self::Http2(http2) => http2.responder.is_head_sent(),
             Self::Closed => false,
+        }
+    }
+
+    /// A response that denies ends here, and the client must be able to tell.
+    pub(super) fn cut_short(&mut self) {
+        if let Self::Http2(http2) = self {
+            http2.is_cut_short = true;
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::link::HIGH_WATER;
 use super::super::running::Running;
 use super::super::timer::Alarm;
 use super::link::Link;
-use super::state::{Phase, State};
+use super::state::{End, Phase, State};
 use crate::access::AccessRecord;
 use crate::engine::{Phase as WorkerPhase, Presence};
 
@@ -148,7 +148,10 @@ impl<A: App> Task<A> {
                 state.deny(&link.engine, 500, "Internal Server Error", link.now.get());
             }
             // Half a response: the client must be able to tell.
-            Phase::Connecting | Phase::Denying => state.denied(),
+            Phase::Connecting | Phase::Denying => {
+                state.carrier.cut_short();
+                state.denied();
+            }
             Phase::Open if outcome == Outcome::Failed => state.close(1011, "Internal Error"),
             Phase::Open => state.close(1000, ""),
             _ => {}
@@ -220,10 +223,9 @@ impl<A: App> Task<A> {
                 self.since = now;
             }
             Wait::Pong => {
-                state.close(1011, "keepalive ping timeout");
-                state.end = Some(super::state::End { code: 1006, reason: String::new() });
-                let _ = state.poll_output(&self.link.engine, cx);
-                state.lose();
+                // The client is told; the application, that it was lost.
+                state.end.get_or_insert(End { code: 1006, reason: String::new() });
+                state.fail(1011, "keepalive ping timeout");
             }
             Wait::Close | Wait::Linger | Wait::Write => state.lose(),
             Wait::Nothing => {}
