@@ -264,7 +264,7 @@ fn goaway_names_the_last_request_that_was_taken() {
 #[test]
 fn a_stream_error_leaves_the_other_streams_alone() {
     let (mut client, token) = half_closed();
-    client.send_all(Request::post("/echo").field("connection", "close").whole(3));
+    client.send(Request::post("/echo").field("connection", "close").whole(3));
     client.wait_for("a reset", |event| *event == Event::Reset { stream: 3, code: Code::PROTOCOL_ERROR });
     open(&mut client, 5, &token);
     assert_eq!(client.response(1).expect(200).text(), "opened");

@@ -174,20 +174,31 @@ impl<A: App> Connection<A> {
                 break;
             }
         }
-        if let (Some(tripped), Speaker::Open(open)) = (self.shared.tripped(), &mut self.speaker) {
-            tracing::debug!(target: "pounce", client = %self.info.client, ?tripped, "HTTP/2 is cut off");
-            open.abrupt_shutdown(match tripped {
-                Tripped::Flood => Reason::ENHANCE_YOUR_CALM,
-                Tripped::Preface => Reason::PROTOCOL_ERROR,
-            });
-            // That is written; what it waits for will not come.
-            let _ = open.poll_closed(cx);
-            self.speaker = Speaker::Lingering;
-            self.streams.abort_all();
+        if let Some(tripped) = self.shared.tripped() {
+            self.cut_off(tripped, cx);
         }
         if let Poll::Ready(Err(_)) = self.shared.poll_flush(cx) {
             self.speaker = Speaker::Over;
         }
+    }
+
+    /// Ends a connection whose client does what it must not.
+    fn cut_off(&mut self, tripped: Tripped, cx: &mut Context<'_>) {
+        match &mut self.speaker {
+            Speaker::Open(open) => {
+                open.abrupt_shutdown(match tripped {
+                    Tripped::Flood => Reason::ENHANCE_YOUR_CALM,
+                    Tripped::Preface => Reason::PROTOCOL_ERROR,
+                });
+                // That is written; what `h2` waits for will not come.
+                let _ = open.poll_closed(cx);
+            }
+            Speaker::Handshaking(_) => {}
+            Speaker::Lingering | Speaker::Over => return,
+        }
+        tracing::debug!(target: "pounce", client = %self.info.client, ?tripped, "HTTP/2 is cut off");
+        self.speaker = Speaker::Lingering;
+        self.streams.abort_all();
     }
 
     /// Hands a request to the application.
