@@ -59,7 +59,8 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
     }
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     // Section 8.3.1.
-    if !target.starts_with('/') && !(target == "*" && parts.method == http::Method::OPTIONS) {
+    let of_the_server = target == "*" && parts.method == http::Method::OPTIONS;
+    if !target.starts_with('/') && !of_the_server {
         return Err(malformed);
     }
     if parts.method.as_str().len() + target.len() > limits.request_line {
