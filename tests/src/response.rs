@@ -135,6 +135,20 @@ impl<R: Read> Responses<R> {
         }
     }
 
+    /// Reads until what was not asked for yet holds `text`, and says whether it does before the end.
+    pub(crate) fn holds(&mut self, text: &[u8]) -> bool {
+        let mut searched = 0;
+        loop {
+            if self.unread[searched..].windows(text.len()).any(|part| part == text) {
+                return true;
+            }
+            searched = (self.unread.len() + 1).saturating_sub(text.len());
+            if !self.fill() {
+                return false;
+            }
+        }
+    }
+
     /// What was read but not asked for yet.
     pub fn unread(&self) -> &[u8] {
         &self.unread
@@ -154,7 +168,8 @@ impl<R: Read> Responses<R> {
         }
     }
 
-    fn fields(&mut self) -> Vec<(String, String)> {
+    /// Fields up to an empty line.
+    pub(crate) fn fields(&mut self) -> Vec<(String, String)> {
         let mut fields = Vec::new();
         loop {
             let line = self.line();
@@ -168,7 +183,7 @@ impl<R: Read> Responses<R> {
     }
 
     /// A line as latin-1, without its CRLF.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut searched = 0;
         let end = loop {
             if let Some(at) = self.unread[searched..].windows(2).position(|pair| pair == b"\r\n") {
