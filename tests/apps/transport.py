@@ -35,6 +35,13 @@ async def step_by_step(scope, receive, send, token):
     note(token, "ended")
 
 
+async def hint_then_wait(scope, receive, send, token):
+    """Early hints, and the response when somebody asks for /open/TOKEN."""
+    await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})
+    await raw.EVENTS.setdefault(token, asyncio.Event()).wait()
+    await respond(send, b"waited")
+
+
 async def never(scope, receive, send, token):
     """Reads nothing, answers nothing, waits for its client to leave, and tries to send all the same."""
     note(token, "began")
