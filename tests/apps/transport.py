@@ -35,6 +35,15 @@ async def step_by_step(scope, receive, send, token):
     note(token, "ended")
 
 
+async def slow_stream(scope, receive, send, count, seconds):
+    """A piece after each pause."""
+    await start(send)
+    for number in range(int(count)):
+        await body(send, b"piece %d;" % number, True)
+        await asyncio.sleep(float(seconds))
+    await body(send)
+
+
 async def hint_then_wait(scope, receive, send, token):
     """Early hints, and the response when somebody asks for /open/TOKEN."""
     await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})

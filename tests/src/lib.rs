@@ -53,5 +53,5 @@ pub use options::Options;
 pub use project::Project;
 pub use response::Response;
 pub use server::{Exit, Server};
-pub use transport::{Answer, Ask, End, Exchange, Transport};
+pub use transport::{Answer, Ask, End, Exchange, Transport, TransportLoad};
 pub use wait::{PATIENCE, eventually};

@@ -53,6 +53,9 @@ impl Response {
     }
 }
 
+/// Ends of a stream; the last is that of TLS without a goodbye.
+const ENDS: [ErrorKind; 3] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+
 /// Reads responses one after the other.
 #[derive(Debug)]
 pub struct Responses<R> {
@@ -113,6 +116,16 @@ impl<R: Read> Responses<R> {
         std::mem::take(&mut self.unread)
     }
 
+    /// Reads until `count` bytes that were not asked for are there, and says whether they are before the end.
+    pub(crate) fn has(&mut self, count: usize) -> bool {
+        while self.unread.len() < count {
+            if !self.fill() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Reads exactly `count` bytes.
     pub fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
@@ -130,8 +143,11 @@ impl<R: Read> Responses<R> {
                 self.unread.extend_from_slice(&block[..count]);
                 count > 0
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
-            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.unread)),
+            Err(error) if ENDS.contains(&error.kind()) => false,
+            Err(error) => {
+                let start = &self.unread[..self.unread.len().min(1000)];
+                panic!("{error} after {:?}", String::from_utf8_lossy(start));
+            }
         }
     }
 

@@ -8,12 +8,16 @@ mod ask;
 mod exchange;
 mod h1;
 mod h2;
+mod load;
 
 use crate::options::Options;
+use crate::secured::Connector;
 use crate::server::Server;
 pub use answer::{Answer, End, Head};
 pub use ask::Ask;
 pub use exchange::{Download, Exchange, Upload};
+pub use load::TransportLoad;
+use std::io;
 use std::sync::OnceLock;
 
 /// A version of HTTP, in clear text or over TLS.
@@ -52,12 +56,18 @@ impl Transport {
 
     /// Asks over a connection of its own.
     pub fn ask(self, server: &Server, ask: &Ask) -> Exchange {
-        Exchange::open(self, server, ask, None)
+        self.try_ask(&server.connector(), ask).unwrap_or_else(|error| panic!("cannot ask: {error}"))
+    }
+
+    /// Asks over a connection of its own, or says why that cannot be.
+    pub fn try_ask(self, connector: &Connector, ask: &Ask) -> io::Result<Exchange> {
+        Exchange::open(self, connector, ask, None)
     }
 
     /// Asks over a connection whose receive buffer is small, so that a reader that stops is noticed soon.
     pub fn ask_with_receive_buffer(self, server: &Server, ask: &Ask, size: usize) -> Exchange {
-        Exchange::open(self, server, ask, Some(size))
+        let exchange = Exchange::open(self, &server.connector(), ask, Some(size));
+        exchange.unwrap_or_else(|error| panic!("cannot ask: {error}"))
     }
 
     /// Asks for `path`, and waits for the whole answer.

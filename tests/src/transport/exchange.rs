@@ -2,7 +2,7 @@
 
 use super::ask::{Ask, Body};
 use super::{Answer, End, Head, Transport, h1, h2};
-use crate::server::Server;
+use crate::secured::Connector;
 use std::io;
 use std::time::Duration;
 
@@ -56,12 +56,19 @@ pub(super) enum Event {
 }
 
 impl Exchange {
-    pub(super) fn open(transport: Transport, server: &Server, ask: &Ask, buffer: Option<usize>) -> Self {
+    /// Asks over a connection of its own, or says why that cannot be.
+    pub(super) fn open(
+        transport: Transport,
+        connector: &Connector,
+        ask: &Ask,
+        buffer: Option<usize>,
+    ) -> io::Result<Self> {
         if transport.is_http2() {
-            return Self::over_http2(h2::Connection::open(server, transport.is_tls(), buffer), ask);
+            let connection = h2::Connection::open(connector, transport.is_tls(), buffer)?;
+            return Self::over_http2(connection, ask);
         }
-        let (upload, download) = h1::open(server, buffer, ask);
-        Self::over_http1(upload, download)
+        let (upload, download) = h1::open(connector, buffer, ask)?;
+        Ok(Self::over_http1(upload, download))
     }
 
     fn over_http1(upload: h1::Upload, download: h1::Download) -> Self {
@@ -72,19 +79,24 @@ impl Exchange {
         }
     }
 
-    fn over_http2(connection: h2::Connection, ask: &Ask) -> Self {
-        let (upload, download) = connection.ask(ask);
+    fn over_http2(connection: h2::Connection, ask: &Ask) -> io::Result<Self> {
+        let (upload, download) = connection.ask(ask)?;
         let download = Download::new(Half::Http2(download));
-        Self { upload: Upload::Http2(upload), download, next: Next::Http2(connection) }
+        Ok(Self { upload: Upload::Http2(upload), download, next: Next::Http2(connection) })
     }
 
     /// Asks again over the same connection, once the response is read.
     pub fn again(self, ask: &Ask) -> Self {
+        self.try_again(ask).unwrap_or_else(|error| panic!("cannot ask again: {error}"))
+    }
+
+    /// Asks again over the same connection, or says why that cannot be.
+    pub(super) fn try_again(self, ask: &Ask) -> io::Result<Self> {
         match (self.next, self.upload, self.download.half) {
             (Next::Http2(connection), ..) => Self::over_http2(connection, ask),
             (Next::Http1, Upload::Http1(upload), Half::Http1(download)) => {
-                let (upload, download) = h1::again(upload, download, ask);
-                Self::over_http1(upload, download)
+                let (upload, download) = h1::again(upload, download, ask)?;
+                Ok(Self::over_http1(upload, download))
             }
             _ => unreachable!("both halves are of one connection"),
         }
@@ -246,6 +258,11 @@ impl Download {
 
     /// Waits for all that has not come yet.
     pub fn answer(mut self) -> Answer {
+        self.rest()
+    }
+
+    /// Waits for all that has not come yet; what has is not in it again.
+    pub(super) fn rest(&mut self) -> Answer {
         let mut body = Vec::new();
         let (end, trailers) = match self.try_head() {
             Err(end) => (end, Vec::new()),
@@ -256,7 +273,7 @@ impl Download {
                 }
             },
         };
-        Answer { interim: self.interim, head: self.head, body, trailers, end }
+        Answer { interim: self.interim.clone(), head: self.head.clone(), body, trailers, end }
     }
 }
 

@@ -4,7 +4,7 @@ use super::ask::{Ask, Body};
 use super::exchange::Event;
 use super::{End, Head};
 use crate::client::Client;
-use crate::server::Server;
+use crate::secured::Connector;
 use std::io;
 use std::time::Duration;
 
@@ -36,23 +36,28 @@ enum Stage {
     Ended(End, Vec<(String, String)>),
 }
 
-pub(super) fn open(server: &Server, buffer: Option<usize>, ask: &Ask) -> (Upload, Download) {
-    let client = server.connector().connect_with(&["http/1.1"], buffer);
-    let mut client = client.unwrap_or_else(|error| panic!("cannot connect: {error}"));
+pub(super) fn open(
+    connector: &Connector,
+    buffer: Option<usize>,
+    ask: &Ask,
+) -> io::Result<(Upload, Download)> {
+    let mut client = connector.connect_with(&["http/1.1"], buffer)?;
     if let Some(stream) = client.tls_stream() {
         assert_eq!(stream.alpn().as_deref(), Some("http/1.1"));
     }
-    client.send(head(ask));
+    client.try_send(head(ask))?;
     let upload = Upload { client: client.other_half(), body: ask.body };
-    (upload, Download::of(client, ask))
+    Ok((upload, Download::of(client, ask)))
 }
 
-pub(super) fn again(mut upload: Upload, download: Download, ask: &Ask) -> (Upload, Download) {
+pub(super) fn again(mut upload: Upload, download: Download, ask: &Ask) -> io::Result<(Upload, Download)> {
     assert!(matches!(download.stage, Stage::Ended(End::Complete, _)), "the response before is not read");
-    assert!(!download.closes, "the response before said close");
-    upload.client.send(head(ask));
+    if download.closes {
+        return Err(io::Error::other("the response before said close"));
+    }
+    upload.client.try_send(head(ask))?;
     upload.body = ask.body;
-    (upload, Download::of(download.client, ask))
+    Ok((upload, Download::of(download.client, ask)))
 }
 
 fn head(ask: &Ask) -> Vec<u8> {
@@ -163,6 +168,9 @@ impl Download {
         if size == 0 {
             let trailers = self.client.responses().fields();
             return self.ended(End::Complete, trailers);
+        }
+        if !self.client.responses().has(size + 2) {
+            return self.ended(End::Closed, Vec::new());
         }
         let piece = self.client.take(size);
         assert_eq!(self.client.take(2), b"\r\n", "a chunk ends with CRLF");

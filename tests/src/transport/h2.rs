@@ -3,8 +3,7 @@
 use super::ask::{Ask, Body};
 use super::exchange::Event;
 use super::{End, Head};
-use crate::secured::NAME;
-use crate::server::Server;
+use crate::secured::{Connector, NAME};
 use crate::wait::PATIENCE;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
@@ -57,29 +56,27 @@ fn wait<T>(runtime: &Runtime, what: &str, future: impl Future<Output = T>) -> T 
 }
 
 impl Connection {
-    /// Connects, by ALPN or with prior knowledge.
-    pub(super) fn open(server: &Server, tls: bool, buffer: Option<usize>) -> Self {
-        let runtime = Arc::new(Builder::new_current_thread().enable_all().build().expect("a runtime"));
-        let connector = server.connector();
-        let socket = connector.socket(buffer).unwrap_or_else(|error| panic!("cannot connect: {error}"));
-        socket.set_nonblocking(true).expect("an open socket takes options");
+    /// Connects, by ALPN or with prior knowledge, or says why that cannot be.
+    pub(super) fn open(connector: &Connector, tls: bool, buffer: Option<usize>) -> io::Result<Self> {
+        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+        let socket = connector.socket(buffer)?;
+        socket.set_nonblocking(true)?;
         let (requests, abort) = wait(&runtime, "an HTTP/2 handshake", async {
-            let socket = tokio::net::TcpStream::from_std(socket).expect("it is a stream");
+            let socket = tokio::net::TcpStream::from_std(socket)?;
             if !tls {
                 return start(&runtime, socket).await;
             }
             let config = connector.config(&["h2"]).expect("the server speaks TLS");
             let name = NAME.try_into().expect("a DNS name");
-            let stream = tokio_rustls::TlsConnector::from(config).connect(name, socket).await;
-            let stream = stream.unwrap_or_else(|error| panic!("TLS handshake: {error}"));
+            let stream = tokio_rustls::TlsConnector::from(config).connect(name, socket).await?;
             assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
             start(&runtime, stream).await
-        });
-        Self { runtime, requests, scheme: if tls { "https" } else { "http" }, abort }
+        })?;
+        Ok(Self { runtime, requests, scheme: if tls { "https" } else { "http" }, abort })
     }
 
     /// Begins a request.
-    pub(super) fn ask(&self, ask: &Ask) -> (Upload, Download) {
+    pub(super) fn ask(&self, ask: &Ask) -> io::Result<(Upload, Download)> {
         let mut request = http::Request::builder()
             .version(http::Version::HTTP_2)
             .method(&*ask.method)
@@ -95,12 +92,13 @@ impl Connection {
         let requests = self.requests.clone();
         let ended = ask.body.is_none() || ask.body == Body::Length(0);
         let (response, stream) = wait(&self.runtime, "a stream opens", async {
-            let mut requests = requests.ready().await.unwrap_or_else(|error| panic!("no stream: {error}"));
-            requests.send_request(request, ended).unwrap_or_else(|error| panic!("no stream: {error}"))
-        });
+            let mut requests = requests.ready().await?;
+            requests.send_request(request, ended)
+        })
+        .map_err(io::Error::other)?;
         let upload = Upload { runtime: Arc::clone(&self.runtime), stream, ended };
         let runtime = Arc::clone(&self.runtime);
-        (upload, Download { runtime, response: Some(response), stream: None, ended: None })
+        Ok((upload, Download { runtime, response: Some(response), stream: None, ended: None }))
     }
 
     /// Closes the socket without a word.
@@ -110,18 +108,18 @@ impl Connection {
 }
 
 /// Shakes hands, and leaves the connection to a thread.
-async fn start<S>(runtime: &Arc<Runtime>, stream: S) -> (SendRequest<Bytes>, AbortHandle)
+async fn start<S>(runtime: &Arc<Runtime>, stream: S) -> io::Result<(SendRequest<Bytes>, AbortHandle)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let handshake = h2::client::Builder::new().enable_push(false).handshake(stream).await;
-    let (requests, connection) = handshake.unwrap_or_else(|error| panic!("HTTP/2 handshake: {error}"));
+    let (requests, connection) = handshake.map_err(io::Error::other)?;
     let connection = runtime.spawn(connection);
     let abort = connection.abort_handle();
     let runtime = Arc::clone(runtime);
     // What goes wrong is told to every stream.
     std::thread::spawn(move || drop(runtime.block_on(connection)));
-    (requests, abort)
+    Ok((requests, abort))
 }
 
 impl Upload {
