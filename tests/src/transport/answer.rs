@@ -16,6 +16,9 @@ pub enum End {
     Complete,
     /// The connection was closed before.
     Closed,
+    /// The server has said that it ends, and has not begun with this request (RFC 9113 section 6.8): it may be asked
+    /// again.
+    TurnedAway,
     /// The stream was reset, with this code.
     Reset(&'static str),
 }

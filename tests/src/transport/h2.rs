@@ -230,6 +230,7 @@ fn end_of(error: &h2::Error) -> End {
     match error.reason() {
         Some(reason) if error.is_reset() && error.is_remote() => End::Reset(name(reason)),
         Some(reason) if error.is_reset() => panic!("the server broke the protocol: {reason:?} {error}"),
+        Some(h2::Reason::NO_ERROR) if error.is_go_away() && error.is_remote() => End::TurnedAway,
         _ => End::Closed,
     }
 }

@@ -151,7 +151,9 @@ impl Shared {
                     assert_eq!(answer.text(), number, "the answer to another request");
                     results.answered.insert(number);
                 }
-                // The server has not begun with it (RFC 9112 section 9.3.1, RFC 9113 section 8.7).
+                // To be asked again; had it begun, it would be missed in the end.
+                (None, End::TurnedAway) => return,
+                // Closed before a byte of the answer, which only a server that stops may do.
                 (None, End::Closed | End::Reset("REFUSED_STREAM")) => {
                     return if self.stopping.load(Ordering::Relaxed) {
                         results.turned_away.push(number);
