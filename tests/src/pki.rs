@@ -1,5 +1,8 @@
 //! Certificates made for a test: authorities, what they issue, and what they revoke.
 
+use pkcs8::PrivateKeyInfo;
+use pkcs8::der::pem::LineEnding;
+use pkcs8::pkcs5::pbes2;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
@@ -13,13 +16,16 @@ use std::path::{Path, PathBuf};
 pub struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
+    /// What stands between it and a root: itself first; nothing for a root.
+    chain: Vec<Certificate>,
 }
 
-/// A certificate and its key.
+/// A certificate, its key, and what stands between it and a root.
 #[derive(Debug)]
 pub struct Identity {
     certificate: Certificate,
     key: KeyPair,
+    chain: Vec<Certificate>,
 }
 
 impl Authority {
@@ -27,14 +33,15 @@ impl Authority {
     pub fn root(name: &str) -> Self {
         let (params, key) = Self::params(name);
         let certificate = params.self_signed(&key).expect("the parameters are complete");
-        Self { certificate, issuer: Issuer::new(params, key) }
+        Self { certificate, issuer: Issuer::new(params, key), chain: Vec::new() }
     }
 
     /// One that this one stands behind.
     pub fn intermediate(&self, name: &str) -> Self {
         let (params, key) = Self::params(name);
         let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are complete");
-        Self { certificate, issuer: Issuer::new(params, key) }
+        let chain = std::iter::once(&certificate).chain(&self.chain).cloned().collect();
+        Self { certificate, issuer: Issuer::new(params, key), chain }
     }
 
     fn params(name: &str) -> (CertificateParams, KeyPair) {
@@ -89,7 +96,7 @@ impl Authority {
     fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("the system has random numbers");
         let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are complete");
-        Identity { certificate, key }
+        Identity { certificate, key, chain: self.chain.clone() }
     }
 
     /// The list of revoked serial numbers, in PEM.
@@ -113,9 +120,19 @@ impl Authority {
 }
 
 impl Identity {
-    /// The certificate, in PEM.
+    /// The certificate alone, in PEM.
     pub fn pem(&self) -> String {
         self.certificate.pem()
+    }
+
+    /// The certificate and what stands between it and a root, in PEM.
+    pub fn chain_pem(&self) -> String {
+        std::iter::once(&self.certificate).chain(&self.chain).map(Certificate::pem).collect()
+    }
+
+    /// The certificate and what stands between it and a root, in DER.
+    pub fn chain_der(&self) -> Vec<Vec<u8>> {
+        std::iter::once(&self.certificate).chain(&self.chain).map(|each| each.der().to_vec()).collect()
     }
 
     /// The certificate, in DER.
@@ -133,10 +150,19 @@ impl Identity {
         self.key.serialized_der()
     }
 
+    /// The key, as PKCS#8 in PEM that is encrypted with a password.
+    pub fn encrypted_key_pem(&self, password: &str) -> String {
+        let parameters = pbes2::Parameters::pbkdf2_sha256_aes256cbc(2048, b"salt of a test", &[7; 16]);
+        let key = PrivateKeyInfo::try_from(self.key_der()).expect("PKCS#8");
+        let parameters = parameters.expect("the salt is short");
+        let encrypted = key.encrypt_with_params(parameters, password).expect("any password will do");
+        encrypted.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).expect("it can be written").to_string()
+    }
+
     /// Writes `NAME.pem` and `NAME.key` into a folder.
     pub fn write(&self, folder: &Path, name: &str) -> Files {
         Files {
-            certificate: write(folder, &format!("{name}.pem"), &self.pem()),
+            certificate: write(folder, &format!("{name}.pem"), &self.chain_pem()),
             key: write(folder, &format!("{name}.key"), &self.key_pem()),
         }
     }

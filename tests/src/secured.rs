@@ -47,6 +47,11 @@ impl Tls {
         self
     }
 
+    /// Whom the clients of the test trust, and what they show.
+    pub fn trust(&self) -> Trust {
+        self.trust.clone()
+    }
+
     /// The folder of the files.
     pub fn folder(&self) -> &Path {
         self.folder.path()

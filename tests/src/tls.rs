@@ -47,8 +47,17 @@ impl Trust {
 
     /// Shows a certificate when it is asked for one.
     pub fn showing(mut self, identity: &Identity) -> Self {
-        self.identity = Some((vec![identity.der().to_vec()], identity.key_der().to_vec()));
+        self.identity = Some((identity.chain_der(), identity.key_der().to_vec()));
         self
+    }
+
+    /// The bytes that a connection begins with.
+    pub fn client_hello(&self, name: &str) -> Vec<u8> {
+        let name = ServerName::try_from(name.to_owned()).expect("a DNS name");
+        let mut session = ClientConnection::new(self.config(), name).expect("the offer is complete");
+        let mut hello = Vec::new();
+        session.write_tls(&mut hello).expect("a vector takes everything");
+        hello
     }
 
     /// What rustls takes; remembers the sessions of its connections, for the next ones.
@@ -211,4 +220,13 @@ impl Write for TlsStream {
     fn flush(&mut self) -> io::Result<()> {
         self.flush_session()
     }
+}
+
+/// Whether there is an `openssl`; says on stderr that the test is skipped when there is none.
+pub fn has_openssl() -> bool {
+    let there = std::process::Command::new("openssl").arg("version").output().is_ok();
+    if !there {
+        eprintln!("skipped: no openssl");
+    }
+    there
 }
