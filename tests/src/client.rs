@@ -189,6 +189,11 @@ impl Client {
         !self.responses.unread().is_empty() || self.responses.fill()
     }
 
+    /// Waits for a byte, and says why there is none: what TLS refuses shows here.
+    pub fn try_has_more(&mut self) -> io::Result<bool> {
+        self.responses.try_fill()
+    }
+
     /// A second handle on the connection, to send from one thread and read from another.
     pub fn other_half(&self) -> Self {
         let stream = match self.stream() {

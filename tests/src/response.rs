@@ -1,6 +1,6 @@
 //! Responses, parsed strictly out of a stream of bytes: what is not well-formed fails the test.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 
 /// One response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,18 +137,22 @@ impl<R: Read> Responses<R> {
 
     /// Reads at least one byte more, and says whether there was one.
     pub fn fill(&mut self) -> bool {
-        let mut block = [0; 65536];
-        match self.source.read(&mut block) {
-            Ok(count) => {
-                self.unread.extend_from_slice(&block[..count]);
-                count > 0
-            }
+        match self.try_fill() {
+            Ok(there) => there,
             Err(error) if ENDS.contains(&error.kind()) => false,
             Err(error) => {
                 let start = &self.unread[..self.unread.len().min(1000)];
                 panic!("{error} after {:?}", String::from_utf8_lossy(start));
             }
         }
+    }
+
+    /// Reads at least one byte more, and says whether there was one, or why there was none.
+    pub(crate) fn try_fill(&mut self) -> io::Result<bool> {
+        let mut block = [0; 65536];
+        let count = self.source.read(&mut block)?;
+        self.unread.extend_from_slice(&block[..count]);
+        Ok(count > 0)
     }
 
     /// Reads until what was not asked for yet holds `text`, and says whether it does before the end.

@@ -52,6 +52,11 @@ impl Tls {
         self.trust.clone()
     }
 
+    /// The authority of the server's certificate, in PEM.
+    pub fn authority(&self) -> &str {
+        self.trust.authority_pem()
+    }
+
     /// The folder of the files.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -27,6 +27,10 @@ impl Trust {
         Self { authority: pem.into(), versions, alpn: Vec::new(), identity: None }
     }
 
+    pub(crate) fn authority_pem(&self) -> &str {
+        &self.authority
+    }
+
     /// Speaks TLS 1.2 alone.
     pub fn only_tls12(mut self) -> Self {
         self.versions = vec![&version::TLS12];
