@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod exchange;
+mod frames;
 mod h1;
 mod h2;
 mod load;
@@ -16,6 +17,7 @@ use crate::server::Server;
 pub use answer::{Answer, End, Head};
 pub use ask::Ask;
 pub use exchange::{Download, Exchange, Upload};
+pub use frames::{Frames, Outcome, PROTOCOL_ERROR};
 pub use load::TransportLoad;
 use std::io;
 use std::sync::OnceLock;

@@ -18,6 +18,7 @@ static HASTY: Servers = Servers::new(|| {
 
 over_every_transport! {
     a_client_that_leaves_is_a_disconnect_and_send_raises,
+    a_client_that_closes_is_a_disconnect_and_send_raises,
     a_client_whose_connection_is_lost_is_a_disconnect_and_send_raises,
     a_client_that_leaves_in_the_middle_of_its_body_is_a_disconnect,
     a_client_that_leaves_in_the_middle_of_a_response_makes_send_raise,
@@ -66,6 +67,10 @@ fn learns_that_its_client_is_gone(transport: Transport, ask: impl Fn(&str) -> As
 
 fn a_client_that_leaves_is_a_disconnect_and_send_raises(transport: Transport) {
     learns_that_its_client_is_gone(transport, |token| Ask::get(&format!("/never/{token}")), Exchange::leave);
+}
+
+fn a_client_that_closes_is_a_disconnect_and_send_raises(transport: Transport) {
+    learns_that_its_client_is_gone(transport, |token| Ask::get(&format!("/never/{token}")), drop);
 }
 
 fn a_client_whose_connection_is_lost_is_a_disconnect_and_send_raises(transport: Transport) {

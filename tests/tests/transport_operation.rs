@@ -15,6 +15,7 @@ over_every_transport! {
     reloads_under_load_fail_no_request,
     reloads_of_two_worker_processes_under_load_fail_no_request,
     two_worker_processes_serve,
+    a_worker_process_that_dies_is_replaced_and_the_others_go_on,
     what_a_worker_serves_is_counted_for_its_replacement,
 }
 
@@ -123,6 +124,21 @@ fn two_worker_processes_serve(transport: Transport) {
         (seen.len() >= 2).then_some(())
     });
     assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+fn a_worker_process_that_dies_is_replaced_and_the_others_go_on(transport: Transport) {
+    let server = Server::start(Options::app("workers:app").workers(Mode::Process, 2).over(transport));
+    for how in ["/killed", "/exit-7", "/segfault"] {
+        let before = server.children();
+        assert_ne!(transport.get(&server, how).end, End::Complete, "{how}");
+        for _ in 0..10 {
+            transport.get(&server, "/who/1").expect(200);
+        }
+        pounce_tests::eventually("another is there in its place", || {
+            let now = server.children();
+            (now.len() == 2 && now != before).then_some(())
+        });
+    }
 }
 
 fn what_a_worker_serves_is_counted_for_its_replacement(transport: Transport) {
