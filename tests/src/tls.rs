@@ -145,6 +145,30 @@ impl TlsStream {
         session.peer_certificates().and_then(|chain| chain.first()).expect("the server has shown it").to_vec()
     }
 
+    /// Changes the keys that it sends with (TLS 1.3 alone), and asks the server to do so too.
+    pub fn change_keys(&self) {
+        self.session().refresh_traffic_keys().expect("TLS 1.3");
+    }
+
+    /// Waits for what comes next in the socket, without taking it: the records, each with its type and length.
+    pub fn peek_records(&self) -> Vec<(u8, usize)> {
+        let mut bytes = vec![0; 64 * 1024];
+        let mut records = Vec::new();
+        let count = crate::wait::eventually("whole records", || {
+            let count = self.socket.peek(&mut bytes).expect("the connection is open");
+            records.clear();
+            let mut at = 0;
+            while at + 5 <= count {
+                let length = usize::from(bytes[at + 3]) << 8 | usize::from(bytes[at + 4]);
+                records.push((bytes[at], length));
+                at += 5 + length;
+            }
+            (at == count).then_some(count)
+        });
+        assert!(count > 0, "the connection has ended");
+        records
+    }
+
     /// Says goodbye (close_notify), and ends our side of the socket.
     pub fn close(&self) -> io::Result<()> {
         self.session().send_close_notify();

@@ -2,7 +2,7 @@
 
 use pounce_tests::pki::{Authority, Files, Identity, write};
 use pounce_tests::secured::NAME;
-use pounce_tests::tls::{TlsStream, Trust};
+use pounce_tests::tls::{TlsStream, Trust, has_openssl};
 use pounce_tests::{Client, Exit, Options, Server};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -223,22 +223,79 @@ fn the_address_is_announced_as_https() {
     assert!(server.stderr().contains("https://127.0.0.1:"), "{}", server.stderr());
 }
 
+/// Runs `openssl`.
+fn openssl(arguments: &[&str]) {
+    pounce_tests::python::run(std::process::Command::new("openssl").args(arguments));
+}
+
 #[test]
 fn keys_that_openssl_encrypts_are_opened() {
-    if !pounce_tests::tls::has_openssl() {
+    if !has_openssl() {
         return;
     }
     let given = Given::new();
-    for (number, arguments) in
+    let (key, out) = (given.files.key.display().to_string(), given.folder.path().join("encrypted.key"));
+    let whole = ["pkcs8", "-topk8", "-passout", "pass:open sesame", "-in", &key, "-out"];
+    let out = out.to_str().expect("UTF-8");
+    for arguments in
         [&["-v2", "aes-256-cbc"][..], &["-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512"], &["-scrypt"]]
-            .iter()
-            .enumerate()
     {
-        let key = given.folder.path().join(format!("{number}.key"));
-        let mut command = std::process::Command::new("openssl");
-        command.args(["pkcs8", "-topk8", "-passout", "pass:open sesame"]).args(*arguments);
-        pounce_tests::python::run(command.arg("-in").arg(&given.files.key).arg("-out").arg(&key));
-        let options = with(&given.files.certificate, &key);
+        openssl(&[&whole, &[out][..], arguments].concat());
+        let options = with(&given.files.certificate, Path::new(out));
         given.serves(options.with("--ssl-keyfile-password", "open sesame"));
+    }
+}
+
+#[test]
+fn a_key_encrypted_in_the_old_way_is_named_with_what_to_do() {
+    if !has_openssl() {
+        return;
+    }
+    let given = Given::new();
+    let (key, old) = (given.files.key.display().to_string(), given.folder.path().join("old.key"));
+    let out = old.to_str().expect("UTF-8");
+    openssl(&["ec", "-aes128", "-passout", "pass:open sesame", "-in", &key, "-out", out]);
+    let options = with(&given.files.certificate, &old).with("--ssl-keyfile-password", "open sesame");
+    fails(options, &["old.key", "openssl pkcs8 -topk8"]);
+}
+
+#[test]
+fn keys_of_every_usual_kind_are_taken() {
+    if !has_openssl() {
+        return;
+    }
+    let given = Given::new();
+    let at = |name: &str| given.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (key, certificate, traditional) = (at("kind.key"), at("kind.pem"), at("traditional.key"));
+    for (kind, old) in [
+        (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..], true),
+        (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], true),
+        (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], true),
+        (&["-algorithm", "ED25519"], false),
+    ] {
+        openssl(&[&["genpkey", "-out", &key][..], kind].concat());
+        let subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+        openssl(
+            &[&["req", "-x509", "-new", "-key", &key, "-out", &certificate, "-days", "9"][..], &subject]
+                .concat(),
+        );
+        let mut keys = vec![key.clone()];
+        if old {
+            // PKCS#1 and SEC 1.
+            openssl(&["pkey", "-traditional", "-in", &key, "-out", &traditional]);
+            keys.push(traditional.clone());
+        }
+        for key in keys {
+            let server = Server::start(with(Path::new(&certificate), Path::new(&key)));
+            let trust = Trust::authority(std::fs::read_to_string(&certificate).expect("openssl has made it"));
+            let shown = TlsStream::connect(server.address(), &trust.config(), NAME);
+            // A certificate that vouches for itself is no server's to rustls; that it gets as far is what is shown.
+            let text = shown.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(
+                text.is_empty() || text.contains("CaUsedAsEndEntity"),
+                "{kind:?}: {text}\n{}",
+                server.stderr()
+            );
+        }
     }
 }
