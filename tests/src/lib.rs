@@ -17,6 +17,7 @@
 //! | [`load`] | clients that ask without a pause |
 //! | [`project`] | an application that is edited while it is served |
 //! | [`wait`] | bounded waiting |
+//! | [`websocket`] | one WebSocket: "send this frame, expect that frame", over every transport |
 //!
 //! | environment | names |
 //! |---|---|
@@ -37,6 +38,7 @@ pub mod python;
 pub mod response;
 pub mod server;
 pub mod wait;
+pub mod websocket;
 
 pub use client::Client;
 pub use load::Load;
@@ -46,3 +48,4 @@ pub use project::Project;
 pub use response::Response;
 pub use server::{Exit, Server};
 pub use wait::{PATIENCE, eventually};
+pub use websocket::{Frame, Handshake, Transport, WebSocket};
