@@ -135,7 +135,10 @@ async def slow_accept(scope, receive, send, token):
     assert (await receive())["type"] == "websocket.connect"
     note(token, "asked")
     await event(token).wait()
-    await send({"type": "websocket.accept"})
+    try:
+        await send({"type": "websocket.accept"})
+    except OSError as error:
+        note(token, describe_error(error))
     await repeat(receive, send, token)
 
 

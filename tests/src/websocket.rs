@@ -88,13 +88,22 @@ impl WebSocket {
     }
 
     /// The next frame. A server's frames are unmasked and as short as can be.
+    #[track_caller]
     pub fn frame(&mut self) -> Frame {
+        let frame = self.next_frame();
+        frame.unwrap_or_else(|| panic!("ended instead of a frame: {:?}", self.unread))
+    }
+
+    /// The next frame, unless the stream ends before it is whole.
+    pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
             if let Some((frame, size)) = Frame::parse(&self.unread) {
                 self.unread.drain(..size);
-                return frame;
+                return Some(frame);
             }
-            assert!(self.fill(PATIENCE), "ended instead of a frame: {:?}", self.unread);
+            if !self.fill(PATIENCE) {
+                return None;
+            }
         }
     }
 

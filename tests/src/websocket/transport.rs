@@ -62,6 +62,11 @@ impl Transport {
         self.open(server, &Handshake::to(target))
     }
 
+    /// The same, or nothing where the connection was not served to the end of its handshake.
+    pub fn try_connect(self, server: &Server, target: &str) -> Option<WebSocket> {
+        std::panic::catch_unwind(|| self.connect(server, target)).ok()
+    }
+
     /// The same with a receive buffer of about `size` bytes, so that a reader that stops is noticed soon.
     pub fn connect_with_receive_buffer(self, server: &Server, target: &str, size: usize) -> WebSocket {
         let opened = http1::open(tcp(server, Some(size)), &Handshake::to(target));
