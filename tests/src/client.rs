@@ -1,6 +1,7 @@
-//! One connection to the server, over TCP or a Unix socket: "send this, expect that".
+//! One connection to the server, over TCP, TLS or a Unix socket: "send this, expect that".
 
 use crate::response::{Response, Responses};
+use crate::tls::TlsStream;
 use crate::wait::PATIENCE;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,6 +20,8 @@ pub struct Client {
 pub enum Stream {
     /// TCP.
     Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(TlsStream),
     /// A Unix socket.
     Unix(UnixStream),
 }
@@ -31,24 +34,29 @@ impl Client {
 
     /// Connects to a TCP address, or says why not.
     pub fn try_tcp(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        Ok(Self::over(Stream::Tcp(stream)))
+        socket(address, None).map(Self::on)
     }
 
     /// Connects with a receive buffer of about `size` bytes, so that a reader that stops is noticed soon.
     pub fn tcp_with_receive_buffer(address: SocketAddr, size: usize) -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None);
-        let socket = socket.expect("sockets can be made");
-        socket.set_recv_buffer_size(size).expect("any size is taken as a hint");
-        socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
-        Self::over(Stream::Tcp(socket.into()))
+        let socket = socket(address, Some(size));
+        Self::over(Stream::Tcp(socket.unwrap_or_else(|error| panic!("connect to {address}: {error}"))))
+    }
+
+    /// Speaks over a connected socket.
+    pub fn on(socket: TcpStream) -> Self {
+        Self::over(Stream::Tcp(socket))
     }
 
     /// Connects to a Unix socket.
     pub fn unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap_or_else(|error| panic!("connect to {path:?}: {error}"));
         Self::over(Stream::Unix(stream))
+    }
+
+    /// Speaks over a connection whose TLS handshake is complete.
+    pub fn tls(stream: TlsStream) -> Self {
+        Self::over(Stream::Tls(stream))
     }
 
     fn over(stream: Stream) -> Self {
@@ -69,7 +77,9 @@ impl Client {
 
     /// Sends bytes, or says why not: a server that refuses a request may close before it was sent.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.responses.source().write_all(bytes.as_ref())
+        let stream = self.responses.source();
+        stream.write_all(bytes.as_ref())?;
+        stream.flush()
     }
 
     /// Sends each piece by itself, with a pause between them so that they arrive apart.
@@ -148,6 +158,32 @@ impl Client {
         self.stream().set_read_timeout(PATIENCE);
     }
 
+    /// Waits until what has come and was not taken yet holds `text`; says whether it does before the end.
+    pub(crate) fn has(&mut self, text: &[u8]) -> bool {
+        self.responses.holds(text)
+    }
+
+    /// Takes some of what comes, `most` bytes of it at most; nothing is the end.
+    pub(crate) fn some(&mut self, most: usize) -> Vec<u8> {
+        if !self.has_more() {
+            return Vec::new();
+        }
+        let count = most.min(self.responses.unread().len());
+        self.take(count)
+    }
+
+    pub(crate) fn responses(&mut self) -> &mut Responses<Stream> {
+        &mut self.responses
+    }
+
+    /// The connection below, where it is TLS.
+    pub fn tls_stream(&self) -> Option<&TlsStream> {
+        match self.stream() {
+            Stream::Tls(stream) => Some(stream),
+            Stream::Tcp(_) | Stream::Unix(_) => None,
+        }
+    }
+
     /// Waits for a byte, and says whether there is one before the end.
     pub fn has_more(&mut self) -> bool {
         !self.responses.unread().is_empty() || self.responses.fill()
@@ -157,27 +193,42 @@ impl Client {
     pub fn other_half(&self) -> Self {
         let stream = match self.stream() {
             Stream::Tcp(stream) => stream.try_clone().map(Stream::Tcp),
+            Stream::Tls(stream) => Ok(Stream::Tls(stream.clone())),
             Stream::Unix(stream) => stream.try_clone().map(Stream::Unix),
         };
         Self::over(stream.expect("an open socket can be duplicated"))
     }
 
+    /// Reads what belongs to a head that was read: the body, if there is one.
+    pub(crate) fn rest_of(&mut self, head: Response) -> Response {
+        self.responses.rest_of(head)
+    }
+
+    /// The connection below, and what was read of it but not asked for yet.
+    pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
+        self.responses.into_parts()
+    }
+
     /// Closes the sending side only, as a client does that has no more to say.
     pub fn finish_sending(&mut self) {
-        match self.stream() {
-            Stream::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
-            Stream::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
-        }
-        .expect("the connection is open");
+        self.stream().finish().expect("the connection is open");
     }
 
     /// Goes away at once: with unread or unsent data the server sees a reset.
     pub fn abort(self) {
-        if let Stream::Tcp(stream) = self.stream() {
-            let socket = socket2::SockRef::from(stream);
-            socket.set_linger(Some(Duration::ZERO)).expect("an open socket takes options");
-        }
+        self.stream().reset_on_close();
     }
+}
+
+/// Connects to a TCP address, with a receive buffer of about a size.
+pub(crate) fn socket(address: SocketAddr, receive_buffer: Option<usize>) -> io::Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    if let Some(size) = receive_buffer {
+        socket.set_recv_buffer_size(size)?;
+    }
+    socket.connect_timeout(&address.into(), PATIENCE)?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
 }
 
 impl Stream {
@@ -186,17 +237,39 @@ impl Stream {
         self.set_write_timeout(limit);
     }
 
-    fn set_read_timeout(&self, limit: Duration) {
+    /// Closes the sending side only.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Self::Tls(stream) => stream.close(),
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+        }
+    }
+
+    /// Makes the end of it a reset, where there is such a thing.
+    pub(crate) fn reset_on_close(&self) {
+        let socket = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.socket(),
+            Self::Unix(_) => return,
+        };
+        let set = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        set.expect("an open socket takes options");
+    }
+
+    pub(crate) fn set_read_timeout(&self, limit: Duration) {
         let set = match self {
             Self::Tcp(stream) => stream.set_read_timeout(Some(limit)),
+            Self::Tls(stream) => stream.socket().set_read_timeout(Some(limit)),
             Self::Unix(stream) => stream.set_read_timeout(Some(limit)),
         };
         set.expect("timeouts are not zero");
     }
 
-    fn set_write_timeout(&self, limit: Duration) {
+    pub(crate) fn set_write_timeout(&self, limit: Duration) {
         let set = match self {
             Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
+            Self::Tls(stream) => stream.socket().set_write_timeout(Some(limit)),
             Self::Unix(stream) => stream.set_write_timeout(Some(limit)),
         };
         set.expect("timeouts are not zero");
@@ -207,6 +280,7 @@ impl Read for Stream {
     fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(block),
+            Self::Tls(stream) => stream.read(block),
             Self::Unix(stream) => stream.read(block),
         }
     }
@@ -216,11 +290,15 @@ impl Write for Stream {
     fn write(&mut self, block: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(block),
+            Self::Tls(stream) => stream.write(block),
             Self::Unix(stream) => stream.write(block),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+        }
     }
 }

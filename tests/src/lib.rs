@@ -16,6 +16,10 @@
 //! | [`modes`] | the kinds of workers, and a test for each |
 //! | [`load`] | clients that ask without a pause |
 //! | [`project`] | an application that is edited while it is served |
+//! | [`pki`] | certificates made for a test |
+//! | [`tls`] | the client's side of TLS |
+//! | [`secured`] | a server that speaks TLS, and whom its clients trust |
+//! | [`transport`] | requests and responses over HTTP/1.1 and HTTP/2, clear and encrypted, and a test for each |
 //! | [`wait`] | bounded waiting |
 //! | [`websocket`] | one WebSocket: "send this frame, expect that frame", over every transport |
 //!
@@ -32,11 +36,15 @@ pub mod modes;
 pub mod notes;
 pub mod options;
 pub mod output;
+pub mod pki;
 pub mod process;
 pub mod project;
 pub mod python;
 pub mod response;
+pub mod secured;
 pub mod server;
+pub mod tls;
+pub mod transport;
 pub mod wait;
 pub mod websocket;
 
@@ -47,5 +55,6 @@ pub use options::Options;
 pub use project::Project;
 pub use response::Response;
 pub use server::{Exit, Server};
+pub use transport::{Answer, Ask, End, Exchange, Transport, TransportLoad};
 pub use wait::{PATIENCE, eventually};
-pub use websocket::{Frame, Handshake, Transport, WebSocket};
+pub use websocket::{Frame, Handshake, WebSocket};

@@ -3,10 +3,10 @@
 
 use crate::client::Client;
 use crate::notes::token;
+use crate::secured::Connector;
 use crate::server::Server;
 use crate::wait::{PATIENCE, within};
 use std::collections::{BTreeSet, HashSet};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ pub struct Load {
 
 #[derive(Debug)]
 struct Seen {
-    address: SocketAddr,
+    connector: Connector,
     file: String,
     next: AtomicU32,
     enough: AtomicBool,
@@ -49,7 +49,7 @@ impl Load {
         let file = token();
         let began = server.directory().join(&file);
         let seen = Arc::new(Seen {
-            address: server.address(),
+            connector: server.connector(),
             file,
             next: AtomicU32::new(0),
             enough: AtomicBool::new(false),
@@ -140,7 +140,7 @@ impl Seen {
 
     fn ask(&self, short: bool) {
         while !self.is_over() {
-            match Client::try_tcp(self.address) {
+            match self.connector.connect() {
                 Ok(client) => self.ask_over(client, short),
                 Err(_) if self.is_stopping() => return,
                 Err(error) => return self.results().failed.push(format!("cannot connect: {error}")),

@@ -1,5 +1,6 @@
 //! What a server is started with. Nothing of the tests' own environment reaches it by accident.
 
+use crate::secured::Tls;
 use std::ffi::{OsStr, OsString};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -18,6 +19,7 @@ pub struct Options {
     virtualenv: bool,
     directory: Option<PathBuf>,
     listener: Option<OwnedFd>,
+    tls: Option<Tls>,
 }
 
 impl Options {
@@ -32,6 +34,7 @@ impl Options {
             virtualenv: true,
             directory: None,
             listener: None,
+            tls: None,
         }
     }
 
@@ -91,6 +94,22 @@ impl Options {
     pub fn inherit(mut self, listener: TcpListener) -> Self {
         self.listener = Some(listener.into());
         self
+    }
+
+    /// Speaks TLS with a certificate of the test's own; [`Server::connect`](crate::Server::connect) does so too.
+    pub fn tls(self) -> Self {
+        self.tls_as(Tls::default())
+    }
+
+    /// Speaks TLS with given files, which clients trust.
+    pub fn tls_as(self, tls: Tls) -> Self {
+        let options = self.with("--ssl-certfile", tls.certificate()).with("--ssl-keyfile", tls.key());
+        Self { tls: Some(tls), ..options }
+    }
+
+    /// The TLS that its clients speak.
+    pub(crate) fn take_tls(&mut self) -> Option<Tls> {
+        self.tls.take()
     }
 
     /// The directory to start in, when the test chose one.

@@ -53,6 +53,9 @@ impl Response {
     }
 }
 
+/// Ends of a stream; the last is that of TLS without a goodbye.
+const ENDS: [ErrorKind; 3] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+
 /// Reads responses one after the other.
 #[derive(Debug)]
 pub struct Responses<R> {
@@ -119,6 +122,16 @@ impl<R: Read> Responses<R> {
         std::mem::take(&mut self.unread)
     }
 
+    /// Reads until `count` bytes that were not asked for are there, and says whether they are before the end.
+    pub(crate) fn has(&mut self, count: usize) -> bool {
+        while self.unread.len() < count {
+            if !self.fill() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Reads exactly `count` bytes.
     pub fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
@@ -136,8 +149,25 @@ impl<R: Read> Responses<R> {
                 self.unread.extend_from_slice(&block[..count]);
                 count > 0
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
-            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.unread)),
+            Err(error) if ENDS.contains(&error.kind()) => false,
+            Err(error) => {
+                let start = &self.unread[..self.unread.len().min(1000)];
+                panic!("{error} after {:?}", String::from_utf8_lossy(start));
+            }
+        }
+    }
+
+    /// Reads until what was not asked for yet holds `text`, and says whether it does before the end.
+    pub(crate) fn holds(&mut self, text: &[u8]) -> bool {
+        let mut searched = 0;
+        loop {
+            if self.unread[searched..].windows(text.len()).any(|part| part == text) {
+                return true;
+            }
+            searched = (self.unread.len() + 1).saturating_sub(text.len());
+            if !self.fill() {
+                return false;
+            }
         }
     }
 
@@ -165,7 +195,8 @@ impl<R: Read> Responses<R> {
         }
     }
 
-    fn fields(&mut self) -> Vec<(String, String)> {
+    /// Fields up to an empty line.
+    pub(crate) fn fields(&mut self) -> Vec<(String, String)> {
         let mut fields = Vec::new();
         loop {
             let line = self.line();
@@ -179,7 +210,7 @@ impl<R: Read> Responses<R> {
     }
 
     /// A line as latin-1, without its CRLF.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut searched = 0;
         let end = loop {
             if let Some(at) = self.unread[searched..].windows(2).position(|pair| pair == b"\r\n") {

@@ -5,14 +5,16 @@ use crate::options::Options;
 use crate::output::Output;
 use crate::process;
 use crate::response::Response;
+use crate::secured::{Connector, Tls};
 use crate::wait::{PATIENCE, eventually, within};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -38,6 +40,7 @@ pub struct Server {
     stderr: Output,
     addresses: OnceLock<Vec<SocketAddr>>,
     directory: Directory,
+    tls: Option<Tls>,
     _guard: Guard,
 }
 
@@ -56,7 +59,8 @@ impl Server {
     }
 
     /// Starts a server and returns at once.
-    pub fn spawn(options: Options) -> Self {
+    pub fn spawn(mut options: Options) -> Self {
+        let tls = options.take_tls();
         let directory = match options.chosen_directory() {
             Some(path) => Directory::Given(path.to_owned()),
             None => Directory::Own(TempDir::new().expect("temporary directories can be made")),
@@ -72,6 +76,7 @@ impl Server {
             status: None,
             addresses: OnceLock::new(),
             directory,
+            tls,
         }
     }
 
@@ -137,7 +142,23 @@ impl Server {
 
     /// Opens a connection.
     pub fn connect(&self) -> Client {
-        Client::tcp(self.address())
+        self.try_connect().unwrap_or_else(|error| panic!("connect to {}: {error}", self.address()))
+    }
+
+    /// Opens a connection, or says why not.
+    pub fn try_connect(&self) -> io::Result<Client> {
+        self.connector().connect()
+    }
+
+    /// How to open connections, for threads.
+    pub fn connector(&self) -> Connector {
+        let tls = self.tls.as_ref().map(|tls| (tls.trust.clone(), Arc::clone(&tls.config)));
+        Connector { address: self.address(), tls }
+    }
+
+    /// The TLS that it was started with.
+    pub fn tls(&self) -> &Tls {
+        self.tls.as_ref().expect("started with Options::tls")
     }
 
     /// Asks for `target` on a connection of its own.
@@ -260,10 +281,10 @@ impl Drop for Guard {
     }
 }
 
-/// The addresses in the lines that say `http://ADDRESS:PORT`.
+/// The addresses in the lines that say `http://ADDRESS:PORT`, or `https`.
 fn announced(stderr: &str) -> Vec<SocketAddr> {
     let whole = &stderr[..stderr.rfind('\n').map_or(0, |end| end + 1)];
-    let urls = whole.split("http://").skip(1);
+    let urls = whole.split("http://").flat_map(|part| part.split("https://")).skip(1);
     urls.filter_map(|url| {
         let end = url.find(|c: char| !(c.is_ascii_hexdigit() || "[].:".contains(c))).unwrap_or(url.len());
         url[..end].parse().ok()

@@ -1,10 +1,11 @@
-//! One WebSocket: "send this frame, expect that frame", over any [`Transport`].
+//! One WebSocket: "send this frame, expect that frame", over any [`Transport`](crate::Transport).
 
 mod carrier;
 mod frame;
 mod handshake;
 mod http1;
-mod transport;
+mod http2;
+mod open;
 
 use crate::response::Response;
 use crate::wait::PATIENCE;
@@ -13,7 +14,6 @@ pub use frame::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT};
 pub use handshake::Handshake;
 use std::io::ErrorKind;
 use std::time::Duration;
-pub use transport::Transport;
 
 /// An open WebSocket. Every wait on it is bounded.
 pub struct WebSocket {

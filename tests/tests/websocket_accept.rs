@@ -106,7 +106,7 @@ fn a_close_before_accept_is_403(transport: Transport) {
     for code in ["", "/1000", "/3000"] {
         let token = token();
         let handshake = Handshake::to(&format!("/refuse/{token}{code}"));
-        let response = transport.ask(transport.shared(), &handshake).expect_err("it is refused");
+        let response = transport.upgrade(transport.shared(), &handshake).expect_err("it is refused");
         response.expect(403);
         transport.wait_note(transport.shared(), &token, "disconnect 1006");
     }
@@ -115,7 +115,7 @@ fn a_close_before_accept_is_403(transport: Transport) {
 fn a_denial_has_the_applications_status_headers_and_streamed_body(transport: Transport) {
     let token = token();
     let handshake = Handshake::to(&format!("/deny/{token}"));
-    let response = transport.ask(transport.shared(), &handshake).expect_err("it is refused").expect(401);
+    let response = transport.upgrade(transport.shared(), &handshake).expect_err("it is refused").expect(401);
     assert_eq!(response.header("content-type"), Some("text/plain"));
     assert_eq!(response.header("x-why"), Some("because"));
     assert_eq!(response.text(), "no entry here.");
@@ -124,7 +124,7 @@ fn a_denial_has_the_applications_status_headers_and_streamed_body(transport: Tra
 
 fn a_denial_cut_short_can_be_told(transport: Transport) {
     let whole = std::panic::catch_unwind(|| {
-        transport.ask(transport.shared(), &Handshake::to("/half-deny")).expect_err("it is refused")
+        transport.upgrade(transport.shared(), &Handshake::to("/half-deny")).expect_err("it is refused")
     });
     assert!(whole.is_err(), "half a response must not look like a whole one: {whole:?}");
 }

@@ -17,14 +17,14 @@ over_every_transport! {
 fn an_application_that_raises_before_accept_is_500(transport: Transport) {
     let (token, server) = (token(), transport.shared());
     let handshake = Handshake::to(&format!("/raise-before/{token}"));
-    let response = transport.ask(server, &handshake).expect_err("it is refused").expect(500);
+    let response = transport.upgrade(server, &handshake).expect_err("it is refused").expect(500);
     assert!(!response.text().contains(&token), "the error is not for clients: {response:?}");
     server.wait_stderr(&format!("RuntimeError: {token} before accept"));
     transport.hear(server, "/hello");
 }
 
 fn an_application_that_returns_before_answering_is_500(transport: Transport) {
-    let response = transport.ask(transport.shared(), &Handshake::to("/return-before"));
+    let response = transport.upgrade(transport.shared(), &Handshake::to("/return-before"));
     response.expect_err("it is refused").expect(500);
     transport.hear(transport.shared(), "/hello");
 }

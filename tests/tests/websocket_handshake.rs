@@ -8,7 +8,7 @@ const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
 
 fn server() -> &'static Server {
-    Transport::Http1.shared()
+    Transport::ClearHttp1.shared()
 }
 
 fn ask_for(start: &str, fields: &str) -> Response {

@@ -81,7 +81,7 @@ fn the_state_of_the_lifespan_is_there(transport: Transport) {
 fn header_values_beyond_ascii_are_kept(transport: Transport) {
     let handshake = Handshake::to("/scope").with("x-high", "\u{e9}").protocols("caf\u{e9}, plain");
     // Latin-1 kept, or a refusal: never a panic.
-    match transport.ask(transport.shared(), &handshake) {
+    match transport.upgrade(transport.shared(), &handshake) {
         Ok(mut socket) => {
             let scope = socket.json()["scope"].take();
             assert_eq!(scope["subprotocols"].as_array().map(Vec::len), Some(2), "{scope}");

@@ -1,35 +1,18 @@
-//! What a WebSocket can be carried by, and the same test for each of it.
+//! Opening WebSockets over each [`Transport`], and speaking to the applications of `tests/apps/websocket.py`.
 
-use super::http1;
-use super::{Handshake, WebSocket};
+use super::{Handshake, WebSocket, http1, http2};
 use crate::options::Options;
 use crate::response::Response;
 use crate::server::Server;
+use crate::transport::Transport;
 use crate::wait::{PATIENCE, within};
-use std::net::TcpStream;
+use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 
-/// What carries a WebSocket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// HTTP/1.1 in clear text.
-    Http1,
-}
-
 impl Transport {
-    /// Whether it is HTTP/2, where a WebSocket is a stream among others.
-    pub fn is_http2(self) -> bool {
-        false
-    }
-
-    /// Whether it is encrypted.
-    pub fn is_tls(self) -> bool {
-        false
-    }
-
     /// Starts a server that can be spoken to this way.
     pub fn start(self, options: Options) -> Server {
-        Server::start(options)
+        Server::start(options.over(self))
     }
 
     /// A server of `websocket:app` that the tests of one program share.
@@ -39,21 +22,40 @@ impl Transport {
     }
 
     /// Asks for a WebSocket. The response, if it is refused.
-    pub fn ask(self, server: &Server, handshake: &Handshake) -> Result<WebSocket, Response> {
-        http1::open(tcp(server, None), handshake)
+    pub fn upgrade(self, server: &Server, handshake: &Handshake) -> Result<WebSocket, Response> {
+        self.upgrade_with(server, handshake, None)
+    }
+
+    fn upgrade_with(
+        self,
+        server: &Server,
+        handshake: &Handshake,
+        buffer: Option<usize>,
+    ) -> Result<WebSocket, Response> {
+        if self.is_http2() {
+            http2::Asked::ask(server, self.is_tls(), handshake, buffer).open()
+        } else {
+            http1::open(http1::ask(server, handshake, buffer))
+        }
     }
 
     /// Asks for a WebSocket, calls `meanwhile`, and leaves without waiting for the answer.
     pub fn ask_and_leave(self, server: &Server, handshake: &Handshake, meanwhile: impl FnOnce()) {
-        let wire = http1::ask(tcp(server, None), handshake);
-        meanwhile();
-        drop(wire);
+        if self.is_http2() {
+            let asked = http2::Asked::ask(server, self.is_tls(), handshake, None);
+            meanwhile();
+            drop(asked);
+        } else {
+            let client = http1::ask(server, handshake, None);
+            meanwhile();
+            drop(client);
+        }
     }
 
     /// Opens a WebSocket.
     #[track_caller]
     pub fn open(self, server: &Server, handshake: &Handshake) -> WebSocket {
-        self.ask(server, handshake).unwrap_or_else(|response| panic!("refused: {response:?}"))
+        self.upgrade(server, handshake).unwrap_or_else(|response| panic!("refused: {response:?}"))
     }
 
     /// Opens a WebSocket at `target` with nothing negotiated.
@@ -64,16 +66,17 @@ impl Transport {
 
     /// The same, or nothing where the connection was not served to the end of its handshake.
     pub fn try_connect(self, server: &Server, target: &str) -> Option<WebSocket> {
-        std::panic::catch_unwind(|| self.connect(server, target)).ok()
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.connect(server, target))).ok()
     }
 
     /// The same with a receive buffer of about `size` bytes, so that a reader that stops is noticed soon.
     pub fn connect_with_receive_buffer(self, server: &Server, target: &str, size: usize) -> WebSocket {
-        let opened = http1::open(tcp(server, Some(size)), &Handshake::to(target));
+        let opened = self.upgrade_with(server, &Handshake::to(target), Some(size));
         opened.unwrap_or_else(|response| panic!("refused: {response:?}"))
     }
 
     /// What a WebSocket application at `target` says before it closes.
+    #[track_caller]
     pub fn hear(self, server: &Server, target: &str) -> String {
         let mut socket = self.connect(server, target);
         let text = socket.text();
@@ -97,41 +100,4 @@ impl Transport {
         });
         found.unwrap_or_else(|| panic!("no note starts with {start:?}: {last:?}\n{}", server.stderr()))
     }
-}
-
-fn tcp(server: &Server, receive_buffer: Option<usize>) -> TcpStream {
-    let address = server.address();
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None);
-    let socket = socket.expect("sockets can be made");
-    if let Some(size) = receive_buffer {
-        socket.set_recv_buffer_size(size).expect("any size is taken as a hint");
-    }
-    socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
-    socket.set_tcp_nodelay(true).expect("TCP has it");
-    socket.set_read_timeout(Some(PATIENCE)).expect("not zero");
-    socket.set_write_timeout(Some(PATIENCE)).expect("not zero");
-    socket.into()
-}
-
-/// Makes each function of one [`Transport`] a test for every transport.
-#[macro_export]
-macro_rules! over_every_transport {
-    ($($test:ident),+ $(,)?) => {
-        $crate::over_transport! { http1 Http1: $($test),+ }
-    };
-}
-
-/// Makes each function of one [`Transport`] a test for one transport, in a module with the transport's name.
-#[macro_export]
-macro_rules! over_transport {
-    ($module:ident $transport:ident: $($test:ident),+) => {
-        mod $module {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test($crate::Transport::$transport);
-                }
-            )+
-        }
-    };
 }

@@ -1,0 +1,214 @@
+//! The client's side of TLS: what it offers and trusts, and one connection that blocks.
+
+use crate::pki::Identity;
+use crate::wait::PATIENCE;
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore};
+use rustls::{SupportedProtocolVersion, version};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a client offers and trusts.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    authority: String,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    alpn: Vec<Vec<u8>>,
+    identity: Option<(Vec<Vec<u8>>, Vec<u8>)>,
+}
+
+impl Trust {
+    /// Trusts the authorities in a text in PEM. Offers TLS 1.2 and 1.3, and no protocol by ALPN.
+    pub fn authority(pem: impl Into<String>) -> Self {
+        let versions = vec![&version::TLS13, &version::TLS12];
+        Self { authority: pem.into(), versions, alpn: Vec::new(), identity: None }
+    }
+
+    /// Speaks TLS 1.2 alone.
+    pub fn only_tls12(mut self) -> Self {
+        self.versions = vec![&version::TLS12];
+        self
+    }
+
+    /// Speaks TLS 1.3 alone.
+    pub fn only_tls13(mut self) -> Self {
+        self.versions = vec![&version::TLS13];
+        self
+    }
+
+    /// Offers protocols by ALPN.
+    pub fn alpn(mut self, names: &[&str]) -> Self {
+        self.alpn = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// Shows a certificate when it is asked for one.
+    pub fn showing(mut self, identity: &Identity) -> Self {
+        self.identity = Some((vec![identity.der().to_vec()], identity.key_der().to_vec()));
+        self
+    }
+
+    /// What rustls takes; remembers the sessions of its connections, for the next ones.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(self.authority.as_bytes()) {
+            roots.add(certificate.expect("the test made it")).expect("the test made it");
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&self.versions)
+            .expect("ring has these versions")
+            .with_root_certificates(roots);
+        let mut config = match self.identity.clone() {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = chain.into_iter().map(CertificateDer::from).collect();
+                let key = PrivatePkcs8KeyDer::from(key).into();
+                builder.with_client_auth_cert(chain, key).expect("the key is the certificate's")
+            }
+        };
+        config.alpn_protocols.clone_from(&self.alpn);
+        config.resumption = Resumption::in_memory_sessions(64);
+        Arc::new(config)
+    }
+}
+
+/// A connection whose handshake is complete. Clones share it, to read and write from two threads.
+#[derive(Debug, Clone)]
+pub struct TlsStream {
+    session: Arc<Mutex<ClientConnection>>,
+    socket: Arc<TcpStream>,
+    /// What is encrypted and not sent yet.
+    encrypted: Arc<Mutex<Vec<u8>>>,
+    /// What has come and the session had no room for.
+    received: Arc<Mutex<Vec<u8>>>,
+}
+
+impl TlsStream {
+    /// Connects, asks for `name`, and shakes hands.
+    pub fn connect(address: SocketAddr, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
+        Self::over(crate::client::socket(address, None)?, config, name)
+    }
+
+    /// Asks for `name` over a connected socket, and shakes hands.
+    pub fn over(mut socket: TcpStream, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        let session = Arc::new(Mutex::new(session));
+        let socket = Arc::new(socket);
+        Ok(Self { session, socket, encrypted: Arc::default(), received: Arc::default() })
+    }
+
+    /// The socket below.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The version that was agreed on.
+    pub fn version(&self) -> ProtocolVersion {
+        self.session().protocol_version().expect("the handshake is complete")
+    }
+
+    /// The protocol that was agreed on by ALPN.
+    pub fn alpn(&self) -> Option<String> {
+        self.session().alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Whether an earlier session goes on.
+    pub fn is_resumed(&self) -> bool {
+        self.session().handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The certificate that the server has shown, in DER.
+    pub fn certificate(&self) -> Vec<u8> {
+        let session = self.session();
+        session.peer_certificates().and_then(|chain| chain.first()).expect("the server has shown it").to_vec()
+    }
+
+    /// Says goodbye (close_notify), and ends our side of the socket.
+    pub fn close(&self) -> io::Result<()> {
+        self.session().send_close_notify();
+        self.flush_session()?;
+        self.socket.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn session(&self) -> MutexGuard<'_, ClientConnection> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what the session has to say. The session is not locked while the socket blocks: the other half may
+    /// be what it waits for.
+    fn flush_session(&self) -> io::Result<()> {
+        let mut encrypted = self.encrypted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.send_all(&mut encrypted)
+    }
+
+    fn send_all(&self, encrypted: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            if encrypted.is_empty() {
+                let mut session = self.session();
+                while session.wants_write() {
+                    session.write_tls(encrypted)?;
+                }
+            }
+            if encrypted.is_empty() {
+                return Ok(());
+            }
+            let sent = (&*self.socket).write(encrypted)?;
+            encrypted.drain(..sent);
+        }
+    }
+}
+
+impl Read for TlsStream {
+    /// The end without a goodbye is an error, `UnexpectedEof`.
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match self.session().reader().read(block) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            let mut ended = false;
+            if received.is_empty() {
+                let mut more = [0; 16 * 1024];
+                let count = (&*self.socket).read(&mut more)?;
+                received.extend_from_slice(&more[..count]);
+                ended = count == 0;
+            }
+            let mut session = self.session();
+            if ended || session.wants_read() {
+                let taken = session.read_tls(&mut received.as_slice())?;
+                received.drain(..taken);
+                session
+                    .process_new_packets()
+                    .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            }
+        }
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        let mut encrypted = self.encrypted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.send_all(&mut encrypted)?;
+        let count = self.session().writer().write(&block[..block.len().min(16 * 1024)])?;
+        match self.send_all(&mut encrypted) {
+            // It is taken; the rest goes with the next.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(count),
+            Err(error) => Err(error),
+            Ok(()) => Ok(count),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flush_session()
+    }
+}
