@@ -107,7 +107,9 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
             assert!(step.consumed <= kept.len());
             match step.event.clone() {
                 websocket::Event::NeedMore => {}
-                websocket::Event::Message(kind, range) => told.push((format!("{kind:?}"), kept[range].to_vec())),
+                websocket::Event::Message(kind, range) => {
+                    told.push((format!("{kind:?}"), kept[range].to_vec()))
+                }
                 websocket::Event::Assembled(kind) => told.push((format!("{kind:?}"), machine.take_message())),
                 websocket::Event::Ping(range) => told.push(("ping".into(), kept[range].to_vec())),
                 other => told.push((format!("{other:?}"), Vec::new())),

@@ -4,7 +4,7 @@ mod carrier;
 mod frame;
 mod handshake;
 mod http1;
-mod http2;
+pub mod http2;
 mod open;
 
 use crate::response::Response;
@@ -168,7 +168,8 @@ impl WebSocket {
     #[track_caller]
     pub fn close(mut self, code: u16, reason: &str) {
         self.send_close(code, reason);
-        self.expect(Frame::close(code, ""));
+        let answer = self.expect_close(code);
+        assert!(answer.is_empty() || answer == reason, "{answer:?} in answer to {reason:?}");
         self.expect_end();
     }
 

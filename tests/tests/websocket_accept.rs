@@ -1,7 +1,7 @@
 //! What an application accepts with, and what it refuses with, over every transport.
 
 use pounce_tests::notes::token;
-use pounce_tests::{Handshake, Transport, over_every_transport};
+use pounce_tests::{Handshake, Options, Transport, eventually, over_every_transport};
 
 over_every_transport! {
     a_subprotocol_that_was_offered_is_chosen,
@@ -10,7 +10,9 @@ over_every_transport! {
     headers_of_the_application_are_sent,
     headers_that_are_the_servers_raise,
     what_would_split_the_response_raises_and_sends_nothing,
+    a_reason_with_control_characters_raises_before_accept,
     a_close_before_accept_is_403,
+    more_applications_than_allowed_are_503,
     a_denial_has_the_applications_status_headers_and_streamed_body,
     a_denial_cut_short_can_be_told,
     frames_sent_before_the_answer_wait_for_it,
@@ -91,7 +93,7 @@ fn what_would_split_the_response_raises_and_sends_nothing(transport: Transport) 
         "subprotocol-wide",
         "deny-value-crlf",
         "deny-status",
-        "close-reason-crlf-code",
+        "close-code",
     ] {
         let mut socket = transport.connect(transport.shared(), &format!("/bad-before/{which}"));
         let response = &socket.response;
@@ -100,6 +102,22 @@ fn what_would_split_the_response_raises_and_sends_nothing(transport: Transport) 
         assert!(text.contains(",Exception,"), "{which}: {text}");
         socket.closed_by_server(1000);
     }
+}
+
+// HARDENING.md, response splitting: the close reason as well.
+fn a_reason_with_control_characters_raises_before_accept(transport: Transport) {
+    let text = said(transport, &Handshake::to("/bad-before/close-reason-crlf"));
+    assert!(text.contains(",Exception,"), "{text}");
+}
+
+fn more_applications_than_allowed_are_503(transport: Transport) {
+    let server = transport.start(Options::app("websocket:app").with("--limit-concurrency", "1"));
+    let mut first = transport.connect(&server, "/echo");
+    let refused = transport.upgrade(&server, &Handshake::to("/echo")).expect_err("one runs").expect(503);
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    first.send_text("still there").expect_text("still there");
+    first.close(1000, "");
+    eventually("there is room again", || transport.upgrade(&server, &Handshake::to("/echo")).ok());
 }
 
 fn a_close_before_accept_is_403(transport: Transport) {

@@ -9,12 +9,16 @@ use std::time::Duration;
 over_every_transport! {
     a_client_that_does_not_read_suspends_send,
     a_client_that_does_not_read_and_leaves_frees_the_application,
+    a_client_that_does_not_read_for_too_long_is_left,
     an_application_that_does_not_receive_stops_the_client,
     pings_are_answered_while_the_queue_has_room,
     a_queue_of_one_still_delivers_everything,
 }
 
 const MIB: usize = 1 << 20;
+
+/// Several fit what HTTP/2 lets a server send at first.
+const PIECE: usize = 16 * 1024;
 
 /// What the sockets on both sides may hold, and a little that either side may have read ahead.
 fn held_by_sockets() -> usize {
@@ -38,8 +42,8 @@ fn standstill(transport: Transport, server: &Server, token: &str) -> usize {
 fn a_client_that_does_not_read_suspends_send(transport: Transport) {
     let (token, server) = (token(), transport.start(Options::app("websocket:app")));
     transport.hear(&server, "/hello");
-    let count = (held_by_sockets() + 64 * MIB) / 65536;
-    let target = format!("/progress/{token}/{count}/65536");
+    let count = (held_by_sockets() + 64 * MIB) / PIECE;
+    let target = format!("/progress/{token}/{count}/{PIECE}");
     let mut reached = 0;
     let mut socket = None;
     let growth = growth_kib(&server, || {
@@ -50,7 +54,7 @@ fn a_client_that_does_not_read_suspends_send(transport: Transport) {
     assert!(growth < 8 * 1024, "grew by {growth} KiB");
     let mut socket = socket.expect("it is open");
     for number in 0..count {
-        assert_eq!(socket.binary().len(), 65536, "{number}");
+        assert_eq!(socket.binary().len(), PIECE, "{number}");
     }
     socket.closed_by_server(1000);
     transport.wait_note(&server, &token, "done");
@@ -58,12 +62,22 @@ fn a_client_that_does_not_read_suspends_send(transport: Transport) {
 
 fn a_client_that_does_not_read_and_leaves_frees_the_application(transport: Transport) {
     let (token, server) = (token(), transport.shared());
-    let count = (held_by_sockets() + 64 * MIB) / 65536;
-    let target = format!("/progress/{token}/{count}/65536");
+    let count = (held_by_sockets() + 64 * MIB) / PIECE;
+    let target = format!("/progress/{token}/{count}/{PIECE}");
     let socket = transport.connect_with_receive_buffer(server, &target, 65536);
     standstill(transport, server, &token);
     socket.abort();
     let note = transport.wait_note(server, &token, "error ");
+    assert!(note.contains("OSError"), "{note}");
+}
+
+fn a_client_that_does_not_read_for_too_long_is_left(transport: Transport) {
+    let (token, server) =
+        (token(), transport.start(Options::app("websocket:app").with("--timeout-write", "1")));
+    let count = (held_by_sockets() + 64 * MIB) / 65536;
+    let target = format!("/progress/{token}/{count}/65536");
+    let _socket = transport.connect_with_receive_buffer(&server, &target, 65536);
+    let note = transport.wait_note(&server, &token, "error ");
     assert!(note.contains("OSError"), "{note}");
 }
 

@@ -1,6 +1,7 @@
 //! The end of a WebSocket: by the client, by the application, by a loss; what each side is told.
 
 use pounce_tests::notes::token;
+use pounce_tests::websocket::TEXT;
 use pounce_tests::{Frame, Transport, over_every_transport};
 
 over_every_transport! {
@@ -9,6 +10,7 @@ over_every_transport! {
     an_application_closes_with_code_and_reason,
     an_application_closes_without_a_code,
     codes_and_reasons_that_must_not_be_sent_raise,
+    a_reason_with_control_characters_raises,
     what_comes_behind_an_applications_close_is_not_delivered,
     a_client_that_never_answers_a_close_is_not_waited_for_by_others,
     there_is_one_disconnect_and_receive_raises_after_it,
@@ -78,6 +80,17 @@ fn codes_and_reasons_that_must_not_be_sent_raise(transport: Transport) {
     }
     for which in ["code-str", "reason-int"] {
         let text = transport.connect(transport.shared(), &format!("/bad/{which}")).text();
+        assert!(text.contains(",Exception,"), "{which}: {text}");
+    }
+}
+
+// HARDENING.md, response splitting: the close reason as well.
+fn a_reason_with_control_characters_raises(transport: Transport) {
+    for which in ["reason-crlf", "reason-lf", "reason-nul"] {
+        let mut socket = transport.connect(transport.shared(), &format!("/bad/{which}"));
+        let frame = socket.frame();
+        assert!(frame.is_whole(TEXT), "{which}: {frame:?}");
+        let text = String::from_utf8_lossy(&frame.payload);
         assert!(text.contains(",Exception,"), "{which}: {text}");
     }
 }

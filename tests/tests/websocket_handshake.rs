@@ -33,7 +33,8 @@ fn the_key_of_the_rfc_is_answered_as_the_rfc_does() {
     assert_eq!(response.header("upgrade").map(str::to_ascii_lowercase).as_deref(), Some("websocket"));
     assert_eq!(response.header("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
     // RFC 9110 section 8.6: no content-length in a 1xx.
-    for name in ["content-length", "transfer-encoding", "sec-websocket-protocol", "sec-websocket-extensions"] {
+    for name in ["content-length", "transfer-encoding", "sec-websocket-protocol", "sec-websocket-extensions"]
+    {
         assert_eq!(response.header(name), None, "{response:?}");
     }
 }
@@ -51,7 +52,8 @@ fn tokens_are_found_in_lists_and_in_any_case() {
 
 #[test]
 fn another_version_is_told_which_one_is_spoken() {
-    for version in ["", "Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 14\r\n", "Sec-WebSocket-Version: x\r\n"]
+    for version in
+        ["", "Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 14\r\n", "Sec-WebSocket-Version: x\r\n"]
     {
         let response = ask(&format!("{UPGRADE}{KEY}{version}")).expect(426);
         assert_eq!(response.header("sec-websocket-version"), Some("13"), "{version:?}: {response:?}");
@@ -102,7 +104,9 @@ fn without_websockets_an_upgrade_is_a_plain_request() {
 #[test]
 fn a_refused_upgrade_and_its_bytes_behind_it_disturb_nobody() {
     let mut client = server().connect();
-    client.send(format!("GET /hello HTTP/1.1\r\nHost: test\r\n{UPGRADE}{VERSION}\r\nGET /pid HTTP/1.1\r\nHost: a\r\n\r\n"));
+    client.send(format!(
+        "GET /hello HTTP/1.1\r\nHost: test\r\n{UPGRADE}{VERSION}\r\nGET /pid HTTP/1.1\r\nHost: a\r\n\r\n"
+    ));
     client.response().expect(400);
     server().get("/hello").expect(200);
 }

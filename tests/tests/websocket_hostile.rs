@@ -88,8 +88,14 @@ fn what_is_not_utf8_is_1007_as_soon_as_it_can_be_told(transport: Transport) {
         ("a reason", bytes(&[Frame::new(8, [3, 232, 0xff])])),
         // None of these is complete.
         ("a fragment", bytes(&[Frame::new(1, [b'a', 0xff]).unfinished()])),
-        ("over fragments", bytes(&[Frame::new(1, [0xe2]).unfinished(), Frame::continuation([0x28]).unfinished()])),
-        ("in a frame that goes on", Frame::new(1, [&[0xff][..], &[b'a'; 1000]].concat()).masked()[..20].to_vec()),
+        (
+            "over fragments",
+            bytes(&[Frame::new(1, [0xe2]).unfinished(), Frame::continuation([0x28]).unfinished()]),
+        ),
+        (
+            "in a frame that goes on",
+            Frame::new(1, [&[0xff][..], &[b'a'; 1000]].concat()).masked()[..20].to_vec(),
+        ),
     ] {
         assert_eq!(code_for(transport, server, &attack), Some(1007), "{name}");
     }
@@ -228,7 +234,7 @@ fn bombs_in_a_queue_are_counted_inflated(transport: Transport) {
     let mut socket = deflating(transport, &server, &format!("/wait-then-watch/{token}"));
     transport.wait_note(&server, &token, "accepted");
     let growth = growth_kib(&server, || {
-        socket.send_bytes(message.repeat(40));
+        socket.send_bytes(message.repeat(20));
         lives(transport, &server, pid);
         // By now whatever is taken is taken.
         std::thread::sleep(Duration::from_millis(500));
@@ -237,7 +243,7 @@ fn bombs_in_a_queue_are_counted_inflated(transport: Transport) {
     assert!(growth < 48 * 1024, "grew by {growth} KiB");
     transport.hear(&server, &format!("/open/{token}"));
     socket.close(1000, "");
-    transport.wait_note(&server, &token, &format!("received 40 {}", 40 * 8 * MIB));
+    transport.wait_note(&server, &token, &format!("received 20 {}", 20 * 8 * MIB));
 }
 
 fn websockets_opened_and_left_leave_nothing_behind(transport: Transport) {

@@ -32,7 +32,10 @@ fn text_and_bytes_come_back(transport: Transport) {
 fn a_message_has_text_or_bytes(transport: Transport) {
     let mut socket = transport.connect(transport.shared(), "/keys");
     let text = socket.send_text("a").json();
-    assert_eq!((&text["text"], text.get("bytes").unwrap_or(&json!("NoneType"))), (&json!("str"), &json!("NoneType")));
+    assert_eq!(
+        (&text["text"], text.get("bytes").unwrap_or(&json!("NoneType"))),
+        (&json!("str"), &json!("NoneType"))
+    );
     let bytes = socket.send_binary("a").json();
     assert_eq!(
         (&bytes["bytes"], bytes.get("text").unwrap_or(&json!("NoneType"))),
@@ -62,7 +65,10 @@ fn fragments_are_put_together(transport: Transport) {
     socket.send(Frame::continuation("two ").unfinished());
     socket.send(Frame::continuation("three")).expect_text("one two three");
     // A character that is split.
-    socket.send(Frame::new(1, [0xe2, 0x82]).unfinished()).send(Frame::continuation([0xac])).expect_text("\u{20ac}");
+    socket
+        .send(Frame::new(1, [0xe2, 0x82]).unfinished())
+        .send(Frame::continuation([0xac]))
+        .expect_text("\u{20ac}");
     for byte in b"abc" {
         socket.send(Frame::new(u8::from(*byte == b'a') * 2, [*byte]).unfinished());
     }

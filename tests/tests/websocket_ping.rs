@@ -13,6 +13,7 @@ over_every_transport! {
     a_client_that_does_not_answer_is_closed,
     any_sign_of_life_answers_a_ping,
     without_an_interval_nobody_is_pinged,
+    timeouts_of_requests_do_not_end_a_websocket,
 }
 
 fn a_ping_is_answered_with_its_payload(transport: Transport) {
@@ -77,5 +78,14 @@ fn without_an_interval_nobody_is_pinged(transport: Transport) {
     let server = transport.start(options.with("--ws-ping-timeout", "0.3"));
     let mut socket = transport.connect(&server, "/echo");
     socket.expect_silence(Duration::from_secs(1));
+    socket.send_text("on").expect_text("on");
+}
+
+fn timeouts_of_requests_do_not_end_a_websocket(transport: Transport) {
+    let options =
+        Options::app("websocket:app").with("--timeout-keep-alive", "1").with("--timeout-header", "1");
+    let server = transport.start(options.with("--timeout-body", "1").with("--timeout-write", "1"));
+    let mut socket = transport.connect(&server, "/echo");
+    socket.expect_silence(Duration::from_millis(2500));
     socket.send_text("on").expect_text("on");
 }

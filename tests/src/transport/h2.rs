@@ -106,8 +106,13 @@ impl Connection {
         (Arc::clone(&self.runtime), self.requests.clone())
     }
 
+    /// The scheme of its requests.
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
     /// Closes the socket without a word.
-    pub(super) fn abort(self) {
+    pub(crate) fn abort(self) {
         self.abort.abort();
     }
 }

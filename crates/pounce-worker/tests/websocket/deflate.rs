@@ -97,7 +97,10 @@ fn what_compresses_is_compressed_and_what_does_not_is_not() {
     assert_eq!(first, FIN | RSV1 | BINARY);
     assert!(payload.len() < 500, "{}", payload.len());
     let noise: Vec<u8> = (0..5_000u64)
-        .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as u8)
+        .map(|at| {
+            (at.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56)
+                as u8
+        })
         .collect();
     let (first, payload) = sent(&codecs, 15, &noise);
     assert!(payload.len() <= noise.len(), "{}", payload.len());

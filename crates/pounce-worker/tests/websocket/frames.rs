@@ -111,7 +111,9 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
             assert!(step.consumed <= kept.len());
             match &step.event {
                 Event::NeedMore => {}
-                Event::Message(kind, range) => story.told.push(Told::Message(*kind, kept[range.clone()].to_vec())),
+                Event::Message(kind, range) => {
+                    story.told.push(Told::Message(*kind, kept[range.clone()].to_vec()))
+                }
                 Event::Assembled(kind) => story.told.push(Told::Message(*kind, machine.take_message())),
                 Event::Ping(range) => story.told.push(Told::Ping(kept[range.clone()].to_vec())),
                 Event::Pong => story.told.push(Told::Pong),

@@ -184,7 +184,8 @@ fn the_limit_counts_inflated_bytes() {
     assert_eq!(limited(100_000, true, &[of(100_000_000)]).code(), Some(1009));
     let packed = deflate(&[0; 60_000], 15);
     let first = [&packed[..], &[0, 0, 255, 255]].concat();
-    let code = limited(100_000, true, &[frame(RSV1 | BINARY, &first), frame(FIN | CONTINUATION, &packed)]).code();
+    let code =
+        limited(100_000, true, &[frame(RSV1 | BINARY, &first), frame(FIN | CONTINUATION, &packed)]).code();
     assert_eq!(code, Some(1009), "of two fragments together");
 }
 
@@ -203,7 +204,9 @@ fn fragments_over_their_limit_are_refused() {
 
 #[test]
 fn what_does_not_inflate() {
-    for garbage in [&[0xff; 20][..], &[0x06, 1, 2, 3], &[0, 5, 0, 0, 0, 1, 2, 3, 4, 5], &[0x12, 0x03, 0xff, 0xff]] {
+    for garbage in
+        [&[0xff; 20][..], &[0x06, 1, 2, 3], &[0, 5, 0, 0, 0, 1, 2, 3, 4, 5], &[0x12, 0x03, 0xff, 0xff]]
+    {
         let input = frame(FIN | RSV1 | BINARY, garbage);
         let code = tell(receiver(LIMITS, true), &input, &[]).code();
         assert!(matches!(code, Some(1002 | 1007)), "{garbage:?}: {code:?}");
