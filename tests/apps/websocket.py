@@ -160,6 +160,25 @@ async def choose(scope, receive, send):
     await send({"type": "websocket.close"})
 
 
+async def late_accept(scope, receive, send, token, seconds):
+    """Accepts after a while."""
+    assert (await receive())["type"] == "websocket.connect"
+    note(token, "asked")
+    await asyncio.sleep(float(seconds))
+    await send({"type": "websocket.accept", "subprotocol": None, "headers": None})
+    await repeat(receive, send, token)
+
+
+async def with_nones(scope, receive, send):
+    """Messages with the keys that they do not need, as ASGI allows."""
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept", "subprotocol": None, "headers": ()})
+    await send({"type": "websocket.send", "text": "text", "bytes": None})
+    await send({"type": "websocket.send", "text": None, "bytes": b"bytes"})
+    await send({"type": "websocket.send", "text": "", "bytes": None})
+    await send({"type": "websocket.close", "reason": None})
+
+
 BAD = {
     "code-999": {"type": "websocket.close", "code": 999},
     "code-1004": {"type": "websocket.close", "code": 1004},

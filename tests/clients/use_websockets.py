@@ -11,6 +11,8 @@ url = sys.argv[1]
 context = None
 if url.startswith("wss:"):
     context = ssl.create_default_context(cafile=sys.argv[2])
+    # The tests' certificates have no key identifiers.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
 
 def connect(path, **options):

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct WebSocket {
     carrier: Box<dyn Carrier>,
     unread: Vec<u8>,
+    /// The stream ended as TLS ends where somebody else has cut it (RFC 8446 section 6.1).
+    cut: bool,
     /// The response that opened it.
     pub response: Response,
 }
@@ -31,7 +33,7 @@ impl std::fmt::Debug for WebSocket {
 
 impl WebSocket {
     pub(crate) fn over(carrier: Box<dyn Carrier>, response: Response, unread: Vec<u8>) -> Self {
-        Self { carrier, unread, response }
+        Self { carrier, unread, cut: false, response }
     }
 
     /// Sends a frame, masked.
@@ -173,11 +175,12 @@ impl WebSocket {
         self.expect_end();
     }
 
-    /// Waits until the server ends the stream, having sent nothing more.
+    /// Waits until the server ends the stream, having sent nothing more, and over TLS said that this is the end.
     #[track_caller]
     pub fn expect_end(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "expected the end, got {rest:?}");
+        assert!(!self.cut, "the end came without close_notify");
     }
 
     /// Everything until the server ends the stream.
@@ -231,7 +234,10 @@ impl WebSocket {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 panic!("nothing came for {limit:?} after {:?}", self.unread)
             }
-            Err(_) => false,
+            Err(error) => {
+                self.cut |= error.kind() == ErrorKind::UnexpectedEof;
+                false
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The opening handshake over HTTP/1.1 (RFC 6455 section 4.2): what is granted, what is refused and how.
 
-use pounce_tests::{Options, Response, Server, Transport};
+use pounce_tests::notes::token;
+use pounce_tests::{Frame, Options, Response, Server, Transport};
 use std::sync::OnceLock;
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -115,8 +116,25 @@ fn a_refused_upgrade_and_its_bytes_behind_it_disturb_nobody() {
 fn frames_that_come_with_the_request_are_not_lost() {
     let mut client = server().connect();
     let mut bytes = format!("GET /echo HTTP/1.1\r\nHost: test\r\n{UPGRADE}{KEY}{VERSION}\r\n").into_bytes();
-    bytes.extend(pounce_tests::Frame::text("early").masked());
+    bytes.extend(Frame::text("early").masked());
     client.send(bytes);
     client.head().expect(101);
     assert_eq!(client.take(7), b"\x81\x05early");
+}
+
+#[test]
+fn many_frames_that_come_before_the_answer_are_not_lost() {
+    let token = token();
+    let mut client = server().connect();
+    let request = format!("GET /slow-accept/{token} HTTP/1.1\r\nHost: test\r\n{UPGRADE}{KEY}{VERSION}\r\n");
+    client.send(request);
+    let frames: Vec<u8> = (0..30u8).flat_map(|number| Frame::binary(vec![number; 10_000]).masked()).collect();
+    client.send(frames);
+    server().wait_note(&token, "asked");
+    server().get(&format!("/open/{token}")).expect(200);
+    client.head().expect(101);
+    for number in 0..30u8 {
+        assert_eq!(client.take(4), [0x82, 126, 0x27, 0x10]);
+        assert!(client.take(10_000).iter().all(|byte| *byte == number), "{number}");
+    }
 }

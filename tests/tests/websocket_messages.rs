@@ -18,6 +18,7 @@ over_every_transport! {
     a_burst_of_the_applications_keeps_its_order,
     a_frame_in_single_bytes_is_understood,
     bad_messages_of_the_application_raise,
+    keys_with_none_are_as_keys_left_out,
 }
 
 const MIB: usize = 1 << 20;
@@ -161,4 +162,10 @@ fn bad_messages_of_the_application_raise(transport: Transport) {
         // Nothing went out, and it goes on.
         socket.send_text("still there").expect_text("still there");
     }
+}
+
+fn keys_with_none_are_as_keys_left_out(transport: Transport) {
+    let mut socket = transport.connect(transport.shared(), "/with-nones");
+    socket.expect_text("text").expect(Frame::binary("bytes")).expect_text("");
+    socket.closed_by_server(1000);
 }
