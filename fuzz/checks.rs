@@ -1,7 +1,11 @@
-//! What the fuzz targets check of the HTTP/1.1 machine. Included by the targets and by the test that runs
+//! What the fuzz targets check of the sans-IO machines. Included by the targets and by the test that runs
 //! their seed corpora.
 
 use pounce_worker::http1::{Event, Limits, RequestMachine};
+use pounce_worker::http2::{Beginning, Guard};
+use pounce_worker::websocket::{self, Codecs, Receiver};
+use std::rc::Rc;
+use std::time::Instant;
 
 /// Any bytes as a request head: no panic, and what is understood has a method and a target.
 pub(crate) fn head(data: &[u8]) {
@@ -77,4 +81,68 @@ fn run(data: &[u8], cut: usize) -> (usize, bool) {
         }
     }
     (ended, false)
+}
+
+/// Any bytes as frames, cut anywhere and byte by byte: the same events and the same verdict. The first byte says
+/// whether they may be compressed, the second where they are cut.
+pub(crate) fn websocket(data: &[u8]) {
+    let [options, cut, data @ ..] = data else { return };
+    let deflate = options & 1 != 0;
+    let whole = frames(data, deflate, data.len().max(1));
+    assert_eq!(frames(data, deflate, usize::from(*cut).max(1)), whole);
+    assert_eq!(frames(data, deflate, 1), whole);
+}
+
+const FRAMES: websocket::Limits = websocket::Limits { message: 512, fragments: 4 };
+
+/// What frames come to that arrive so many bytes at a time, and whether there was a fault.
+fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>)>, bool) {
+    let mut machine = Receiver::new(FRAMES, deflate.then(|| Rc::new(Codecs::new())));
+    let mut told = Vec::new();
+    let mut kept = Vec::new();
+    for piece in data.chunks(step_size) {
+        kept.extend_from_slice(piece);
+        loop {
+            let Ok(step) = machine.advance(&mut kept) else { return (told, true) };
+            assert!(step.consumed <= kept.len());
+            match step.event.clone() {
+                websocket::Event::NeedMore => {}
+                websocket::Event::Message(kind, range) => {
+                    told.push((format!("{kind:?}"), kept[range].to_vec()))
+                }
+                websocket::Event::Assembled(kind) => told.push((format!("{kind:?}"), machine.take_message())),
+                websocket::Event::Ping(range) => told.push(("ping".into(), kept[range].to_vec())),
+                other => told.push((format!("{other:?}"), Vec::new())),
+            }
+            if let Some((kind, bytes)) = told.last() {
+                assert!(bytes.len() <= FRAMES.message);
+                assert!(kind != "Text" || std::str::from_utf8(bytes).is_ok());
+            }
+            kept.drain(..step.consumed);
+            if step.event == websocket::Event::NeedMore && (step.consumed == 0 || kept.is_empty()) {
+                break;
+            }
+        }
+    }
+    (told, false)
+}
+
+/// Any bytes as the beginning of a connection: what was decided stays, and the guard of HTTP/2 trips at the same
+/// byte however they are cut. The first byte says how much it allows.
+pub(crate) fn beginning(data: &[u8]) {
+    let Some((&allowed, data)) = data.split_first() else { return };
+    let mut decided = None;
+    for end in 0..=data.len() {
+        let now = Beginning::of(&data[..end]);
+        assert!(decided.is_none_or(|before| before == now), "{decided:?} became {now:?}");
+        decided = (now != Beginning::Undecided).then_some(now);
+    }
+    let now = Instant::now();
+    let trips = |step_size: usize| {
+        let mut guard = Guard::new(u32::from(allowed), now);
+        data.chunks(step_size).any(|piece| guard.read(piece, now).is_err())
+    };
+    let whole = trips(data.len().max(1));
+    assert_eq!(trips(1), whole);
+    assert_eq!(trips(7), whole);
 }

@@ -204,25 +204,24 @@ impl Client {
         Self::over(stream.expect("an open socket can be duplicated"))
     }
 
+    /// Reads what belongs to a head that was read: the body, if there is one.
+    pub(crate) fn rest_of(&mut self, head: Response) -> Response {
+        self.responses.rest_of(head)
+    }
+
+    /// The connection below, and what was read of it but not asked for yet.
+    pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
+        self.responses.into_parts()
+    }
+
     /// Closes the sending side only, as a client does that has no more to say.
     pub fn finish_sending(&mut self) {
-        match self.stream() {
-            Stream::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
-            Stream::Tls(stream) => stream.close(),
-            Stream::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
-        }
-        .expect("the connection is open");
+        self.stream().finish().expect("the connection is open");
     }
 
     /// Goes away at once: with unread or unsent data the server sees a reset.
     pub fn abort(self) {
-        let socket = match self.stream() {
-            Stream::Tcp(stream) => stream,
-            Stream::Tls(stream) => stream.socket(),
-            Stream::Unix(_) => return,
-        };
-        let set = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
-        set.expect("an open socket takes options");
+        self.stream().reset_on_close();
     }
 }
 
@@ -243,7 +242,27 @@ impl Stream {
         self.set_write_timeout(limit);
     }
 
-    fn set_read_timeout(&self, limit: Duration) {
+    /// Closes the sending side only.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Self::Tls(stream) => stream.close(),
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+        }
+    }
+
+    /// Makes the end of it a reset, where there is such a thing.
+    pub(crate) fn reset_on_close(&self) {
+        let socket = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.socket(),
+            Self::Unix(_) => return,
+        };
+        let set = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        set.expect("an open socket takes options");
+    }
+
+    pub(crate) fn set_read_timeout(&self, limit: Duration) {
         let set = match self {
             Self::Tcp(stream) => stream.set_read_timeout(Some(limit)),
             Self::Tls(stream) => stream.socket().set_read_timeout(Some(limit)),
@@ -252,7 +271,7 @@ impl Stream {
         set.expect("timeouts are not zero");
     }
 
-    fn set_write_timeout(&self, limit: Duration) {
+    pub(crate) fn set_write_timeout(&self, limit: Duration) {
         let set = match self {
             Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
             Self::Tls(stream) => stream.socket().set_write_timeout(Some(limit)),

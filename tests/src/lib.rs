@@ -22,6 +22,7 @@
 //! | [`secured`] | a server that speaks TLS, and whom its clients trust |
 //! | [`transport`] | requests and responses over HTTP/1.1 and HTTP/2, clear and encrypted, and a test for each |
 //! | [`wait`] | bounded waiting |
+//! | [`websocket`] | one WebSocket: "send this frame, expect that frame", over every transport |
 //!
 //! | environment | names |
 //! |---|---|
@@ -47,6 +48,7 @@ pub mod server;
 pub mod tls;
 pub mod transport;
 pub mod wait;
+pub mod websocket;
 
 pub use client::Client;
 pub use load::Load;
@@ -57,3 +59,4 @@ pub use response::Response;
 pub use server::{Exit, Server};
 pub use transport::{Answer, Ask, End, Exchange, Transport, TransportLoad};
 pub use wait::{PATIENCE, eventually};
+pub use websocket::{Frame, Handshake, WebSocket};

@@ -81,7 +81,13 @@ impl<R: Read> Responses<R> {
 
     /// Reads one response to a request of any method but HEAD.
     pub fn response(&mut self) -> Response {
-        let mut response = self.head();
+        let head = self.head();
+        self.rest_of(head)
+    }
+
+    /// Reads what belongs to a head that was read: the body, if there is one.
+    pub fn rest_of(&mut self, head: Response) -> Response {
+        let mut response = head;
         let coding = response.header("transfer-encoding").map(str::to_ascii_lowercase);
         let length = response.header("content-length").map(str::to_owned);
         if matches!(response.status, 100..=199 | 204 | 304) {
@@ -167,6 +173,11 @@ impl<R: Read> Responses<R> {
                 return false;
             }
         }
+    }
+
+    /// Where the bytes come from, and what was read but not asked for yet.
+    pub(crate) fn into_parts(self) -> (R, Vec<u8>) {
+        (self.source, self.unread)
     }
 
     /// What was read but not asked for yet.

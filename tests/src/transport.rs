@@ -8,7 +8,7 @@ mod ask;
 mod exchange;
 mod frames;
 mod h1;
-mod h2;
+pub(crate) mod h2;
 mod load;
 
 use crate::options::Options;

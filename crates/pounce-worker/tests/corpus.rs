@@ -27,3 +27,13 @@ fn the_chunked_corpus_passes() {
 fn the_machine_corpus_passes() {
     each("machine", checks::machine);
 }
+
+#[test]
+fn the_websocket_corpus_passes() {
+    each("websocket", checks::websocket);
+}
+
+#[test]
+fn the_beginning_corpus_passes() {
+    each("beginning", checks::beginning);
+}

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
 /// A connection.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     runtime: Arc<Runtime>,
     requests: SendRequest<Bytes>,
     scheme: &'static str,
@@ -50,14 +50,14 @@ impl fmt::Debug for Connection {
 }
 
 /// Waits for what must happen; panics when it does not.
-fn wait<T>(runtime: &Runtime, what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(runtime: &Runtime, what: &str, future: impl Future<Output = T>) -> T {
     let waited = runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await });
     waited.unwrap_or_else(|_| panic!("did not happen within {PATIENCE:?}: {what}"))
 }
 
 impl Connection {
     /// Connects, by ALPN or with prior knowledge, or says why that cannot be.
-    pub(super) fn open(connector: &Connector, tls: bool, buffer: Option<usize>) -> io::Result<Self> {
+    pub(crate) fn open(connector: &Connector, tls: bool, buffer: Option<usize>) -> io::Result<Self> {
         let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
         let socket = connector.socket(buffer)?;
         socket.set_nonblocking(true)?;
@@ -101,8 +101,18 @@ impl Connection {
         Ok((upload, Download { runtime, response: Some(response), stream: None, ended: None }))
     }
 
+    /// The runtime that it works on, and where requests begin.
+    pub(crate) fn parts(&self) -> (Arc<Runtime>, SendRequest<Bytes>) {
+        (Arc::clone(&self.runtime), self.requests.clone())
+    }
+
+    /// The scheme of its requests.
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
     /// Closes the socket without a word.
-    pub(super) fn abort(self) {
+    pub(crate) fn abort(self) {
         self.abort.abort();
     }
 }
@@ -159,7 +169,7 @@ impl Upload {
 }
 
 /// Waits until some of `want` bytes can be sent; says how many.
-async fn room(stream: &mut SendStream<Bytes>, want: usize) -> io::Result<usize> {
+pub(crate) async fn room(stream: &mut SendStream<Bytes>, want: usize) -> io::Result<usize> {
     stream.reserve_capacity(want);
     loop {
         match poll_fn(|cx| stream.poll_capacity(cx)).await {
@@ -221,7 +231,7 @@ impl Download {
     }
 }
 
-fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
+pub(crate) fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &http::HeaderValue| value.as_bytes().iter().copied().map(char::from).collect();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }

@@ -1,0 +1,105 @@
+//! SIGTERM and SIGHUP with WebSockets open.
+
+use nix::sys::signal::Signal;
+use pounce_tests::notes::token;
+use pounce_tests::{Frame, Handshake, Options, Transport, eventually, over_every_transport};
+
+over_every_transport! {
+    sigterm_closes_with_1012_and_exits_0,
+    a_client_that_ignores_the_close_does_not_hold_up_the_exit,
+    an_application_that_goes_on_after_1012_does_not_hold_up_the_exit,
+    a_websocket_that_nobody_answers_does_not_hold_up_the_exit,
+    a_websocket_accepted_while_the_server_stops_is_closed_with_1012,
+    sighup_closes_with_1012_while_new_websockets_are_served,
+    sighup_with_workers_closes_with_1012_while_new_websockets_are_served,
+}
+
+fn options() -> Options {
+    Options::app("websocket:app")
+}
+
+fn sigterm_closes_with_1012_and_exits_0(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "40"));
+    let mut sockets: Vec<_> = (0..3).map(|_| transport.connect(&server, "/echo")).collect();
+    for socket in &mut sockets {
+        socket.send_text("open").expect_text("open");
+    }
+    server.sigterm();
+    for socket in sockets {
+        socket.closed_by_server(1012);
+    }
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn a_client_that_ignores_the_close_does_not_hold_up_the_exit(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "1"));
+    let mut socket = transport.connect(&server, "/echo");
+    server.sigterm();
+    socket.expect_close(1012);
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "1"));
+    let token = token();
+    // It waits for what never comes.
+    let socket = transport.connect(&server, &format!("/wait-then-watch/{token}"));
+    transport.wait_note(&server, &token, "accepted");
+    server.sigterm();
+    socket.closed_by_server(1012);
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn a_websocket_that_nobody_answers_does_not_hold_up_the_exit(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "1"));
+    let token = token();
+    let handshake = Handshake::to(&format!("/late-accept/{token}/3600"));
+    transport.ask_and_leave(&server, &handshake, || {
+        transport.wait_note(&server, &token, "asked");
+        server.sigterm();
+        // The client stays until the server must have given up.
+        eventually("the server stops", || server.stderr().contains("Stop").then_some(()));
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+    });
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn a_websocket_accepted_while_the_server_stops_is_closed_with_1012(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "40"));
+    let token = token();
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            transport.connect(&server, &format!("/late-accept/{token}/1.5")).closed_by_server(1012);
+        });
+        transport.wait_note(&server, &token, "asked");
+        server.sigterm();
+        opening.join().expect("it was accepted, and closed");
+    });
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn reloads(transport: Transport, options: Options) {
+    let server = transport.start(options.with("--timeout-graceful-shutdown", "40"));
+    let mut old = transport.connect(&server, "/echo");
+    old.send_text("old").expect_text("old");
+    server.signal(Signal::SIGHUP);
+    old.closed_by_server(1012);
+    eventually("a new WebSocket lives", || {
+        let mut socket = transport.try_connect(&server, "/echo")?;
+        let taken = socket.try_send(Frame::text("new").masked());
+        (taken && socket.next_frame()? == Frame::text("new")).then_some(())
+    });
+}
+
+fn sighup_closes_with_1012_while_new_websockets_are_served(transport: Transport) {
+    reloads(transport, options());
+}
+
+fn sighup_with_workers_closes_with_1012_while_new_websockets_are_served(transport: Transport) {
+    reloads(transport, options().with("--workers", "2").with("--worker-mode", "process"));
+}
