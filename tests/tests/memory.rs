@@ -122,3 +122,37 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
     assert!(growth < 4 * 1024, "grew by {growth} KiB over 2 000 clients");
     server.wait_fd_count(descriptors);
 }
+
+/// How much memory each of 500 WebSockets takes that say nothing, in KiB.
+fn idle_websocket(extensions: &str) -> f64 {
+    const COUNT: usize = 500;
+    let server = start("websocket:app");
+    let open = |count: usize| {
+        let ask = format!(
+            "GET /echo HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
+        );
+        let mut clients = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut client = server.connect();
+            client.send(&ask).head().expect(101);
+            clients.push(client);
+        }
+        clients
+    };
+    let warm = open(200);
+    let mut held = Vec::new();
+    let growth = growth_kib(&server, || held = open(COUNT));
+    drop((warm, held));
+    growth as f64 / COUNT as f64
+}
+
+#[test]
+fn an_idle_websocket_is_small_and_deflate_costs_nothing_until_it_is_used() {
+    let plain = idle_websocket("");
+    assert!(plain < 8.0, "{plain} KiB a WebSocket");
+    // The application gets to see a field more.
+    let deflated = idle_websocket("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    assert!(deflated < plain + 1.0, "{deflated} KiB with deflate, {plain} without");
+    println!("{plain:.1} KiB each, {deflated:.1} with deflate");
+}

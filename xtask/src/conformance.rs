@@ -5,13 +5,21 @@ mod h2;
 mod server;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::tally::Tally;
 
+/// Options of `cargo xtask conformance`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Which specification [default: all of them, against builds of now]
+    #[command(subcommand)]
+    suite: Option<Suite>,
+}
+
 /// The specifications to test against.
 #[derive(Subcommand)]
-pub(crate) enum Suite {
+enum Suite {
     /// WebSocket: the Autobahn test suite's fuzzing client, every case of it
     Autobahn(autobahn::Options),
     /// HTTP/2: RFC 9113 rule by rule, frame by frame
@@ -19,9 +27,14 @@ pub(crate) enum Suite {
 }
 
 /// Runs a suite, prints its table and counts its cases.
-pub(crate) fn run(suite: &Suite) -> Result<Tally> {
-    match suite {
-        Suite::Autobahn(options) => autobahn::run(options),
-        Suite::H2(options) => h2::run(options),
+pub(crate) fn run(options: &Options) -> Result<Tally> {
+    match &options.suite {
+        Some(Suite::Autobahn(options)) => autobahn::run(options),
+        Some(Suite::H2(options)) => h2::run(options),
+        None => {
+            let mut tally = h2::run(&h2::Options::default())?;
+            tally += autobahn::run(&autobahn::Options::default())?;
+            Ok(tally)
+        }
     }
 }

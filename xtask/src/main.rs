@@ -34,8 +34,7 @@ enum Task {
     /// Measure Pounce beside other servers
     Bench(Box<bench::Options>),
     /// Ask a server what the specifications say
-    #[command(subcommand)]
-    Conformance(conformance::Suite),
+    Conformance(conformance::Options),
     /// Run everything that a change must pass
     Ci,
 }
@@ -45,7 +44,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options).map(Some),
         Task::Tidy => tidy::run().map(|()| None),
         Task::Bench(options) => bench::run(&options),
-        Task::Conformance(suite) => conformance::run(&suite).map(Some),
+        Task::Conformance(options) => conformance::run(&options).map(Some),
         Task::Ci => ci::run().map(Some),
     };
     match outcome {

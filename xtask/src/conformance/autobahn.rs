@@ -45,6 +45,19 @@ pub(crate) struct Options {
     rest: Vec<String>,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            server_bin: None,
+            url: None,
+            cases: vec!["*".into()],
+            python2: None,
+            python: None,
+            rest: Vec::new(),
+        }
+    }
+}
+
 /// Runs the cases, prints the table, and counts every case that failed or is not implemented as a failure.
 pub(crate) fn run(options: &Options) -> Result<Tally> {
     let folder = workspace::target().join("autobahn");

@@ -18,7 +18,7 @@ use crate::{venv, workspace};
 use sections::{Section, Suite};
 
 /// Options of `cargo xtask conformance h2`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// The pounce to test, or a program that is started like it [default: a build of now]
     #[arg(long, value_name = "PATH")]

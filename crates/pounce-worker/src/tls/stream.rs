@@ -60,7 +60,8 @@ impl TlsStream {
                 break;
             }
             std::task::ready!(self.poll_fill(cx, &mut []))?;
-            if self.end_of_input {
+            // Whoever has said all with the end of the handshake is still to be answered.
+            if self.end_of_input && self.session.is_handshaking() {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
