@@ -52,15 +52,18 @@ async def hint_then_wait(scope, receive, send, token):
 
 
 async def never(scope, receive, send, token):
-    """Reads nothing, answers nothing, waits for its client to leave, and tries to send all the same."""
+    """Waits for its client to leave, and sends all the same until that raises."""
     note(token, "began")
     message = await receive()
     while message["type"] == "http.request":
         message = await receive()
     note(token, message["type"])
     try:
-        for _ in range(3):
-            await respond(send, b"late")
+        await start(send)
+        for _ in range(20):
+            # A client that has closed may only have finished sending: the first piece finds out.
+            await body(send, b"late", True)
+            await asyncio.sleep(0.05)
         note(token, "error none: sent")
     except Exception as error:
         note(token, "error " + describe_error(error))
