@@ -114,9 +114,39 @@ impl TlsStream {
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;
         }
+        Ok(Self::of(session, socket))
+    }
+
+    /// Connects, and sends the end of the handshake together with `bytes` and a goodbye, in one piece.
+    pub fn all_at_once(
+        address: SocketAddr,
+        config: &Arc<ClientConfig>,
+        name: &str,
+        bytes: &[u8],
+    ) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        let mut socket = crate::client::socket(address, None)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        while session.is_handshaking() {
+            while session.wants_write() {
+                session.write_tls(&mut socket)?;
+            }
+            if session.read_tls(&mut socket)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            session.process_new_packets().map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+        }
+        session.writer().write_all(bytes)?;
+        session.send_close_notify();
+        let stream = Self::of(session, socket);
+        stream.flush_session()?;
+        Ok(stream)
+    }
+
+    fn of(session: ClientConnection, socket: TcpStream) -> Self {
         let session = Arc::new(Mutex::new(session));
-        let socket = Arc::new(socket);
-        Ok(Self { session, socket, encrypted: Arc::default(), received: Arc::default() })
+        Self { session, socket: Arc::new(socket), encrypted: Arc::default(), received: Arc::default() }
     }
 
     /// The socket below.

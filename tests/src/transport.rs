@@ -6,7 +6,6 @@
 mod answer;
 mod ask;
 mod exchange;
-mod frames;
 mod h1;
 pub(crate) mod h2;
 mod load;
@@ -17,7 +16,6 @@ use crate::server::Server;
 pub use answer::{Answer, End, Head};
 pub use ask::Ask;
 pub use exchange::{Download, Exchange, Upload};
-pub use frames::{Frames, Outcome, PROTOCOL_ERROR};
 pub use load::TransportLoad;
 use std::io;
 use std::sync::OnceLock;

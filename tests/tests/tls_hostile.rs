@@ -246,14 +246,40 @@ fn the_end_of_a_connection_for_http2_is_said() {
 }
 
 #[test]
-fn a_client_that_says_goodbye_has_left() {
+fn a_client_that_says_goodbye_and_leaves_is_gone() {
     let token = token();
     let mut client = hasty().connect();
     client.get(&format!("/never/{token}"));
     hasty().wait_note(&token, "began");
     client.finish_sending();
-    hasty().wait_note(&token, "http.disconnect");
-    assert!(hasty().wait_note(&token, "error ").contains("OSError"));
+    drop(client);
+    let note = hasty().wait_note(&token, "error ");
+    assert!(note.contains("OSError"), "{note}");
+}
+
+#[test]
+fn a_client_that_says_goodbye_behind_its_request_is_answered_as_in_clear_text() {
+    let clear = Server::start(Options::app("transport:app"));
+    for server in [&clear, hasty()] {
+        for (path, text) in [("/hello", "hello"), ("/sleep/0.3", "slept 0.3")] {
+            let mut client = server.connect();
+            client.get("/hello").response().expect(200);
+            client.get(path).finish_sending();
+            assert_eq!(client.response().expect(200).text(), text);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_says_everything_with_the_end_of_its_handshake_is_answered() {
+    let request = b"GET /hello HTTP/1.1\r\nHost: test\r\n\r\n";
+    let trust = hasty().tls().trust();
+    for trust in [trust.clone().only_tls12(), trust.only_tls13()] {
+        let stream = TlsStream::all_at_once(hasty().address(), &trust.config(), NAME, request);
+        let mut client = Client::tls(stream.expect("a handshake"));
+        assert!(client.has_more(), "closed without an answer: {trust:?}");
+        assert_eq!(client.response().expect(200).text(), "hello");
+    }
 }
 
 #[test]

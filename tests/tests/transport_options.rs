@@ -2,7 +2,6 @@
 
 use pounce_tests::secured::NAME;
 use pounce_tests::tls::TlsStream;
-use pounce_tests::transport::{Frames, Outcome};
 use pounce_tests::{Ask, Client, Options, Server, Transport, over_every_transport};
 
 over_every_transport! {
@@ -113,10 +112,8 @@ fn frameworks_answer_the_same(transport: Transport) {
 #[test]
 fn a_choice_of_one_version_of_http_is_all_that_is_spoken_in_clear_text() {
     let one = Server::start(Options::app("transport:app").with("--http", "1"));
-    let mut frames = Frames::connect(&one);
-    let stream = frames
-        .request(&[(":method", "GET"), (":scheme", "http"), (":path", "/hello"), (":authority", "a")], false);
-    assert_ne!(frames.outcome(stream), Outcome::Answered);
+    let exchange = Transport::ClearHttp2.try_ask(&one.connector(), &Ask::get("/hello"));
+    assert_eq!(exchange.ok().and_then(|exchange| exchange.answer().status()), None);
     one.get("/hello").expect(200);
 
     let two = Server::start(Options::app("transport:app").with("--http", "2"));
