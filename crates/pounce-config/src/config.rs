@@ -3,6 +3,8 @@
 //! None of these types can be made outside this crate other than by [`Layers::build`](crate::Layers::build)
 //! or from a [`WorkerPlan`](crate::WorkerPlan), so what exists has been validated.
 
+mod protocols;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::layer::{Origin, Setting};
+pub use protocols::{
+    CertificateFiles, ClientCertificates, Http2Config, HttpVersions, TlsConfig, TlsVersion, WebSocketConfig,
+};
 
 /// What a server is told to do.
 #[derive(Debug, Clone)]
@@ -131,72 +136,6 @@ pub struct HttpConfig {
     pub date_header: bool,
 }
 
-/// Windows and limits of HTTP/2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Http2Config {
-    /// Streams that a client may have open at a time on a connection.
-    pub max_concurrent_streams: u32,
-    /// Bytes of a body that a client may send ahead of the application, on one stream.
-    pub initial_stream_window_size: u32,
-    /// The same for all streams of a connection together.
-    pub initial_connection_window_size: u32,
-    /// Bytes of the greatest frame that a client may send.
-    pub max_frame_size: u32,
-    /// Frames without use that a client may send ahead of useful ones.
-    pub max_idle_frames: u32,
-}
-
-/// WebSockets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct WebSocketConfig {
-    /// Bytes of the greatest message that a client may send, inflated.
-    pub max_size: usize,
-    /// Messages that are read ahead of the application.
-    pub max_queue: usize,
-    /// How often an idle connection is pinged; `None` never.
-    pub ping_interval: Option<Duration>,
-    /// How long a ping may stay unanswered; `None` for ever.
-    pub ping_timeout: Option<Duration>,
-    /// Whether messages are compressed for clients that offer it (RFC 7692).
-    pub per_message_deflate: bool,
-}
-
-/// Certificates and keys, and which certificates clients must show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct TlsConfig {
-    /// Certificates, the default one first; at least one.
-    pub certificates: Vec<CertificateFiles>,
-    /// What encrypted keys are encrypted with.
-    pub key_password: Option<String>,
-    /// Authorities of client certificates; given where they are asked for.
-    pub ca_certs: Option<PathBuf>,
-    /// Whether clients must show a certificate.
-    pub client_certificates: ClientCertificates,
-    /// Lists of revoked client certificates.
-    pub crls: Vec<PathBuf>,
-    /// The oldest version spoken.
-    pub min_version: TlsVersion,
-    /// How long a handshake may take; not zero.
-    pub handshake_timeout: Duration,
-}
-
-/// Where one certificate and its key lie, in PEM.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct CertificateFiles {
-    /// The chain.
-    pub certificate: PathBuf,
-    /// The key; may be the same file.
-    pub key: PathBuf,
-}
-
 /// How a server starts and stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -281,43 +220,6 @@ pub enum Interface {
     Asgi3,
     /// A call with the scope, then one with receive and send.
     Asgi2,
-}
-
-/// The versions of HTTP that are spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum HttpVersions {
-    /// Whichever the client asks for.
-    #[serde(rename = "auto")]
-    Auto,
-    /// HTTP/1.1 and 1.0.
-    #[serde(rename = "1")]
-    Http1,
-    /// HTTP/2.
-    #[serde(rename = "2")]
-    Http2,
-}
-
-/// Whether clients must show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientCertificates {
-    /// They are not asked for one.
-    None,
-    /// One that is shown must be valid.
-    Optional,
-    /// They must.
-    Required,
-}
-
-/// A version of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TlsVersion {
-    /// RFC 5246
-    #[serde(rename = "1.2")]
-    Tls12,
-    /// RFC 8446
-    #[serde(rename = "1.3")]
-    Tls13,
 }
 
 /// Whether an application gets lifespan events.

@@ -5,6 +5,7 @@
 //! of a TOML file and the names of environment variables all come from it. What a value *means* is
 //! decided where the configuration is assembled, not here.
 
+mod build;
 mod ignored;
 mod table;
 

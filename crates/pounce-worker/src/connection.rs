@@ -14,6 +14,7 @@ mod open;
 mod running;
 mod task;
 mod timer;
+mod upgrade;
 mod websocket;
 mod wire;
 

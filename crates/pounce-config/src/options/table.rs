@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::build::option;
 use super::{Kind, OptionSpec, Section};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -353,67 +354,3 @@ pub static OPTIONS: &[OptionSpec] = &[
         .not_in_file()
         .help("TOML file to read in place of pounce.toml and pyproject.toml"),
 ];
-
-const fn option(name: &'static str, kind: Kind, section: Section) -> OptionSpec {
-    OptionSpec {
-        name,
-        aliases: &[],
-        short: None,
-        positional: false,
-        in_file: true,
-        kind,
-        default: None,
-        synonyms: &[],
-        value_name: "",
-        help: "",
-        section,
-        variable: None,
-    }
-}
-
-impl OptionSpec {
-    const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-
-    const fn short(mut self, short: char) -> Self {
-        self.short = Some(short);
-        self
-    }
-
-    const fn variable(mut self, variable: &'static str) -> Self {
-        self.variable = Some(variable);
-        self
-    }
-
-    const fn positional(mut self) -> Self {
-        self.positional = true;
-        self
-    }
-
-    const fn not_in_file(mut self) -> Self {
-        self.in_file = false;
-        self
-    }
-
-    const fn default(mut self, text: &'static str) -> Self {
-        self.default = Some(text);
-        self
-    }
-
-    const fn synonyms(mut self, synonyms: &'static [(&'static str, &'static str)]) -> Self {
-        self.synonyms = synonyms;
-        self
-    }
-
-    const fn value(mut self, placeholder: &'static str) -> Self {
-        self.value_name = placeholder;
-        self
-    }
-
-    const fn help(mut self, line: &'static str) -> Self {
-        self.help = line;
-        self
-    }
-}

@@ -6,18 +6,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use pounce_asgi::{App, Exchange, RequestHead};
+use pounce_asgi::{App, Exchange};
 
 use super::input::Input;
 use super::link::{HIGH_WATER, Link, Next, State};
 use super::running::Running;
 use super::timer::{Timer, Wait};
+use super::upgrade::Upgrade;
 use crate::engine::Phase;
 use crate::http1::{Facts, Fault};
-use crate::output::Output;
-use crate::settings::WebSocketSettings;
 use crate::stream::Stream;
-use crate::websocket::{Refusal, UpgradeRequest};
 
 /// How many requests a connection may have answered before the others get their turn.
 const REQUESTS_PER_TURN: usize = 16;
@@ -58,17 +56,6 @@ pub(crate) enum Ended {
     WebSocket(Box<Upgrade>),
     /// It is HTTP/2; what was read of it is in the input.
     Http2(Stream, Input),
-}
-
-/// A connection whose client has asked for a WebSocket, as HTTP/1.1 leaves it.
-pub(crate) struct Upgrade {
-    pub(super) stream: Stream,
-    pub(super) input: Input,
-    pub(super) output: Output,
-    pub(super) facts: Facts,
-    pub(super) head: RequestHead,
-    pub(super) request: UpgradeRequest,
-    pub(super) started: Instant,
 }
 
 impl<A: App> ConnectionTask<A> {
@@ -150,8 +137,8 @@ impl<A: App> ConnectionTask<A> {
             match self.poll_next(cx) {
                 Poll::Ready(Next::Request) => {
                     requests += 1;
-                    if let Some(settings) = self.asks_for_websocket() {
-                        match self.upgrade(settings) {
+                    if let Some(settings) = self.link.asks_for_websocket() {
+                        match self.link.upgrade(settings) {
                             Some(upgrade) => self.upgrade = Some(upgrade),
                             None => continue,
                         }
@@ -171,39 +158,6 @@ impl<A: App> ConnectionTask<A> {
                     return true;
                 }
                 Poll::Pending => return self.wait(cx),
-            }
-        }
-    }
-
-    fn asks_for_websocket(&self) -> Option<WebSocketSettings> {
-        self.link.engine.settings.websocket.filter(|_| self.link.state().machine.facts().websocket)
-    }
-
-    /// What the connection is as a WebSocket. `None` where the client was refused one.
-    fn upgrade(&self, settings: WebSocketSettings) -> Option<Box<Upgrade>> {
-        let (engine, started) = (&self.link.engine, self.link.now.get());
-        let state = &mut *self.link.state();
-        let request = UpgradeRequest::read(state.machine.head(), true, settings.per_message_deflate);
-        let busy = Refusal { status: 503, detail: "the server is busy" };
-        let request = request.and_then(|request| {
-            let full = engine.settings.max_concurrency.is_some_and(|limit| engine.running.get() >= limit);
-            if full { Err(busy) } else { Ok(request) }
-        });
-        match request {
-            Ok(request) => Some(Box::new(Upgrade {
-                stream: std::mem::replace(&mut state.stream, Stream::Closed),
-                input: std::mem::take(&mut state.input),
-                output: std::mem::take(&mut state.output),
-                facts: *state.machine.facts(),
-                head: state.machine.take_head(),
-                request,
-                started,
-            })),
-            Err(refusal) => {
-                self.link.answer(state, refusal.status, refusal.detail, true);
-                self.link.record(state, started);
-                state.end_exchange(engine.phase());
-                None
             }
         }
     }

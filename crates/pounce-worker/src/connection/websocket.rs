@@ -16,7 +16,7 @@ use pounce_asgi::{App, ConnectionInfo, RequestHead};
 
 use super::http2::Responder;
 use super::input::Input;
-use super::task::Upgrade;
+use super::upgrade::Upgrade;
 use crate::engine::{Engine, Presence};
 use crate::output::Output;
 use crate::websocket::UpgradeRequest;

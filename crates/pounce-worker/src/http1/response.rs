@@ -363,7 +363,7 @@ impl ResponseEncoder {
 }
 
 /// Whether a piece of `length` fits into what is `left` of `declared`.
-fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(), SendError> {
+pub(crate) fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(), SendError> {
     if length > left {
         return Err(SendError::BodyTooLong { declared });
     }

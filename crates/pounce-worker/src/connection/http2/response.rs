@@ -10,7 +10,7 @@ use pounce_asgi::{Fields, FileBody, Payload, ResponseHead, SendError};
 
 use super::body::Body;
 use crate::engine::Engine;
-use crate::http1::{check_field, decimal, is_forbidden_trailer};
+use crate::http1::{check_field, check_length, decimal, is_forbidden_trailer};
 
 /// The response of one exchange.
 pub(in crate::connection) struct Responder {
@@ -349,15 +349,4 @@ fn pair(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), SendErro
     let value =
         HeaderValue::from_bytes(value).map_err(|_| SendError::FieldValue { name: named.to_string() })?;
     Ok((named, value))
-}
-
-/// Whether a piece of `length` fits into what is `left` of `declared`.
-fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(), SendError> {
-    if length > left {
-        return Err(SendError::BodyTooLong { declared });
-    }
-    if !more && length < left {
-        return Err(SendError::BodyTooShort { missing: left - length });
-    }
-    Ok(())
 }

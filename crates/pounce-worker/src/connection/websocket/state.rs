@@ -163,11 +163,15 @@ impl State {
 
     /// Whether more may be read: not while the application or the client are behind.
     fn may_read(&self) -> bool {
-        self.lying.is_none()
-            && matches!(self.phase, Phase::Open | Phase::Closing)
-            && self.queue.len() < self.settings.max_queue
-            && self.queued <= self.settings.max_size
-            && self.output.len() <= HIGH_WATER
+        let has_room = match self.phase {
+            Phase::Open => {
+                self.queue.len() < self.settings.max_queue && self.queued <= self.settings.max_size
+            }
+            // Nothing is kept any more: what is awaited is the client's close frame.
+            Phase::Closing => true,
+            _ => false,
+        };
+        has_room && self.lying.is_none() && self.output.len() <= HIGH_WATER
     }
 
     /// Whether input is awaited, so that its absence means something.
@@ -282,6 +286,7 @@ impl State {
     pub(super) fn close(&mut self, code: u16, reason: &str) {
         self.sender.close(Some(code), reason, &mut self.output);
         self.end.get_or_insert(End { code, reason: reason.to_owned() });
+        self.pick_up();
         self.phase = Phase::Closing;
     }
 
