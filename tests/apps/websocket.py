@@ -273,6 +273,14 @@ async def close(scope, receive, send, token, code=None):
         note(token, "again " + describe_error(error))
 
 
+async def close_unheard(scope, receive, send, token):
+    """Closes when it may, without ever having received."""
+    await accept(receive, send)
+    note(token, "accepted")
+    await event(token).wait()
+    await send({"type": "websocket.close"})
+
+
 async def after_close(scope, receive, send, token):
     """Sends once more after its own close."""
     await accept(receive, send)
