@@ -59,8 +59,11 @@ async def never(scope, receive, send, token):
         message = await receive()
     note(token, message["type"])
     try:
-        for _ in range(3):
-            await respond(send, b"late")
+        # A client may have said goodbye and still read: it is gone once it does not take what is sent.
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": b"late", "more_body": True})
+            await asyncio.sleep(0.01)
         note(token, "error none: sent")
     except Exception as error:
         note(token, "error " + describe_error(error))

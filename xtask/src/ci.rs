@@ -36,10 +36,14 @@ pub(crate) fn run() -> Result<Tally> {
         }
         workspace::run(workspace::cargo().args(["deny", "check"])).map(|()| Tally::PASSED)
     });
+    let mut tested = false;
     for (names, python) in MATRIX.iter().zip(&pythons) {
         let title = format!("tests with Python {}", names.join(" or "));
+        let is_first = !tested;
+        tested |= python.is_some();
         tally += step(&title, || match python {
-            Some(python) => test::against(python, &[]),
+            Some(python) if is_first => test::against(python, &[]),
+            Some(python) => test::against(python, &test::of_python()?),
             None if names[0].ends_with('t') => {
                 println!("skipped: no free-threaded Python");
                 Ok(Tally::SKIPPED)

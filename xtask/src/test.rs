@@ -38,6 +38,33 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     Ok(tally)
 }
 
+/// What depends on which Python it is: the crates that link it, end to end. Protocols are tested with the first one,
+/// over every transport, and with further ones over clear HTTP/1.1.
+///
+/// # Errors
+/// The tests cannot be listed.
+pub(crate) fn of_python() -> Result<Vec<String>> {
+    let mut arguments: Vec<String> = Vec::new();
+    for package in ["pounce-asgi", "pounce-server", "pounce-cli", "pounce-tests"] {
+        arguments.extend(["--package".into(), package.into()]);
+    }
+    arguments.extend(["--lib".into(), "--bins".into()]);
+    let folder = workspace::root().join("tests/tests");
+    for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let of_protocol = ["h2_", "tls_"].iter().any(|start| name.starts_with(start));
+        if path.extension().is_some_and(|extension| extension == "rs") && !of_protocol {
+            arguments.extend(["--test".into(), name]);
+        }
+    }
+    arguments.push("--".into());
+    for transport in ["tls_http1::", "clear_http2::", "tls_http2::"] {
+        arguments.extend(["--skip".into(), transport.into()]);
+    }
+    Ok(arguments)
+}
+
 /// Tests the workspace against one Python. `rest` goes to `cargo test`.
 pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
     let venv = venv::ensure(python, "venv", "requirements-test.txt")?;

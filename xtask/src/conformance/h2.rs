@@ -168,18 +168,20 @@ test result: FAILED. 1 passed; 1 failed
     }
 
     #[test]
-    fn the_table_counts_by_section_and_names_what_failed() {
-        let case = |section: &str, passed| Case {
+    fn the_table_counts_by_section_and_names_what_was_allowed_or_failed() {
+        let case = |section: &str, passed, reason: &str| Case {
             section: section.parse().unwrap(),
             name: "a_rule".into(),
             passed,
-            reason: "why".into(),
+            reason: reason.into(),
         };
-        let table = table(&[case("6.10", true), case("6.9", true), case("6.9", false)]);
+        let allowed = case("6.10", true, "allowed: that");
+        let table = table(&[allowed, case("6.9", true, ""), case("6.9", false, "why")]);
         let lines: Vec<&str> = table.lines().collect();
         assert!(lines[1].starts_with("6.9 WINDOW_UPDATE"), "{table}");
-        assert!(lines[1].ends_with("2       1       1"), "{table}");
+        assert!(lines[1].ends_with("2       1        0       1"), "{table}");
         assert!(lines[2].starts_with("6.10 "), "{table}");
-        assert_eq!(lines[4], "6.9 a_rule: why");
+        assert!(lines[2].ends_with("1       0        1       0"), "{table}");
+        assert_eq!(lines[4..], ["6.10 a_rule: allowed: that", "6.9 a_rule: why"]);
     }
 }

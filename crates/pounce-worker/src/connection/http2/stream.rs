@@ -112,6 +112,9 @@ impl StreamLink {
         if status == 503 {
             head.fields.push(b"retry-after", b"1");
         }
+        if status == 426 {
+            head.fields.push(b"sec-websocket-version", b"13");
+        }
         let body = format!("{detail}\n");
         state.responder.restart();
         let sent = state.responder.start(&head).and_then(|()| {
