@@ -106,7 +106,7 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
             let Ok(step) = machine.advance(&mut kept) else { return (told, true) };
             assert!(step.consumed <= kept.len());
             match step.event.clone() {
-                websocket::Event::NeedMore => {}
+                websocket::Event::NeedMore | websocket::Event::Fragment => {}
                 websocket::Event::Message(kind, range) => {
                     told.push((format!("{kind:?}"), kept[range].to_vec()))
                 }
@@ -119,7 +119,7 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
                 assert!(kind != "Text" || std::str::from_utf8(bytes).is_ok());
             }
             kept.drain(..step.consumed);
-            if step.event == websocket::Event::NeedMore && (step.consumed == 0 || kept.is_empty()) {
+            if step.event == websocket::Event::NeedMore {
                 break;
             }
         }

@@ -9,6 +9,7 @@ import json
 import kit
 from kit import describe_error, note, query, respond, router, routes_of
 from raw import plain
+from websocket_bad import BAD, BAD_BEFORE
 
 EVENTS = {}
 
@@ -179,36 +180,6 @@ async def with_nones(scope, receive, send):
     await send({"type": "websocket.close", "reason": None})
 
 
-BAD = {
-    "code-999": {"type": "websocket.close", "code": 999},
-    "code-1004": {"type": "websocket.close", "code": 1004},
-    "code-1005": {"type": "websocket.close", "code": 1005},
-    "code-1006": {"type": "websocket.close", "code": 1006},
-    "code-1015": {"type": "websocket.close", "code": 1015},
-    "code-2999": {"type": "websocket.close", "code": 2999},
-    "code-5000": {"type": "websocket.close", "code": 5000},
-    "code-65536": {"type": "websocket.close", "code": 65536},
-    "code-negative": {"type": "websocket.close", "code": -1},
-    "code-str": {"type": "websocket.close", "code": "1000"},
-    "reason-long": {"type": "websocket.close", "code": 1000, "reason": "x" * 124},
-    "reason-wide": {"type": "websocket.close", "code": 1000, "reason": "\u00e9" * 62},
-    "reason-int": {"type": "websocket.close", "code": 1000, "reason": 5},
-    "reason-crlf": {"type": "websocket.close", "code": 1000, "reason": "a\r\nset-cookie: a=b"},
-    "reason-lf": {"type": "websocket.close", "code": 1000, "reason": "a\nb"},
-    "reason-nul": {"type": "websocket.close", "code": 1000, "reason": "a\x00b"},
-    "send-nothing": {"type": "websocket.send"},
-    "send-none": {"type": "websocket.send", "text": None, "bytes": None},
-    "send-both": {"type": "websocket.send", "text": "a", "bytes": b"a"},
-    "send-text-bytes": {"type": "websocket.send", "text": b"a"},
-    "send-bytes-str": {"type": "websocket.send", "bytes": "a"},
-    "send-text-surrogate": {"type": "websocket.send", "text": "\ud800"},
-    "accept-again": {"type": "websocket.accept"},
-    "response-start": {"type": "websocket.http.response.start", "status": 200, "headers": []},
-    "http-start": {"type": "http.response.start", "status": 200, "headers": []},
-    "unknown": {"type": "websocket.nonsense"},
-}
-
-
 async def bad(scope, receive, send, which):
     """Sends a bad message and says what it raised; goes on as if nothing had been."""
     await accept(receive, send)
@@ -219,29 +190,6 @@ async def bad(scope, receive, send, which):
     else:
         await say(send, "no exception")
     await repeat(receive, send)
-
-
-BAD_BEFORE = {
-    "send": {"type": "websocket.send", "text": "a"},
-    "body": {"type": "websocket.http.response.body", "body": b""},
-    "header-value-lf": {"type": "websocket.accept", "headers": [(b"x-a", b"v\nset-cookie: a=b")]},
-    "header-value-crlf": {"type": "websocket.accept", "headers": [(b"x-a", b"v\r\nset-cookie: a=b")]},
-    "header-value-end": {"type": "websocket.accept", "headers": [(b"x-a", b"v\r\n\r\n\x81\x01x")]},
-    "header-value-nul": {"type": "websocket.accept", "headers": [(b"x-a", b"\x00")]},
-    "header-name-crlf": {"type": "websocket.accept", "headers": [(b"x-a\r\nset-cookie: a=b\r\nx", b"v")]},
-    "header-name-space": {"type": "websocket.accept", "headers": [(b"x a", b"v")]},
-    "header-name-empty": {"type": "websocket.accept", "headers": [(b"", b"v")]},
-    "header-str": {"type": "websocket.accept", "headers": [("x-a", "v")]},
-    "subprotocol-crlf": {"type": "websocket.accept", "subprotocol": "a\r\nset-cookie: a=b"},
-    "subprotocol-bytes": {"type": "websocket.accept", "subprotocol": b"a"},
-    "subprotocol-wide": {"type": "websocket.accept", "subprotocol": "\u00e9"},
-    "deny-value-crlf": {
-        "type": "websocket.http.response.start", "status": 403, "headers": [(b"x-a", b"v\r\nset-cookie: a=b")],
-    },
-    "deny-status": {"type": "websocket.http.response.start", "status": 99, "headers": []},
-    "close-code": {"type": "websocket.close", "code": 1005},
-    "close-reason-crlf": {"type": "websocket.close", "code": 1000, "reason": "a\r\nset-cookie: a=b"},
-}
 
 
 async def bad_before(scope, receive, send, which):
@@ -271,6 +219,14 @@ async def close(scope, receive, send, token, code=None):
         note(token, "again " + describe(await receive()))
     except Exception as error:
         note(token, "again " + describe_error(error))
+
+
+async def close_unheard(scope, receive, send, token):
+    """Closes when it may, without ever having received."""
+    await accept(receive, send)
+    note(token, "accepted")
+    await event(token).wait()
+    await send({"type": "websocket.close"})
 
 
 async def after_close(scope, receive, send, token):

@@ -19,8 +19,8 @@ use std::time::Duration;
 pub struct WebSocket {
     carrier: Box<dyn Carrier>,
     unread: Vec<u8>,
-    /// The stream ended as TLS ends where somebody else has cut it (RFC 8446 section 6.1).
-    cut: bool,
+    /// How the stream ended, if not as a stream should: by a reset, or over TLS without close_notify.
+    cut: Option<std::io::Error>,
     /// The response that opened it.
     pub response: Response,
 }
@@ -33,7 +33,7 @@ impl std::fmt::Debug for WebSocket {
 
 impl WebSocket {
     pub(crate) fn over(carrier: Box<dyn Carrier>, response: Response, unread: Vec<u8>) -> Self {
-        Self { carrier, unread, cut: false, response }
+        Self { carrier, unread, cut: None, response }
     }
 
     /// Sends a frame, masked.
@@ -175,12 +175,12 @@ impl WebSocket {
         self.expect_end();
     }
 
-    /// Waits until the server ends the stream, having sent nothing more, and over TLS said that this is the end.
+    /// Waits until the server ends the stream, having sent nothing more, in an orderly way.
     #[track_caller]
     pub fn expect_end(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "expected the end, got {rest:?}");
-        assert!(!self.cut, "the end came without close_notify");
+        assert!(self.cut.is_none(), "the end was {:?}", self.cut);
     }
 
     /// Everything until the server ends the stream.
@@ -235,7 +235,7 @@ impl WebSocket {
                 panic!("nothing came for {limit:?} after {:?}", self.unread)
             }
             Err(error) => {
-                self.cut |= error.kind() == ErrorKind::UnexpectedEof;
+                self.cut = Some(error);
                 false
             }
         }

@@ -24,7 +24,7 @@ const MIB: usize = 1 << 20;
 
 /// Shows that the worker is the same one and serves.
 fn lives(transport: Transport, server: &Server, pid: u32) {
-    assert_eq!(server.pid(), pid);
+    assert_eq!(server.worker(), pid.to_string());
     assert_eq!(transport.hear(server, "/hello"), "hello websocket");
     let stderr = server.stderr();
     assert!(!stderr.contains("panicked"), "{stderr}");

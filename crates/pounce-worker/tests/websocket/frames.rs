@@ -110,7 +110,7 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
             };
             assert!(step.consumed <= kept.len());
             match &step.event {
-                Event::NeedMore => {}
+                Event::NeedMore | Event::Fragment => {}
                 Event::Message(kind, range) => {
                     story.told.push(Told::Message(*kind, kept[range.clone()].to_vec()))
                 }
@@ -120,7 +120,7 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
                 Event::Close(code, reason) => story.told.push(Told::Close(*code, reason.clone())),
             }
             kept.drain(..step.consumed);
-            if step.event == Event::NeedMore && (step.consumed == 0 || kept.is_empty()) {
+            if step.event == Event::NeedMore {
                 break;
             }
         }

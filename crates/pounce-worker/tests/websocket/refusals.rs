@@ -195,7 +195,7 @@ fn fragments_over_their_limit_are_refused() {
     assert_eq!(limited(100, false, &[frame(TEXT, b"a"), more(), more(), more(), more()]).fault, None);
     let six = [frame(TEXT, b"a"), more(), more(), more(), more(), more()];
     assert_eq!(limited(100, false, &six).code(), Some(1009));
-    let empty = [frame(TEXT, b""), vec![CONTINUATION, 0x80, 0, 0, 0, 0].repeat(5)];
+    let empty = [frame(TEXT, b""), [CONTINUATION, 0x80, 0, 0, 0, 0].repeat(5)];
     assert_eq!(limited(100, false, &empty).code(), Some(1009));
     // Each message by itself.
     let messages = [frame(TEXT, b"a"), more(), frame(FIN | CONTINUATION, b"c")].concat().repeat(10);
