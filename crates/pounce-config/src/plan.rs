@@ -42,8 +42,8 @@ pub struct WorkerPlan {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsHandover {
-    /// What the keys of session tickets come from.
-    pub ticket_secret: [u8; 32],
+    /// What the keys of session tickets come from: the number of its period, and its bytes.
+    pub ticket_secret: (u64, [u8; 32]),
     /// The texts of the files that the configuration names, as they were last of use.
     pub texts: Vec<String>,
 }

@@ -52,7 +52,8 @@ pub(crate) async fn bootstrap(
         app.adopt_state(&serde_json::Value::Object(state).to_string()).map_err(ServerError::State)?;
     }
     let tls = plan.tls.map(|tls| {
-        let secret = TicketSecret::from_bytes(tls.ticket_secret);
+        let (period, bytes) = tls.ticket_secret;
+        let secret = TicketSecret::from_parts(period, bytes);
         let settings = settings::tls(&config).unwrap_or_default();
         TlsStore::open(settings, secret, Some(tls.texts)).map(Arc::new)
     });

@@ -77,7 +77,9 @@ impl<A: App> Worker<A> {
             .collect();
         let flushing = {
             let engine = Rc::clone(&self.engine);
-            tokio::task::spawn_local(async move { engine.flusher.run().await })
+            // All of them at the end of a turn: the budget that tokio has for a task is for what waits.
+            let run = async move { engine.flusher.run().await };
+            tokio::task::spawn_local(tokio::task::coop::unconstrained(run))
         };
         self.engine.tell_load();
         let queue = drain.await;

@@ -33,6 +33,9 @@ pub enum SendError {
         /// The field that has it.
         name: String,
     },
+    /// More fields than HTTP/2 can be given.
+    #[error("'headers' has too many fields")]
+    TooManyFields,
     /// A content-length that is no number, or two that differ.
     #[error("'headers' has an invalid content-length")]
     ContentLength,

@@ -27,6 +27,8 @@ pub(super) struct CallState {
     receivers: RefCell<Vec<Py<PyAny>>>,
     /// One of them may not wait any more.
     receiver_left: Cell<bool>,
+    /// The application was told that its client has gone.
+    lost: Cell<bool>,
     /// Futures that wait in `send()`.
     senders: RefCell<Vec<Py<PyAny>>>,
     outcome: Cell<Option<Outcome>>,
@@ -45,6 +47,7 @@ impl CallState {
             debug,
             receivers: RefCell::default(),
             receiver_left: Cell::new(false),
+            lost: Cell::new(false),
             senders: RefCell::default(),
             outcome: Cell::new(None),
             task: RefCell::default(),
@@ -94,10 +97,14 @@ impl CallState {
         self.finish(Outcome::Failed);
     }
 
+    /// `send` raises because the client has gone.
+    pub(super) fn note_lost(&self) {
+        self.lost.set(true);
+    }
+
     /// Whether the exception is the one that `send` raised because the client has gone.
     fn exchange_lost(&self, py: Python<'_>, error: &PyErr) -> bool {
-        error.get_type(py).is(py.get_type::<PyOSError>())
-            && matches!(self.side.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+        self.lost.get() && error.get_type(py).is(py.get_type::<PyOSError>())
     }
 
     /// Answers with the page that `--debug` asks for.
@@ -212,6 +219,9 @@ impl CallState {
             && let Poll::Ready(ready) = self.side.poll_ready(cx)
         {
             told = true;
+            if ready.is_err() {
+                self.note_lost();
+            }
             for future in self.senders.take() {
                 if is_done(&future)? {
                     continue;

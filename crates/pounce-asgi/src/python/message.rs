@@ -36,7 +36,12 @@ pub(super) fn send(state: &CallState, message: &Bound<'_, PyDict>) -> PyResult<(
         Side::Http(exchange) => respond(&state.kit, exchange, kind, message)?,
         Side::WebSocket(socket) => socket_message::send(&state.kit, socket, kind, message)?,
     };
-    sent.map_err(raise)
+    sent.map_err(|error| {
+        if error == SendError::Disconnected {
+            state.note_lost();
+        }
+        raise(error)
+    })
 }
 
 /// Carries out a message of an HTTP response.
@@ -108,6 +113,7 @@ pub(super) fn raise(error: SendError) -> PyErr {
         SendError::Status(_)
         | SendError::FieldName(_)
         | SendError::FieldValue { .. }
+        | SendError::TooManyFields
         | SendError::ContentLength
         | SendError::TransferEncoding
         | SendError::TrailerName(_)

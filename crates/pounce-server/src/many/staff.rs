@@ -150,11 +150,11 @@ impl Staff {
         let handles = listeners::handles(&spawn.listeners);
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
-        plan.tls = self
-            .life
-            .tls
-            .as_ref()
-            .map(|store| TlsHandover { ticket_secret: *store.secret().as_bytes(), texts: store.texts() });
+        plan.tls = self.life.tls.as_ref().map(|store| {
+            let secret = store.secret();
+            let (period, bytes) = secret.parts();
+            TlsHandover { ticket_secret: (period, *bytes), texts: store.texts() }
+        });
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
         plan

@@ -38,7 +38,7 @@ pub(crate) async fn serve<A: App>(
         Some(store) => match Box::pin(handshake(socket, store, &engine, now)).await {
             Ok(stream) => {
                 is_http2 |= stream.alpn() == Some(b"h2");
-                info.tls = stream.info(store, now);
+                info.tls = stream.info();
                 Stream::Tls(Box::new(stream))
             }
             Err(error) => {

@@ -27,7 +27,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const MAX_LINGER: usize = 1024 * 1024;
 
 /// How long a connection that was used a moment ago waits for one more request when the worker drains.
-pub(super) const LAST_REQUEST: Duration = Duration::from_millis(250);
+pub(in crate::connection) const LAST_REQUEST: Duration = Duration::from_millis(250);
 
 /// One connection over HTTP/1.1.
 pub(crate) struct ConnectionTask<A: App> {

@@ -20,7 +20,7 @@ use rustls::version::{TLS12, TLS13};
 
 use super::TlsError;
 use super::identity::{Identities, Identity, certificates};
-use super::tickets::{TicketSecret, Tickets};
+use super::tickets::{TicketSecret, Tickets, period};
 
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -69,12 +69,13 @@ pub struct TlsSettings {
 #[derive(Debug)]
 pub struct TlsStore {
     settings: TlsSettings,
-    secret: TicketSecret,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Of the latest period in which it was asked for.
+    secret: TicketSecret,
     current: Arc<Setup>,
     /// The texts of the files that `current` was made of.
     texts: Vec<String>,
@@ -91,6 +92,8 @@ type Look = Option<(SystemTime, u64)>;
 pub(crate) struct Setup {
     pub(super) config: Arc<ServerConfig>,
     pub(super) identities: Arc<Identities>,
+    /// For each certificate, what is wrong with its time.
+    late: Vec<Option<TlsError>>,
 }
 
 impl TlsSettings {
@@ -133,27 +136,37 @@ impl TlsStore {
     ) -> Result<Self, TlsError> {
         let seen = settings.look();
         let read = settings.read().and_then(|texts| {
-            let (setup, late) = Setup::make(&settings, &secret, &texts)?;
-            Ok((texts, setup, late))
+            let setup = Setup::make(&settings, &secret, &texts)?;
+            Ok((texts, setup))
         });
-        let (texts, setup, late) = match (read, fallback) {
-            (Err(error), Some(texts)) => {
-                tracing::error!(target: "pounce", "{error}; the certificates of before are used");
-                let (setup, late) = Setup::make(&settings, &secret, &texts)?;
-                (texts, setup, late)
+        let (texts, setup) = match fallback {
+            None => {
+                let read = read?;
+                for late in read.1.late.iter().flatten() {
+                    tracing::warn!(target: "pounce", "{late}");
+                }
+                read
             }
-            (read, _) => read?,
+            Some(texts) => {
+                let before = Setup::make(&settings, &secret, &texts)?;
+                match read.and_then(|read| read.1.is_no_later_than(&before).map(|()| read)) {
+                    Ok(read) => read,
+                    Err(error) => {
+                        tracing::error!(target: "pounce", "{error}; the certificates of before are used");
+                        (texts, before)
+                    }
+                }
+            }
         };
-        if let Some(late) = late {
-            tracing::warn!(target: "pounce", "{late}");
-        }
-        let state = State { current: Arc::new(setup), texts, seen, looked: Instant::now() };
-        Ok(Self { settings, secret, state: Mutex::new(state) })
+        let state = State { secret, current: Arc::new(setup), texts, seen, looked: Instant::now() };
+        Ok(Self { settings, state: Mutex::new(state) })
     }
 
     /// What the keys of tickets come from.
-    pub fn secret(&self) -> &TicketSecret {
-        &self.secret
+    pub fn secret(&self) -> TicketSecret {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.advance_secret();
+        state.secret.clone()
     }
 
     /// The texts of the files in use, which hold private keys: for workers of the same server.
@@ -184,14 +197,14 @@ impl TlsStore {
             return;
         }
         state.seen = seen;
+        state.advance_secret();
         let read = self.settings.read().and_then(|texts| {
             if texts == state.texts {
                 return Ok(None);
             }
-            match Setup::make(&self.settings, &self.secret, &texts)? {
-                (setup, None) => Ok(Some((texts, setup))),
-                (_, Some(late)) => Err(late),
-            }
+            let setup = Setup::make(&self.settings, &state.secret, &texts)?;
+            setup.is_no_later_than(&state.current)?;
+            Ok(Some((texts, setup)))
         });
         match read {
             Ok(None) => {}
@@ -207,22 +220,27 @@ impl TlsStore {
     }
 }
 
+impl State {
+    /// Forgets the secrets of periods that are over.
+    fn advance_secret(&mut self) {
+        if let Some(secret) = self.secret.clone().at(period()) {
+            self.secret = secret;
+        }
+    }
+}
+
 impl Setup {
-    fn make(
-        settings: &TlsSettings,
-        secret: &TicketSecret,
-        texts: &[String],
-    ) -> Result<(Self, Option<TlsError>), TlsError> {
+    fn make(settings: &TlsSettings, secret: &TicketSecret, texts: &[String]) -> Result<Self, TlsError> {
         let mut files = settings.paths().zip(texts.iter().map(String::as_str));
         let mut next = || files.next().ok_or_else(|| TlsError::Setup("a file is missing".into()));
         let provider = Arc::new(default_provider());
         let password = settings.key_password.as_deref();
         let mut identities = Vec::new();
-        let mut late = None;
+        let mut late = Vec::new();
         for _ in &settings.certificates {
             let (identity, untimely) = Identity::load(next()?, next()?, password, &provider)?;
             identities.push(identity);
-            late = late.or(untimely);
+            late.push(untimely);
         }
         let identities = Arc::new(Identities::new(identities));
         let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
@@ -247,8 +265,17 @@ impl Setup {
         for (_, text) in &verification {
             context.update(text.as_bytes());
         }
-        config.ticketer = Arc::new(Tickets::new(secret, context.finish().as_ref()));
-        Ok((Self { config: Arc::new(config), identities }, late))
+        config.ticketer = Arc::new(Tickets::new(secret.clone(), context.finish().as_ref()));
+        Ok(Self { config: Arc::new(config), identities, late })
+    }
+
+    /// Whether no certificate has expired that has not in what is in use: that one is no renewal.
+    fn is_no_later_than(&self, current: &Self) -> Result<(), TlsError> {
+        let mut pairs = self.late.iter().zip(&current.late);
+        match pairs.find_map(|(new, old)| new.as_ref().filter(|_| old.is_none())) {
+            Some(late) => Err(late.clone()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use pounce_asgi::TlsInfo;
 use rustls::ServerConnection;
 
 use super::identity::describe;
-use super::store::TlsStore;
+use super::store::{Setup, TlsStore};
 use crate::stream::Socket;
 
 /// How much is read from the socket at once: a little more than one record of the greatest size.
@@ -29,6 +29,7 @@ thread_local! {
 pub(crate) struct TlsStream {
     socket: Socket,
     session: ServerConnection,
+    setup: Arc<Setup>,
     /// Bytes that were taken from a caller and are not in the socket yet: the caller gives them again until they
     /// are, and is told of them only then.
     accepted: usize,
@@ -42,9 +43,18 @@ pub(crate) struct TlsStream {
 impl TlsStream {
     /// The server's side of a connection that has just been accepted.
     pub(crate) fn new(store: &TlsStore, socket: Socket, now: Instant) -> Result<Self, rustls::Error> {
-        let mut session = ServerConnection::new(Arc::clone(&store.current(now).config))?;
+        let setup = store.current(now);
+        let mut session = ServerConnection::new(Arc::clone(&setup.config))?;
         session.set_buffer_limit(None);
-        Ok(Self { socket, session, accepted: 0, blocked: false, overflow: Vec::new(), end_of_input: false })
+        Ok(Self {
+            socket,
+            session,
+            setup,
+            accepted: 0,
+            blocked: false,
+            overflow: Vec::new(),
+            end_of_input: false,
+        })
     }
 
     /// Goes on with the handshake until it is complete.
@@ -65,19 +75,18 @@ impl TlsStream {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-        // The tickets go with the first response.
+        // Tickets, and later the answers to key updates, go with what is written next.
         Poll::Ready(Ok(()))
     }
 
     /// What the handshake has settled.
-    pub(crate) fn info(&self, store: &TlsStore, now: Instant) -> Option<TlsInfo> {
-        let setup = store.current(now);
+    pub(crate) fn info(&self) -> Option<TlsInfo> {
         let chain = self.session.peer_certificates().unwrap_or_default();
         let mut described: Vec<_> = chain.iter().filter_map(describe).collect();
         Some(TlsInfo {
             version: self.session.protocol_version()?.into(),
             cipher_suite: self.session.negotiated_cipher_suite()?.suite().into(),
-            server_cert: Rc::from(&*setup.identities.find(self.session.server_name())?.pem),
+            server_cert: Rc::from(&*self.setup.identities.find(self.session.server_name())?.pem),
             client_name: described.first_mut().map(|(_, name)| std::mem::take(name)),
             client_chain: described.into_iter().map(|(pem, _)| pem).collect(),
         })
@@ -202,10 +211,6 @@ impl TlsStream {
                 self.end_of_input = true;
                 break;
             }
-        }
-        if self.session.wants_write() && !self.session.is_handshaking() {
-            // Key updates and the like; what does not go out now goes with what is written next.
-            let _ = self.poll_send(cx)?;
         }
         Poll::Ready(Ok(filled))
     }

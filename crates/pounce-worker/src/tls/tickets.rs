@@ -1,40 +1,61 @@
 //! Session tickets (RFC 5077, RFC 8446 section 4.6.1) that every worker of a server can read.
 //!
-//! All keys come from one secret, which the server makes as it starts and gives to its workers. A key is used
-//! for [`PERIOD`] and accepted for another one: nothing has to be agreed on as keys change.
+//! All keys come from a secret that the server makes as it starts and gives to its workers. Each period of
+//! [`PERIOD`] has its own, made from the one before; a key is accepted for one period more. So nothing has to be agreed on
+//! as keys change, and keys that are over are gone.
 
 use std::fmt;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Prk, Salt};
+use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::server::ProducesTickets;
 
 /// How long a key makes tickets, in seconds.
 const PERIOD: u64 = 6 * 60 * 60;
 
-/// What the keys of all tickets of a server come from.
+/// What the keys of a period's tickets come from, and the secret of the next one. It does not lead back: whoever
+/// gets it cannot read what was encrypted with sessions of periods that are over.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TicketSecret([u8; 32]);
+pub struct TicketSecret {
+    period: u64,
+    bytes: [u8; 32],
+}
 
 impl TicketSecret {
     /// A new one. `None` where the system has no random numbers.
     pub fn generate() -> Option<Self> {
         let mut bytes = [0; 32];
         SystemRandom::new().fill(&mut bytes).ok()?;
-        Some(Self(bytes))
+        Some(Self { period: period(), bytes })
     }
 
-    /// The one that has these bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// The one that has these parts.
+    pub fn from_parts(period: u64, bytes: [u8; 32]) -> Self {
+        Self { period, bytes }
     }
 
-    /// Its bytes, to be handed to a worker and to nobody else.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// Its period and its bytes, to be handed to a worker and to nobody else.
+    pub fn parts(&self) -> (u64, &[u8; 32]) {
+        (self.period, &self.bytes)
+    }
+
+    /// The secret of a later period.
+    pub(super) fn at(mut self, period: u64) -> Option<Self> {
+        while self.period < period {
+            let next = Salt::new(HKDF_SHA256, b"").extract(&self.bytes);
+            next.expand(&[b"pounce next secret"], HKDF_SHA256).ok()?.fill(&mut self.bytes).ok()?;
+            self.period += 1;
+        }
+        Some(self)
+    }
+
+    fn key(&self, context: &[u8]) -> Option<LessSafeKey> {
+        let prk = Salt::new(HKDF_SHA256, context).extract(&self.bytes);
+        let key = prk.expand(&[b"pounce session tickets"], &AES_256_GCM).ok()?;
+        Some(LessSafeKey::new(UnboundKey::from(key)))
     }
 }
 
@@ -46,46 +67,55 @@ impl fmt::Debug for TicketSecret {
 
 /// Makes and reads tickets.
 pub(super) struct Tickets {
-    prk: Prk,
-    /// The key of the latest period, with its number.
-    key: Mutex<Option<(u64, LessSafeKey)>>,
+    context: Vec<u8>,
+    keys: Mutex<Option<Keys>>,
+}
+
+/// The keys of a period and of the one before.
+struct Keys {
+    secret: TicketSecret,
+    current: LessSafeKey,
+    previous: Option<LessSafeKey>,
 }
 
 impl Tickets {
     /// `context` is what a session depends on beside the secret: a ticket from before it changed is worth nothing.
-    pub(super) fn new(secret: &TicketSecret, context: &[u8]) -> Self {
-        let prk = Salt::new(HKDF_SHA256, context).extract(&secret.0);
-        Self { prk, key: Mutex::default() }
+    pub(super) fn new(secret: TicketSecret, context: &[u8]) -> Self {
+        let keys = secret.key(context).map(|current| Keys { secret, current, previous: None });
+        Self { context: context.to_vec(), keys: Mutex::new(keys) }
     }
 
-    fn derive(&self, period: u64) -> Option<LessSafeKey> {
-        let info = [&b"pounce session tickets"[..], &period.to_be_bytes()];
-        let key = self.prk.expand(&info, &AES_256_GCM).ok()?;
-        Some(LessSafeKey::new(UnboundKey::from(key)))
-    }
-
-    /// Calls `with` with the key of a period.
-    fn with_key<R>(&self, period: u64, with: impl FnOnce(&LessSafeKey) -> Option<R>) -> Option<R> {
-        let mut latest = self.key.lock().ok()?;
-        if latest.as_ref().is_none_or(|(known, _)| *known < period) {
-            *latest = Some((period, self.derive(period)?));
+    /// Calls `with` with the keys as they are in a period.
+    fn with_keys<R>(&self, period: u64, with: impl FnOnce(&Keys) -> Option<R>) -> Option<R> {
+        let mut keys = self.keys.lock().ok()?;
+        let known = keys.as_ref()?.secret.period;
+        if known < period {
+            let Keys { secret, current, .. } = keys.take()?;
+            // Only the period right before counts.
+            let previous = if known + 1 == period {
+                Some(current)
+            } else {
+                secret.clone().at(period - 1)?.key(&self.context)
+            };
+            let secret = secret.at(period)?;
+            let current = secret.key(&self.context)?;
+            *keys = Some(Keys { secret, current, previous });
         }
-        match &*latest {
-            Some((known, key)) if *known == period => with(key),
-            _ => with(&self.derive(period)?),
-        }
+        keys.as_ref().and_then(with)
     }
 
     fn encrypt_at(&self, period: u64, plain: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).ok()?;
+        let mut sealed = plain.to_vec();
+        // A clock that was set back does not bring back a key.
+        let period = self.with_keys(period, |keys| {
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            keys.current.seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed).ok()?;
+            Some(keys.secret.period)
+        })?;
         let mut ticket = period.to_be_bytes().to_vec();
         ticket.extend_from_slice(&nonce);
-        let mut sealed = plain.to_vec();
-        self.with_key(period, |key| {
-            let nonce = Nonce::assume_unique_for_key(nonce);
-            key.seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed).ok()
-        })?;
         ticket.append(&mut sealed);
         Some(ticket)
     }
@@ -94,13 +124,15 @@ impl Tickets {
         let (period, rest) = ticket.split_first_chunk::<8>()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
         let period = u64::from_be_bytes(*period);
-        if period != now && period.checked_add(1) != Some(now) {
-            return None;
-        }
         let mut opened = sealed.to_vec();
-        let length = self.with_key(period, |key| {
+        let length = self.with_keys(now, |keys| {
+            let key = match keys.secret.period.checked_sub(period)? {
+                0 => Some(&keys.current),
+                1 => keys.previous.as_ref(),
+                _ => None,
+            };
             let nonce = Nonce::assume_unique_for_key(*nonce);
-            key.open_in_place(nonce, Aad::empty(), &mut opened).ok().map(|plain| plain.len())
+            key?.open_in_place(nonce, Aad::empty(), &mut opened).ok().map(|plain| plain.len())
         })?;
         opened.truncate(length);
         Some(opened)
@@ -132,7 +164,7 @@ impl ProducesTickets for Tickets {
 }
 
 /// The number of the period that it is.
-fn period() -> u64 {
+pub(super) fn period() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / PERIOD)
 }
 
@@ -141,24 +173,39 @@ mod tests {
     use super::*;
 
     fn tickets(context: &[u8]) -> Tickets {
-        Tickets::new(&TicketSecret::from_bytes([7; 32]), context)
+        Tickets::new(TicketSecret::from_parts(3, [7; 32]), context)
     }
 
     #[test]
     fn another_worker_of_the_server_reads_a_ticket_in_its_period_and_the_next() {
         let ticket = tickets(b"").encrypt_at(5, b"session").unwrap();
-        let other = tickets(b"");
-        for (now, read) in [(4, false), (5, true), (6, true), (7, false), (5, true)] {
+        for (now, read) in [(4, false), (5, true), (6, true), (7, false)] {
+            let other = tickets(b"");
             assert_eq!(other.decrypt_at(now, &ticket).is_some(), read, "{now}");
         }
-        assert_eq!(other.decrypt_at(5, &ticket).as_deref(), Some(&b"session"[..]));
+        // A worker that was started later has the secret of then.
+        let (period, bytes) = (5, *TicketSecret::from_parts(3, [7; 32]).at(5).unwrap().parts().1);
+        let later = Tickets::new(TicketSecret::from_parts(period, bytes), b"");
+        assert_eq!(later.decrypt_at(5, &ticket).as_deref(), Some(&b"session"[..]));
+    }
+
+    #[test]
+    fn what_is_over_does_not_come_back() {
+        let tickets = tickets(b"");
+        let old = tickets.encrypt_at(5, b"old").unwrap();
+        let new = tickets.encrypt_at(8, b"new").unwrap();
+        // The clock is set back: the keys are not.
+        assert_eq!(tickets.decrypt_at(5, &old), None);
+        assert_eq!(tickets.decrypt_at(5, &new).as_deref(), Some(&b"new"[..]));
+        let again = tickets.encrypt_at(5, b"again").unwrap();
+        assert_eq!(tickets.decrypt_at(8, &again).as_deref(), Some(&b"again"[..]));
     }
 
     #[test]
     fn a_ticket_of_another_server_or_context_and_a_changed_one_are_worth_nothing() {
         let mut ticket = tickets(b"").encrypt_at(5, b"session").unwrap();
         assert_eq!(tickets(b"other").decrypt_at(5, &ticket), None);
-        let stranger = Tickets::new(&TicketSecret::from_bytes([8; 32]), b"");
+        let stranger = Tickets::new(TicketSecret::from_parts(3, [8; 32]), b"");
         assert_eq!(stranger.decrypt_at(5, &ticket), None);
         for length in 0..ticket.len() {
             assert_eq!(tickets(b"").decrypt_at(5, &ticket[..length]), None);

@@ -108,6 +108,7 @@ impl Deflater {
         }
         self.plain.clear();
         self.packed.clear();
+        self.packed.shrink_to(2 * REMEMBERED);
         self.compress.reset();
         // Enough for what does not compress at all, and for the end of the block.
         self.packed.reserve(plain.len() + plain.len() / 8 + 64);

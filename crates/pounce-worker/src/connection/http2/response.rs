@@ -135,7 +135,7 @@ impl Responder {
         *self.held.status_mut() = StatusCode::OK;
         for (name, value) in fields.iter() {
             let (name, value) = pair(name, value)?;
-            self.held.headers_mut().append(name, value);
+            add(self.held.headers_mut(), name, value)?;
         }
         self.add_fields(engine, now);
         let sent = self.respond.send_response(std::mem::take(&mut self.held), false);
@@ -160,7 +160,7 @@ impl Responder {
         *response.status_mut() = StatusCode::EARLY_HINTS;
         for (name, value) in links.iter() {
             let (name, value) = pair(name, value)?;
-            response.headers_mut().append(name, value);
+            add(response.headers_mut(), name, value)?;
         }
         let _ = self.respond.send_informational(response);
         Ok(())
@@ -175,7 +175,7 @@ impl Responder {
         }
         let status = StatusCode::from_u16(head.status).ok().filter(|status| status.as_u16() >= 200);
         let status = status.ok_or(SendError::Status(head.status.into()))?;
-        let mut fields = HeaderMap::with_capacity(head.fields.len() + 3);
+        let mut fields = HeaderMap::with_capacity((head.fields.len() + 3).min(64));
         let mut length = None;
         for (name, value) in head.fields.iter() {
             let (name, value) = pair(name, value)?;
@@ -196,7 +196,7 @@ impl Responder {
                 }
                 _ => {}
             }
-            fields.append(name, value);
+            add(&mut fields, name, value)?;
         }
         *self.held.status_mut() = status;
         *self.held.headers_mut() = fields;
@@ -255,7 +255,7 @@ impl Responder {
             pairs.push(pair(name, value)?);
         }
         for (name, value) in pairs {
-            self.gathered.append(name, value);
+            add(&mut self.gathered, name, value)?;
         }
         if !more {
             if let Some(body) = &mut self.body {
@@ -315,7 +315,8 @@ impl Responder {
             fields.insert(SERVER, server);
         }
         for (name, value) in engine.extra_values() {
-            fields.append(name.clone(), value.clone());
+            // Where there is no room left the application has sent tens of thousands.
+            let _ = fields.try_append(name.clone(), value.clone());
         }
     }
 
@@ -339,6 +340,11 @@ impl Responder {
         }
         self.phase = Phase::Complete;
     }
+}
+
+/// Adds a field to others.
+fn add(fields: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(), SendError> {
+    fields.try_append(name, value).map(drop).map_err(|_| SendError::TooManyFields)
 }
 
 /// A field as `h2` takes it, checked as everywhere.

@@ -105,6 +105,12 @@ impl StreamLink {
         }
     }
 
+    /// The connection has ended.
+    pub(super) fn lose(&self) {
+        self.state().lose();
+        self.wake();
+    }
+
     /// Answers with a response of the server's own.
     pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str) {
         let mut head = ResponseHead { status, ..ResponseHead::default() };
@@ -167,7 +173,8 @@ impl StreamLink {
     /// Tells the access log.
     pub(super) fn record(&self, state: &State, started: Instant) {
         let Some(access) = &self.engine.access else { return };
-        if state.responder.status() == 0 {
+        // What never became a request has no line.
+        if state.responder.status() == 0 || self.head.method().is_empty() {
             return;
         }
         access.record(&AccessRecord {
@@ -185,6 +192,11 @@ impl State {
     /// The client has gone, or wants no more of it.
     pub(super) fn lose(&mut self) {
         self.gone = true;
+        self.forget_body();
+    }
+
+    /// Gives back what nobody will read.
+    pub(super) fn forget_body(&mut self) {
         if let (Some(mut recv), Some(piece)) = (self.recv.take(), self.piece.take()) {
             let _ = recv.flow_control().release_capacity(piece.len());
         }

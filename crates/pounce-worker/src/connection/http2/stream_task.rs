@@ -83,9 +83,14 @@ impl<A: App> StreamTask<A> {
         polled
     }
 
-    /// It is another task that will be woken from now on.
-    pub(super) fn change_task(&mut self) {
+    /// Another task has the stream from now on: an alarm that was set would wake the one of before.
+    pub(super) fn forget_alarm(&mut self) {
         self.alarm = Alarm::default();
+    }
+
+    /// What the connection tells of its end.
+    pub(super) fn link(&self) -> &Rc<StreamLink> {
+        &self.link
     }
 
     /// Moves what can be moved. `None` if the application has something to look at.
@@ -108,6 +113,9 @@ impl<A: App> StreamTask<A> {
             state.lose();
         }
         let over = state.gone || state.responder.is_flushed();
+        if over {
+            state.forget_body();
+        }
         if over && !std::mem::replace(&mut self.recorded, true) {
             link.record(state, self.started);
         }
@@ -123,7 +131,7 @@ impl<A: App> StreamTask<A> {
             let waits = std::mem::take(&mut state.receiving) || std::mem::take(&mut state.sending);
             state.sending = false;
             return if waits { None } else { Some(Poll::Pending) };
-        } else if state.sending && state.responder.waiting() <= HIGH_WATER / 2 {
+        } else if state.responder.waiting() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending) {
             return None;
         }
         if self.is_late(state, cx) {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::super::input::Input;
 use super::super::running::Running;
+use super::super::task::LAST_REQUEST;
 use super::super::timer::Alarm;
 use super::super::websocket;
 use super::io::{Io, Shared};
@@ -44,6 +45,8 @@ pub(super) struct Connection<A: App> {
     shared: Rc<Shared>,
     speaker: Speaker,
     streams: JoinSet<()>,
+    /// Those of the streams: `h2` does not tell each of them of the connection's end.
+    links: Vec<Weak<StreamLink>>,
     orphans: Rc<Cell<usize>>,
     has_served: bool,
     is_draining: bool,
@@ -72,6 +75,8 @@ enum Wait {
     KeepAlive,
     /// What streams do.
     Streams,
+    /// The client's windows: all that is left is with `h2`.
+    Unread,
     /// The client's reading.
     Write,
     /// The end.
@@ -108,6 +113,7 @@ impl<A: App> Connection<A> {
             info,
             app,
             streams: JoinSet::new(),
+            links: Vec::new(),
             orphans: Rc::default(),
             has_served: false,
             is_draining: false,
@@ -127,14 +133,12 @@ impl<A: App> Connection<A> {
                 Poll::Pending => {}
             }
         }
-        if self.engine.phase() != Phase::Serving && !std::mem::replace(&mut self.is_draining, true) {
-            match &mut self.speaker {
-                Speaker::Open(open) => {
-                    open.graceful_shutdown();
-                    self.is_closing = true;
-                }
-                _ => self.speaker = Speaker::Lingering,
-            }
+        if let Speaker::Open(open) = &mut self.speaker
+            && self.engine.phase() != Phase::Serving
+            && !std::mem::replace(&mut self.is_draining, true)
+        {
+            open.graceful_shutdown();
+            self.is_closing = true;
         }
         let mut requests = Vec::new();
         let mut begun = 0;
@@ -286,7 +290,11 @@ impl<A: App> Connection<A> {
     /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
     fn go_on(&mut self, mut stream: StreamTask<A>, cx: &mut Context<'_>) {
         if stream.poll_stream(cx).is_pending() {
-            stream.change_task();
+            stream.forget_alarm();
+            if self.links.len() > 2 * self.streams.len() + 16 {
+                self.links.retain(|link| link.strong_count() > 0);
+            }
+            self.links.push(Rc::downgrade(stream.link()));
             self.streams.spawn_local(stream);
         }
     }
@@ -298,21 +306,24 @@ impl<A: App> Connection<A> {
             Speaker::Over => return,
             _ if self.shared.has_output() => Wait::Write,
             Speaker::Lingering => Wait::Close,
-            Speaker::Open(open) if open.has_streams() || !self.streams.is_empty() => Wait::Streams,
+            _ if !self.streams.is_empty() => Wait::Streams,
+            Speaker::Open(open) if open.has_streams() => Wait::Unread,
             _ if self.is_closing => Wait::Close,
             _ if self.has_served => Wait::KeepAlive,
             _ => Wait::First,
         };
-        if wait != self.wait || wait == Wait::Write && written {
+        if wait != self.wait || matches!(wait, Wait::Write | Wait::Unread) && written {
             self.wait = wait;
             self.since = now;
         }
         let settings = &self.engine.settings;
         let limit = match wait {
+            Wait::Streams => return,
+            // A worker that drains waits for no beginning for long.
+            Wait::First if self.engine.phase() != Phase::Serving => LAST_REQUEST,
             Wait::First => settings.header_timeout,
             Wait::KeepAlive => settings.keep_alive_timeout,
-            Wait::Streams => return,
-            Wait::Write => settings.write_timeout,
+            Wait::Write | Wait::Unread => settings.write_timeout,
             Wait::Close => LINGER,
         };
         let Some(deadline) = self.since.checked_add(limit) else { return };
@@ -349,7 +360,11 @@ impl<A: App> Future for Connection<A> {
         {
             this.speaker = Speaker::Over;
         }
-        // Whatever ended: the streams learn it from `h2`, which is gone.
+        if matches!(this.speaker, Speaker::Lingering | Speaker::Over) {
+            for link in this.links.drain(..).filter_map(|link| link.upgrade()) {
+                link.lose();
+            }
+        }
         while let Poll::Ready(Some(ended)) = this.streams.poll_join_next(cx) {
             if let Err(error) = ended
                 && error.is_panic()

@@ -251,6 +251,24 @@ impl Carrier {
         }
     }
 
+    /// Bytes of a response that denies which wait for the client.
+    pub(super) fn waiting(&self) -> u64 {
+        match self {
+            Self::Http2(http2) if http2.body.is_none() => http2.responder.waiting(),
+            _ => 0,
+        }
+    }
+
+    /// Hands such a response on as far as the client lets it.
+    pub(super) fn poll_denial(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Http2(http2) if http2.body.is_none() && http2.responder.waiting() > 0 => {
+                http2.responder.body.as_mut().map_or(Poll::Ready(Ok(())), |body| Http2::poll_pump(body, cx))
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Forgets a response of which nothing has gone out.
     pub(super) fn restart(&mut self) {
         match self {

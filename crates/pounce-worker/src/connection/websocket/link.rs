@@ -34,6 +34,7 @@ impl Flush for Link {
         // What the socket does not take is the task's affair, and so is the application that may send again.
         if state.poll_output(&self.engine, &mut context).is_pending()
             || state.phase == Phase::Gone
+            || state.held_back
             || state.sending
         {
             self.wake();

@@ -76,6 +76,10 @@ pub(super) struct State {
     pub(super) has_written: bool,
     /// The application has taken something: there is room for more.
     pub(super) has_taken: bool,
+    /// Nothing was read because of what waits to be written.
+    pub(super) held_back: bool,
+    /// The application has closed it.
+    pub(super) closed_by_application: bool,
     /// The WebSocket was accepted.
     pub(super) accepted: bool,
     /// The client has been told that nothing more comes.
@@ -120,6 +124,8 @@ impl State {
             has_read: false,
             has_written: false,
             has_taken: false,
+            held_back: false,
+            closed_by_application: false,
             accepted: false,
             shut_down: false,
             end_of_input: false,
@@ -244,6 +250,7 @@ impl State {
                 Phase::Gone => false,
             };
             if !wanted || self.end_of_input {
+                self.held_back = self.output.len() > HIGH_WATER;
                 return;
             }
             match self.input.poll_fill(engine, |room| self.carrier.poll_read(cx, room)) {
@@ -272,7 +279,24 @@ impl State {
         if let Some(buffer) = self.output.take_buffer() {
             engine.give_write_buffer(buffer);
         }
-        Poll::Ready(())
+        let before = self.carrier.waiting();
+        let denied = self.carrier.poll_denial(cx);
+        self.has_written |= self.carrier.waiting() < before;
+        denied.map(|denied| {
+            if denied.is_err() {
+                self.lose();
+            }
+        })
+    }
+
+    /// How many bytes wait for the client.
+    pub(super) fn waiting(&self) -> u64 {
+        self.output.len() + self.carrier.waiting()
+    }
+
+    /// Whether it may be read on, which it could not before what waited was written.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        self.held_back && self.may_read() && std::mem::take(&mut self.held_back)
     }
 
     /// Makes sure that there is memory to write into.

@@ -162,7 +162,7 @@ impl<A: App> Task<A> {
     fn wait(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let now = self.link.now.get();
         let state = &mut *self.link.state();
-        if state.phase == Phase::Leaving && state.output.is_empty() {
+        if state.phase == Phase::Leaving && state.waiting() == 0 {
             if !state.shut_down {
                 match state.carrier.poll_shutdown(cx) {
                     Poll::Ready(_) => state.shut_down = true,
@@ -208,9 +208,11 @@ impl<A: App> Task<A> {
         let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
         if !late {
             // Whoever waits for what has come meanwhile is told in another round.
-            let writable = state.sending && state.output.len() <= HIGH_WATER / 2;
-            let told = self.call.is_some() && (state.receiving && state.has_event() || writable);
-            return Some(told || std::mem::take(&mut state.has_taken));
+            // It says so again if it still waits: one that has lost interest cannot make this spin.
+            let writable = state.waiting() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
+            let readable = state.has_event() && std::mem::take(&mut state.receiving);
+            let told = self.call.is_some() && (readable || writable);
+            return Some(told || std::mem::take(&mut state.has_taken) || state.may_go_on());
         }
         match self.wait {
             Wait::Ping => {
@@ -235,7 +237,7 @@ impl<A: App> Task<A> {
 }
 
 fn waits_for(state: &State, before: Wait) -> Wait {
-    if !state.output.is_empty() && before != Wait::Pong {
+    if state.waiting() > 0 && before != Wait::Pong {
         return Wait::Write;
     }
     match state.phase {

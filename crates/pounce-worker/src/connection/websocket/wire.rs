@@ -58,7 +58,7 @@ impl SocketWire for Link {
             return Poll::Ready(Err(SendError::Disconnected));
         }
         let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
-        state.sending = state.output.len() > limit;
+        state.sending = state.waiting() > limit;
         if state.sending { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
@@ -111,7 +111,10 @@ impl SocketWire for Link {
             return Err(SendError::CloseReasonText);
         }
         match state.phase {
-            Phase::Open => state.close(code, reason),
+            Phase::Open => {
+                state.close(code, reason);
+                state.closed_by_application = true;
+            }
             Phase::Connecting => state.deny(&self.engine, 403, "Forbidden", self.now.get()),
             phase => return Err(ended(phase, state, "websocket.close")),
         }
@@ -182,7 +185,7 @@ impl Link {
 fn ended(phase: Phase, state: &State, event: &'static str) -> SendError {
     match phase {
         Phase::Gone => SendError::Disconnected,
-        Phase::Leaving if state.accepted => SendError::Disconnected,
+        _ if state.accepted && !state.closed_by_application => SendError::Disconnected,
         _ => SendError::AfterEnd(event),
     }
 }
