@@ -51,7 +51,7 @@ fn a_body_in_many_small_frames_is_whole() {
     let content = pattern(20_000);
     let mut client = server().h2();
     client.post(1, "/echo");
-    for piece in content.chunks(7) {
+    for piece in content.chunks(64) {
         client.send(Frame::data(1, piece));
     }
     client.send(Frame::data(1, []).end());
