@@ -177,6 +177,12 @@ async def ignore_body(scope, receive, send):
     await respond(send, b"not read")
 
 
+async def answer_and_go_on(scope, receive, send, token):
+    """Answers without a look at the body, and has more to do until somebody asks for /open/TOKEN."""
+    await respond(send, b"answered")
+    await EVENTS.setdefault(token, asyncio.Event()).wait()
+
+
 async def receive_then_answer(scope, receive, send, token):
     """For 100-continue: notes before the first receive, then echoes."""
     note(token, "called")

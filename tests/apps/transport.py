@@ -69,6 +69,28 @@ async def never(scope, receive, send, token):
         note(token, "error " + describe_error(error))
 
 
+async def stream_until_it_raises(scope, receive, send, token, status):
+    """Hears nothing, and sends without end."""
+    note(token, "began")
+    try:
+        await start(send, int(status))
+        while True:
+            await body(send, b"more", True)
+            await asyncio.sleep(0.02)
+    except Exception as error:
+        note(token, "error " + describe_error(error))
+
+
+async def listen_within_a_response(scope, receive, send, token, status):
+    """Begins a response, and waits for its client to leave."""
+    note(token, "began")
+    await start(send, int(status))
+    await body(send, b"", True)
+    while (message := await receive())["type"] == "http.request":
+        pass
+    note(token, message["type"])
+
+
 async def take_step_by_step(scope, receive, send, token):
     """Notes each piece of the body as it comes, and answers with how many bytes there were."""
     total, more = 0, True

@@ -5,6 +5,7 @@ Over HTTP and as WebSockets alike, /notes/TOKEN tells what was noted and /open/T
 
 import asyncio
 import json
+import sys
 
 import kit
 from kit import describe_error, note, query, respond, router, routes_of
@@ -321,6 +322,22 @@ async def burst(scope, receive, send, number):
     for sent in range(int(number)):
         await say(send, f"message {sent}")
     await send({"type": "websocket.close"})
+
+
+async def send_until_it_raises(scope, receive, send, token):
+    """Hears nothing. What sending and closing raise goes to standard error, and the former out of here."""
+    await accept(receive, send)
+    try:
+        while True:
+            await say(send, "on")
+            await asyncio.sleep(0.02)
+    except Exception as error:
+        print(f"{token} send", describe_error(error), file=sys.stderr, flush=True)
+        try:
+            await send({"type": "websocket.close"})
+        except Exception as second:
+            print(f"{token} close", describe_error(second), file=sys.stderr, flush=True)
+        raise
 
 
 async def cancel_receive(scope, receive, send, number):

@@ -1,12 +1,15 @@
 //! What applications and clients see of HTTP/2: scopes, bodies, disconnects, trailers, hints, failures. What the
 //! specification says of frames is in the other files.
 
-use pounce_tests::h2::client::Next;
+use pounce_tests::h2::client::{Next, PREFACE};
 use pounce_tests::h2::exchange::Ending;
 use pounce_tests::h2::{Client, Code, Event, Frame, Request, setting};
 use pounce_tests::notes::token;
-use pounce_tests::{Options, PATIENCE, Server};
+use pounce_tests::secured::NAME;
+use pounce_tests::tls::TlsStream;
+use pounce_tests::{Options, PATIENCE, Server, eventually};
 use serde_json::json;
+use std::net::TcpStream;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -318,6 +321,39 @@ fn sigterm_closes_idle_connections() {
         idle.is_closed();
     }
     assert_eq!(server.wait_exit().code, Some(0));
+}
+
+/// Connects, stops the server, and only then says the preface and asks: whether that is answered.
+fn is_answered_while_the_server_stops(tls: bool) -> bool {
+    let options = Options::app("raw:app");
+    let server = Server::start(if tls { options.tls() } else { options.with("--http", "2") });
+    let address = server.address();
+    let mut client = if tls {
+        let config = server.tls().trust().alpn(&["h2"]).config();
+        Client::over(Box::new(TlsStream::connect(address, &config, NAME).expect("a handshake")))
+    } else {
+        Client::silent(address)
+    };
+    server.sigterm();
+    eventually("new connections are refused", || TcpStream::connect(address).err().map(drop));
+    client.send_octets(PREFACE).send(Frame::settings(&[])).get(1, "/hello");
+    loop {
+        match client.next(PATIENCE) {
+            Next::Event(Event::Headers { stream: 1, .. }) => return true,
+            Next::Event(_) => {}
+            Next::End => return false,
+            Next::Nothing => panic!("neither an answer nor the end"),
+        }
+    }
+}
+
+#[test]
+fn a_connection_whose_preface_comes_while_the_server_stops_is_answered() {
+    for tls in [true, false] {
+        // The server waits for a moment, which may be over on a machine that is busy.
+        let answered = (0..5).any(|_| is_answered_while_the_server_stops(tls));
+        assert!(answered, "closed without an answer, five times; over TLS: {tls}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use pounce_tests::h2::client::Next;
 use pounce_tests::h2::{Client, Code, Event, Frame, Request, kind, setting};
 use pounce_tests::notes::token;
-use pounce_tests::{Options, Server};
+use pounce_tests::{Options, PATIENCE, Server};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -297,4 +297,34 @@ fn data_that_nobody_reads_any_more_gives_the_connections_window_back() {
 fn data_on_streams_that_the_server_reset_gives_the_connections_window_back() {
     let malformed = |stream| Request::post("/count").field("connection", "close").open(stream);
     the_connections_window_comes_back(malformed, |_| None);
+}
+
+// §6.9
+#[test]
+fn data_of_a_request_that_is_answered_gives_the_connections_window_back_while_the_application_goes_on() {
+    let token = token();
+    let path = format!("/answer-and-go-on/{token}");
+    the_connections_window_comes_back(|stream| Request::post(&path).open(stream), |_| None);
+    server().get(&format!("/open/{token}")).expect(200);
+}
+
+// §6.9.2
+#[test]
+fn a_client_that_takes_back_its_windows_from_what_was_to_be_sent_is_given_up() {
+    let server = Server::start(Options::app("raw:app").with("--timeout-write", "1"));
+    let mut client = Client::silent_with_receive_buffer(server.address(), 4096).introduced(&[]);
+    client.gives_back = false;
+    client.send(Frame::window_update(0, 0x7fff_ffff - 65_535));
+    // More than the sockets hold; each response is small enough for its application to be done with it.
+    let most = client.server_setting(setting::MAX_CONCURRENT_STREAMS, 100);
+    client.send_all((0..most).map(|number| Request::get("/big/60000").whole(1 + 2 * number)));
+    std::thread::sleep(SILENCE);
+    client.send(Frame::settings(&[(setting::INITIAL_WINDOW_SIZE, 0)]));
+    loop {
+        match client.next(PATIENCE) {
+            Next::Event(_) => {}
+            Next::End => break,
+            Next::Nothing => panic!("the connection is kept without end"),
+        }
+    }
 }

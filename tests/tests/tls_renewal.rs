@@ -259,6 +259,30 @@ fn a_reload_by_signal_keeps_the_old_certificate_when_the_new_one_is_garbage() {
 }
 
 #[test]
+fn a_reload_by_signal_keeps_the_old_certificate_when_the_new_one_has_expired() {
+    for options in [Options::app("workers:app"), Options::app("workers:app").workers(Mode::Process, 2)] {
+        let renewed = Renewed::new(options);
+        renewed.authority.expired_server(&[NAME]).write(renewed.server.tls().folder(), "server");
+        renewed.server.signal(Signal::SIGHUP);
+        renewed.server.wait_stderr("Reloaded");
+        renewed.look_for(&renewed.first, 2);
+        renewed.renew_and_wait();
+    }
+}
+
+#[test]
+fn a_worker_that_comes_back_does_not_show_a_renewal_that_has_expired() {
+    let renewed = Renewed::new(Options::app("workers:app").workers(Mode::Process, 2));
+    let server = &renewed.server;
+    let (dead, mut client) = server.client_of_each(2).pop_first().expect("two workers");
+    renewed.authority.expired_server(&[NAME]).write(server.tls().folder(), "server");
+    client.get("/killed");
+    client.rest();
+    server.wait_workers(2, &BTreeSet::from([dead]));
+    renewed.look_for(&renewed.first, 2);
+}
+
+#[test]
 fn a_worker_that_is_killed_while_the_files_are_garbage_comes_back() {
     let renewed = Renewed::new(Options::app("workers:app").workers(Mode::Process, 2));
     let server = &renewed.server;
@@ -272,6 +296,20 @@ fn a_worker_that_is_killed_while_the_files_are_garbage_comes_back() {
     renewed.look_for(&renewed.first, 1);
     let next = renewed.renew_and_wait();
     eventually("both show it", || (0..20).all(|_| renewed.shown() == next.der()).then_some(()));
+}
+
+#[test]
+fn a_certificate_that_had_expired_before_does_not_hold_up_the_renewal_of_another() {
+    let authority = Authority::root("Authority of renewals");
+    let first = authority.server(&[NAME]);
+    let tls = Tls::of(&authority, &first);
+    let late = authority.expired_server(&["a.test"]).write(tls.folder(), "late");
+    let server = Server::start(Options::app("transport:app").tls_as(tls).with("--ssl-sni", late.pair()));
+    let renewed = Renewed { authority, first, server };
+    for _ in 0..2 {
+        renewed.renew_and_wait();
+    }
+    assert!(!renewed.server.stderr().contains(KEPT), "{}", renewed.server.stderr());
 }
 
 #[test]

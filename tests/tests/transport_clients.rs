@@ -20,6 +20,8 @@ over_every_transport! {
     a_client_that_leaves_is_a_disconnect_and_send_raises,
     a_client_that_closes_is_a_disconnect_and_send_raises,
     a_client_whose_connection_is_lost_is_a_disconnect_and_send_raises,
+    a_client_that_leaves_a_response_without_a_body_makes_send_raise,
+    a_client_that_leaves_a_response_without_a_body_is_a_disconnect,
     a_client_that_leaves_in_the_middle_of_its_body_is_a_disconnect,
     a_client_that_leaves_in_the_middle_of_a_response_makes_send_raise,
     a_reader_that_stops_makes_send_wait_and_gets_everything_later,
@@ -75,6 +77,30 @@ fn a_client_that_closes_is_a_disconnect_and_send_raises(transport: Transport) {
 
 fn a_client_whose_connection_is_lost_is_a_disconnect_and_send_raises(transport: Transport) {
     learns_that_its_client_is_gone(transport, |token| Ask::get(&format!("/never/{token}")), Exchange::vanish);
+}
+
+/// Asks `path` for what has no body and does not end, and leaves when the head has come.
+fn leaves_a_head(transport: Transport, path: &str, note: &str) {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
+        for leave in [drop, Exchange::vanish] {
+            let token = token();
+            let ask = Ask::new(method, &format!("/{path}/{token}/{status}"));
+            let mut exchange = transport.ask(server(transport), &ask);
+            server(transport).wait_note(&token, "began");
+            assert_eq!(exchange.head().status, status);
+            leave(exchange);
+            let noted = server(transport).wait_note(&token, note);
+            assert!(!noted.starts_with("error") || noted.contains("OSError"), "{noted}");
+        }
+    }
+}
+
+fn a_client_that_leaves_a_response_without_a_body_makes_send_raise(transport: Transport) {
+    leaves_a_head(transport, "stream-until-it-raises", "error ");
+}
+
+fn a_client_that_leaves_a_response_without_a_body_is_a_disconnect(transport: Transport) {
+    leaves_a_head(transport, "listen-within-a-response", "http.disconnect");
 }
 
 fn a_client_that_leaves_in_the_middle_of_its_body_is_a_disconnect(transport: Transport) {

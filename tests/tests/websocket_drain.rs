@@ -8,6 +8,7 @@ over_every_transport! {
     sigterm_closes_with_1012_and_exits_0,
     a_client_that_ignores_the_close_does_not_hold_up_the_exit,
     an_application_that_goes_on_after_1012_does_not_hold_up_the_exit,
+    an_application_that_sends_after_1012_gets_oserror_and_is_no_failure,
     a_websocket_that_nobody_answers_does_not_hold_up_the_exit,
     a_websocket_accepted_while_the_server_stops_is_closed_with_1012,
     sighup_closes_with_1012_while_new_websockets_are_served,
@@ -51,6 +52,23 @@ fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: T
     socket.closed_by_server(1012);
     let exit = server.wait_exit();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+fn an_application_that_sends_after_1012_gets_oserror_and_is_no_failure(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "40"));
+    let token = token();
+    let mut socket = transport.connect(&server, &format!("/send-until-it-raises/{token}"));
+    socket.expect_text("on");
+    server.sigterm();
+    while socket.frame() == Frame::text("on") {}
+    // The client has not answered the close yet.
+    for event in ["send", "close"] {
+        server.wait_stderr(&format!("{token} {event} OSError|"));
+    }
+    socket.send_close(1012, "").expect_end();
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    assert!(!exit.stderr.contains("Traceback"), "{}", exit.stderr);
 }
 
 fn a_websocket_that_nobody_answers_does_not_hold_up_the_exit(transport: Transport) {

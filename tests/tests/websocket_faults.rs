@@ -1,7 +1,7 @@
 //! Applications that raise, return or are cancelled, and what the client and the log are told.
 
 use pounce_tests::notes::token;
-use pounce_tests::{Handshake, Transport, over_every_transport};
+use pounce_tests::{Handshake, Options, Transport, over_every_transport};
 use serde_json::{Value, json};
 
 over_every_transport! {
@@ -9,6 +9,7 @@ over_every_transport! {
     an_application_that_returns_before_answering_is_500,
     an_application_that_raises_after_accept_is_1011,
     an_application_that_returns_after_accept_is_1000,
+    an_oserror_because_the_client_has_closed_is_no_failure,
     a_receive_that_is_given_up_loses_no_message,
     a_receive_that_is_cancelled_at_the_last_moment_loses_no_message,
     two_tasks_that_wait_in_receive_lose_no_message,
@@ -39,6 +40,18 @@ fn an_application_that_raises_after_accept_is_1011(transport: Transport) {
 
 fn an_application_that_returns_after_accept_is_1000(transport: Transport) {
     transport.connect(transport.shared(), "/return-after").closed_by_server(1000);
+}
+
+fn an_oserror_because_the_client_has_closed_is_no_failure(transport: Transport) {
+    let mut server = transport.start(Options::app("websocket:app"));
+    let token = token();
+    let mut socket = transport.connect(&server, &format!("/send-until-it-raises/{token}"));
+    socket.expect_text("on").send_close(1000, "");
+    server.wait_stderr(&format!("{token} send OSError|"));
+    assert_eq!(socket.code_at_the_end(), Some(1000));
+    server.sigterm();
+    let stderr = server.wait_exit().stderr;
+    assert!(!stderr.contains("Traceback"), "{stderr}");
 }
 
 fn a_receive_that_is_given_up_loses_no_message(transport: Transport) {

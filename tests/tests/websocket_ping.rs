@@ -8,6 +8,7 @@ use std::time::Duration;
 over_every_transport! {
     a_ping_is_answered_with_its_payload,
     pings_are_answered_in_order_and_before_later_messages,
+    what_is_behind_a_burst_of_pings_is_delivered,
     an_unasked_pong_is_ignored,
     an_idle_client_is_pinged_and_stays_if_it_answers,
     a_client_that_does_not_answer_is_closed,
@@ -28,6 +29,22 @@ fn pings_are_answered_in_order_and_before_later_messages(transport: Transport) {
     let frames = [Frame::ping("1"), Frame::ping("2"), Frame::text("3")];
     socket.send_bytes(frames.iter().flat_map(Frame::masked).collect::<Vec<u8>>());
     socket.expect(Frame::pong("1")).expect(Frame::pong("2")).expect_text("3");
+}
+
+fn what_is_behind_a_burst_of_pings_is_delivered(transport: Transport) {
+    // Pings of the server's own would make it look again.
+    let server = transport.start(Options::app("websocket:app").with("--ws-ping-interval", "0"));
+    // More pongs than the server keeps before it writes, up to several times as many.
+    for count in [300, 600, 700, 1200] {
+        let mut socket = transport.connect(&server, "/echo");
+        let mut burst = Frame::ping([b'p'; 125]).masked().repeat(count);
+        burst.extend(Frame::text("behind").masked());
+        socket.send_bytes(burst);
+        for _ in 0..count {
+            socket.expect(Frame::pong([b'p'; 125]));
+        }
+        socket.expect_text("behind");
+    }
 }
 
 fn an_unasked_pong_is_ignored(transport: Transport) {

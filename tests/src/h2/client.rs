@@ -3,6 +3,7 @@
 use super::frame::{Frame, flag, kind, setting};
 use super::received::{Event, Rules};
 use crate::server::Server;
+use crate::tls::TlsStream;
 use crate::wait::PATIENCE;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
@@ -51,6 +52,12 @@ pub struct Client {
     pub(super) highest: u32,
 }
 
+impl Transport for TlsStream {
+    fn socket(&self) -> &TcpStream {
+        Self::socket(self)
+    }
+}
+
 impl Client {
     /// Connects and exchanges prefaces and settings.
     pub fn connect(address: SocketAddr) -> Self {
@@ -75,6 +82,12 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, PATIENCE);
         let stream = stream.unwrap_or_else(|error| panic!("connect to {address}: {error}"));
         Self::over(Box::new(stream))
+    }
+
+    /// Connects with a receive buffer of about `size` octets, and sends nothing: a reader that stops is noticed soon.
+    pub fn silent_with_receive_buffer(address: SocketAddr, size: usize) -> Self {
+        let stream = crate::client::socket(address, Some(size));
+        Self::over(Box::new(stream.unwrap_or_else(|error| panic!("connect to {address}: {error}"))))
     }
 
     /// Takes a transport that nothing was said on yet.
