@@ -14,7 +14,7 @@ use super::running::Running;
 use super::timer::{Timer, Wait};
 use super::upgrade::Upgrade;
 use crate::engine::Phase;
-use crate::http1::{Facts, Fault};
+use crate::http1::{BodyFraming, Facts, Fault};
 use crate::stream::Stream;
 
 /// How many requests a connection may have answered before the others get their turn.
@@ -231,7 +231,7 @@ impl<A: App> ConnectionTask<A> {
             return true;
         }
         let writable = state.output.len() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
-        let readable = if state.body_taken {
+        let readable = if state.body_taken || state.machine.facts().body == BodyFraming::None {
             // Reading on is how a client's leaving is noticed; what it pipelines is kept, within limits.
             let mut open = true;
             while open && state.input.len() < HIGH_WATER as usize / 4 {
@@ -239,6 +239,10 @@ impl<A: App> ConnectionTask<A> {
                     Poll::Ready(more) => open = more,
                     Poll::Pending => break,
                 }
+            }
+            if !open && state.encoder.is_unsent() {
+                // A client that sends nothing more could still read, but there is nothing to come.
+                state.lose();
             }
             !open
         } else {

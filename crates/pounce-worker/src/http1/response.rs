@@ -92,6 +92,11 @@ impl ResponseEncoder {
         self.phase == Phase::Complete
     }
 
+    /// Whether the head has been written and no body follows it: what is sent of one goes nowhere.
+    pub fn is_unsent(&self) -> bool {
+        self.phase == Phase::Unsent
+    }
+
     /// Whether the connection ends with this response.
     pub fn must_close(&self) -> bool {
         self.close
