@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use pounce_asgi::TlsInfo;
-use rustls::ServerConnection;
+use rustls::{ProtocolVersion, ServerConnection};
 
 use super::identity::describe;
 use super::store::{Setup, TlsStore};
@@ -75,7 +75,11 @@ impl TlsStream {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-        // Tickets, and later the answers to key updates, go with what is written next.
+        // With TLS 1.2 the client waits for our last word; with 1.3 what is left are tickets, which go with the first
+        // response.
+        if self.session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+            std::task::ready!(self.poll_send(cx))?;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -180,6 +184,7 @@ impl TlsStream {
         mut rest: &[u8],
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        let was_handshaking = self.session.is_handshaking();
         let mut filled = 0;
         if rest.is_empty() {
             self.end_of_input = true;
@@ -211,6 +216,10 @@ impl TlsStream {
                 self.end_of_input = true;
                 break;
             }
+        }
+        if self.session.wants_write() && !was_handshaking {
+            // Answers to key updates and refused renegotiations; what does not go out now goes with what is next.
+            let _ = self.poll_send(cx)?;
         }
         Poll::Ready(Ok(filled))
     }
