@@ -196,24 +196,27 @@ impl CallState {
         let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
         let mut told = false;
         let someone_left = self.receiver_left.take();
-        if !self.receivers.borrow().is_empty() && (someone_left || self.side.poll_receivable(cx).is_ready()) {
+        let ready = !self.receivers.borrow().is_empty() && self.side.poll_receivable(cx).is_ready();
+        if ready || someone_left {
             told = true;
             let mut waiting = self.receivers.take();
-            let mut live = Vec::new();
-            for future in waiting.drain(..) {
-                if !is_done(&future)? {
-                    live.push(future);
+            let mut at = 0;
+            while at < waiting.len() {
+                if is_done(&waiting[at])? {
+                    waiting.remove(at);
+                } else {
+                    at += 1;
                 }
             }
-            if live.is_empty() {
+            if waiting.is_empty() {
                 self.side.stop_receiving();
-            } else if self.side.poll_receivable(cx).is_ready() {
-                for future in live {
+            } else if ready {
+                for future in waiting.drain(..) {
                     future.call_method1(py, &names.set_result, (py.None(),))?;
                 }
-            } else {
-                self.receivers.borrow_mut().append(&mut live);
             }
+            // Its memory is used again; nothing of the application has run meanwhile.
+            self.receivers.replace(waiting);
         }
         if !self.senders.borrow().is_empty()
             && let Poll::Ready(ready) = self.side.poll_ready(cx)

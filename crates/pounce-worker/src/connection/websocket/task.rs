@@ -27,6 +27,8 @@ pub(in crate::connection) struct Task<A: App> {
     link: Rc<Link>,
     call: Option<Running<A>>,
     presence: Presence,
+    /// Others know how to wake it.
+    is_known: bool,
     path: Box<[u8]>,
     /// The request, where it is to be logged.
     logged: Option<Box<RequestHead>>,
@@ -69,6 +71,7 @@ impl<A: App> Task<A> {
             link,
             call: Some(call),
             presence,
+            is_known: false,
             path: head.raw_path().into(),
             // What is logged at the end of a long life is little.
             logged: has_log.then(|| Box::new(head)),
@@ -90,8 +93,11 @@ impl<A: App> Future for Task<A> {
         let this = self.get_mut();
         let link = Rc::clone(&this.link);
         link.now.set(Instant::now());
-        link.set_waker(cx.waker());
-        this.presence.set_waker(cx.waker());
+        // It is one task for its whole life.
+        if !std::mem::replace(&mut this.is_known, true) {
+            link.set_waker(cx.waker());
+            this.presence.set_waker(cx.waker());
+        }
         if link.engine.phase() == WorkerPhase::Aborting {
             link.state().lose();
             return Poll::Ready(());
