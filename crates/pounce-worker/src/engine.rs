@@ -190,6 +190,11 @@ impl Engine {
         }
     }
 
+    /// Whether as many exchanges run as may.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.settings.max_concurrency.is_some_and(|limit| self.running.get() >= limit)
+    }
+
     /// Counts a request that begins.
     pub(crate) fn count_request(&self) {
         let count = self.requests.load(Ordering::Relaxed) + 1;

@@ -84,16 +84,34 @@ impl ScopeTemplate {
         head: &RequestHead,
         state: Option<&Py<PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.base(py, names, connection, head, state)?;
+        match names.methods.iter().find(|(method, _)| *method == head.method()) {
+            Some((_, method)) => scope.set_item(&names.method, method)?,
+            None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
+        }
+        let extensions =
+            if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
+        let extensions = extensions.bind(py).copy()?;
+        connection.extend(names, &extensions)?;
+        scope.set_item(&names.extensions, extensions)?;
+        Ok(scope)
+    }
+
+    /// What the scopes of requests and of WebSockets have in common.
+    fn base<'py>(
+        &self,
+        py: Python<'py>,
+        names: &Names,
+        connection: &ScopeConnection,
+        head: &RequestHead,
+        state: Option<&Py<PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let scope = connection.scope.bind(py).copy()?;
         scope.set_item(&names.asgi, self.asgi.bind(py).copy()?)?;
         match head.version() {
             HttpVersion::Http10 => scope.set_item(&names.http_version, &names.http_10)?,
             HttpVersion::Http11 => {}
             HttpVersion::Http2 => scope.set_item(&names.http_version, &names.http_2)?,
-        }
-        match names.methods.iter().find(|(method, _)| *method == head.method()) {
-            Some((_, method)) => scope.set_item(&names.method, method)?,
-            None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
         }
         let raw_path = head.raw_path();
         if self.root_path.is_empty() {
@@ -110,13 +128,6 @@ impl ScopeTemplate {
             query => scope.set_item(&names.query_string, PyBytes::new(py, query))?,
         }
         scope.set_item(&names.headers, connection.headers(py, head.fields())?)?;
-        let extensions =
-            if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
-        let extensions = extensions.bind(py).copy()?;
-        if let Some(tls) = &connection.tls {
-            extensions.set_item(&names.tls, tls.bind(py).copy()?)?;
-        }
-        scope.set_item(&names.extensions, extensions)?;
         if let Some(state) = state {
             scope.set_item(&names.state, state.bind(py).copy()?)?;
         }
@@ -132,7 +143,7 @@ impl ScopeTemplate {
         head: &RequestHead,
         state: Option<&Py<PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.request(py, names, connection, head, state)?;
+        let scope = self.base(py, names, connection, head, state)?;
         scope.del_item(&names.method)?;
         scope.set_item(&names.kind, &names.websocket)?;
         scope.set_item(&names.scheme, if connection.tls.is_some() { &names.wss } else { &names.ws })?;
@@ -145,9 +156,7 @@ impl ScopeTemplate {
         scope.set_item(&names.subprotocols, subprotocols)?;
         let extensions = PyDict::new(py);
         extensions.set_item("websocket.http.response", PyDict::new(py))?;
-        if let Some(tls) = &connection.tls {
-            extensions.set_item(&names.tls, tls.bind(py).copy()?)?;
-        }
+        connection.extend(names, &extensions)?;
         scope.set_item(&names.extensions, extensions)?;
         Ok(scope)
     }
@@ -163,6 +172,14 @@ pub struct ScopeConnection {
 }
 
 impl ScopeConnection {
+    /// Adds to the extensions of a scope what this connection offers.
+    fn extend(&self, names: &Names, extensions: &Bound<'_, PyDict>) -> PyResult<()> {
+        match &self.tls {
+            Some(tls) => extensions.set_item(&names.tls, tls.bind(extensions.py()).copy()?),
+            None => Ok(()),
+        }
+    }
+
     /// A list of its own for each request; the pairs in it cannot be changed and may be shared.
     fn headers<'py>(&self, py: Python<'py>, fields: &Fields) -> PyResult<Bound<'py, PyList>> {
         let mut remembered = self.fields.borrow_mut();

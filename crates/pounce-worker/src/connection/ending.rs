@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pounce_asgi::{Fields, Outcome, Payload, ResponseHead};
+use pounce_asgi::{Outcome, Payload, ResponseHead};
 
 use super::link::{Link, State};
 use crate::access::AccessRecord;
@@ -41,23 +41,8 @@ impl Link {
 
     /// Answers with a response of the server's own.
     pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str, close: bool) {
-        let head = ResponseHead {
-            status,
-            fields: {
-                let mut fields = Fields::new();
-                fields.push(b"content-type", b"text/plain; charset=utf-8");
-                if status == 503 {
-                    fields.push(b"retry-after", b"1");
-                }
-                if status == 426 {
-                    fields.push(b"sec-websocket-version", b"13");
-                }
-                fields
-            },
-            trailers: false,
-        };
         let close = close || self.engine.phase() != Phase::Serving || state.body_costs_connection();
-        let body = format!("{detail}\n");
+        let (head, body) = own_response(status, detail);
         let sent = state.encoder.start(&head).and_then(|()| {
             self.engine.with_context(self.now.get(), close, |context| {
                 let payload = Payload::Borrowed(body.as_bytes());
@@ -79,4 +64,16 @@ impl Link {
             duration: started.elapsed(),
         });
     }
+}
+
+/// A response of the server's own, whatever carries it.
+pub(super) fn own_response(status: u16, detail: &str) -> (ResponseHead, String) {
+    let mut head = ResponseHead { status, ..ResponseHead::default() };
+    head.fields.push(b"content-type", b"text/plain; charset=utf-8");
+    match status {
+        426 => head.fields.push(b"sec-websocket-version", b"13"),
+        503 => head.fields.push(b"retry-after", b"1"),
+        _ => {}
+    }
+    (head, format!("{detail}\n"))
 }

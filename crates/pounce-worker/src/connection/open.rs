@@ -10,8 +10,8 @@ use pounce_asgi::{App, ConnectionInfo};
 
 use super::input::Input;
 use super::link::Link;
-use super::task::{ConnectionTask, Ended, LAST_REQUEST};
-use super::timer::Alarm;
+use super::task::{ConnectionTask, Ended};
+use super::timer::{Alarm, LAST_REQUEST};
 use super::{http2, websocket};
 use crate::engine::{Engine, Phase, Presence};
 use crate::settings::Versions;

@@ -1,6 +1,6 @@
 //! Calls of the application, counted while they run.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -58,5 +58,3 @@ impl Drop for Counted {
         self.0.running.set(self.0.running.get() - 1);
     }
 }
-
-use std::future::Future as _;

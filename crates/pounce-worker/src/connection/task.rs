@@ -4,14 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pounce_asgi::{App, Exchange};
 
 use super::input::Input;
 use super::link::{HIGH_WATER, Link, Next, State};
 use super::running::Running;
-use super::timer::{Timer, Wait};
+use super::timer::{LAST_REQUEST, LINGER, MAX_LINGER, Timer, Wait};
 use super::upgrade::Upgrade;
 use crate::engine::Phase;
 use crate::http1::{BodyFraming, Facts, Fault};
@@ -19,15 +19,6 @@ use crate::stream::Stream;
 
 /// How many requests a connection may have answered before the others get their turn.
 const REQUESTS_PER_TURN: usize = 16;
-
-/// How long a closing connection waits for the client to have read our last response.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// How much a client may still send meanwhile.
-const MAX_LINGER: usize = 1024 * 1024;
-
-/// How long a connection that was used a moment ago waits for one more request when the worker drains.
-pub(in crate::connection) const LAST_REQUEST: Duration = Duration::from_millis(250);
 
 /// One connection over HTTP/1.1.
 pub(crate) struct ConnectionTask<A: App> {
@@ -166,7 +157,7 @@ impl<A: App> ConnectionTask<A> {
     fn begin(&mut self) {
         let engine = &self.link.engine;
         let started = self.link.now.get();
-        if engine.settings.max_concurrency.is_some_and(|limit| engine.running.get() >= limit) {
+        if engine.is_busy() {
             let mut state = self.link.state();
             self.link.answer(&mut state, 503, "the server is busy", true);
             self.link.record(&state, started);

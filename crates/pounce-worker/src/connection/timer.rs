@@ -10,6 +10,15 @@ use std::time::{Duration, Instant};
 use pounce_asgi::ExchangeId;
 use tokio::time::Sleep;
 
+/// How long a closing connection waits for the client to have read our last response.
+pub(in crate::connection) const LINGER: Duration = Duration::from_secs(2);
+
+/// How much a client may still send meanwhile.
+pub(in crate::connection) const MAX_LINGER: usize = 1024 * 1024;
+
+/// How long a connection that was used a moment ago waits for one more request when the worker drains.
+pub(in crate::connection) const LAST_REQUEST: Duration = Duration::from_millis(250);
+
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {

@@ -35,10 +35,7 @@ impl Link {
         let state = &mut *self.state();
         let request = UpgradeRequest::read(state.machine.head(), true, settings.per_message_deflate);
         let busy = Refusal { status: 503, detail: "the server is busy" };
-        let request = request.and_then(|request| {
-            let full = engine.settings.max_concurrency.is_some_and(|limit| engine.running.get() >= limit);
-            if full { Err(busy) } else { Ok(request) }
-        });
+        let request = request.and_then(|request| if engine.is_busy() { Err(busy) } else { Ok(request) });
         match request {
             Ok(request) => Some(Box::new(Upgrade {
                 stream: std::mem::replace(&mut state.stream, Stream::Closed),

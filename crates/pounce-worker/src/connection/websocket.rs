@@ -36,7 +36,8 @@ pub(super) fn serve_upgrade<A: App>(
     let carrier = Carrier::Http1(Http1::new(upgrade.stream, upgrade.facts));
     let state = State::new(carrier, upgrade.input, upgrade.output, upgrade.request, &engine);
     let link = Link::new(engine, info, state, upgrade.started);
-    Task::new(link, app, upgrade.head, presence, upgrade.started)
+    let connection = app.connect(&link.info);
+    Task::new(link, (app, &connection), upgrade.head, presence, upgrade.started)
 }
 
 /// What serves a stream of HTTP/2 (RFC 8441).
@@ -46,12 +47,12 @@ pub(super) fn serve_stream<A: App>(
     head: RequestHead,
     info: Rc<ConnectionInfo>,
     engine: Rc<Engine>,
-    app: &A,
+    called: (&A, &A::Connection),
 ) -> Task<A> {
     let now = Instant::now();
     // Its connection is counted already.
     let presence = Presence::of_stream(&engine);
     let carrier = Carrier::Http2(Box::new(Http2::new(recv, responder)));
     let state = State::new(carrier, Input::default(), Output::new(), request, &engine);
-    Task::new(Link::new(engine, info, state, now), app, head, presence, now)
+    Task::new(Link::new(engine, info, state, now), called, head, presence, now)
 }

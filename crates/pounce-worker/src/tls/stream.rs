@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -265,5 +266,3 @@ impl io::Write for Writer<'_, '_> {
         Ok(())
     }
 }
-
-use std::sync::Arc;

@@ -99,9 +99,22 @@ impl Body {
         Ok(moved)
     }
 
-    /// Has the task woken when more can be handed on. Ready when it can, or when the stream is of no use any more.
-    pub(in crate::connection) fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.stream.poll_capacity(cx).map(drop)
+    /// Hands on all there is, as the client's windows let it through.
+    ///
+    /// # Errors
+    /// As [`Body::pump`].
+    pub(in crate::connection) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            self.pump()?;
+            if self.length == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            std::task::ready!(self.stream.poll_capacity(cx));
+            // There is capacity, or the stream is of no use any more.
+            if !self.pump()? {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+        }
     }
 
     /// Ready when the client wants no more of it, or has gone.

@@ -11,16 +11,12 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::input::Input;
+use super::super::link::HIGH_WATER;
+use super::super::timer::MAX_LINGER;
 use crate::engine::Engine;
 use crate::http2::{Guard, Tripped};
 use crate::output::Output;
 use crate::stream::Stream;
-
-/// From this many waiting bytes on, `h2` is held back.
-const HIGH_WATER: u64 = 64 * 1024;
-
-/// How much a client may still send while its end is waited for.
-const MAX_LINGER: usize = 1024 * 1024;
 
 /// `h2`'s half of the bytes. The other half is with the connection's task.
 pub(super) struct Io(Rc<Shared>);

@@ -1,14 +1,17 @@
 //! What the task of a stream and the application's exchange share.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead, ResponseHead};
+use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
 
+use super::super::ending::own_response;
+use super::body::Body;
 use super::response::Responder;
 use crate::access::AccessRecord;
 use crate::engine::Engine;
@@ -113,15 +116,7 @@ impl StreamLink {
 
     /// Answers with a response of the server's own.
     pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str) {
-        let mut head = ResponseHead { status, ..ResponseHead::default() };
-        head.fields.push(b"content-type", b"text/plain; charset=utf-8");
-        if status == 503 {
-            head.fields.push(b"retry-after", b"1");
-        }
-        if status == 426 {
-            head.fields.push(b"sec-websocket-version", b"13");
-        }
-        let body = format!("{detail}\n");
+        let (head, body) = own_response(status, detail);
         state.responder.restart();
         let sent = state.responder.start(&head).and_then(|()| {
             let payload = Payload::Borrowed(body.as_bytes());
@@ -250,41 +245,28 @@ impl State {
         !self.ended
     }
 
-    /// Hands on what the client's windows let through.
+    /// Hands on what the client's windows let through, and has the task woken when there may be more.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) {
-        while let Some(body) = &mut self.responder.body
-            && !body.is_ended()
-        {
-            match body.pump() {
-                Ok(moved) => self.has_written |= moved,
-                Err(_) => {
-                    // A file that has become shorter, if the stream is still of use.
-                    body.reset(Reason::INTERNAL_ERROR);
-                    return self.lose();
-                }
-            }
-            if body.len() == 0 || body.poll_capacity(cx).is_pending() {
-                return;
-            }
-            if matches!(body.pump(), Ok(false) | Err(_)) {
-                return self.lose();
-            }
-            self.has_written = true;
-        }
+        self.hand_on(|body| match body.poll_pump(cx) {
+            Poll::Ready(pumped) => pumped,
+            Poll::Pending => Ok(()),
+        });
     }
 
     /// The same, as far as it goes without waiting.
     pub(super) fn pump(&mut self) {
-        if let Some(body) = &mut self.responder.body
-            && !body.is_ended()
-        {
-            match body.pump() {
-                Ok(moved) => self.has_written |= moved,
-                Err(_) => {
-                    body.reset(Reason::INTERNAL_ERROR);
-                    self.lose();
-                }
-            }
+        self.hand_on(|body| body.pump().map(drop));
+    }
+
+    fn hand_on(&mut self, pump: impl FnOnce(&mut Body) -> io::Result<()>) {
+        let Some(body) = self.responder.body.as_mut().filter(|body| !body.is_ended()) else { return };
+        let before = body.len();
+        let pumped = pump(body);
+        self.has_written |= body.len() < before || body.is_ended();
+        if pumped.is_err() {
+            // A file that has become shorter, if the stream is still of use.
+            body.reset(Reason::INTERNAL_ERROR);
+            self.lose();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::server::{Builder, Handshake, SendResponse};
@@ -15,8 +15,7 @@ use tokio::task::JoinSet;
 
 use super::super::input::Input;
 use super::super::running::Running;
-use super::super::task::LAST_REQUEST;
-use super::super::timer::Alarm;
+use super::super::timer::{Alarm, LAST_REQUEST, LINGER};
 use super::super::websocket;
 use super::io::{Io, Shared};
 use super::response::Responder;
@@ -29,9 +28,6 @@ use crate::websocket::{Refusal, UpgradeRequest};
 
 /// How many requests are handed to the application before the others get their turn.
 const REQUESTS_PER_TURN: usize = 64;
-
-/// How long a connection that is over waits for the client's end of it.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// How much of a response `h2` keeps beside what is in [`super::body::Body`].
 const SEND_BUFFER: usize = 64 * 1024;
@@ -234,7 +230,7 @@ impl<A: App> Connection<A> {
         let continue_due = request.expects_continue && !recv.is_end_stream();
         let id = u64::from(responder.stream_id());
         let link = self.link(request.head, (recv, responder), continue_due, now);
-        let call = if self.is_busy() {
+        let call = if self.engine.is_busy() {
             link.answer(&mut link.state(), 503, "the server is busy");
             None
         } else {
@@ -256,13 +252,20 @@ impl<A: App> Connection<A> {
         let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
         let busy = Refusal { status: 503, detail: "the server is busy" };
         let upgrade = UpgradeRequest::read(&request.head, false, deflate);
-        let upgrade = upgrade.and_then(|upgrade| if self.is_busy() { Err(busy) } else { Ok(upgrade) });
+        let upgrade = upgrade.and_then(|upgrade| if self.engine.is_busy() { Err(busy) } else { Ok(upgrade) });
         let responder = Responder::new(respond, false, false);
         match upgrade {
             Ok(upgrade) => {
                 let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
                 let halves = (recv, responder);
-                let served = websocket::serve_stream(halves, upgrade, request.head, info, engine, &*self.app);
+                let served = websocket::serve_stream(
+                    halves,
+                    upgrade,
+                    request.head,
+                    info,
+                    engine,
+                    (&*self.app, &self.connection),
+                );
                 self.streams.spawn_local(served);
             }
             Err(refusal) => {
@@ -271,10 +274,6 @@ impl<A: App> Connection<A> {
                 self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
             }
         }
-    }
-
-    fn is_busy(&self) -> bool {
-        self.engine.settings.max_concurrency.is_some_and(|limit| self.engine.running.get() >= limit)
     }
 
     fn link(

@@ -82,20 +82,6 @@ impl Http2 {
         Poll::Ready(Ok(count))
     }
 
-    /// Hands `body` on as far as the client lets it.
-    fn poll_pump(body: &mut Body, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            body.pump()?;
-            if body.len() == 0 {
-                return Poll::Ready(Ok(()));
-            }
-            std::task::ready!(body.poll_capacity(cx));
-            if !body.pump()? {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-        }
-    }
-
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         // A response that denies goes its own way.
         let body = self.body.as_mut().or(self.responder.body.as_mut());
@@ -105,7 +91,7 @@ impl Http2 {
             self.accepted = bytes.len();
             body.push(Payload::Shared(bytes.into()));
         }
-        std::task::ready!(Self::poll_pump(body, cx))?;
+        std::task::ready!(body.poll_pump(cx))?;
         Poll::Ready(Ok(std::mem::take(&mut self.accepted)))
     }
 
@@ -114,7 +100,7 @@ impl Http2 {
             return Poll::Ready(Ok(()));
         };
         if self.is_cut_short {
-            std::task::ready!(Self::poll_pump(body, cx))?;
+            std::task::ready!(body.poll_pump(cx))?;
             // A reset overtakes what is not written yet: the connection goes first.
             if !std::mem::replace(&mut self.has_waited, true) {
                 cx.waker().wake_by_ref();
@@ -124,7 +110,7 @@ impl Http2 {
             return Poll::Ready(Ok(()));
         }
         body.end(None);
-        Self::poll_pump(body, cx)
+        body.poll_pump(cx)
     }
 }
 
@@ -263,7 +249,7 @@ impl Carrier {
     pub(super) fn poll_denial(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Http2(http2) if http2.body.is_none() && http2.responder.waiting() > 0 => {
-                http2.responder.body.as_mut().map_or(Poll::Ready(Ok(())), |body| Http2::poll_pump(body, cx))
+                http2.responder.body.as_mut().map_or(Poll::Ready(Ok(())), |body| body.poll_pump(cx))
             }
             _ => Poll::Ready(Ok(())),
         }

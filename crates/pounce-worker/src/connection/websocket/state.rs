@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use pounce_asgi::{MessageKind, Payload, ResponseHead};
 
+use super::super::ending::own_response;
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use super::carrier::Carrier;
@@ -335,9 +336,7 @@ impl State {
     /// Answers with a response of the server's own.
     pub(super) fn deny(&mut self, engine: &Engine, status: u16, detail: &str, now: std::time::Instant) {
         self.carrier.restart();
-        let mut head = ResponseHead { status, ..ResponseHead::default() };
-        head.fields.push(b"content-type", b"text/plain; charset=utf-8");
-        let body = format!("{detail}\n");
+        let (head, body) = own_response(status, detail);
         let sent = self.carrier.start(&head).and_then(|()| {
             self.carrier.body(Payload::Borrowed(body.as_bytes()), false, engine, now, &mut self.output)
         });

@@ -10,7 +10,7 @@ use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
 use super::super::link::HIGH_WATER;
 use super::super::running::Running;
-use super::super::timer::Alarm;
+use super::super::timer::{Alarm, LINGER};
 use super::link::Link;
 use super::state::{End, Phase, State};
 use crate::access::AccessRecord;
@@ -18,9 +18,6 @@ use crate::engine::{Phase as WorkerPhase, Presence};
 
 /// How long we wait for the client's close frame.
 const CLOSE: Duration = Duration::from_secs(10);
-
-/// How long a connection that is over waits for the client's end of it.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// One WebSocket. Ready when it has ended and the application has returned.
 pub(in crate::connection) struct Task<A: App> {
@@ -58,15 +55,14 @@ enum Wait {
 impl<A: App> Task<A> {
     pub(super) fn new(
         link: Rc<Link>,
-        app: &A,
+        (app, connection): (&A, &A::Connection),
         head: RequestHead,
         presence: Presence,
         started: Instant,
     ) -> Self {
         let has_log = link.engine.access.is_some();
-        let connection = app.connect(&link.info);
         let socket = Socket::new(Rc::clone(&link) as _);
-        let call = Running::begin(&link.engine, started, || app.websocket(&connection, &head, socket));
+        let call = Running::begin(&link.engine, started, || app.websocket(connection, &head, socket));
         Self {
             link,
             call: Some(call),
