@@ -7,7 +7,7 @@ use crate::secured::Connector;
 use crate::server::Server;
 use crate::wait::{PATIENCE, within};
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -107,16 +107,21 @@ impl Load {
             client.join().expect("no client saw half an answer");
         }
         let results = self.seen.results();
-        assert!(results.failed.is_empty(), "{} failed: {:?}", results.failed.len(), results.failed);
-        let began = std::fs::read_to_string(&self.began).expect("some requests began");
-        let lost: Vec<_> = began.lines().filter(|number| !results.answered.contains(*number)).collect();
-        assert!(lost.is_empty(), "began and never answered: {lost:?}");
+        none_is_lost(&self.began, &results.answered, &results.failed);
         // Each connection has at most one request that met the end of it.
         let unanswered = results.unanswered.len();
         assert!(unanswered <= 2 * count, "{unanswered} requests were turned away");
         assert!(results.answered.len() > 50, "only {} requests", results.answered.len());
         results.answered.len()
     }
+}
+
+/// Shows that no request failed and that every one that began, as the application wrote down, was answered.
+pub(crate) fn none_is_lost(began: &Path, answered: &HashSet<String>, failed: &[String]) {
+    assert!(failed.is_empty(), "{} failed: {failed:?}", failed.len());
+    let began = std::fs::read_to_string(began).expect("some requests began");
+    let lost: Vec<_> = began.lines().filter(|number| !answered.contains(*number)).collect();
+    assert!(lost.is_empty(), "began and never answered: {lost:?}");
 }
 
 impl Drop for Load {

@@ -2,8 +2,9 @@
 //! applications of `tests/apps` serve them at `/notes/TOKEN`.
 
 use crate::server::Server;
-use crate::wait::{PATIENCE, within};
+use crate::wait::{PATIENCE, eventually, within};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A token that no other test uses.
 pub fn token() -> String {
@@ -28,4 +29,18 @@ impl Server {
         });
         found.unwrap_or_else(|| panic!("no note starts with {start:?}: {last:?}\n{}", self.stderr()))
     }
+}
+
+/// The number of parts that an application at `/progress` has sent, once it does not move any more.
+pub fn standstill(server: &Server, token: &str) -> usize {
+    let mut last = usize::MAX;
+    eventually("the application stands still", || {
+        let now = server.notes(token).len();
+        let still = now == last;
+        last = now;
+        if !still {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        still.then_some(now)
+    })
 }

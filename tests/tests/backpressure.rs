@@ -1,9 +1,9 @@
 //! Backpressure in both directions: what nobody takes is not taken from whoever offers it.
 
 use pounce_tests::attack::growth_kib;
-use pounce_tests::notes::token;
+use pounce_tests::notes::{standstill, token};
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
-use pounce_tests::wait::{eventually, within};
+use pounce_tests::wait::within;
 use pounce_tests::{Client, Options, Server};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,20 +18,6 @@ fn server() -> &'static Server {
 /// What the sockets on both sides may hold, and a little that the server may have read ahead.
 fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 2 * MIB
-}
-
-/// The number of parts that an application at `/progress` has sent, once it does not move any more.
-fn standstill(server: &Server, token: &str) -> usize {
-    let mut last = usize::MAX;
-    eventually("the application stands still", || {
-        let now = server.notes(token).len();
-        let still = now == last;
-        last = now;
-        if !still {
-            std::thread::sleep(Duration::from_millis(700));
-        }
-        still.then_some(now)
-    })
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Clients that leave, that do not read and that do not send, whatever they come over.
 
-use pounce_tests::notes::token;
+use pounce_tests::notes::{standstill, token};
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
 use pounce_tests::transport::Servers;
-use pounce_tests::{Ask, End, Exchange, Options, Server, Transport, eventually, over_every_transport};
+use pounce_tests::{Ask, End, Exchange, Options, Server, Transport, over_every_transport};
 use std::time::Duration;
 
 const MIB: usize = 1 << 20;
@@ -41,20 +41,6 @@ fn server(transport: Transport) -> &'static Server {
 /// What the sockets on both sides may hold, and a little that the server may have read ahead.
 fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 3 * MIB
-}
-
-/// How far an application at `/progress` has come, once it does not move any more.
-fn standstill(server: &Server, token: &str) -> usize {
-    let mut last = usize::MAX;
-    eventually("the application stands still", || {
-        let now = server.notes(token).len();
-        let still = now == last;
-        last = now;
-        if !still {
-            std::thread::sleep(Duration::from_millis(700));
-        }
-        still.then_some(now)
-    })
 }
 
 fn learns_that_its_client_is_gone(transport: Transport, ask: impl Fn(&str) -> Ask, leave: fn(Exchange)) {

@@ -1,6 +1,7 @@
 //! Clients that ask without a pause over one transport, and know of every request what became of it.
 
 use super::{Ask, End, Exchange, Transport};
+use crate::load::none_is_lost;
 use crate::notes::token;
 use crate::secured::Connector;
 use crate::server::Server;
@@ -100,10 +101,7 @@ impl TransportLoad {
             client.join().expect("no client saw half an answer");
         }
         let results = self.shared.results();
-        assert!(results.failed.is_empty(), "{} failed: {:?}", results.failed.len(), results.failed);
-        let began = std::fs::read_to_string(&self.began).expect("some requests began");
-        let lost: Vec<_> = began.lines().filter(|number| !results.answered.contains(*number)).collect();
-        assert!(lost.is_empty(), "began and never answered: {lost:?}");
+        none_is_lost(&self.began, &results.answered, &results.failed);
         assert!(results.answered.len() > 20, "only {} requests", results.answered.len());
         results.answered.len()
     }
