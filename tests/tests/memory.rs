@@ -147,12 +147,13 @@ fn idle_websocket(extensions: &str) -> f64 {
     growth as f64 / COUNT as f64
 }
 
+/// What an allocator keeps or gives back meanwhile counts too, which is why the two are not compared with each other:
+/// what compresses or decompresses takes more than 30 KiB, and would show in either.
 #[test]
 fn an_idle_websocket_is_small_and_deflate_costs_nothing_until_it_is_used() {
     let plain = idle_websocket("");
     assert!(plain < 8.0, "{plain} KiB a WebSocket");
-    // The application gets to see a field more.
     let deflated = idle_websocket("Sec-WebSocket-Extensions: permessage-deflate\r\n");
-    assert!(deflated < plain + 1.0, "{deflated} KiB with deflate, {plain} without");
+    assert!(deflated < 8.0, "{deflated} KiB with deflate");
     println!("{plain:.1} KiB each, {deflated:.1} with deflate");
 }
