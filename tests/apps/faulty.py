@@ -157,6 +157,14 @@ async def receive_after_end(scope, receive, send, token):
     note(token, (await receive())["type"])
 
 
+async def leave_with_the_client(scope, receive, send, token):
+    """Waits for the client to leave, and returns without an answer."""
+    note(token, "began")
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    note(token, "left")
+
+
 async def send_to_nobody(scope, receive, send, token):
     """Waits for the client to leave, then sends."""
     note(token, "began")

@@ -31,11 +31,11 @@ impl Server {
     }
 }
 
-/// The number of parts that an application at `/progress` has sent, once it does not move any more.
-pub fn standstill(server: &Server, token: &str) -> usize {
+/// How much there is of what `count` counts, once it does not become more.
+pub fn standstill(count: impl Fn() -> usize) -> usize {
     let mut last = usize::MAX;
     eventually("the application stands still", || {
-        let now = server.notes(token).len();
+        let now = count();
         let still = now == last;
         last = now;
         if !still {

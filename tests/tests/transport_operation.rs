@@ -3,11 +3,12 @@
 use nix::sys::signal::Signal;
 use pounce_tests::notes::token;
 use pounce_tests::{
-    Ask, End, Mode, Options, Project, Server, Transport, TransportLoad, over_every_transport,
+    Ask, End, Exchange, Mode, Options, Project, Server, Transport, TransportLoad, over_every_transport,
 };
 
 over_every_transport! {
     the_access_log_has_a_line_for_each_request,
+    a_client_that_leaves_before_its_answer_has_a_line_and_is_no_error,
     a_stop_under_load_loses_no_request,
     a_stop_under_load_of_two_worker_processes_loses_no_request,
     a_stop_lets_a_response_under_way_come_to_its_end,
@@ -33,6 +34,22 @@ fn the_access_log_has_a_line_for_each_request(transport: Transport) {
     assert!(server.wait_stdout_line("POST /echo").ends_with(" 200 4"));
     assert!(server.wait_stdout_line("/raise-before").contains(" 500 "));
     assert_eq!(String::from_utf8_lossy(&server.stdout()).lines().count(), 3);
+}
+
+fn a_client_that_leaves_before_its_answer_has_a_line_and_is_no_error(transport: Transport) {
+    let options = Options::app("transport:app").with("--access-log-format", "%(U)s %(s)s");
+    let server = Server::start(options.over(transport));
+    for leave in [drop, Exchange::leave, Exchange::vanish] {
+        let token = token();
+        let exchange = transport.ask(&server, &Ask::get(&format!("/leave-with-the-client/{token}")));
+        server.wait_note(&token, "began");
+        leave(exchange);
+        server.wait_note(&token, "left");
+        let path = format!("/leave-with-the-client/{token}");
+        assert_eq!(server.wait_stdout_line(&path), format!("{path} 499"));
+    }
+    transport.get(&server, "/hello").expect(200);
+    assert_eq!(server.stderr().matches("ERROR").count(), 0, "{}", server.stderr());
 }
 
 fn stops_under_load(options: Options, transport: Transport) {

@@ -1,9 +1,9 @@
 //! Backpressure in both directions: what nobody takes is not taken from whoever offers it.
 
 use pounce_tests::attack::growth_kib;
-use pounce_tests::notes::token;
+use pounce_tests::notes::{standstill, token};
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
-use pounce_tests::{Frame, Options, Server, Transport, eventually, over_every_transport};
+use pounce_tests::{Frame, Options, Transport, over_every_transport};
 use std::time::Duration;
 
 over_every_transport! {
@@ -25,20 +25,6 @@ fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 4 * MIB
 }
 
-/// How many messages an application at `/progress` has sent, once it does not move any more.
-fn standstill(transport: Transport, server: &Server, token: &str) -> usize {
-    let mut last = usize::MAX;
-    eventually("the application stands still", || {
-        let now = transport.notes(server, token).len();
-        let still = now == last;
-        last = now;
-        if !still {
-            std::thread::sleep(Duration::from_millis(700));
-        }
-        still.then_some(now)
-    })
-}
-
 fn a_client_that_does_not_read_suspends_send(transport: Transport) {
     let (token, server) = (token(), transport.start(Options::app("websocket:app")));
     transport.hear(&server, "/hello");
@@ -48,7 +34,7 @@ fn a_client_that_does_not_read_suspends_send(transport: Transport) {
     let mut socket = None;
     let growth = growth_kib(&server, || {
         socket = Some(transport.connect_with_receive_buffer(&server, &target, 65536));
-        reached = standstill(transport, &server, &token);
+        reached = standstill(|| transport.notes(&server, &token).len());
     });
     assert!(0 < reached && reached < count, "send never waited: {reached} of {count}");
     assert!(growth < 8 * 1024, "grew by {growth} KiB");
@@ -65,7 +51,7 @@ fn a_client_that_does_not_read_and_leaves_frees_the_application(transport: Trans
     let count = (held_by_sockets() + 64 * MIB) / PIECE;
     let target = format!("/progress/{token}/{count}/{PIECE}");
     let socket = transport.connect_with_receive_buffer(server, &target, 65536);
-    standstill(transport, server, &token);
+    standstill(|| transport.notes(server, &token).len());
     socket.abort();
     let note = transport.wait_note(server, &token, "error ");
     assert!(note.contains("OSError"), "{note}");

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -38,47 +38,59 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     Ok(tally)
 }
 
-/// What depends on which Python it is: the crates that link it, end to end. Protocols are tested with the first one,
-/// over every transport, and with further ones over clear HTTP/1.1.
-///
-/// # Errors
-/// The tests cannot be listed.
-pub(crate) fn of_python() -> Result<Vec<String>> {
-    let mut arguments: Vec<String> = Vec::new();
-    for package in ["pounce-asgi", "pounce-server", "pounce-cli", "pounce-tests"] {
-        arguments.extend(["--package".into(), package.into()]);
+/// Tests the workspace against one Python. `rest` goes to `cargo test`.
+pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
+    let venv = prepare(python)?;
+    let mut cargo = python.cargo();
+    cargo.args(["test", "--no-fail-fast"]);
+    if !names_packages(rest) {
+        cargo.arg("--workspace");
     }
-    arguments.extend(["--lib".into(), "--bins".into()]);
+    cargo.args(with_shown_output(rest)).env("POUNCE_TEST_VENV", venv);
+    count(cargo)
+}
+
+/// Tests what depends on which Python it is, against one beside `first`, with which all was tested: the crates that
+/// link it, and end to end over clear HTTP/1.1, with the test programs that were built for `first`.
+pub(crate) fn of_python(python: &Python, first: &Python) -> Result<Tally> {
+    let venv = prepare(python)?;
+    let mut crates = python.cargo();
+    crates.args(["test", "--no-fail-fast", "--lib", "--bins"]);
+    crates.args(["--package", "pounce-asgi", "--package", "pounce-server", "--package", "pounce-cli"]);
+    crates.args(with_shown_output(&[])).env("POUNCE_TEST_VENV", &venv);
+    let mut end_to_end = first.cargo();
+    end_to_end.args(["test", "--no-fail-fast", "--package", "pounce-tests", "--lib"]);
     let folder = workspace::root().join("tests/tests");
     for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let of_protocol = ["h2_", "tls_"].iter().any(|start| name.starts_with(start));
         if path.extension().is_some_and(|extension| extension == "rs") && !of_protocol {
-            arguments.extend(["--test".into(), name]);
+            end_to_end.args(["--test", &name]);
         }
     }
-    arguments.push("--".into());
+    end_to_end.args(with_shown_output(&[]));
     for transport in ["tls_http1::", "clear_http2::", "tls_http2::"] {
-        arguments.extend(["--skip".into(), transport.into()]);
+        end_to_end.args(["--skip", transport]);
     }
-    Ok(arguments)
+    end_to_end.env("POUNCE_TEST_BINARY", python.target().join("debug/pounce")).env("POUNCE_TEST_VENV", venv);
+    let mut tally = count(crates)?;
+    tally += count(end_to_end)?;
+    Ok(tally)
 }
 
-/// Tests the workspace against one Python. `rest` goes to `cargo test`.
-pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
+/// Makes what the end-to-end tests need of a Python: its virtualenv, which is returned, and the program.
+fn prepare(python: &Python) -> Result<PathBuf> {
     let venv = venv::ensure(python, "venv", "requirements-test.txt")?;
     eprintln!("testing with Python {} ({})", python.name(), python.executable.display());
     // `cargo test` alone would leave the program that the end-to-end tests start as it was.
     workspace::run(python.cargo().args(["build", "--package", "pounce-cli"]))?;
-    let mut cargo = python.cargo();
-    cargo.args(["test", "--no-fail-fast"]);
-    if !names_packages(rest) {
-        cargo.arg("--workspace");
-    }
-    cargo.args(with_shown_output(rest));
-    cargo.env("POUNCE_TEST_VENV", &venv).stdout(Stdio::piped());
-    let mut child = cargo.spawn().context("cannot run cargo")?;
+    Ok(venv)
+}
+
+/// Runs `cargo test`, shows what it prints, and counts.
+fn count(mut cargo: Command) -> Result<Tally> {
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
     let mut reader = Reader::default();
     if let Some(output) = child.stdout.take() {
         let mut lines = BufReader::new(output);

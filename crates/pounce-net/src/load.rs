@@ -8,14 +8,18 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many workers have a place in the table: those of a page.
-const PLACES: usize = 1024;
-const BYTES: usize = PLACES * size_of::<AtomicU32>();
+/// How many numbers fit in: those of a page. The first counts the holders that there have been; each of the others
+/// is the place of a worker, with the number of its holder in the upper half and its connections in the lower one.
+const NUMBERS: usize = 512;
+const BYTES: usize = NUMBERS * size_of::<AtomicU64>();
 
 /// In the place of a worker that does not accept.
-const ABSENT: u32 = 0;
+const ABSENT: u64 = 0;
+
+/// The lower half of a number.
+const LOWER: u64 = u32::MAX as u64;
 
 /// A table of the connections that each worker has, shared by processes and threads. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,7 +30,7 @@ pub struct LoadTable {
 #[derive(Debug)]
 struct Mapping {
     fd: OwnedFd,
-    places: NonNull<AtomicU32>,
+    numbers: NonNull<AtomicU64>,
 }
 
 // SAFETY: what the pointer leads to is atomic, and stays mapped until the last clone is dropped.
@@ -99,23 +103,31 @@ impl LoadTable {
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let places = NonNull::new(address.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { mapping: Arc::new(Mapping { fd, places }) })
+        let numbers = NonNull::new(address.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { mapping: Arc::new(Mapping { fd, numbers }) })
     }
 
-    /// The place of one worker. One that has no place in the table is on nobody's mind.
+    /// The place of one worker, for whoever holds it from now on. One that has no place in the table is on nobody's
+    /// mind.
     pub fn place(&self, worker: u32) -> Load {
-        Load { table: self.clone(), place: worker as usize }
+        let holder = self.numbers()[0].fetch_add(1, Ordering::Relaxed) + 1;
+        Load { table: self.clone(), worker: worker as usize, holder }
     }
 
     /// Notes that a worker does not accept any more, in its stead.
     pub fn clear(&self, worker: u32) {
-        self.place(worker).write(ABSENT);
+        if let Some(place) = self.places().get(worker as usize) {
+            place.store(ABSENT, Ordering::Relaxed);
+        }
     }
 
-    fn places(&self) -> &[AtomicU32] {
+    fn numbers(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is that long, aligned to a page, and lives as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.mapping.places.as_ptr(), PLACES) }
+        unsafe { std::slice::from_raw_parts(self.mapping.numbers.as_ptr(), NUMBERS) }
+    }
+
+    fn places(&self) -> &[AtomicU64] {
+        &self.numbers()[1..]
     }
 }
 
@@ -128,40 +140,44 @@ impl AsFd for LoadTable {
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: it was mapped with this length, and nobody refers to it any more.
-        unsafe { libc::munmap(self.places.as_ptr().cast(), BYTES) };
+        unsafe { libc::munmap(self.numbers.as_ptr().cast(), BYTES) };
     }
 }
 
-/// One worker's place in the table.
+/// One worker's place in the table. Of two that hold the same one, as the successor of a worker does for as long as
+/// that one is there, the later counts.
 #[derive(Debug, Clone)]
 pub struct Load {
     table: LoadTable,
-    place: usize,
+    worker: usize,
+    holder: u64,
 }
 
 impl Load {
     /// Notes that the worker accepts, and how many connections it has.
     pub fn set(&self, connections: usize) {
-        self.write(u32::try_from(connections).unwrap_or(u32::MAX - 1).saturating_add(1));
+        let connections = u64::try_from(connections).unwrap_or(u64::MAX).min(LOWER);
+        self.update(|there| (there >> 32 <= self.holder).then_some(self.holder << 32 | connections));
     }
 
     /// Notes that it does not accept any more.
     pub fn leave(&self) {
-        self.write(ABSENT);
+        self.update(|there| (there >> 32 == self.holder).then_some(ABSENT));
     }
 
     /// Whether a worker with so many connections is so far ahead of another one that the other should have the
     /// next: by more than a quarter and three.
     pub fn is_ahead(&self, connections: usize) -> bool {
         let loads = self.table.places().iter().map(|place| place.load(Ordering::Relaxed));
-        let others = loads.enumerate().filter(|(place, load)| *place != self.place && *load != ABSENT);
-        let least = others.map(|(_, load)| load as usize - 1).min();
+        let others = loads.enumerate().filter(|(worker, load)| *worker != self.worker && *load != ABSENT);
+        let least = others.map(|(_, load)| (load & LOWER) as usize).min();
         least.is_some_and(|least| connections > least + 3 + least / 4)
     }
 
-    fn write(&self, value: u32) {
-        if let Some(place) = self.table.places().get(self.place) {
-            place.store(value, Ordering::Relaxed);
+    fn update(&self, update: impl Fn(u64) -> Option<u64>) {
+        if let Some(place) = self.table.places().get(self.worker) {
+            // What is there stays where `update` has nothing to say.
+            let _ = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
         }
     }
 }
@@ -184,6 +200,21 @@ mod tests {
         assert!(one.is_ahead(84));
         other.leave();
         assert!(!one.is_ahead(1000));
+    }
+
+    #[test]
+    fn a_worker_that_leaves_does_not_take_its_successor_along() {
+        let table = LoadTable::new().expect("a table");
+        let (other, old) = (table.place(0), table.place(1));
+        old.set(50);
+        let new = table.place(1);
+        new.set(0);
+        assert!(other.is_ahead(4));
+        old.set(51);
+        old.leave();
+        assert!(other.is_ahead(4));
+        new.leave();
+        assert!(!other.is_ahead(1000));
     }
 
     #[test]

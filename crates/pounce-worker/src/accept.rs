@@ -18,8 +18,11 @@ use crate::stream::Socket;
 /// How long to wait when the process is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(250);
 
-/// How long a worker that is ahead of others leaves a connection to them before it takes it all the same.
+/// How long a worker that is ahead of others leaves connections to them before it takes some all the same.
 const DEFERENCE: Duration = Duration::from_millis(1);
+
+/// How many it takes then before it looks again.
+const HELPING: usize = 8;
 
 /// A listening socket that tokio watches.
 pub(crate) struct Acceptor {
@@ -97,20 +100,21 @@ impl Acceptor {
     }
 
     /// When connections have come while others that accept from the same socket have fewer: lets them have those,
-    /// of which they are told as well, and takes all that is still there after a moment: the others may be stuck, or
-    /// defer too.
+    /// of which they are told as well, and takes some of what is still there after a moment: the others may be
+    /// stuck, or defer too.
     async fn accept_what_is_left<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) -> io::Result<()> {
         drop(self.listener.readable().await?);
         if engine.is_ahead() {
             tokio::time::sleep(DEFERENCE).await;
         }
-        loop {
+        for _ in 0..HELPING {
             let mut ready = self.listener.readable().await?;
             match ready.try_io(|listener| self.take(listener.get_ref())) {
                 Ok(accepted) => accepted.map(|(socket, info)| serve(socket, info, engine, app))?,
-                Err(_would_block) => return Ok(()),
+                Err(_would_block) => break,
             }
         }
+        Ok(())
     }
 
     /// Takes the connections that are queued already, and no more: what the kernel has, whether or not the runtime
@@ -131,7 +135,7 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
         // Nothing can be said before a handshake, and that is what there is no room for.
         if engine.settings.tls.is_none() {
             let mut bytes = Vec::new();
-            engine.with_context(Instant::now(), true, |context| {
+            engine.own_fields.with_context(Instant::now(), true, |context| {
                 ResponseEncoder::refuse(503, "the server has too many connections", context, &mut bytes);
             });
             tokio::task::spawn_local(refuse(socket, bytes));

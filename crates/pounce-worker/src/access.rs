@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use pounce_asgi::{ConnectionInfo, Fields, RequestHead};
 
+/// Stands for a status where a client left before there was one, as nginx has it.
+pub const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// What the log tells of a status that is 0 as long as there is none.
+pub(crate) fn logged_status(status: u16) -> u16 {
+    if status == 0 { CLIENT_CLOSED_REQUEST } else { status }
+}
+
 /// One finished exchange, for a log line.
 #[derive(Debug)]
 pub struct AccessRecord<'a> {
@@ -13,7 +21,7 @@ pub struct AccessRecord<'a> {
     pub head: &'a RequestHead,
     /// The application's response fields, if [`AccessLog::needs_response_fields`].
     pub response_fields: &'a Fields,
-    /// The status that was sent.
+    /// The status that was sent, or [`CLIENT_CLOSED_REQUEST`].
     pub status: u16,
     /// Bytes of body that were sent, before any transfer coding.
     pub body_bytes: u64,

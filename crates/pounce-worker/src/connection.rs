@@ -5,6 +5,7 @@
 //! Over HTTP/1.1, [`Link`] is what the connection's task and the application's exchange share: socket, machine,
 //! buffers. [`ConnectionTask`] is the future that drives it and the application's call side by side.
 
+mod alarm;
 mod ending;
 mod http2;
 mod input;

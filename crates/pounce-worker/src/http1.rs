@@ -20,5 +20,4 @@ pub(crate) use head::decimal;
 pub use head::{BodyFraming, Facts};
 pub(crate) use host::is_host;
 pub use machine::{Event, Limits, RequestMachine, Step};
-pub(crate) use response::check_length;
 pub use response::{ResponseContext, ResponseEncoder};

@@ -14,12 +14,13 @@ mod flusher;
 pub mod http1;
 pub mod http2;
 mod output;
+mod progress;
 mod settings;
 mod stream;
 pub mod tls;
 pub mod websocket;
 mod worker;
 
-pub use access::{AccessLog, AccessRecord};
+pub use access::{AccessLog, AccessRecord, CLIENT_CLOSED_REQUEST};
 pub use settings::{Http2Settings, Settings, Versions, WebSocketSettings};
 pub use worker::{Drained, Queue, Worker};

@@ -200,8 +200,11 @@ pub(super) fn read_head(
 /// Header fields: any iterable of pairs of bytes; lists and tuples without an iterator.
 pub(super) fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
     if let Ok(list) = headers.cast::<PyList>() {
-        for pair in list {
-            read_pair(&pair, fields)?;
+        // Its iterator would lock the list for each item where there is no GIL, and may be shared by threads.
+        let mut at = 0;
+        while at < list.len() {
+            read_pair(&list.get_item(at)?, fields)?;
+            at += 1;
         }
         return Ok(());
     }
@@ -213,21 +216,25 @@ pub(super) fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> Py
 }
 
 fn read_pair(pair: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
-    let (name, value) = if let Ok(tuple) = pair.cast::<PyTuple>()
-        && tuple.len() == 2
+    if let Ok(tuple) = pair.cast::<PyTuple>()
+        && let [name, value] = tuple.as_slice()
     {
-        (tuple.get_item(0)?, tuple.get_item(1)?)
-    } else {
-        pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
-            .or_else(|_| pair.extract::<[Bound<'_, PyAny>; 2]>().map(|[name, value]| (name, value)))
-            .map_err(|_| wrong("headers", "an iterable of pairs of bytes, where one item", pair))?
-    };
+        return push_pair(name, value, fields);
+    }
+    let (name, value) = pair
+        .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
+        .or_else(|_| pair.extract::<[Bound<'_, PyAny>; 2]>().map(|[name, value]| (name, value)))
+        .map_err(|_| wrong("headers", "an iterable of pairs of bytes, where one item", pair))?;
+    push_pair(&name, &value, fields)
+}
+
+fn push_pair(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
     if let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>()) {
         fields.push(name.as_bytes(), value.as_bytes());
         return Ok(());
     }
-    let name = with_bytes(&name, "headers", <[u8]>::to_vec)?;
-    with_bytes(&value, "headers", |value| fields.push(&name, value))
+    let name = with_bytes(name, "headers", <[u8]>::to_vec)?;
+    with_bytes(value, "headers", |value| fields.push(&name, value))
 }
 
 /// Calls `with` with the bytes of anything bytes-like.

@@ -5,13 +5,19 @@ use std::time::Instant;
 use pounce_asgi::{Outcome, Payload, ResponseHead};
 
 use super::link::{Link, State};
-use crate::access::AccessRecord;
+use crate::access::{AccessRecord, logged_status};
 use crate::engine::Phase;
+use crate::http1::Fault;
 
 impl Link {
     /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
     pub(super) fn conclude(&self, state: &mut State, outcome: Outcome) {
         if state.gone {
+            return;
+        }
+        if outcome == Outcome::Returned && state.disconnect_told && !state.encoder.is_head_sent() {
+            // It was told that nobody waits for an answer.
+            state.lose();
             return;
         }
         if state.encoder.restart() {
@@ -44,12 +50,22 @@ impl Link {
         let close = close || self.engine.phase() != Phase::Serving || state.body_costs_connection();
         let (head, body) = own_response(status, detail);
         let sent = state.encoder.start(&head).and_then(|()| {
-            self.engine.with_context(self.now.get(), close, |context| {
+            self.engine.own_fields.with_context(self.now.get(), close, |context| {
                 let payload = Payload::Borrowed(body.as_bytes());
                 state.encoder.body(payload, false, context, &mut state.output)
             })
         });
         debug_assert_eq!(sent, Ok(()), "the server's own response is valid");
+    }
+
+    /// Answers a fault of the client's, if that can still be done, and ends the connection.
+    pub(super) fn refuse(&self, state: &mut State, fault: Fault) {
+        if state.encoder.restart() {
+            self.answer(state, fault.status(), &fault.to_string(), true);
+        }
+        state.gone = true;
+        state.closing = true;
+        state.linger = true;
     }
 
     /// Tells the access log.
@@ -59,7 +75,7 @@ impl Link {
             connection: &self.info,
             head: state.machine.head(),
             response_fields: &state.response_fields,
-            status: state.encoder.status(),
+            status: logged_status(state.encoder.status()),
             body_bytes: state.encoder.body_sent(),
             duration: started.elapsed(),
         });

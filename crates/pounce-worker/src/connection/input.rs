@@ -75,12 +75,12 @@ impl Input {
     fn room(&mut self, engine: &Engine) -> &mut [u8] {
         if self.is_empty() {
             if self.buffer.is_empty() {
-                self.buffer = engine.take_read_buffer();
+                self.buffer = engine.buffers.take_read();
             }
             self.start = 0;
             self.end = 0;
         } else if self.buffer.len() < READ_SIZE {
-            let mut larger = engine.take_read_buffer();
+            let mut larger = engine.buffers.take_read();
             larger[..self.len()].copy_from_slice(self.bytes());
             self.end = self.len();
             self.start = 0;
@@ -94,7 +94,7 @@ impl Input {
             // A head may be larger than a buffer, up to its limit, which the machine enforces.
             let mut larger = vec![0; self.buffer.len() * 2].into_boxed_slice();
             larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
-            engine.give_read_buffer(std::mem::replace(&mut self.buffer, larger));
+            engine.buffers.give_read(std::mem::replace(&mut self.buffer, larger));
         }
         &mut self.buffer[self.end..]
     }
@@ -110,6 +110,6 @@ impl Input {
         let small: Box<[u8]> = self.bytes().into();
         self.start = 0;
         self.end = small.len();
-        engine.give_read_buffer(std::mem::replace(&mut self.buffer, small));
+        engine.buffers.give_read(std::mem::replace(&mut self.buffer, small));
     }
 }

@@ -50,7 +50,7 @@ impl State {
             }
         }
         if let Some(buffer) = self.output.take_buffer() {
-            engine.give_write_buffer(buffer);
+            engine.buffers.give_write(buffer);
         }
         Poll::Ready(())
     }

@@ -56,6 +56,8 @@ pub(super) struct State {
     piece: Option<(Range<usize>, bool)>,
     /// The application has been given the whole body.
     pub(super) body_taken: bool,
+    /// The application has been told that the client sends nothing more.
+    pub(super) disconnect_told: bool,
     /// The application waits in `receive`.
     pub(super) receiving: bool,
     /// The application waits in `send`.
@@ -109,6 +111,7 @@ impl Link {
                 continue_due: false,
                 piece: None,
                 body_taken: false,
+                disconnect_told: false,
                 receiving: false,
                 sending: false,
                 corked: false,
@@ -145,21 +148,6 @@ impl State {
         self.closing = true;
         self.linger = false;
         self.output.clear();
-    }
-
-    /// Answers a fault of the client's, if that can still be done, and ends the connection.
-    pub(super) fn refuse(&mut self, fault: Fault, engine: &Engine, now: Instant) {
-        if !self.encoder.is_head_sent() {
-            self.encoder.restart();
-            let mut bytes = Vec::new();
-            engine.with_context(now, true, |context| {
-                ResponseEncoder::refuse(fault.status(), &fault.to_string(), context, &mut bytes);
-            });
-            self.output.append(&mut bytes);
-        }
-        self.gone = true;
-        self.closing = true;
-        self.linger = true;
     }
 
     /// Decodes what is buffered of the current body, in one piece. True if there is a piece to take.
@@ -291,6 +279,7 @@ impl State {
     /// Decides about the connection once a response is complete.
     pub(super) fn end_exchange(&mut self, phase: Phase) {
         self.piece = None;
+        self.disconnect_told = false;
         self.receiving = false;
         self.sending = false;
         if self.continue_due {

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use pounce_asgi::{App, ConnectionInfo};
 
+use super::alarm::{Alarm, LAST_REQUEST};
 use super::input::Input;
 use super::link::Link;
 use super::task::{ConnectionTask, Ended};
-use super::timer::{Alarm, LAST_REQUEST};
 use super::{http2, websocket};
 use crate::engine::{Engine, Phase, Presence};
 use crate::settings::Versions;

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use pounce_asgi::{App, Exchange};
 
+use super::alarm::{LAST_REQUEST, LINGER, MAX_LINGER};
 use super::input::Input;
 use super::link::{HIGH_WATER, Link, Next, State};
 use super::running::Running;
-use super::timer::{LAST_REQUEST, LINGER, MAX_LINGER, Timer, Wait};
+use super::timer::{Timer, Wait};
 use super::upgrade::Upgrade;
 use crate::engine::Phase;
 use crate::http1::{BodyFraming, Facts, Fault};
@@ -190,6 +191,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 Poll::Pending if state.gone || !state.encoder.is_complete() => {
                     if state.gone {
+                        self.link.record(&state, started);
                         break;
                     }
                     if self.poll_io(&mut state, cx) {
@@ -261,7 +263,7 @@ impl<A: App> ConnectionTask<A> {
                 Err(fault) => {
                     tracing::debug!(target: "pounce", client = %self.link.info.client, %fault, "refused a request");
                     state.encoder.begin(Facts::default());
-                    state.refuse(fault, engine, self.link.now.get());
+                    self.link.refuse(state, fault);
                     return Poll::Ready(Next::Close);
                 }
             }
@@ -356,7 +358,7 @@ impl<A: App> ConnectionTask<A> {
                     // The encoder still stands at the end of the response before.
                     state.encoder.begin(Facts::default());
                 }
-                state.refuse(Fault::Timeout, &self.link.engine, now);
+                self.link.refuse(&mut state, Fault::Timeout);
             }
         }
         drop(state);

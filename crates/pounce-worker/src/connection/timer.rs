@@ -1,23 +1,11 @@
-//! What a connection waits for, and since when: a timer that is armed seldom.
-//!
-//! A deadline moves with every request, a timer in the wheel does not have to: it fires early, sees that
-//! its deadline has moved on, and is armed again. A busy connection touches the wheel every few seconds.
+//! What a connection of HTTP/1.1 waits for, and since when.
 
-use std::pin::Pin;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
 use pounce_asgi::ExchangeId;
-use tokio::time::Sleep;
 
-/// How long a closing connection waits for the client to have read our last response.
-pub(in crate::connection) const LINGER: Duration = Duration::from_secs(2);
-
-/// How much a client may still send meanwhile.
-pub(in crate::connection) const MAX_LINGER: usize = 1024 * 1024;
-
-/// How long a connection that was used a moment ago waits for one more request when the worker drains.
-pub(in crate::connection) const LAST_REQUEST: Duration = Duration::from_millis(250);
+use super::alarm::Alarm;
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +34,6 @@ pub(super) struct Timer {
     /// The exchange that the wait is part of, or comes after.
     exchange: ExchangeId,
     alarm: Alarm,
-}
-
-/// A timer of the runtime that is armed seldom.
-#[derive(Debug, Default)]
-pub(super) struct Alarm {
-    sleep: Option<Pin<Box<Sleep>>>,
-    fires_at: Option<Instant>,
 }
 
 impl Timer {
@@ -85,27 +66,3 @@ impl Timer {
         self.alarm.poll_expired(deadline, now, cx)
     }
 }
-
-impl Alarm {
-    /// True once it is `deadline`; otherwise makes sure that the task is woken then.
-    pub(super) fn poll_expired(&mut self, deadline: Instant, now: Instant, cx: &mut Context<'_>) -> bool {
-        if now >= deadline {
-            return true;
-        }
-        if self.fires_at.is_some_and(|at| now < at && at <= deadline) {
-            return false;
-        }
-        let at = tokio::time::Instant::from_std(deadline);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        sleep.as_mut().reset(at);
-        self.fires_at = Some(deadline);
-        // It has just been armed for later: polling only registers the task.
-        if sleep.as_mut().poll(cx).is_ready() {
-            self.fires_at = None;
-            cx.waker().wake_by_ref();
-        }
-        false
-    }
-}
-
-use std::future::Future as _;

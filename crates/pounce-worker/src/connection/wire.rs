@@ -61,7 +61,7 @@ impl Wire for Link {
         let state = &mut *state;
         let held = state.encoder.held_buffer();
         if held.capacity() == 0 {
-            *held = self.engine.take_write_buffer();
+            *held = self.engine.buffers.take_write();
         }
         state.encoder.start(head)?;
         if self.engine.needs_response_fields {
@@ -118,7 +118,7 @@ impl Link {
                 Ok(true) => return Poll::Ready(true),
                 Ok(false) => {}
                 Err(fault) => {
-                    state.refuse(fault, &self.engine, self.now.get());
+                    self.refuse(state, fault);
                     self.wake();
                     return Poll::Ready(false);
                 }
@@ -140,6 +140,7 @@ impl Link {
             }
         }
         if state.body_taken && state.end_of_input {
+            state.disconnect_told = true;
             return Poll::Ready(false);
         }
         state.receiving = true;
@@ -172,7 +173,7 @@ impl Link {
         let mut state = self.admit(id, "http.response.body")?;
         let state = &mut *state;
         let close = self.engine.phase() != Phase::Serving || !more && state.body_costs_connection();
-        self.engine.with_context(self.now.get(), close, |context| encode(state, context))?;
+        self.engine.own_fields.with_context(self.now.get(), close, |context| encode(state, context))?;
         if state.output.len() > HIGH_WATER / 2 {
             state.corked = false;
         }

@@ -9,7 +9,7 @@ use super::head::decimal;
 use super::status::reason;
 
 /// What the application's own fields settle.
-#[derive(Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) content_length: Option<u64>,
     /// The application wants the chunked coding, which is then applied, once.

@@ -1,7 +1,7 @@
 //! What can be wrong with what a client sends, and how it is told.
 
-/// A fault of the client, found by the machine. After any of them the connection is closed, and nothing
-/// that follows on it is taken for a request.
+/// A fault of the client. After any of them a connection of HTTP/1.1 is closed, and nothing that follows on it is taken
+/// for a request; HTTP/2 ends the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// 400: the bytes are not HTTP, or say two things at once.
@@ -14,7 +14,7 @@ pub enum Fault {
     #[error("the body is longer than this server allows")]
     ContentTooLarge,
     /// 414
-    #[error("the request line is longer than this server allows")]
+    #[error("the request target is longer than this server allows")]
     UriTooLong,
     /// 417
     #[error("only the expectation 100-continue is known")]

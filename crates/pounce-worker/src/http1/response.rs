@@ -7,8 +7,9 @@
 use pounce_asgi::{Fields, FileBody, HttpVersion, Payload, ResponseHead, SendError};
 
 use super::chunked::is_forbidden_trailer;
-use super::encode::{check_field, chunk_size, content_length, field, status_line, write_fields};
+use super::encode::{Seen, check_field, chunk_size, content_length, field, status_line, write_fields};
 use super::{Facts, Output};
+use crate::progress::{Held, Progress};
 
 /// What every response needs to know beside what the application says.
 #[derive(Debug, Clone, Copy)]
@@ -26,75 +27,48 @@ pub struct ResponseContext<'a> {
 /// Writes the responses of one connection.
 #[derive(Debug, Default)]
 pub struct ResponseEncoder {
-    phase: Phase,
+    progress: Progress,
     facts: Facts,
     /// Status line and fields of a head that is held back.
     held: Vec<u8>,
     status: u16,
+    seen: Seen,
     close: bool,
     trailers: bool,
-    /// The length is not to be told even where it is known.
+    /// The body is written in chunks.
     chunked: bool,
-    body_sent: u64,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// No response head yet.
-    #[default]
-    Waiting,
-    /// A head is held back.
-    Held {
-        length: Option<u64>,
-        has_date: bool,
-        has_server: bool,
-    },
-    /// In a body of a known length.
-    Length {
-        left: u64,
-    },
-    /// In a chunked body.
-    Chunked,
-    /// In a body that ends with the connection (HTTP/1.0).
-    UntilClose,
-    /// In a body that is not sent: HEAD, 204, 304.
-    Unsent,
-    /// The chunked body is complete and trailers are still to come.
-    Trailers,
-    Complete,
 }
 
 impl ResponseEncoder {
     /// Prepares for the response to a request.
     pub fn begin(&mut self, facts: Facts) {
-        self.phase = Phase::Waiting;
+        self.progress = Progress::default();
         self.facts = facts;
         self.held.clear();
         self.status = 0;
         self.close = !facts.keep_alive;
         self.trailers = false;
         self.chunked = false;
-        self.body_sent = 0;
     }
 
     /// Whether a response was begun, sent or held back.
     pub fn is_started(&self) -> bool {
-        self.phase != Phase::Waiting
+        self.progress.is_started()
     }
 
     /// Whether the head has been written to the output.
     pub fn is_head_sent(&self) -> bool {
-        !matches!(self.phase, Phase::Waiting | Phase::Held { .. })
+        self.progress.is_head_sent()
     }
 
     /// Whether the response is complete.
     pub fn is_complete(&self) -> bool {
-        self.phase == Phase::Complete
+        self.progress.is_complete()
     }
 
     /// Whether the head has been written and no body follows it: what is sent of one goes nowhere.
     pub fn is_unsent(&self) -> bool {
-        self.phase == Phase::Unsent
+        self.progress.is_unsent()
     }
 
     /// Whether the connection ends with this response.
@@ -109,7 +83,7 @@ impl ResponseEncoder {
 
     /// Bytes of body sent so far, without their coding.
     pub fn body_sent(&self) -> u64 {
-        self.body_sent
+        self.progress.body_sent()
     }
 
     /// The buffer for heads, to be taken when idle and given when needed.
@@ -119,12 +93,11 @@ impl ResponseEncoder {
 
     /// Forgets a head that is held back, so that another may be started.
     pub fn restart(&mut self) -> bool {
-        if self.is_head_sent() {
-            return false;
+        let restarted = self.progress.restart();
+        if restarted {
+            self.held.clear();
         }
-        self.held.clear();
-        self.phase = Phase::Waiting;
-        true
+        restarted
     }
 
     /// Begins the response with `head`, which is held back.
@@ -132,17 +105,10 @@ impl ResponseEncoder {
     /// # Errors
     /// The head is not valid, or not due. Nothing has changed then.
     pub fn start(&mut self, head: &ResponseHead) -> Result<(), SendError> {
-        match self.phase {
-            Phase::Waiting => {}
-            Phase::Complete => return Err(SendError::AfterEnd("http.response.start")),
-            _ => return Err(SendError::StartedTwice),
-        }
-        if !(200..=999).contains(&head.status) {
-            return Err(SendError::Status(head.status.into()));
-        }
+        self.progress.check_start(head.status)?;
         self.held.clear();
         status_line(&mut self.held, head.status);
-        let seen = match write_fields(&mut self.held, &head.fields, head.status == 204) {
+        self.seen = match write_fields(&mut self.held, &head.fields, head.status == 204) {
             Ok(seen) => seen,
             Err(error) => {
                 self.held.clear();
@@ -150,11 +116,10 @@ impl ResponseEncoder {
             }
         };
         self.status = head.status;
-        self.close |= seen.close;
+        self.close |= self.seen.close;
         self.trailers = head.trailers && self.facts.accepts_trailers;
-        self.chunked = self.trailers || seen.chunked;
-        self.phase =
-            Phase::Held { length: seen.content_length, has_date: seen.date, has_server: seen.server };
+        let unsent = self.facts.is_head || matches!(head.status, 204 | 304);
+        self.progress.hold(Held { length: self.seen.content_length, unsent });
         Ok(())
     }
 
@@ -170,18 +135,7 @@ impl ResponseEncoder {
         output: &mut Output,
     ) -> Result<(), SendError> {
         let length = payload.as_slice().len() as u64;
-        self.admit(length, more, context, output)?;
-        match self.phase {
-            Phase::Length { .. } | Phase::UntilClose => output.push(payload),
-            Phase::Chunked if length > 0 => {
-                chunk_size(output, length);
-                output.push(payload);
-                output.extend(b"\r\n");
-            }
-            _ => {}
-        }
-        self.finish_piece(length, more, output);
-        Ok(())
+        self.piece(length, more, context, output, |output| output.push(payload))
     }
 
     /// Sends a part of a file as a piece of the body.
@@ -196,18 +150,7 @@ impl ResponseEncoder {
         output: &mut Output,
     ) -> Result<(), SendError> {
         let length = file.length;
-        self.admit(length, more, context, output)?;
-        match self.phase {
-            Phase::Length { .. } | Phase::UntilClose if length > 0 => output.push_file(file),
-            Phase::Chunked if length > 0 => {
-                chunk_size(output, length);
-                output.push_file(file);
-                output.extend(b"\r\n");
-            }
-            _ => {}
-        }
-        self.finish_piece(length, more, output);
-        Ok(())
+        self.piece(length, more, context, output, |output| output.push_file(file))
     }
 
     /// Sends trailer fields behind a complete body.
@@ -215,12 +158,7 @@ impl ResponseEncoder {
     /// # Errors
     /// Trailers are not due, or a field is not valid. Nothing has been sent then.
     pub fn trailers(&mut self, fields: &Fields, more: bool, output: &mut Output) -> Result<(), SendError> {
-        match self.phase {
-            Phase::Trailers => {}
-            Phase::Waiting => return Err(SendError::BeforeStart("http.response.trailers")),
-            Phase::Complete => return Err(SendError::AfterEnd("http.response.trailers")),
-            _ => return Err(SendError::Trailers),
-        }
+        self.progress.check_trailers()?;
         let mut lines = Vec::new();
         for (name, value) in fields.iter() {
             check_field(name, value)?;
@@ -232,7 +170,7 @@ impl ResponseEncoder {
         output.extend(&lines);
         if !more {
             output.extend(b"\r\n");
-            self.phase = Phase::Complete;
+            self.progress.complete();
         }
         Ok(())
     }
@@ -242,9 +180,7 @@ impl ResponseEncoder {
     /// # Errors
     /// A response was begun, or a field is not valid.
     pub fn early_hints(&mut self, links: &Fields, output: &mut Output) -> Result<(), SendError> {
-        if self.phase != Phase::Waiting {
-            return Err(SendError::AfterStart("http.response.early_hint"));
-        }
+        self.progress.check_early_hints()?;
         let mut lines = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
         for (name, value) in links.iter() {
             check_field(name, value)?;
@@ -272,72 +208,61 @@ impl ResponseEncoder {
         out.push(b'\n');
     }
 
-    /// Checks whether a piece of this length may come now, and writes the head if it is the first.
-    fn admit(
+    /// Sends a piece of the body that `push` writes, behind the head if it is the first.
+    fn piece(
         &mut self,
         length: u64,
         more: bool,
         context: ResponseContext<'_>,
         output: &mut Output,
+        push: impl FnOnce(&mut Output),
     ) -> Result<(), SendError> {
-        match self.phase {
-            Phase::Waiting => Err(SendError::BeforeStart("http.response.body")),
-            Phase::Complete => Err(SendError::AfterEnd("http.response.body")),
-            Phase::Trailers => Err(SendError::BodyAfterEnd),
-            Phase::Held { length: declared, has_date, has_server } => {
-                let unsent = self.facts.is_head || matches!(self.status, 204 | 304);
-                if let Some(declared) = declared.filter(|_| !unsent) {
-                    check_length(declared, declared, length, more)?;
-                }
-                self.send_head(declared, unsent, (!more).then_some(length), has_date, has_server, context);
-                output.append(&mut self.held);
-                Ok(())
-            }
-            Phase::Length { left } => check_length(self.body_sent + left, left, length, more),
-            Phase::Chunked | Phase::UntilClose | Phase::Unsent => Ok(()),
+        if let Some(held) = self.progress.check_piece(length, more)? {
+            self.end_head(held, (!more).then_some(length), context);
+            output.append(&mut self.held);
         }
+        if length > 0 && !self.progress.is_unsent() {
+            if self.chunked {
+                chunk_size(output, length);
+            }
+            push(output);
+            if self.chunked {
+                output.extend(b"\r\n");
+            }
+        }
+        let trailers = self.trailers && self.chunked;
+        if self.progress.finish_piece(length, more, trailers) && self.chunked {
+            output.extend(if trailers { b"0\r\n" } else { b"0\r\n\r\n" });
+        }
+        Ok(())
     }
 
-    /// Ends the head that is held back with what is the server's to say, and enters the body.
-    fn send_head(
-        &mut self,
-        declared: Option<u64>,
-        unsent: bool,
-        whole: Option<u64>,
-        has_date: bool,
-        has_server: bool,
-        context: ResponseContext<'_>,
-    ) {
+    /// Ends the head that is held back with what is the server's to say, and enters the body, of which `whole` is all
+    /// there is.
+    fn end_head(&mut self, body: Held, whole: Option<u64>, context: ResponseContext<'_>) {
         self.close |= context.close;
         let held = &mut self.held;
         let modern = self.facts.version == HttpVersion::Http11;
-        if !has_date {
+        if !self.seen.date {
             held.extend_from_slice(context.date);
         }
-        if !has_server {
+        if !self.seen.server {
             held.extend_from_slice(context.server);
         }
         held.extend_from_slice(context.extra);
-        let known = declared.or(whole.filter(|_| !self.chunked && !matches!(self.status, 204 | 304)));
-        self.phase = if unsent {
-            if declared.is_none()
-                && let Some(length) = known
-            {
-                content_length(held, length);
+        let is_told = !self.seen.chunked && !self.trailers && !matches!(self.status, 204 | 304);
+        let length = body.length.or(whole.filter(|_| is_told));
+        self.chunked = false;
+        match length {
+            Some(length) if body.length.is_none() => content_length(held, length),
+            None if !body.unsent && modern => {
+                held.extend_from_slice(b"transfer-encoding: chunked\r\n");
+                self.chunked = true;
             }
-            Phase::Unsent
-        } else if let Some(left) = known {
-            if declared.is_none() {
-                content_length(held, left);
-            }
-            Phase::Length { left }
-        } else if modern {
-            held.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            Phase::Chunked
-        } else {
-            self.close = true;
-            Phase::UntilClose
-        };
+            None if !body.unsent => self.close = true,
+            _ => {}
+        }
+        self.progress.enter_body(body.unsent, length);
         if self.close {
             held.extend_from_slice(b"connection: close\r\n");
         } else if !modern {
@@ -345,35 +270,4 @@ impl ResponseEncoder {
         }
         held.extend_from_slice(b"\r\n");
     }
-
-    /// Accounts for a piece that was sent, and ends the body behind the last one.
-    fn finish_piece(&mut self, length: u64, more: bool, output: &mut Output) {
-        if self.phase != Phase::Unsent {
-            self.body_sent += length;
-        }
-        if let Phase::Length { left } = &mut self.phase {
-            *left -= length;
-        }
-        if more {
-            return;
-        }
-        self.phase = match self.phase {
-            Phase::Chunked => {
-                output.extend(if self.trailers { b"0\r\n" } else { b"0\r\n\r\n" });
-                if self.trailers { Phase::Trailers } else { Phase::Complete }
-            }
-            _ => Phase::Complete,
-        };
-    }
-}
-
-/// Whether a piece of `length` fits into what is `left` of `declared`.
-pub(crate) fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(), SendError> {
-    if length > left {
-        return Err(SendError::BodyTooLong { declared });
-    }
-    if !more && length < left {
-        return Err(SendError::BodyTooShort { missing: left - length });
-    }
-    Ok(())
 }

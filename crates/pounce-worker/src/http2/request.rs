@@ -21,22 +21,15 @@ pub(crate) struct Request {
 /// Why a request is not handed to the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// It is answered with this.
-    Answer(u16, &'static str),
+    /// It is answered with what is wrong.
+    Answer(Fault),
     /// It is malformed (section 8.1.1).
     Reset(Reason),
 }
 
 impl From<Fault> for Unfit {
     fn from(fault: Fault) -> Self {
-        let detail = match fault {
-            Fault::ContentTooLarge => "the body is longer than this server allows",
-            Fault::UriTooLong => "the request target is longer than this server allows",
-            Fault::FieldsTooLarge => "the header section is larger than this server allows",
-            Fault::ExpectationFailed => "only the expectation 100-continue is known",
-            _ => "the request cannot be served",
-        };
-        Self::Answer(fault.status(), detail)
+        Self::Answer(fault)
     }
 }
 
@@ -54,7 +47,7 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
             return Err(malformed);
         }
         if !websocket {
-            return Err(Unfit::Answer(501, "CONNECT is for proxies"));
+            return Err(Fault::NotImplemented("CONNECT is for proxies").into());
         }
     }
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -76,7 +69,7 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     match (authority, named) {
         (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => return Err(malformed),
-        (None, None) => return Err(Unfit::Answer(400, "the authority is missing")),
+        (None, None) => return Err(Fault::BadRequest("the authority is missing").into()),
         (authority, host) => {
             let host = authority.or(host).unwrap_or_default();
             if !is_host(host) {

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::super::alarm::MAX_LINGER;
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
-use super::super::timer::MAX_LINGER;
 use crate::engine::Engine;
 use crate::http2::{Guard, Tripped};
 use crate::output::Output;
@@ -135,7 +135,7 @@ impl State {
             }
         }
         if let Some(buffer) = self.output.take_buffer() {
-            engine.give_write_buffer(buffer);
+            engine.buffers.give_write(buffer);
         }
         Poll::Ready(Ok(()))
     }
@@ -151,7 +151,7 @@ impl State {
             std::task::ready!(self.poll_flush(engine, cx))?;
         }
         if self.output.is_empty() {
-            self.output.give_buffer(engine.take_write_buffer());
+            self.output.give_buffer(engine.buffers.take_write());
         }
         let mut taken = 0;
         for slice in slices {

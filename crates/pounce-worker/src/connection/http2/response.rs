@@ -1,6 +1,4 @@
 //! The sending half of an exchange: what an application answers in, calls of `h2` out.
-//!
-//! The rules are those of [`crate::http1::ResponseEncoder`], where framing is not the application's affair either.
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -10,38 +8,21 @@ use pounce_asgi::{Fields, FileBody, Payload, ResponseHead, SendError};
 
 use super::body::Body;
 use crate::engine::Engine;
-use crate::http1::{check_field, check_length, decimal, is_forbidden_trailer};
+use crate::http1::{check_field, decimal, is_forbidden_trailer};
+use crate::progress::{Held, Progress};
 
 /// The response of one exchange.
 pub(in crate::connection) struct Responder {
     respond: SendResponse<Bytes>,
-    phase: Phase,
+    progress: Progress,
     is_head: bool,
     accepts_trailers: bool,
     held: Response<()>,
     trailers: bool,
     gathered: HeaderMap,
     pub(in crate::connection) body: Option<Body>,
-    pub(in crate::connection) body_sent: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// No response head yet.
-    Waiting,
-    /// A head is held back until the first piece of the body.
-    Held {
-        length: Option<u64>,
-    },
-    /// In the body; what is left of it where its length was told.
-    Body {
-        left: Option<u64>,
-    },
-    /// In a body that is not sent: HEAD, 204, 304.
-    Unsent,
-    /// The body is complete and trailers are still to come.
-    Trailers,
-    Complete,
+    /// The connection has had a turn to write before a reset.
+    has_waited: bool,
 }
 
 impl Responder {
@@ -52,14 +33,14 @@ impl Responder {
     ) -> Self {
         Self {
             respond,
-            phase: Phase::Waiting,
+            progress: Progress::default(),
             is_head,
             accepts_trailers,
             held: Response::new(()),
             trailers: false,
             gathered: HeaderMap::new(),
             body: None,
-            body_sent: 0,
+            has_waited: false,
         }
     }
 
@@ -68,15 +49,20 @@ impl Responder {
     }
 
     pub(in crate::connection) fn is_started(&self) -> bool {
-        self.phase != Phase::Waiting
+        self.progress.is_started()
     }
 
     pub(in crate::connection) fn is_head_sent(&self) -> bool {
-        !matches!(self.phase, Phase::Waiting | Phase::Held { .. })
+        self.progress.is_head_sent()
     }
 
     pub(in crate::connection) fn is_complete(&self) -> bool {
-        self.phase == Phase::Complete
+        self.progress.is_complete()
+    }
+
+    /// Bytes of body sent so far.
+    pub(in crate::connection) fn body_sent(&self) -> u64 {
+        self.progress.body_sent()
     }
 
     /// The status, 0 before there is one.
@@ -96,11 +82,7 @@ impl Responder {
 
     /// Forgets a head that is held back, so that another may be started.
     pub(in crate::connection) fn restart(&mut self) -> bool {
-        if self.is_head_sent() {
-            return false;
-        }
-        self.phase = Phase::Waiting;
-        true
+        self.progress.restart()
     }
 
     /// What tells of resets before and in the body.
@@ -108,12 +90,25 @@ impl Responder {
         &mut self,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<()> {
-        let is_head_sent = self.is_head_sent();
         match &mut self.body {
             Some(body) => body.poll_reset(cx),
-            None if is_head_sent => std::task::Poll::Pending,
+            None if self.progress.is_head_sent() => std::task::Poll::Pending,
             None => self.respond.poll_reset(cx).map(drop),
         }
+    }
+
+    /// Resets the stream where the response breaks off, once all before it is with `h2`. A reset overtakes what is not
+    /// written yet, so the connection goes first.
+    pub(in crate::connection) fn poll_break_off(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
+        if !std::mem::replace(&mut self.has_waited, true) {
+            cx.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
+        self.reset(h2::Reason::INTERNAL_ERROR);
+        std::task::Poll::Ready(())
     }
 
     /// Tells the client that nothing more comes.
@@ -122,7 +117,7 @@ impl Responder {
             Some(body) => body.reset(reason),
             None => self.respond.send_reset(reason),
         }
-        self.phase = Phase::Complete;
+        self.progress.complete();
     }
 
     /// Sends a response that opens a tunnel, and returns what is sent through it.
@@ -139,7 +134,7 @@ impl Responder {
         }
         self.add_fields(engine, now);
         let sent = self.respond.send_response(std::mem::take(&mut self.held), false);
-        self.phase = Phase::Complete;
+        self.progress.complete();
         sent.map(Body::new).map_err(|_| SendError::Disconnected)
     }
 
@@ -153,9 +148,7 @@ impl Responder {
 
     /// Sends `103 Early Hints`.
     pub(in crate::connection) fn early_hints(&mut self, links: &Fields) -> Result<(), SendError> {
-        if self.phase != Phase::Waiting {
-            return Err(SendError::AfterStart("http.response.early_hint"));
-        }
+        self.progress.check_early_hints()?;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::EARLY_HINTS;
         for (name, value) in links.iter() {
@@ -168,13 +161,8 @@ impl Responder {
 
     /// Begins the response with `head`, which is held back.
     pub(in crate::connection) fn start(&mut self, head: &ResponseHead) -> Result<(), SendError> {
-        match self.phase {
-            Phase::Waiting => {}
-            Phase::Complete => return Err(SendError::AfterEnd("http.response.start")),
-            _ => return Err(SendError::StartedTwice),
-        }
-        let status = StatusCode::from_u16(head.status).ok().filter(|status| status.as_u16() >= 200);
-        let status = status.ok_or(SendError::Status(head.status.into()))?;
+        self.progress.check_start(head.status)?;
+        let status = StatusCode::from_u16(head.status).map_err(|_| SendError::Status(head.status.into()))?;
         let mut fields = HeaderMap::with_capacity((head.fields.len() + 3).min(64));
         let mut length = None;
         for (name, value) in head.fields.iter() {
@@ -201,7 +189,7 @@ impl Responder {
         *self.held.status_mut() = status;
         *self.held.headers_mut() = fields;
         self.trailers = head.trailers && self.accepts_trailers;
-        self.phase = Phase::Held { length };
+        self.progress.hold(Held { length, unsent: self.is_head || is_bodiless(status) });
         Ok(())
     }
 
@@ -214,12 +202,7 @@ impl Responder {
         now: std::time::Instant,
     ) -> Result<(), SendError> {
         let length = payload.as_slice().len() as u64;
-        self.admit(length, more, engine, now)?;
-        if let (Phase::Body { .. }, Some(body)) = (self.phase, &mut self.body) {
-            body.push(payload);
-        }
-        self.finish_piece(length, more);
-        Ok(())
+        self.piece(length, more, engine, now, |body| body.push(payload))
     }
 
     /// Sends a part of a file as a piece of the body.
@@ -231,22 +214,12 @@ impl Responder {
         now: std::time::Instant,
     ) -> Result<(), SendError> {
         let length = file.length;
-        self.admit(length, more, engine, now)?;
-        if let (Phase::Body { .. }, Some(body)) = (self.phase, &mut self.body) {
-            body.push_file(file);
-        }
-        self.finish_piece(length, more);
-        Ok(())
+        self.piece(length, more, engine, now, |body| body.push_file(file))
     }
 
     /// Sends trailer fields behind a complete body.
     pub(in crate::connection) fn trailers(&mut self, fields: &Fields, more: bool) -> Result<(), SendError> {
-        match self.phase {
-            Phase::Trailers => {}
-            Phase::Waiting => return Err(SendError::BeforeStart("http.response.trailers")),
-            Phase::Complete => return Err(SendError::AfterEnd("http.response.trailers")),
-            _ => return Err(SendError::Trailers),
-        }
+        self.progress.check_trailers()?;
         let mut pairs = Vec::with_capacity(fields.len());
         for (name, value) in fields.iter() {
             if is_forbidden_trailer(name) {
@@ -261,85 +234,76 @@ impl Responder {
             if let Some(body) = &mut self.body {
                 body.end(Some(std::mem::take(&mut self.gathered)));
             }
-            self.phase = Phase::Complete;
+            self.progress.complete();
         }
         Ok(())
     }
 
-    /// Checks whether a piece of this length may come now, and sends the head if it is the first.
-    fn admit(
+    /// Sends a piece of the body that `push` hands on, behind the head if it is the first.
+    fn piece(
         &mut self,
         length: u64,
         more: bool,
         engine: &Engine,
         now: std::time::Instant,
+        push: impl FnOnce(&mut Body),
     ) -> Result<(), SendError> {
-        match self.phase {
-            Phase::Waiting => Err(SendError::BeforeStart("http.response.body")),
-            Phase::Complete => Err(SendError::AfterEnd("http.response.body")),
-            Phase::Trailers => Err(SendError::BodyAfterEnd),
-            Phase::Held { length: declared } => {
-                let bodiless =
-                    matches!(self.held.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-                let unsent = self.is_head || bodiless;
-                if let Some(declared) = declared.filter(|_| !unsent) {
-                    check_length(declared, declared, length, more)?;
-                }
-                let whole = (!more && !self.trailers && !bodiless).then_some(length);
-                if let (None, Some(length)) = (declared, whole) {
-                    self.held.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-                }
-                self.add_fields(engine, now);
-                let empty = unsent || !more && length == 0 && !self.trailers;
-                let mut response = Response::new(());
-                *response.status_mut() = self.held.status();
-                *response.headers_mut() = std::mem::take(self.held.headers_mut());
-                let sent = self.respond.send_response(response, empty);
-                let stream = sent.map_err(|_| SendError::Disconnected)?;
-                self.body = (!empty).then(|| Body::new(stream));
-                self.phase = if empty { Phase::Unsent } else { Phase::Body { left: declared.or(whole) } };
-                Ok(())
-            }
-            Phase::Body { left: Some(left) } => check_length(self.body_sent + left, left, length, more),
-            Phase::Body { left: None } | Phase::Unsent => Ok(()),
+        if let Some(held) = self.progress.check_piece(length, more)? {
+            self.send_head(held, (!more).then_some(length), engine, now)?;
         }
+        if let Some(body) = &mut self.body {
+            push(body);
+        }
+        let ended = self.progress.finish_piece(length, more, self.trailers);
+        if let (true, false, Some(body)) = (ended, self.trailers, &mut self.body) {
+            body.end(None);
+        }
+        Ok(())
+    }
+
+    /// Sends the head that is held back, and enters the body, of which `whole` is all there is.
+    fn send_head(
+        &mut self,
+        held: Held,
+        whole: Option<u64>,
+        engine: &Engine,
+        now: std::time::Instant,
+    ) -> Result<(), SendError> {
+        let whole = whole.filter(|_| !self.trailers && !is_bodiless(self.held.status()));
+        if let (None, Some(length)) = (held.length, whole) {
+            self.held.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        self.add_fields(engine, now);
+        let unsent = held.unsent || whole == Some(0);
+        let mut response = Response::new(());
+        *response.status_mut() = self.held.status();
+        *response.headers_mut() = std::mem::take(self.held.headers_mut());
+        let sent = self.respond.send_response(response, unsent);
+        let stream = sent.map_err(|_| SendError::Disconnected)?;
+        self.body = (!unsent).then(|| Body::new(stream));
+        self.progress.enter_body(unsent, held.length.or(whole));
+        Ok(())
     }
 
     /// Adds what is the server's to say.
     fn add_fields(&mut self, engine: &Engine, now: std::time::Instant) {
         let fields = self.held.headers_mut();
-        if let (Some(date), false) = (engine.date_value(now), fields.contains_key(DATE)) {
+        if let (Some(date), false) = (engine.own_fields.date(now), fields.contains_key(DATE)) {
             fields.insert(DATE, date);
         }
-        if let (Some(server), false) = (engine.server_value(), fields.contains_key(SERVER)) {
+        if let (Some(server), false) = (engine.own_fields.server(), fields.contains_key(SERVER)) {
             fields.insert(SERVER, server);
         }
-        for (name, value) in engine.extra_values() {
+        for (name, value) in engine.own_fields.extra() {
             // Where there is no room left the application has sent tens of thousands.
             let _ = fields.try_append(name.clone(), value.clone());
         }
     }
+}
 
-    /// Accounts for a piece that was sent, and ends the body behind the last one.
-    fn finish_piece(&mut self, length: u64, more: bool) {
-        if self.phase != Phase::Unsent {
-            self.body_sent += length;
-        }
-        if let Phase::Body { left: Some(left) } = &mut self.phase {
-            *left -= length;
-        }
-        if more {
-            return;
-        }
-        if self.trailers && self.phase != Phase::Unsent {
-            self.phase = Phase::Trailers;
-            return;
-        }
-        if let Some(body) = &mut self.body {
-            body.end(None);
-        }
-        self.phase = Phase::Complete;
-    }
+/// Whether no response with this status has a body.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// Adds a field to others.

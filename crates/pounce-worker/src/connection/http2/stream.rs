@@ -13,7 +13,7 @@ use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
 use super::super::ending::own_response;
 use super::body::Body;
 use super::response::Responder;
-use crate::access::AccessRecord;
+use crate::access::{AccessRecord, logged_status};
 use crate::engine::Engine;
 use crate::http1::Fault;
 
@@ -97,6 +97,11 @@ impl StreamLink {
         self.state.borrow_mut()
     }
 
+    /// The state, unless whoever has it panics.
+    pub(super) fn try_state(&self) -> Option<RefMut<'_, State>> {
+        self.state.try_borrow_mut().ok()
+    }
+
     pub(super) fn set_waker(&self, waker: &Waker) {
         self.waker.borrow_mut().clone_from(waker);
     }
@@ -169,15 +174,15 @@ impl StreamLink {
     pub(super) fn record(&self, state: &State, started: Instant) {
         let Some(access) = &self.engine.access else { return };
         // What never became a request has no line.
-        if state.responder.status() == 0 || self.head.method().is_empty() {
+        if self.head.method().is_empty() {
             return;
         }
         access.record(&AccessRecord {
             connection: &self.info,
             head: &self.head,
             response_fields: &state.response_fields,
-            status: state.responder.status(),
-            body_bytes: state.responder.body_sent,
+            status: logged_status(state.responder.status()),
+            body_bytes: state.responder.body_sent(),
             duration: started.elapsed(),
         });
     }

@@ -10,10 +10,11 @@ use std::time::Instant;
 use h2::Reason;
 use pounce_asgi::App;
 
+use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
 use super::super::running::Running;
-use super::super::timer::Alarm;
 use super::stream::{State, StreamLink};
+use crate::engine::Phase;
 use crate::http1::Fault;
 
 /// One stream. Ready when its response is out and its application has returned.
@@ -25,8 +26,6 @@ pub(super) struct StreamTask<A: App> {
     orphans: Rc<Cell<usize>>,
     is_orphan: bool,
     recorded: bool,
-    /// The connection has had a turn to write before a reset.
-    has_waited: bool,
     wait: Wait,
     since: Instant,
     alarm: Alarm,
@@ -57,7 +56,6 @@ impl<A: App> StreamTask<A> {
             orphans,
             is_orphan: false,
             recorded: false,
-            has_waited: false,
             wait: Wait::Application,
             since: started,
             alarm: Alarm::default(),
@@ -104,12 +102,9 @@ impl<A: App> StreamTask<A> {
             state.lose();
         }
         if state.reset_due && !state.gone && state.responder.waiting() == 0 {
-            // A reset overtakes what is not written yet: the connection goes first.
-            if !std::mem::replace(&mut self.has_waited, true) {
-                cx.waker().wake_by_ref();
+            if state.responder.poll_break_off(cx).is_pending() {
                 return Some(Poll::Pending);
             }
-            state.responder.reset(Reason::INTERNAL_ERROR);
             state.lose();
         }
         let over = state.gone || state.responder.is_flushed();
@@ -193,6 +188,13 @@ impl<A: App> Drop for StreamTask<A> {
     fn drop(&mut self) {
         if self.is_orphan {
             self.orphans.set(self.orphans.get() - 1);
+        }
+        // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
+        if !self.recorded
+            && self.link.engine.phase() != Phase::Aborting
+            && let Some(state) = self.link.try_state()
+        {
+            self.link.record(&state, self.started);
         }
     }
 }

@@ -13,9 +13,9 @@ use h2::{Reason, RecvStream};
 use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
 use tokio::task::JoinSet;
 
+use super::super::alarm::{Alarm, LAST_REQUEST, LINGER};
 use super::super::input::Input;
 use super::super::running::Running;
-use super::super::timer::{Alarm, LAST_REQUEST, LINGER};
 use super::super::websocket;
 use super::io::{Io, Shared};
 use super::response::Responder;
@@ -214,10 +214,10 @@ impl<A: App> Connection<A> {
         let request = match read_request(&parts, &self.engine.settings.limits) {
             Ok(request) => request,
             Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
-            Err(Unfit::Answer(status, detail)) => {
+            Err(Unfit::Answer(fault)) => {
                 let responder = Responder::new(respond, parts.method == http::Method::HEAD, false);
                 let link = self.link(RequestHead::default(), (recv, responder), false, now);
-                link.answer(&mut link.state(), status, detail);
+                link.answer(&mut link.state(), fault.status(), &fault.to_string());
                 return self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
             }
         };

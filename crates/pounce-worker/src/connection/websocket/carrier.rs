@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
 use pounce_asgi::{Fields, Payload, ResponseHead, SendError};
 
 use super::super::http2::{Body, Responder};
@@ -49,22 +49,13 @@ pub(super) struct Http2 {
     body: Option<Body>,
     /// The response that denies is not complete, and never will be.
     is_cut_short: bool,
-    has_waited: bool,
     /// Bytes that were taken from a caller and are not handed on yet: the caller gives them again until they are.
     accepted: usize,
 }
 
 impl Http2 {
     pub(super) fn new(recv: RecvStream, responder: Responder) -> Self {
-        Self {
-            recv,
-            piece: Bytes::new(),
-            responder,
-            body: None,
-            is_cut_short: false,
-            has_waited: false,
-            accepted: 0,
-        }
+        Self { recv, piece: Bytes::new(), responder, body: None, is_cut_short: false, accepted: 0 }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -101,13 +92,7 @@ impl Http2 {
         };
         if self.is_cut_short {
             std::task::ready!(body.poll_pump(cx))?;
-            // A reset overtakes what is not written yet: the connection goes first.
-            if !std::mem::replace(&mut self.has_waited, true) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            body.reset(Reason::INTERNAL_ERROR);
-            return Poll::Ready(Ok(()));
+            return self.responder.poll_break_off(cx).map(Ok);
         }
         body.end(None);
         body.poll_pump(cx)
@@ -173,7 +158,7 @@ impl Carrier {
                 for (name, value) in fields.iter() {
                     field(&mut head, name, value);
                 }
-                engine.with_context(now, false, |context| {
+                engine.own_fields.with_context(now, false, |context| {
                     for lines in [context.date, context.server, context.extra, b"\r\n"] {
                         head.extend_from_slice(lines);
                     }
@@ -207,7 +192,9 @@ impl Carrier {
     ) -> Result<bool, SendError> {
         match self {
             Self::Http1(Http1 { encoder: Some(encoder), .. }) => {
-                engine.with_context(now, true, |context| encoder.body(data, more, context, output))?;
+                engine
+                    .own_fields
+                    .with_context(now, true, |context| encoder.body(data, more, context, output))?;
                 Ok(encoder.is_complete())
             }
             Self::Http2(http2) => {

@@ -278,7 +278,7 @@ impl State {
             }
         }
         if let Some(buffer) = self.output.take_buffer() {
-            engine.give_write_buffer(buffer);
+            engine.buffers.give_write(buffer);
         }
         let before = self.carrier.waiting();
         let denied = self.carrier.poll_denial(cx);
@@ -303,7 +303,7 @@ impl State {
     /// Makes sure that there is memory to write into.
     pub(super) fn prepare_output(&mut self, engine: &Engine) {
         if self.output.is_empty() {
-            self.output.give_buffer(engine.take_write_buffer());
+            self.output.give_buffer(engine.buffers.take_write());
         }
     }
 

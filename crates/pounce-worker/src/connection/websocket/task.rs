@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
+use super::super::alarm::{Alarm, LINGER};
 use super::super::link::HIGH_WATER;
 use super::super::running::Running;
-use super::super::timer::{Alarm, LINGER};
 use super::link::Link;
 use super::state::{End, Phase, State};
-use crate::access::AccessRecord;
+use crate::access::{AccessRecord, logged_status};
 use crate::engine::{Phase as WorkerPhase, Presence};
 
 /// How long we wait for the client's close frame.
@@ -256,14 +256,11 @@ fn waits_for(state: &State, before: Wait) -> Wait {
 /// Tells the access log, once.
 fn record(logged: &mut Option<Box<RequestHead>>, state: &State, link: &Link, started: Instant) {
     let (Some(access), Some(head)) = (&link.engine.access, logged.take()) else { return };
-    if state.status == 0 {
-        return;
-    }
     access.record(&AccessRecord {
         connection: &link.info,
         head: &head,
         response_fields: &state.response_head.fields,
-        status: state.status,
+        status: logged_status(state.status),
         body_bytes: state.sent,
         duration: started.elapsed(),
     });

@@ -1,0 +1,55 @@
+//! Who is connected.
+
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::Engine;
+
+/// A connection that is there, as long as this lives.
+pub(crate) struct Presence {
+    engine: Rc<Engine>,
+    key: u64,
+    counts: bool,
+}
+
+impl Presence {
+    pub(crate) fn new(engine: &Rc<Engine>) -> Self {
+        let mut this = Self::of_stream(engine);
+        this.counts = true;
+        this.count(1);
+        this
+    }
+
+    /// A part of a connection that has to see what the worker does.
+    pub(crate) fn of_stream(engine: &Rc<Engine>) -> Self {
+        let key = engine.next_key.get();
+        engine.next_key.set(key + 1);
+        // Its task is about to be polled for the first time: until then there is nobody to wake.
+        engine.wakers.borrow_mut().insert(key, Waker::noop().clone());
+        Self { engine: Rc::clone(engine), key, counts: false }
+    }
+
+    /// Says which task it is that has the connection.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        if let Some(known) = self.engine.wakers.borrow_mut().get_mut(&self.key) {
+            known.clone_from(waker);
+        }
+    }
+
+    fn count(&self, change: isize) {
+        self.engine.connections.set(self.engine.connections.get().saturating_add_signed(change));
+        self.engine.tell_load();
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.engine.wakers.borrow_mut().remove(&self.key);
+        if self.counts {
+            self.count(-1);
+            if self.engine.connections() == 0 {
+                self.engine.emptied.notify_waiters();
+            }
+        }
+    }
+}

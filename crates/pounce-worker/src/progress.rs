@@ -1,0 +1,166 @@
+//! How far a response has come, and which of ASGI's messages may come next, whatever carries it.
+
+use pounce_asgi::SendError;
+
+/// How far one response has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    phase: Phase,
+    body_sent: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No response head yet.
+    #[default]
+    Waiting,
+    /// A head is held back until the first piece of the body.
+    Held(Held),
+    /// In the body; what is left of it where its length was told.
+    Body {
+        left: Option<u64>,
+    },
+    /// In a body that is not sent.
+    Unsent,
+    /// The body is complete and trailers are still to come.
+    Trailers,
+    Complete,
+}
+
+/// What a head that is held back says of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The length that the application has told.
+    pub(crate) length: Option<u64>,
+    /// The body is not sent: to HEAD, with 204 and 304.
+    pub(crate) unsent: bool,
+}
+
+impl Progress {
+    /// Whether a response was begun, sent or held back.
+    pub(crate) fn is_started(&self) -> bool {
+        self.phase != Phase::Waiting
+    }
+
+    /// Whether the head has been sent.
+    pub(crate) fn is_head_sent(&self) -> bool {
+        !matches!(self.phase, Phase::Waiting | Phase::Held { .. })
+    }
+
+    /// Whether the head has been sent and no body follows it: what is sent of one goes nowhere.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.phase == Phase::Unsent
+    }
+
+    /// Whether the response is complete.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.phase == Phase::Complete
+    }
+
+    /// Bytes of body sent so far, without their coding.
+    pub(crate) fn body_sent(&self) -> u64 {
+        self.body_sent
+    }
+
+    /// Forgets a head that is held back, so that another may be started.
+    pub(crate) fn restart(&mut self) -> bool {
+        if self.is_head_sent() {
+            return false;
+        }
+        self.phase = Phase::Waiting;
+        true
+    }
+
+    /// Whether a response with this status may be started.
+    pub(crate) fn check_start(&self, status: u16) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Waiting if (200..=999).contains(&status) => Ok(()),
+            Phase::Waiting => Err(SendError::Status(status.into())),
+            Phase::Complete => Err(SendError::AfterEnd("http.response.start")),
+            _ => Err(SendError::StartedTwice),
+        }
+    }
+
+    /// Notes that the head is held back.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.phase = Phase::Held(held);
+    }
+
+    /// Whether a piece of the body of this length may come now; gives back what was held, if it is the first piece.
+    /// Then the head is to be sent, and how the body goes on to be told by [`Progress::enter_body`].
+    pub(crate) fn check_piece(&self, length: u64, more: bool) -> Result<Option<Held>, SendError> {
+        match self.phase {
+            Phase::Waiting => Err(SendError::BeforeStart("http.response.body")),
+            Phase::Complete => Err(SendError::AfterEnd("http.response.body")),
+            Phase::Trailers => Err(SendError::BodyAfterEnd),
+            Phase::Held(held) => {
+                if let Held { length: Some(declared), unsent: false } = held {
+                    check_length(declared, declared, length, more)?;
+                }
+                Ok(Some(held))
+            }
+            Phase::Body { left: Some(left) } => {
+                check_length(self.body_sent + left, left, length, more)?;
+                Ok(None)
+            }
+            Phase::Body { left: None } | Phase::Unsent => Ok(None),
+        }
+    }
+
+    /// Notes that the head was sent, and that a body follows it or not; and its length where that was told.
+    pub(crate) fn enter_body(&mut self, unsent: bool, left: Option<u64>) {
+        self.phase = if unsent { Phase::Unsent } else { Phase::Body { left } };
+    }
+
+    /// Accounts for a piece that was sent. Tells whether a body that is sent has ended with it.
+    pub(crate) fn finish_piece(&mut self, length: u64, more: bool, trailers: bool) -> bool {
+        let Phase::Body { left } = &mut self.phase else {
+            if !more {
+                self.phase = Phase::Complete;
+            }
+            return false;
+        };
+        self.body_sent += length;
+        if let Some(left) = left {
+            *left -= length;
+        }
+        if !more {
+            self.phase = if trailers { Phase::Trailers } else { Phase::Complete };
+        }
+        !more
+    }
+
+    /// Whether trailer fields may come now.
+    pub(crate) fn check_trailers(&self) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Trailers => Ok(()),
+            Phase::Waiting => Err(SendError::BeforeStart("http.response.trailers")),
+            Phase::Complete => Err(SendError::AfterEnd("http.response.trailers")),
+            _ => Err(SendError::Trailers),
+        }
+    }
+
+    /// Whether early hints may come now.
+    pub(crate) fn check_early_hints(&self) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Waiting => Ok(()),
+            _ => Err(SendError::AfterStart("http.response.early_hint")),
+        }
+    }
+
+    /// Notes that nothing more comes.
+    pub(crate) fn complete(&mut self) {
+        self.phase = Phase::Complete;
+    }
+}
+
+/// Whether a piece of `length` fits into what is `left` of `declared`.
+fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(), SendError> {
+    if length > left {
+        return Err(SendError::BodyTooLong { declared });
+    }
+    if !more && length < left {
+        return Err(SendError::BodyTooShort { missing: left - length });
+    }
+    Ok(())
+}
