@@ -10,8 +10,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many numbers fit in: those of a page. The first counts the holders that there have been; each of the others
-/// is the place of a worker, with the number of its holder in the upper half and its connections in the lower one.
+/// How many numbers fit in: those of a page. The first counts the holders that there have been, the second is how many
+/// places are in use at most; each of the others is the place of a worker, with the number of its holder in the upper
+/// half and its connections in the lower one.
 const NUMBERS: usize = 512;
 const BYTES: usize = NUMBERS * size_of::<AtomicU64>();
 
@@ -110,7 +111,9 @@ impl LoadTable {
     /// The place of one worker, for whoever holds it from now on. One that has no place in the table is on nobody's
     /// mind.
     pub fn place(&self, worker: u32) -> Load {
-        let holder = self.numbers()[0].fetch_add(1, Ordering::Relaxed) + 1;
+        let [holders, used, ..] = self.numbers();
+        let holder = holders.fetch_add(1, Ordering::Relaxed) + 1;
+        used.fetch_max(u64::from(worker) + 1, Ordering::Relaxed);
         Load { table: self.clone(), worker: worker as usize, holder }
     }
 
@@ -121,13 +124,16 @@ impl LoadTable {
         }
     }
 
-    fn numbers(&self) -> &[AtomicU64] {
+    fn numbers(&self) -> &[AtomicU64; NUMBERS] {
         // SAFETY: the mapping is that long, aligned to a page, and lives as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.mapping.numbers.as_ptr(), NUMBERS) }
+        unsafe { self.mapping.numbers.cast().as_ref() }
     }
 
+    /// The places, of which those behind the ones in use may be left out.
     fn places(&self) -> &[AtomicU64] {
-        &self.numbers()[1..]
+        let [_, used, places @ ..] = self.numbers();
+        let used = usize::try_from(used.load(Ordering::Relaxed)).unwrap_or(NUMBERS);
+        &places[..used.min(places.len())]
     }
 }
 

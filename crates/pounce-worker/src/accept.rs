@@ -100,13 +100,16 @@ impl Acceptor {
     }
 
     /// When connections have come while others that accept from the same socket have fewer: lets them have those,
-    /// of which they are told as well, and takes some of what is still there after a moment: the others may be
-    /// stuck, or defer too.
+    /// of which they are told as well, until this worker is not ahead any more. What is still there after a moment it
+    /// helps with: the others may be stuck.
     async fn accept_what_is_left<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) -> io::Result<()> {
         drop(self.listener.readable().await?);
-        if engine.is_ahead() {
-            tokio::time::sleep(DEFERENCE).await;
-        }
+        let caught_up = async {
+            while engine.is_ahead() {
+                engine.departed.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(DEFERENCE, caught_up).await;
         for _ in 0..HELPING {
             let mut ready = self.listener.readable().await?;
             match ready.try_io(|listener| self.take(listener.get_ref())) {

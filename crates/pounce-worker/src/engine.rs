@@ -52,8 +52,8 @@ pub(crate) struct Engine {
     wakers: RefCell<HashMap<u64, Waker>>,
     connections: Cell<usize>,
     next_key: Cell<u64>,
-    /// Woken when the last connection has gone.
-    pub(crate) emptied: tokio::sync::Notify,
+    /// Woken when a connection has gone.
+    pub(crate) departed: tokio::sync::Notify,
 }
 
 impl Engine {
@@ -73,7 +73,7 @@ impl Engine {
             wakers: RefCell::default(),
             connections: Cell::new(0),
             next_key: Cell::new(0),
-            emptied: tokio::sync::Notify::new(),
+            departed: tokio::sync::Notify::new(),
         }
     }
 

@@ -111,7 +111,7 @@ impl<A: App> Worker<A> {
 
     async fn emptied(&self) {
         while self.engine.connections() > 0 {
-            self.engine.emptied.notified().await;
+            self.engine.departed.notified().await;
         }
     }
 }

@@ -47,9 +47,7 @@ impl Drop for Presence {
         self.engine.wakers.borrow_mut().remove(&self.key);
         if self.counts {
             self.count(-1);
-            if self.engine.connections() == 0 {
-                self.engine.emptied.notify_waiters();
-            }
+            self.engine.departed.notify_waiters();
         }
     }
 }
