@@ -11,11 +11,17 @@ over_every_transport! {
     a_client_that_leaves_before_its_answer_has_a_line_and_is_no_error,
     a_stop_under_load_loses_no_request,
     a_stop_under_load_of_two_worker_processes_loses_no_request,
+    a_stop_under_load_of_two_worker_threads_loses_no_request,
+    a_stop_under_load_of_two_subinterpreters_loses_no_request,
     a_stop_lets_a_response_under_way_come_to_its_end,
     a_stop_cuts_off_what_does_not_end_in_time,
     reloads_under_load_fail_no_request,
     reloads_of_two_worker_processes_under_load_fail_no_request,
+    reloads_of_two_worker_threads_under_load_fail_no_request,
+    reloads_of_two_subinterpreters_under_load_fail_no_request,
     two_worker_processes_serve,
+    two_worker_threads_serve,
+    two_subinterpreters_serve,
     a_worker_process_that_dies_is_replaced_and_the_others_go_on,
     what_a_worker_serves_is_counted_for_its_replacement,
 }
@@ -70,6 +76,16 @@ fn a_stop_under_load_loses_no_request(transport: Transport) {
 
 fn a_stop_under_load_of_two_worker_processes_loses_no_request(transport: Transport) {
     stops_under_load(Options::app("transport:app").workers(Mode::Process, 2), transport);
+}
+
+fn a_stop_under_load_of_two_worker_threads_loses_no_request(transport: Transport) {
+    stops_under_load(Options::app("transport:app").workers(Mode::Thread, 2), transport);
+}
+
+fn a_stop_under_load_of_two_subinterpreters_loses_no_request(transport: Transport) {
+    if Mode::Subinterpreter.is_there() {
+        stops_under_load(Options::app("transport:app").workers(Mode::Subinterpreter, 2), transport);
+    }
 }
 
 fn a_stop_lets_a_response_under_way_come_to_its_end(transport: Transport) {
@@ -132,8 +148,34 @@ fn reloads_of_two_worker_processes_under_load_fail_no_request(transport: Transpo
     reloads_under_load(project.options().workers(Mode::Process, 2), &project, transport);
 }
 
+fn reloads_of_two_worker_threads_under_load_fail_no_request(transport: Transport) {
+    let project = Project::default();
+    reloads_under_load(project.options().workers(Mode::Thread, 2), &project, transport);
+}
+
+fn reloads_of_two_subinterpreters_under_load_fail_no_request(transport: Transport) {
+    if Mode::Subinterpreter.is_there() {
+        let project = Project::default();
+        reloads_under_load(project.options().workers(Mode::Subinterpreter, 2), &project, transport);
+    }
+}
+
 fn two_worker_processes_serve(transport: Transport) {
-    let server = Server::start(Options::app("workers:app").workers(Mode::Process, 2).over(transport));
+    two_workers_serve(Mode::Process, transport);
+}
+
+fn two_worker_threads_serve(transport: Transport) {
+    two_workers_serve(Mode::Thread, transport);
+}
+
+fn two_subinterpreters_serve(transport: Transport) {
+    if Mode::Subinterpreter.is_there() {
+        two_workers_serve(Mode::Subinterpreter, transport);
+    }
+}
+
+fn two_workers_serve(mode: Mode, transport: Transport) {
+    let server = Server::start(Options::app("workers:app").workers(mode, 2).over(transport));
     let mut seen = std::collections::BTreeSet::new();
     pounce_tests::eventually("both workers answer", || {
         let asked: Vec<_> = (0..6).map(|_| transport.ask(&server, &Ask::get("/who/5"))).collect();

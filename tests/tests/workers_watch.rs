@@ -44,8 +44,7 @@ fn a_broken_edit_is_waited_out(mode: Mode) {
         server.serves_only("first");
     }
     project.set_text("repaired");
-    server.wait_text("repaired");
-    server.wait_workers(2, &BTreeSet::new());
+    server.wait_stderr("Reloaded");
     server.serves_only("repaired");
     assert!(server.is_running());
 }

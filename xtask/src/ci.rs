@@ -10,7 +10,7 @@ use crate::test;
 use crate::workspace;
 
 /// The Pythons that are tested, each by the names that do for it, the first to fail soonest.
-const MATRIX: [&[&str]; 4] = [&["3.13"], &["3.11"], &["3.12"], &["3.14t", "3.13t"]];
+const MATRIX: [&[&str]; 5] = [&["3.13"], &["3.11"], &["3.12"], &["3.14"], &["3.14t", "3.13t"]];
 
 /// Runs every check, also those after one that failed.
 pub(crate) fn run() -> Result<Tally> {

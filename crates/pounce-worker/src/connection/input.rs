@@ -99,6 +99,11 @@ impl Input {
         &mut self.buffer[self.end..]
     }
 
+    /// Gives back all that is held, once nothing more is wanted.
+    pub(super) fn give_back(&mut self, engine: &Engine) {
+        engine.buffers.give_read(std::mem::take(self).buffer);
+    }
+
     /// Gives back what is not needed while waiting.
     pub(super) fn shrink(&mut self, engine: &Engine) {
         if self.buffer.is_empty() || self.len() > SMALL {

@@ -141,6 +141,12 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.state.get_mut().input.give_back(&self.engine);
+    }
+}
+
 impl State {
     /// The connection is of no use any more: what waits cannot be written.
     pub(super) fn lose(&mut self) {
