@@ -27,6 +27,7 @@ over_every_transport! {
     a_reader_that_stops_makes_send_wait_and_gets_everything_later,
     a_body_that_nobody_reads_is_not_taken,
     a_body_that_stalls_is_timed_out,
+    what_is_sent_to_a_client_that_was_told_it_is_too_slow_raises,
     a_body_that_comes_slowly_but_steadily_is_taken,
     a_client_that_does_not_read_is_aborted_and_the_application_told,
     a_slow_application_is_not_timed_out,
@@ -147,6 +148,15 @@ fn a_body_that_stalls_is_timed_out(transport: Transport) {
         assert_eq!(exchange.answer().status(), Some(408), "streamed: {streamed}");
         server.wait_note(&token, "disconnect after 5");
     }
+}
+
+fn what_is_sent_to_a_client_that_was_told_it_is_too_slow_raises(transport: Transport) {
+    let (server, token) = (HASTY.over(transport), token());
+    let mut exchange = transport.ask(server, &Ask::post(&format!("/never/{token}")).length(10));
+    exchange.send("hello");
+    assert_eq!(exchange.answer().status(), Some(408));
+    let note = server.wait_note(&token, "error ");
+    assert!(note.contains("OSError"), "{note}");
 }
 
 fn a_body_that_comes_slowly_but_steadily_is_taken(transport: Transport) {

@@ -9,6 +9,8 @@ use pounce_tests::{
 over_every_transport! {
     the_access_log_has_a_line_for_each_request,
     a_client_that_leaves_before_its_answer_has_a_line_and_is_no_error,
+    a_client_that_leaves_before_a_head_that_is_held_back_has_no_status,
+    a_client_that_is_too_slow_has_a_line_with_the_status_it_was_given,
     a_stop_under_load_loses_no_request,
     a_stop_under_load_of_two_worker_processes_loses_no_request,
     a_stop_under_load_of_two_worker_threads_loses_no_request,
@@ -56,6 +58,27 @@ fn a_client_that_leaves_before_its_answer_has_a_line_and_is_no_error(transport: 
     }
     transport.get(&server, "/hello").expect(200);
     assert_eq!(server.stderr().matches("ERROR").count(), 0, "{}", server.stderr());
+}
+
+fn a_client_that_leaves_before_a_head_that_is_held_back_has_no_status(transport: Transport) {
+    let options = Options::app("transport:app").with("--access-log-format", "%(U)s %(s)s");
+    let server = Server::start(options.over(transport));
+    let token = token();
+    let path = format!("/start-then-watch/{token}");
+    let exchange = transport.ask(&server, &Ask::get(&path));
+    server.wait_note(&token, "began");
+    exchange.leave();
+    server.wait_note(&token, "left");
+    assert_eq!(server.wait_stdout_line(&path), format!("{path} 499"));
+}
+
+fn a_client_that_is_too_slow_has_a_line_with_the_status_it_was_given(transport: Transport) {
+    let options = Options::app("transport:app").with("--access-log-format", "%(U)s %(s)s");
+    let server = Server::start(options.with("--timeout-body", "1").over(transport));
+    let mut exchange = transport.ask(&server, &Ask::post("/echo").length(10));
+    exchange.send("hello");
+    assert_eq!(exchange.answer().status(), Some(408));
+    assert_eq!(server.wait_stdout_line("/echo"), "/echo 408");
 }
 
 fn stops_under_load(options: Options, transport: Transport) {

@@ -63,4 +63,4 @@ pub use layer::{ConfigFile, Layers, Origin, discover};
 pub use options::{
     IGNORED, IgnoredOption, Kind, OPTIONS, OptionSpec, Section, close_option, find_ignored, find_option,
 };
-pub use plan::{AddressFamily, ListenerHandle, PlanError, TlsHandover, WorkerPlan};
+pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};

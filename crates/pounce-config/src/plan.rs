@@ -32,10 +32,20 @@ pub struct WorkerPlan {
     pub sys_path: Vec<String>,
     /// Requests after which the worker asks to be replaced.
     pub max_requests: Option<NonZeroU64>,
-    /// The descriptor of the table in which workers tell each other how many connections they have.
-    pub load_table: Option<i32>,
+    /// Where workers tell each other how many connections they have.
+    pub load: Option<LoadHandover>,
     /// What all workers of a server have in common where connections are encrypted.
     pub tls: Option<TlsHandover>,
+}
+
+/// A worker's place among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadHandover {
+    /// The descriptor of the table that all workers share.
+    pub fd: i32,
+    /// The number of its place in there.
+    pub place: u32,
 }
 
 /// What a worker is given to encrypt connections as the others do.
@@ -98,7 +108,7 @@ impl WorkerPlan {
     /// The version written, and the only one read.
     pub const VERSION: u32 = 1;
 
-    /// A plan without lifespan state, with an empty `sys.path` and without a limit of requests or a load table.
+    /// A plan without lifespan state, with an empty `sys.path` and without a limit of requests or a place among others.
     pub fn new(
         config: WorkerConfig,
         worker_id: u32,
@@ -115,7 +125,7 @@ impl WorkerPlan {
             lifespan_state: None,
             sys_path: Vec::new(),
             max_requests: None,
-            load_table: None,
+            load: None,
             tls: None,
         }
     }

@@ -59,6 +59,6 @@ pub use endpoint::parse::EndpointError;
 pub use listener::addr::{Family, LocalAddr, UnknownFamily};
 pub use listener::adopt::AdoptError;
 pub use listener::{Accepted, Listener, StdListener};
-pub use load::{Load, LoadTable};
+pub use load::{Load, LoadTable, Reservation};
 pub use raw_fd::{inherit, inherited_stream};
 pub use sys::REUSE_PORT_BALANCES;

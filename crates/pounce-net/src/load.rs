@@ -4,34 +4,32 @@
 
 #![allow(unsafe_code, reason = "memory that processes share is mapped, and read through a pointer")]
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many numbers fit in: those of a page. The first counts the holders that there have been, the second is how many
-/// places are in use at most; each of the others is the place of a worker, with the number of its holder in the upper
-/// half and its connections in the lower one.
-const NUMBERS: usize = 512;
-const BYTES: usize = NUMBERS * size_of::<AtomicU64>();
+/// How many numbers fit in: those of a page. The first says how many places are in use at most; the others are places.
+const NUMBERS: usize = 1024;
+const BYTES: usize = NUMBERS * size_of::<AtomicU32>();
 
-/// In the place of a worker that does not accept.
-const ABSENT: u64 = 0;
-
-/// The lower half of a number.
-const LOWER: u64 = u32::MAX as u64;
+/// In the place of a worker that does not accept. One that does has one more than it has connections there.
+const ABSENT: u32 = 0;
 
 /// A table of the connections that each worker has, shared by processes and threads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LoadTable {
     mapping: Arc<Mapping>,
+    /// Places that are reserved, as far as this process knows: the server reserves for all.
+    reserved: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 #[derive(Debug)]
 struct Mapping {
     fd: OwnedFd,
-    numbers: NonNull<AtomicU64>,
+    numbers: NonNull<AtomicU32>,
 }
 
 // SAFETY: what the pointer leads to is atomic, and stays mapped until the last clone is dropped.
@@ -105,34 +103,34 @@ impl LoadTable {
             return Err(io::Error::last_os_error());
         }
         let numbers = NonNull::new(address.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { mapping: Arc::new(Mapping { fd, numbers }) })
+        Ok(Self { mapping: Arc::new(Mapping { fd, numbers }), reserved: Arc::default() })
     }
 
-    /// The place of one worker, for whoever holds it from now on. One that has no place in the table is on nobody's
-    /// mind.
-    pub fn place(&self, worker: u32) -> Load {
-        let [holders, used, ..] = self.numbers();
-        let holder = holders.fetch_add(1, Ordering::Relaxed) + 1;
-        used.fetch_max(u64::from(worker) + 1, Ordering::Relaxed);
-        Load { table: self.clone(), worker: worker as usize, holder }
+    /// Reserves a place for a worker that is about to be started. `None` if there are more workers than places: one
+    /// without a place is on nobody's mind.
+    pub fn reserve(&self) -> Option<Reservation> {
+        let [used, places @ ..] = self.numbers();
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (0..).zip(places).map(|(place, _)| place).find(|place| !reserved.contains(place))?;
+        reserved.insert(place);
+        used.fetch_max(place + 1, Ordering::Relaxed);
+        Some(Reservation { load: self.load(place) })
     }
 
-    /// Notes that a worker does not accept any more, in its stead.
-    pub fn clear(&self, worker: u32) {
-        if let Some(place) = self.places().get(worker as usize) {
-            place.store(ABSENT, Ordering::Relaxed);
-        }
+    /// A place that was reserved, as the worker has it.
+    pub fn load(&self, place: u32) -> Load {
+        Load { table: self.clone(), place }
     }
 
-    fn numbers(&self) -> &[AtomicU64; NUMBERS] {
+    fn numbers(&self) -> &[AtomicU32; NUMBERS] {
         // SAFETY: the mapping is that long, aligned to a page, and lives as long as `self`.
         unsafe { self.mapping.numbers.cast().as_ref() }
     }
 
     /// The places, of which those behind the ones in use may be left out.
-    fn places(&self) -> &[AtomicU64] {
-        let [_, used, places @ ..] = self.numbers();
-        let used = usize::try_from(used.load(Ordering::Relaxed)).unwrap_or(NUMBERS);
+    fn places(&self) -> &[AtomicU32] {
+        let [used, places @ ..] = self.numbers();
+        let used = used.load(Ordering::Relaxed) as usize;
         &places[..used.min(places.len())]
     }
 }
@@ -150,40 +148,71 @@ impl Drop for Mapping {
     }
 }
 
-/// One worker's place in the table. Of two that hold the same one, as the successor of a worker does for as long as
-/// that one is there, the later counts.
+/// A worker's place, which is cleared and free again when this is dropped: the worker is no more.
+#[derive(Debug)]
+pub struct Reservation {
+    load: Load,
+}
+
+impl Reservation {
+    /// The number of the place, for [`LoadTable::load`] where the worker has the table by its descriptor.
+    pub fn place(&self) -> u32 {
+        self.load.place
+    }
+
+    /// The place itself, for a worker in this process.
+    pub fn load(&self) -> Load {
+        self.load.clone()
+    }
+}
+
+impl AsFd for Reservation {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.load.table.as_fd()
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let Load { table, place } = &self.load;
+        self.load.leave();
+        table.reserved.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+    }
+}
+
+/// One worker's place in the table.
 #[derive(Debug, Clone)]
 pub struct Load {
     table: LoadTable,
-    worker: usize,
-    holder: u64,
+    place: u32,
 }
 
 impl Load {
     /// Notes that the worker accepts, and how many connections it has.
     pub fn set(&self, connections: usize) {
-        let connections = u64::try_from(connections).unwrap_or(u64::MAX).min(LOWER);
-        self.update(|there| (there >> 32 <= self.holder).then_some(self.holder << 32 | connections));
+        self.write(u32::try_from(connections).unwrap_or(u32::MAX - 1).saturating_add(1));
     }
 
     /// Notes that it does not accept any more.
     pub fn leave(&self) {
-        self.update(|there| (there >> 32 == self.holder).then_some(ABSENT));
+        self.write(ABSENT);
     }
 
     /// Whether a worker with so many connections is so far ahead of another one that the other should have the
     /// next: by more than a quarter and three.
     pub fn is_ahead(&self, connections: usize) -> bool {
-        let loads = self.table.places().iter().map(|place| place.load(Ordering::Relaxed));
-        let others = loads.enumerate().filter(|(worker, load)| *worker != self.worker && *load != ABSENT);
-        let least = others.map(|(_, load)| (load & LOWER) as usize).min();
+        let loads = (0..).zip(self.table.places());
+        let others = loads.filter(|(place, _)| *place != self.place);
+        let least = others
+            .filter_map(|(_, load)| load.load(Ordering::Relaxed).checked_sub(1))
+            .min()
+            .map(|load| load as usize);
         least.is_some_and(|least| connections > least + 3 + least / 4)
     }
 
-    fn update(&self, update: impl Fn(u64) -> Option<u64>) {
-        if let Some(place) = self.table.places().get(self.worker) {
-            // What is there stays where `update` has nothing to say.
-            let _ = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+    fn write(&self, value: u32) {
+        if let Some(place) = self.table.places().get(self.place as usize) {
+            place.store(value, Ordering::Relaxed);
         }
     }
 }
@@ -195,7 +224,8 @@ mod tests {
     #[test]
     fn a_worker_is_ahead_of_one_that_has_clearly_fewer() {
         let table = LoadTable::new().expect("a table");
-        let (one, other) = (table.place(0), table.place(1));
+        let places = [table.reserve().expect("a place"), table.reserve().expect("a place")];
+        let [one, other] = places.each_ref().map(|reserved| reserved.load());
         one.set(0);
         assert!(!one.is_ahead(1000), "nobody else accepts");
         other.set(0);
@@ -209,28 +239,30 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_leaves_does_not_take_its_successor_along() {
+    fn a_table_is_seen_through_another_mapping_of_its_descriptor() {
         let table = LoadTable::new().expect("a table");
-        let (other, old) = (table.place(0), table.place(1));
-        old.set(50);
-        let new = table.place(1);
-        new.set(0);
-        assert!(other.is_ahead(4));
-        old.set(51);
-        old.leave();
-        assert!(other.is_ahead(4));
-        new.leave();
-        assert!(!other.is_ahead(1000));
+        let (one, other) = (table.reserve().expect("a place"), table.reserve().expect("a place"));
+        let again = LoadTable::from_raw_fd(table.as_fd().as_raw_fd()).expect("the same table");
+        again.load(other.place()).set(0);
+        assert!(one.load().is_ahead(4));
     }
 
     #[test]
-    fn a_table_is_seen_through_another_mapping_of_its_descriptor() {
+    fn a_place_is_cleared_and_free_again_when_its_worker_is_no_more() {
         let table = LoadTable::new().expect("a table");
-        let again = LoadTable::from_raw_fd(table.as_fd().as_raw_fd()).expect("the same table");
-        again.place(3).set(0);
-        assert!(table.place(0).is_ahead(4));
-        table.clear(3);
-        assert!(!again.place(0).is_ahead(4));
+        let (one, other) = (table.reserve().expect("a place"), table.reserve().expect("a place"));
+        other.load().set(0);
+        let place = other.place();
+        drop(other);
+        assert!(!one.load().is_ahead(1000));
+        assert_eq!(table.reserve().expect("a place").place(), place);
+    }
+
+    #[test]
+    fn there_are_a_thousand_places() {
+        let table = LoadTable::new().expect("a table");
+        let places: Vec<_> = std::iter::from_fn(|| table.reserve()).collect();
+        assert_eq!(places.len(), NUMBERS - 1);
     }
 
     #[test]
@@ -243,7 +275,8 @@ mod tests {
     #[test]
     fn a_worker_without_a_place_is_no_fault() {
         let table = LoadTable::new().expect("a table");
-        table.place(u32::MAX).set(7);
-        assert!(!table.place(0).is_ahead(1000));
+        let one = table.reserve().expect("a place");
+        table.load(u32::MAX).set(7);
+        assert!(!one.load().is_ahead(1000));
     }
 }

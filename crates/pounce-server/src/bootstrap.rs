@@ -32,9 +32,9 @@ pub(crate) async fn bootstrap(
     let config = Arc::new(plan.config);
     let listeners = listeners::reconstruct(&plan.listeners)
         .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
-    let table = plan
-        .load_table
-        .map(LoadTable::from_raw_fd)
+    let place = plan
+        .load
+        .map(|load| Ok(LoadTable::from_raw_fd(load.fd)?.load(load.place)))
         .transpose()
         .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
     drop(lent);
@@ -64,7 +64,7 @@ pub(crate) async fn bootstrap(
         generation: plan.generation,
         listeners,
         max_requests: plan.max_requests,
-        load: table.map(|table| table.place(plan.worker_id)),
+        load: place,
     };
     serve(event_loop, app, job, post).await
 }

@@ -1,5 +1,6 @@
 //! The two ends of one worker: the supervisor's [`WorkerHandle`] and the worker's [`WorkerEnd`].
 
+use std::any::Any;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -12,6 +13,7 @@ use crate::machine::{Event, WorkerId};
 pub struct WorkerHandle {
     order: Box<dyn Fn(Order)>,
     thread: Option<JoinHandle<()>>,
+    kept: Option<Box<dyn Any>>,
 }
 
 /// What can be done to a worker.
@@ -24,19 +26,27 @@ pub(crate) enum Order {
 
 impl WorkerHandle {
     pub(crate) fn new(order: impl Fn(Order) + 'static, thread: Option<JoinHandle<()>>) -> Self {
-        Self { order: Box::new(order), thread }
+        Self { order: Box::new(order), thread, kept: None }
+    }
+
+    /// Keeps something until the worker has ended, when it is dropped.
+    #[must_use]
+    pub fn keeping(mut self, what: impl Any) -> Self {
+        self.kept = Some(Box::new(what));
+        self
     }
 
     pub(crate) fn order(&self, order: Order) {
         (self.order)(order);
     }
 
-    /// Waits for the end of a thread that has reported it.
+    /// Waits for the end of a thread that has reported it, and lets go of what was kept.
     pub(crate) fn join(self) {
         if let Some(thread) = self.thread {
             // How it ended was reported from inside.
             let _ = thread.join();
         }
+        drop(self.kept);
     }
 }
 

@@ -21,7 +21,7 @@ const BACK_OFF: Duration = Duration::from_millis(250);
 /// How long a worker that is ahead of others leaves connections to them before it takes some all the same.
 const DEFERENCE: Duration = Duration::from_millis(1);
 
-/// How many it takes then before it looks again.
+/// How many it takes then, and twice as many as long as the others turn out to have left more: they may be stuck.
 const HELPING: usize = 8;
 
 /// A listening socket that tokio watches.
@@ -79,10 +79,12 @@ impl Acceptor {
     /// turn when tokio's budget is used up.
     pub(crate) async fn run<A: App>(&self, engine: Rc<Engine>, app: Rc<A>) {
         let mut out_of_resources = false;
+        let mut helping = HELPING;
         loop {
             let accepted = if engine.is_ahead() {
-                self.accept_what_is_left(&engine, &app).await
+                self.accept_what_is_left(&mut helping, &engine, &app).await
             } else {
+                helping = HELPING;
                 self.accept().await.map(|(socket, info)| serve(socket, info, &engine, &app))
             };
             match accepted {
@@ -100,23 +102,34 @@ impl Acceptor {
     }
 
     /// When connections have come while others that accept from the same socket have fewer: lets them have those,
-    /// of which they are told as well, until this worker is not ahead any more. What is still there after a moment it
-    /// helps with: the others may be stuck.
-    async fn accept_what_is_left<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) -> io::Result<()> {
+    /// of which they are told as well, for a moment, and helps with what is still there then. Sooner it is only ready
+    /// to take its turn when so many of its own connections have gone that it is not ahead any more.
+    async fn accept_what_is_left<A: App>(
+        &self,
+        helping: &mut usize,
+        engine: &Rc<Engine>,
+        app: &Rc<A>,
+    ) -> io::Result<()> {
         drop(self.listener.readable().await?);
         let caught_up = async {
             while engine.is_ahead() {
                 engine.departed.notified().await;
             }
         };
-        let _ = tokio::time::timeout(DEFERENCE, caught_up).await;
-        for _ in 0..HELPING {
+        if tokio::time::timeout(DEFERENCE, caught_up).await.is_ok() {
+            return Ok(());
+        }
+        for _ in 0..*helping {
             let mut ready = self.listener.readable().await?;
             match ready.try_io(|listener| self.take(listener.get_ref())) {
                 Ok(accepted) => accepted.map(|(socket, info)| serve(socket, info, engine, app))?,
-                Err(_would_block) => break,
+                Err(_would_block) => {
+                    *helping = HELPING;
+                    return Ok(());
+                }
             }
         }
+        *helping = helping.saturating_mul(2);
         Ok(())
     }
 

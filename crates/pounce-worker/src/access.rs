@@ -7,9 +7,9 @@ use pounce_asgi::{ConnectionInfo, Fields, RequestHead};
 /// Stands for a status where a client left before there was one, as nginx has it.
 pub const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// What the log tells of a status that is 0 as long as there is none.
-pub(crate) fn logged_status(status: u16) -> u16 {
-    if status == 0 { CLIENT_CLOSED_REQUEST } else { status }
+/// What the log tells, given the status that was sent.
+pub(crate) fn logged_status(sent: Option<u16>) -> u16 {
+    sent.unwrap_or(CLIENT_CLOSED_REQUEST)
 }
 
 /// One finished exchange, for a log line.

@@ -19,4 +19,15 @@ mod upgrade;
 mod websocket;
 mod wire;
 
+use std::time::Duration;
+
 pub(crate) use open::serve;
+
+/// How long a closing connection waits for the client to have read our last response.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How much a client may still send meanwhile.
+const MAX_LINGER: usize = 1024 * 1024;
+
+/// How long a connection that was used a moment ago waits for one more request when the worker drains.
+const LAST_REQUEST: Duration = Duration::from_millis(250);

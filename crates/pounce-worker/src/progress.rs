@@ -44,7 +44,7 @@ impl Progress {
 
     /// Whether the head has been sent.
     pub(crate) fn is_head_sent(&self) -> bool {
-        !matches!(self.phase, Phase::Waiting | Phase::Held { .. })
+        !matches!(self.phase, Phase::Waiting | Phase::Held(_))
     }
 
     /// Whether the head has been sent and no body follows it: what is sent of one goes nowhere.

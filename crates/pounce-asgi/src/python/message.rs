@@ -203,7 +203,9 @@ pub(super) fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> Py
         // Its iterator would lock the list for each item where there is no GIL, and may be shared by threads.
         let mut at = 0;
         while at < list.len() {
-            read_pair(&list.get_item(at)?, fields)?;
+            // One of them may also have made it shorter just now.
+            let Ok(pair) = list.get_item(at) else { break };
+            read_pair(&pair, fields)?;
             at += 1;
         }
         return Ok(());

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
-use pounce_config::{LifespanScope, TlsHandover, WorkerPlan};
-use pounce_net::LoadTable;
+use pounce_config::{LifespanScope, LoadHandover, TlsHandover, WorkerPlan};
+use pounce_net::{LoadTable, Reservation};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
     Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
@@ -180,12 +180,17 @@ impl Staff {
         |end| Post { end, watchdog, writer, stacks, alone: Arc::default() }
     }
 
-    fn spawn_process(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
+    fn spawn_process(
+        &self,
+        spawn: Spawn,
+        reserved: Option<&Reservation>,
+        events: WorkerEvents,
+    ) -> io::Result<WorkerHandle> {
         let mut plan = self.plan(&spawn);
         let mut inherited: Vec<OwnedFd> = spawn.listeners.into_iter().map(OwnedFd::from).collect();
-        if let Some(table) = &self.loads {
-            let table = table.as_fd().try_clone_to_owned()?;
-            plan.load_table = Some(table.as_raw_fd());
+        if let Some(reserved) = reserved {
+            let table = reserved.as_fd().try_clone_to_owned()?;
+            plan.load = Some(LoadHandover { fd: table.as_raw_fd(), place: reserved.place() });
             inherited.push(table);
         }
         let plan = plan.to_json().map_err(io::Error::other)?;
@@ -197,6 +202,7 @@ impl Staff {
         &self,
         python: &OwnPython,
         spawn: Spawn,
+        reserved: Option<&Reservation>,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
         let generations = self.generations.borrow();
@@ -211,7 +217,7 @@ impl Staff {
             generation,
             listeners,
             max_requests,
-            load: self.loads.as_ref().map(|table| table.place(slot)),
+            load: reserved.map(Reservation::load),
             tls: self.life.tls.clone(),
         };
         thread::start(format!("pounce-{slot}"), events, move |end| {
@@ -233,10 +239,12 @@ impl Staff {
         &self,
         python: &OwnPython,
         spawn: Spawn,
+        reserved: Option<&Reservation>,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
         let mut plan = self.plan(&spawn);
-        plan.load_table = self.loads.as_ref().map(|table| table.as_fd().as_raw_fd());
+        plan.load = reserved
+            .map(|reserved| LoadHandover { fd: reserved.as_fd().as_raw_fd(), place: reserved.place() });
         let plan = plan.to_json().map_err(io::Error::other)?;
         let interpreter = Arc::clone(&python.interpreter);
         let post = self.post(python);
@@ -317,20 +325,17 @@ impl Workforce for Staff {
 
     fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
         self.life.refresh_tls();
-        match (&self.python, self.mode) {
-            (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, events),
-            (Some(python), Mode::Subinterpreter) => self.spawn_subinterpreter(python, spawn, events),
-            _ => self.spawn_process(spawn, events),
-        }
+        let reserved = self.loads.as_ref().and_then(LoadTable::reserve);
+        let place = reserved.as_ref();
+        let worker = match (&self.python, self.mode) {
+            (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, place, events),
+            (Some(python), Mode::Subinterpreter) => self.spawn_subinterpreter(python, spawn, place, events),
+            _ => self.spawn_process(spawn, place, events),
+        };
+        Ok(worker?.keeping(reserved))
     }
 
     fn notify(&self, notice: Notice) {
-        if let (Some(table), Notice::Lost { slot, .. } | Notice::GivenUp { slot, .. }) =
-            (&self.loads, &notice)
-        {
-            // Nobody is to wait for it.
-            table.clear(*slot);
-        }
         if matches!(notice, Notice::Ready | Notice::Reloaded) {
             self.look_at_gil();
         }

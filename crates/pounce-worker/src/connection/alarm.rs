@@ -6,18 +6,9 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::time::Sleep;
-
-/// How long a closing connection waits for the client to have read our last response.
-pub(in crate::connection) const LINGER: Duration = Duration::from_secs(2);
-
-/// How much a client may still send meanwhile.
-pub(in crate::connection) const MAX_LINGER: usize = 1024 * 1024;
-
-/// How long a connection that was used a moment ago waits for one more request when the worker drains.
-pub(in crate::connection) const LAST_REQUEST: Duration = Duration::from_millis(250);
 
 /// A timer of the runtime that is armed seldom.
 #[derive(Debug, Default)]

@@ -17,7 +17,8 @@ impl Link {
         }
         if outcome == Outcome::Returned && state.disconnect_told && !state.encoder.is_head_sent() {
             // It was told that nobody waits for an answer.
-            state.lose();
+            state.gone = true;
+            state.closing = true;
             return;
         }
         if state.encoder.restart() {
@@ -49,6 +50,7 @@ impl Link {
     pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str, close: bool) {
         let close = close || self.engine.phase() != Phase::Serving || state.body_costs_connection();
         let (head, body) = own_response(status, detail);
+        state.response_fields.clear();
         let sent = state.encoder.start(&head).and_then(|()| {
             self.engine.own_fields.with_context(self.now.get(), close, |context| {
                 let payload = Payload::Borrowed(body.as_bytes());
@@ -75,7 +77,7 @@ impl Link {
             connection: &self.info,
             head: state.machine.head(),
             response_fields: &state.response_fields,
-            status: logged_status(state.encoder.status()),
+            status: logged_status(state.encoder.is_head_sent().then(|| state.encoder.status())),
             body_bytes: state.encoder.body_sent(),
             duration: started.elapsed(),
         });

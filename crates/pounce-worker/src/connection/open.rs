@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use pounce_asgi::{App, ConnectionInfo};
 
-use super::alarm::{Alarm, LAST_REQUEST};
+use super::LAST_REQUEST;
+use super::alarm::Alarm;
 use super::input::Input;
 use super::link::Link;
 use super::task::{ConnectionTask, Ended};

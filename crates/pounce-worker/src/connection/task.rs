@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use pounce_asgi::{App, Exchange};
 
-use super::alarm::{LAST_REQUEST, LINGER, MAX_LINGER};
 use super::input::Input;
 use super::link::{HIGH_WATER, Link, Next, State};
 use super::running::Running;
 use super::timer::{Timer, Wait};
 use super::upgrade::Upgrade;
+use super::{LAST_REQUEST, LINGER, MAX_LINGER};
 use crate::engine::Phase;
 use crate::http1::{BodyFraming, Facts, Fault};
 use crate::stream::Stream;

@@ -25,6 +25,7 @@ impl Wire for Link {
         let state = &mut *self.state();
         self.poll_inbound(state, id, cx).map(|there| {
             if !there {
+                state.disconnect_told = state.end_of_input;
                 return Inbound::Disconnect;
             }
             Inbound::Body { more: state.take_body(take) }
@@ -140,7 +141,6 @@ impl Link {
             }
         }
         if state.body_taken && state.end_of_input {
-            state.disconnect_told = true;
             return Poll::Ready(false);
         }
         state.receiving = true;
@@ -154,11 +154,11 @@ impl Link {
     /// The state, if the exchange may still send.
     fn admit(&self, id: ExchangeId, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
         let state = self.state();
+        if state.exchange == id && state.gone {
+            return Err(SendError::Disconnected);
+        }
         if state.exchange != id || state.encoder.is_complete() {
             return Err(SendError::AfterEnd(event));
-        }
-        if state.gone {
-            return Err(SendError::Disconnected);
         }
         Ok(state)
     }

@@ -14,7 +14,7 @@ pub enum Fault {
     #[error("the body is longer than this server allows")]
     ContentTooLarge,
     /// 414
-    #[error("the request target is longer than this server allows")]
+    #[error("method and target are longer than this server allows")]
     UriTooLong,
     /// 417
     #[error("only the expectation 100-continue is known")]

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::super::alarm::MAX_LINGER;
+use super::super::MAX_LINGER;
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use crate::engine::Engine;

@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) response_fields: Fields,
     /// Nothing of the application's can reach the client any more.
     pub(super) gone: bool,
+    /// It is answered with what is wrong with its body, whatever the application sends.
+    pub(super) refused: bool,
     pub(super) continue_due: bool,
     /// The response ends here, though it is not complete.
     pub(super) reset_due: bool,
@@ -80,6 +82,7 @@ impl StreamLink {
                 responder,
                 response_fields: Fields::new(),
                 gone: false,
+                refused: false,
                 continue_due,
                 reset_due: false,
                 receiving: false,
@@ -123,6 +126,7 @@ impl StreamLink {
     pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str) {
         let (head, body) = own_response(status, detail);
         state.responder.restart();
+        state.response_fields.clear();
         let sent = state.responder.start(&head).and_then(|()| {
             let payload = Payload::Borrowed(body.as_bytes());
             state.responder.body(payload, false, &self.engine, self.now.get())
@@ -138,6 +142,7 @@ impl StreamLink {
             state.responder.reset(Reason::CANCEL);
             state.lose();
         } else {
+            state.refused = true;
             self.answer(state, fault.status(), &fault.to_string());
         }
     }
@@ -181,7 +186,7 @@ impl StreamLink {
             connection: &self.info,
             head: &self.head,
             response_fields: &state.response_fields,
-            status: logged_status(state.responder.status()),
+            status: logged_status(state.responder.is_head_sent().then(|| state.responder.status())),
             body_bytes: state.responder.body_sent(),
             duration: started.elapsed(),
         });

@@ -13,10 +13,11 @@ use h2::{Reason, RecvStream};
 use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
 use tokio::task::JoinSet;
 
-use super::super::alarm::{Alarm, LAST_REQUEST, LINGER};
+use super::super::alarm::Alarm;
 use super::super::input::Input;
 use super::super::running::Running;
 use super::super::websocket;
+use super::super::{LAST_REQUEST, LINGER};
 use super::io::{Io, Shared};
 use super::response::Responder;
 use super::stream::StreamLink;

@@ -130,11 +130,11 @@ impl StreamLink {
     /// The state, if the exchange may still send.
     fn admit(&self, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
         let state = self.state();
-        if state.responder.is_complete() {
-            return Err(if state.gone { SendError::Disconnected } else { SendError::AfterEnd(event) });
-        }
-        if state.gone {
+        if state.gone || state.refused {
             return Err(SendError::Disconnected);
+        }
+        if state.responder.is_complete() {
+            return Err(SendError::AfterEnd(event));
         }
         Ok(state)
     }

@@ -60,6 +60,11 @@ impl Link {
         self.state.borrow_mut()
     }
 
+    /// The state, unless whoever has it panics.
+    pub(super) fn try_state(&self) -> Option<RefMut<'_, State>> {
+        self.state.try_borrow_mut().ok()
+    }
+
     pub(super) fn set_waker(&self, waker: &Waker) {
         self.waker.borrow_mut().clone_from(waker);
     }

@@ -87,8 +87,8 @@ pub(super) struct State {
     pub(super) shut_down: bool,
     /// The client has said that too.
     pub(super) end_of_input: bool,
-    /// The status of the response that opened or denied, 0 before.
-    pub(super) status: u16,
+    /// The status of the response that opened or denied, once its head has been sent.
+    pub(super) status: Option<u16>,
     pub(super) sent: u64,
     pub(super) response_head: ResponseHead,
 }
@@ -130,7 +130,7 @@ impl State {
             accepted: false,
             shut_down: false,
             end_of_input: false,
-            status: 0,
+            status: None,
             sent: 0,
             response_head: ResponseHead::default(),
         }
@@ -343,7 +343,7 @@ impl State {
         if sent.is_err() {
             return self.lose();
         }
-        self.status = status;
+        self.status = Some(status);
         self.sent += body.len() as u64;
         self.response_head = head;
         self.denied();

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
-use super::super::alarm::{Alarm, LINGER};
+use super::super::LINGER;
+use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
 use super::super::running::Running;
 use super::link::Link;
@@ -75,6 +76,17 @@ impl<A: App> Task<A> {
             wait: Wait::Nothing,
             since: started,
             alarm: Alarm::default(),
+        }
+    }
+}
+
+impl<A: App> Drop for Task<A> {
+    fn drop(&mut self) {
+        // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
+        if self.link.engine.phase() != WorkerPhase::Aborting
+            && let Some(state) = self.link.try_state()
+        {
+            record(&mut self.logged, &state, &self.link, self.started);
         }
     }
 }

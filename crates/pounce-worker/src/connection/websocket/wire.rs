@@ -74,7 +74,7 @@ impl SocketWire for Link {
         let fields = request.response_fields(accept)?;
         state.prepare_output(&self.engine);
         state.carrier.accept(&fields, &self.engine, self.now.get(), &mut state.output)?;
-        state.status = state.carrier.accepted_status();
+        state.status = Some(state.carrier.accepted_status());
         state.accepted = true;
         state.request = None;
         if self.engine.needs_response_fields {
@@ -131,7 +131,7 @@ impl SocketWire for Link {
             phase => return Err(ended(phase, state, "websocket.http.response.start")),
         }
         state.carrier.start(head)?;
-        state.status = head.status;
+        state.response_head.status = head.status;
         if self.engine.needs_response_fields {
             state.response_head.fields.clone_from(&head.fields);
         }
@@ -150,6 +150,7 @@ impl SocketWire for Link {
         let length = data.as_slice().len() as u64;
         let (engine, now) = (&self.engine, self.now.get());
         let complete = state.carrier.body(data, more, engine, now, &mut state.output)?;
+        state.status = Some(state.response_head.status);
         state.sent += length;
         if complete {
             state.denied();
