@@ -168,10 +168,7 @@ async def leave_with_the_client(scope, receive, send, token):
 async def start_then_watch(scope, receive, send, token):
     """Begins a response, and waits for the client to leave before its body."""
     await start(send)
-    note(token, "began")
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    note(token, "left")
+    await leave_with_the_client(scope, receive, send, token)
 
 
 async def send_to_nobody(scope, receive, send, token):

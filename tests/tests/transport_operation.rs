@@ -49,11 +49,11 @@ fn a_client_that_leaves_before_its_answer_has_a_line_and_is_no_error(transport: 
     let server = Server::start(options.over(transport));
     for leave in [drop, Exchange::leave, Exchange::vanish] {
         let token = token();
-        let exchange = transport.ask(&server, &Ask::get(&format!("/leave-with-the-client/{token}")));
+        let path = format!("/leave-with-the-client/{token}");
+        let exchange = transport.ask(&server, &Ask::get(&path));
         server.wait_note(&token, "began");
         leave(exchange);
         server.wait_note(&token, "left");
-        let path = format!("/leave-with-the-client/{token}");
         assert_eq!(server.wait_stdout_line(&path), format!("{path} 499"));
     }
     transport.get(&server, "/hello").expect(200);

@@ -45,6 +45,8 @@ fn a_broken_edit_is_waited_out(mode: Mode) {
     }
     project.set_text("repaired");
     server.wait_stderr("Reloaded");
+    server.wait_text("repaired");
+    server.wait_workers(2, &BTreeSet::new());
     server.serves_only("repaired");
     assert!(server.is_running());
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use pounce_asgi::{Address, App, ConnectionInfo};
+use pounce_asgi::{Address, App, ConnectionInfo, Payload};
 use pounce_net::{Accepted, Listener, LocalAddr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::connection;
 use crate::engine::{Engine, Presence};
 use crate::http1::ResponseEncoder;
+use crate::output::Output;
 use crate::stream::Socket;
 
 /// How long to wait when the process is out of descriptors or memory.
@@ -150,11 +151,7 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
     if engine.settings.max_connections.is_some_and(|limit| engine.connections() >= limit) {
         // Nothing can be said before a handshake, and that is what there is no room for.
         if engine.settings.tls.is_none() {
-            let mut bytes = Vec::new();
-            engine.own_fields.with_context(Instant::now(), true, |context| {
-                ResponseEncoder::refuse(503, "the server has too many connections", context, &mut bytes);
-            });
-            tokio::task::spawn_local(refuse(socket, bytes));
+            tokio::task::spawn_local(refuse(socket, no_room(engine)));
         }
         return;
     }
@@ -162,11 +159,24 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
     tokio::task::spawn_local(connection::serve(socket, info, presence, Rc::clone(engine), Rc::clone(app)));
 }
 
-/// Tells a client that there is no room, and gives it a moment to read that.
-async fn refuse(mut socket: Socket, bytes: Vec<u8>) {
+/// What a client is told that there is no room for.
+fn no_room(engine: &Engine) -> Output {
+    let (mut encoder, mut output) = (ResponseEncoder::default(), Output::new());
+    let (head, body) = connection::own_response(503, "the server has too many connections");
+    let sent = encoder.start(&head).and_then(|()| {
+        engine.own_fields.with_context(Instant::now(), true, |context| {
+            encoder.body(Payload::Borrowed(body.as_bytes()), false, context, &mut output)
+        })
+    });
+    debug_assert_eq!(sent, Ok(()), "the server's own response is valid");
+    output
+}
+
+/// Says that to a client, and gives it a moment to read it.
+async fn refuse(mut socket: Socket, mut output: Output) {
     use std::future::poll_fn;
     let goodbye = async {
-        let _ = poll_fn(|cx| socket.poll_write(cx, &[io::IoSlice::new(&bytes)])).await;
+        let _ = poll_fn(|cx| output.poll_write(|slices| socket.poll_write(cx, slices))).await;
         let _ = poll_fn(|cx| socket.poll_shutdown(cx)).await;
         let mut rest = [0; 1024];
         while let Ok(1..) = poll_fn(|cx| socket.poll_read(cx, &mut rest)).await {}

@@ -221,14 +221,11 @@ impl PythonApp {
     ) -> PyResult<()> {
         let kit = &self.kit;
         let lifespan_state = self.state.borrow();
-        let scope = match &state.side {
-            Side::Http(_) => {
-                self.template.request(py, &kit.names, connection, head, lifespan_state.as_ref())?
-            }
-            Side::WebSocket(_) => {
-                self.template.websocket(py, &kit.names, connection, head, lifespan_state.as_ref())?
-            }
-        };
+        let scope = self.template.base(py, &kit.names, connection, head, lifespan_state.as_ref())?;
+        match &state.side {
+            Side::Http(_) => self.template.make_request(&scope, &kit.names, connection, head)?,
+            Side::WebSocket(_) => ScopeTemplate::make_websocket(&scope, &kit.names, connection, head)?,
+        }
         let receive = kit.receives.make(py, Receive(Rc::clone(state)))?;
         let send = kit.sends.make(py, Send(Rc::clone(state)))?;
         let call = || {

@@ -75,30 +75,27 @@ impl ScopeTemplate {
         Ok(ScopeConnection { scope: scope.unbind(), tls: tls.map(Bound::unbind), fields: RefCell::default() })
     }
 
-    /// The scope of one request.
-    pub(super) fn request<'py>(
+    /// Makes a scope that of a request.
+    pub(super) fn make_request(
         &self,
-        py: Python<'py>,
+        scope: &Bound<'_, PyDict>,
         names: &Names,
         connection: &ScopeConnection,
         head: &RequestHead,
-        state: Option<&Py<PyDict>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.base(py, names, connection, head, state)?;
+    ) -> PyResult<()> {
         match names.methods.iter().find(|(method, _)| *method == head.method()) {
             Some((_, method)) => scope.set_item(&names.method, method)?,
             None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
         }
         let extensions =
             if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
-        let extensions = extensions.bind(py).copy()?;
+        let extensions = extensions.bind(scope.py()).copy()?;
         connection.extend(names, &extensions)?;
-        scope.set_item(&names.extensions, extensions)?;
-        Ok(scope)
+        scope.set_item(&names.extensions, extensions)
     }
 
     /// What the scopes of requests and of WebSockets have in common.
-    fn base<'py>(
+    pub(super) fn base<'py>(
         &self,
         py: Python<'py>,
         names: &Names,
@@ -134,16 +131,14 @@ impl ScopeTemplate {
         Ok(scope)
     }
 
-    /// The scope of a WebSocket.
-    pub(super) fn websocket<'py>(
-        &self,
-        py: Python<'py>,
+    /// Makes a scope that of a WebSocket.
+    pub(super) fn make_websocket(
+        scope: &Bound<'_, PyDict>,
         names: &Names,
         connection: &ScopeConnection,
         head: &RequestHead,
-        state: Option<&Py<PyDict>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.base(py, names, connection, head, state)?;
+    ) -> PyResult<()> {
+        let py = scope.py();
         scope.del_item(&names.method)?;
         scope.set_item(&names.kind, &names.websocket)?;
         scope.set_item(&names.scheme, if connection.tls.is_some() { &names.wss } else { &names.ws })?;
@@ -157,8 +152,7 @@ impl ScopeTemplate {
         let extensions = PyDict::new(py);
         extensions.set_item("websocket.http.response", PyDict::new(py))?;
         connection.extend(names, &extensions)?;
-        scope.set_item(&names.extensions, extensions)?;
-        Ok(scope)
+        scope.set_item(&names.extensions, extensions)
     }
 }
 

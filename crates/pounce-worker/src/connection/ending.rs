@@ -77,7 +77,7 @@ impl Link {
             connection: &self.info,
             head: state.machine.head(),
             response_fields: &state.response_fields,
-            status: logged_status(state.encoder.is_head_sent().then(|| state.encoder.status())),
+            status: logged_status(state.encoder.status()),
             body_bytes: state.encoder.body_sent(),
             duration: started.elapsed(),
         });
@@ -85,7 +85,7 @@ impl Link {
 }
 
 /// A response of the server's own, whatever carries it.
-pub(super) fn own_response(status: u16, detail: &str) -> (ResponseHead, String) {
+pub(crate) fn own_response(status: u16, detail: &str) -> (ResponseHead, String) {
     let mut head = ResponseHead { status, ..ResponseHead::default() };
     head.fields.push(b"content-type", b"text/plain; charset=utf-8");
     match status {

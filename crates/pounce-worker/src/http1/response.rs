@@ -76,9 +76,9 @@ impl ResponseEncoder {
         self.close
     }
 
-    /// The status, 0 before there is one.
-    pub fn status(&self) -> u16 {
-        self.status
+    /// The status that was sent, once there is one.
+    pub fn status(&self) -> Option<u16> {
+        self.is_head_sent().then_some(self.status)
     }
 
     /// Bytes of body sent so far, without their coding.
@@ -191,21 +191,6 @@ impl ResponseEncoder {
             output.extend(&lines);
         }
         Ok(())
-    }
-
-    /// Writes a whole response of the server's own, in plain text, after which the connection closes.
-    pub fn refuse(status: u16, detail: &str, context: ResponseContext<'_>, out: &mut Vec<u8>) {
-        status_line(out, status);
-        field(out, b"content-type", b"text/plain; charset=utf-8");
-        content_length(out, detail.len() as u64 + 1);
-        if status == 503 {
-            field(out, b"retry-after", b"1");
-        }
-        for lines in [context.date, context.server, context.extra, b"connection: close\r\n\r\n"] {
-            out.extend_from_slice(lines);
-        }
-        out.extend_from_slice(detail.as_bytes());
-        out.push(b'\n');
     }
 
     /// Sends a piece of the body that `push` writes, behind the head if it is the first.

@@ -65,9 +65,9 @@ impl Responder {
         self.progress.body_sent()
     }
 
-    /// The status, 0 before there is one.
-    pub(in crate::connection) fn status(&self) -> u16 {
-        if self.is_started() { self.held.status().as_u16() } else { 0 }
+    /// The status that was sent, once there is one.
+    pub(in crate::connection) fn status(&self) -> Option<u16> {
+        self.is_head_sent().then(|| self.held.status().as_u16())
     }
 
     /// Whether all of it has been handed to `h2`.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
 
-use super::super::ending::own_response;
+use super::super::own_response;
 use super::body::Body;
 use super::response::Responder;
 use crate::access::{AccessRecord, logged_status};
@@ -186,7 +186,7 @@ impl StreamLink {
             connection: &self.info,
             head: &self.head,
             response_fields: &state.response_fields,
-            status: logged_status(state.responder.is_head_sent().then(|| state.responder.status())),
+            status: logged_status(state.responder.status()),
             body_bytes: state.responder.body_sent(),
             duration: started.elapsed(),
         });

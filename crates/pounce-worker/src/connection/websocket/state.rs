@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 
 use pounce_asgi::{MessageKind, Payload, ResponseHead};
 
-use super::super::ending::own_response;
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
+use super::super::own_response;
 use super::carrier::Carrier;
 use crate::engine::Engine;
 use crate::output::Output;
