@@ -111,12 +111,17 @@ impl Turns {
         let due = self.armed.get().is_some() && self.sleep.borrow_mut().as_mut().poll(cx).is_ready();
         if readable.is_some() || due || self.has_ready(py) {
             self.turn(py, readable.is_some())?;
-            if let Some(guard) = &mut readable {
+            if let Some(mut guard) = readable.take() {
                 let found: usize = self.selector.bind(py).getattr(&self.names.found)?.extract()?;
                 if found == 0 {
                     guard.clear_ready();
+                    // Clearing registers no waker; only another poll does. Without it the next event on any
+                    // descriptor of the application's would wake nothing.
+                    if self.selector_fd.poll_read_ready(cx).is_ready() {
+                        cx.waker().wake_by_ref();
+                    }
                 } else {
-                    // The selector tells what is still readable as often as it is asked; the runtime hears
+                    // The selector reports what is still readable as often as it is asked; the runtime hears
                     // of it only once. So ask until there is nothing.
                     cx.waker().wake_by_ref();
                 }
