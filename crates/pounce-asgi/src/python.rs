@@ -10,6 +10,7 @@ mod awaitable;
 mod call;
 mod callback;
 mod context;
+mod deadline;
 mod event_loop;
 mod interpreter;
 mod kit;
