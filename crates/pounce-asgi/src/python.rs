@@ -6,12 +6,14 @@
 #![allow(unsafe_code)] // CPython's C interface; each block says why it is sound.
 
 mod app;
-mod awaitable;
+mod app_coroutine;
 mod call;
 mod callback;
 mod context;
+mod coroutine;
 mod deadline;
 mod event_loop;
+mod function;
 mod interpreter;
 mod kit;
 mod message;
@@ -19,13 +21,10 @@ mod names;
 mod object;
 mod park;
 mod pulse;
-mod receive;
 mod scope;
-mod send;
 mod side;
 mod socket_message;
 mod stacks;
-mod steps;
 mod subinterpreter;
 mod turn;
 

@@ -88,6 +88,42 @@ def run(run_loop, wake, start):
         event_loop.forget()
 
 
+async def receive():
+    """Returns the next message of a request or a WebSocket."""
+
+
+async def send(message):
+    """Sends a message."""
+
+
+def pose_as_coroutine_function(kind, function):
+    """Gives the objects of a type what `inspect` looks for in a function that `async def` made."""
+    kind.__code__ = function.__code__
+    kind.__defaults__ = kind.__kwdefaults__ = None
+
+
+class Disconnected(OSError):
+    """Raised by `send` for a piece that more is to follow, when the client has gone."""
+
+    __module__ = "pounce"
+
+
+def is_disconnect(error):
+    """Whether an application raised because `send` had told it that its client has gone.
+
+    What a framework raises in its place counts, `raise Other() from error` or from an `except` block; a mistake made
+    in such a block, which is one of Python's own exceptions, does not.
+    """
+    if isinstance(error, Disconnected):
+        return True
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_disconnect, error.exceptions))
+    if error.__cause__ is not None:
+        return is_disconnect(error.__cause__)
+    raised_in_its_place = error.__suppress_context__ or type(error).__module__ != "builtins"
+    return raised_in_its_place and error.__context__ is not None and is_disconnect(error.__context__)
+
+
 def add_environment(variables):
     """Sets the variables that are not set yet."""
     for name, value in variables:
