@@ -161,8 +161,7 @@ pub(super) fn raise(error: SendError) -> PyErr {
         | SendError::TrailerName(_)
         | SendError::Subprotocol(_)
         | SendError::CloseCode(_)
-        | SendError::CloseReason(_)
-        | SendError::CloseReasonText => PyValueError::new_err(text),
+        | SendError::CloseReason(_) => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
 }
