@@ -8,6 +8,8 @@
 //!
 //! Everything here is single-threaded: an exchange lives and dies on its worker's thread.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod contract;
 #[cfg(feature = "python")]
 pub mod python;

@@ -1,13 +1,25 @@
 //! The command line, made from the one table of options.
 
+use std::process::ExitCode;
+
 use clap::builder::{StyledStr, ValueHint};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use pounce_config::{IGNORED, Kind, OPTIONS, OptionSpec};
+use pounce_server::output;
 
-/// Parses the process's arguments into option names and values, in the order of the table. Prints help,
-/// version or a usage error and exits where that is what there is to do.
-pub(crate) fn parse() -> Vec<(String, Vec<String>)> {
-    collect(&command().get_matches())
+/// Parses the process's arguments into option names and values, in the order of the table.
+///
+/// # Errors
+/// Help, the version or a usage error was printed: the exit code.
+pub(crate) fn parse() -> Result<Vec<(String, Vec<String>)>, ExitCode> {
+    match command().try_get_matches() {
+        Ok(matches) => Ok(collect(&matches)),
+        Err(error) => {
+            // Not clap's own printing, which would wait for a reader that has stopped to read.
+            output::text(&error.render().ansi().to_string(), &error.render().to_string(), error.use_stderr());
+            Err(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
+        }
+    }
 }
 
 fn command() -> Command {

@@ -41,6 +41,8 @@
 //!
 //! Nothing here opens a socket, knows Python or has a clock, and only [`discover`] reads a file.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod assemble;
 mod config;
 mod env_file;
