@@ -7,6 +7,7 @@
 
 mod app;
 mod app_coroutine;
+mod attic;
 mod call;
 mod callback;
 mod context;

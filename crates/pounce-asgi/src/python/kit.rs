@@ -13,12 +13,13 @@ use pyo3::types::{PyModule, PyString, PyTuple};
 use crate::{ResponseHead, SendError};
 
 use super::app_coroutine::AppCoroutine;
+use super::attic::Attic;
 use super::callback::Callback;
 use super::context::Context;
 use super::coroutine::Coroutine;
 use super::function::{Receive, Send, pose_as_coroutine_functions};
 use super::names::Names;
-use super::object::{Attic, Type};
+use super::object::Type;
 use super::turn::Turns;
 
 /// The Python side of one worker.

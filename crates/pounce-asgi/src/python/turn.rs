@@ -18,8 +18,8 @@ use pyo3::types::{PyList, PyString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::attic::Attic;
 use super::deadline::Deadline;
-use super::object::Attic;
 
 /// The turns of one asyncio loop.
 pub(super) struct Turns {
