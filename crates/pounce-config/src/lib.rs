@@ -61,7 +61,7 @@ pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};
 pub use layer::{ConfigFile, Layers, Origin, discover};
 pub use options::{
-    Arity, FOREIGN, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option,
-    find_foreign, find_option,
+    Arity, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option, find_foreign,
+    find_option, foreign_options,
 };
 pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};

@@ -1,7 +1,7 @@
 //! What an option is: its names, the kind of value it takes, its default and its help.
 //!
 //! The options themselves stand in [`OPTIONS`], those of other servers that Pounce does not have in
-//! [`FOREIGN`]. The table is the only place an option is declared: the command line's parser, the keys
+//! [`foreign_options`]. The table is the only place an option is declared: the command line's parser, the keys
 //! of a TOML file and the names of environment variables all come from it. What a value *means* is
 //! decided where the configuration is assembled, not here.
 
@@ -11,7 +11,7 @@ mod table;
 
 use std::time::Duration;
 
-pub use foreign::{Arity, FOREIGN, ForeignOption, Verdict, find_foreign};
+pub use foreign::{Arity, ForeignOption, Verdict, find_foreign, foreign_options};
 pub use table::OPTIONS;
 
 /// One option, as every source of configuration knows it.
@@ -250,7 +250,7 @@ mod tests {
                 assert!(seen.insert(format!("-{short}")), "-{short} is declared twice");
             }
         }
-        for name in FOREIGN.iter().flat_map(|foreign| foreign.names) {
+        for name in foreign_options().flat_map(|foreign| foreign.names) {
             assert!(seen.insert(name.replace('_', "-")), "{name} is declared twice");
         }
     }

@@ -6,7 +6,7 @@
 
 mod table;
 
-pub use table::FOREIGN;
+pub use table::foreign_options;
 
 /// An option of another server, or one that Pounce is going to have.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,5 +76,5 @@ impl ForeignOption {
 
 /// The other servers' option of this name: a long one without dashes, or a short one as `-x`.
 pub fn find_foreign(name: &str) -> Option<&'static ForeignOption> {
-    FOREIGN.iter().find(|option| option.answers_to(name))
+    foreign_options().find(|option| option.answers_to(name))
 }

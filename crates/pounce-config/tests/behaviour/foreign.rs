@@ -1,6 +1,8 @@
 //! Options of other servers, walked one by one: the lists in `foreign/` are what their parsers declare.
 
-use pounce_config::{Arity, ConfigErrors, FOREIGN, ServerConfig, Verdict, arity, find_foreign, find_option};
+use pounce_config::{
+    Arity, ConfigErrors, ServerConfig, Verdict, arity, find_foreign, find_option, foreign_options,
+};
 
 use crate::common::{app, env, given, messages, toml};
 
@@ -48,7 +50,7 @@ fn every_option_of_other_servers_is_known_with_its_shape() {
 
 #[test]
 fn every_foreign_option_names_the_servers_that_have_it() {
-    for foreign in FOREIGN {
+    for foreign in foreign_options() {
         for (server, list) in LISTS {
             let has = |name: &&str| {
                 names(list).any(|(theirs, _)| theirs.replace('_', "-") == name.replace('_', "-"))
@@ -61,7 +63,7 @@ fn every_foreign_option_names_the_servers_that_have_it() {
 
 #[test]
 fn every_foreign_option_is_noted_or_refused_with_its_owner_and_what_to_do() {
-    for foreign in FOREIGN {
+    for foreign in foreign_options() {
         for name in foreign.names {
             let values: Vec<&str> = if foreign.arity == Arity::Value { vec!["1"] } else { vec![] };
             let result = app().command_line([(*name, values)]).build();
