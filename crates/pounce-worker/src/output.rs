@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -9,6 +10,36 @@ use pounce_asgi::{FileBody, Payload};
 
 /// From this size on a shared piece is kept rather than copied behind what is gathered.
 const KEEP_FROM: usize = 16 * 1024;
+
+/// How much of a file is read at once where it cannot be sent from.
+const FILE_PIECE: usize = 64 * 1024;
+
+/// Appends the next piece of a file to `buffer`, at most `limit` bytes of it.
+///
+/// # Errors
+/// What the system says, and [`io::ErrorKind::UnexpectedEof`] where the file has become shorter.
+pub(crate) fn read_piece(file: &FileBody, limit: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let count = usize::try_from(file.length).unwrap_or(usize::MAX).min(limit).min(FILE_PIECE);
+    match pounce_net::read_at(file.file.as_fd(), file.offset, count, buffer)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        read => Ok(read),
+    }
+}
+
+/// Tells the operator that a response breaks off because of its file: the length was promised to the client.
+pub(crate) fn broken_file(error: &io::Error, missing: u64) {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        tracing::error!(
+            target: "pounce",
+            "a file became shorter while it was sent; the response breaks off {missing} bytes before its end",
+        );
+    } else {
+        tracing::error!(
+            target: "pounce",
+            "cannot read a file that is being sent: {error}; the response breaks off {missing} bytes before its end",
+        );
+    }
+}
 
 /// What waits to be written on one connection.
 #[derive(Debug, Default)]
@@ -134,11 +165,11 @@ impl Output {
     }
 
     /// The file whose bytes come next, if no others come before them.
-    pub fn file(&mut self) -> Option<&mut FileBody> {
+    pub fn file(&self) -> Option<&FileBody> {
         if self.written < self.front.len() {
             return None;
         }
-        match self.rest.front_mut() {
+        match self.rest.front() {
             Some(Segment::File(file)) => Some(file),
             _ => None,
         }
@@ -180,6 +211,22 @@ impl Output {
         if file.length == 0 {
             self.rest.pop_front();
         }
+    }
+
+    /// Reads a piece of the file that is next, to be kept until it is written.
+    ///
+    /// # Errors
+    /// Those of [`read_piece`].
+    pub(crate) fn load_file(&mut self) -> io::Result<()> {
+        if self.written < self.front.len() {
+            return Ok(());
+        }
+        let Some(Segment::File(file)) = self.rest.front() else { return Ok(()) };
+        self.front.clear();
+        self.written = 0;
+        let read = read_piece(file, FILE_PIECE, &mut self.front)?;
+        self.advance_file(read as u64);
+        Ok(())
     }
 
     /// Drops everything.

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,8 +9,7 @@ use h2::{Reason, SendStream};
 use http::HeaderMap;
 use pounce_asgi::{FileBody, Payload};
 
-/// How much of a file is read at once.
-const FILE_PIECE: usize = 64 * 1024;
+use crate::output::{broken_file, read_piece};
 
 /// What is to be sent on a stream, in order.
 pub(in crate::connection) struct Body {
@@ -136,15 +134,11 @@ impl Body {
         let (bytes, done) = match piece {
             Piece::Bytes(bytes) => (bytes.split_to(limit.min(bytes.len())), bytes.is_empty()),
             Piece::File(file) => {
-                let length = usize::try_from(file.length).unwrap_or(usize::MAX).min(limit).min(FILE_PIECE);
-                let mut piece = vec![0; length];
-                let read = file.file.read_at(&mut piece, file.offset)?;
-                if read == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                piece.truncate(read);
-                file.offset += read as u64;
-                file.length -= read as u64;
+                let mut piece = Vec::new();
+                let read = read_piece(file, limit, &mut piece);
+                let read = read.inspect_err(|error| broken_file(error, file.length))? as u64;
+                file.offset += read;
+                file.length -= read;
                 (Bytes::from(piece), file.length == 0)
             }
         };
