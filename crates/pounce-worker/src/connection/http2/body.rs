@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::{Reason, SendStream};
 use http::HeaderMap;
 use pounce_asgi::{FileBody, Payload};
 
 use crate::output::{broken_file, read_piece};
+
+/// Up to this size pieces that wait are gathered in one: each by itself would take more than its bytes.
+const GATHERED: usize = 16 * 1024;
 
 /// What is to be sent on a stream, in order.
 pub(in crate::connection) struct Body {
@@ -25,6 +28,7 @@ pub(in crate::connection) struct Body {
 }
 
 enum Piece {
+    Gathered(BytesMut),
     Bytes(Bytes),
     File(FileBody),
 }
@@ -45,13 +49,22 @@ impl Body {
     }
 
     pub(in crate::connection) fn push(&mut self, payload: Payload<'_>) {
-        let bytes = match payload {
-            Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-            Payload::Shared(bytes) => bytes,
-        };
-        if !bytes.is_empty() {
-            self.length += bytes.len() as u64;
-            self.pieces.push_back(Piece::Bytes(bytes));
+        let length = payload.as_slice().len();
+        if length == 0 {
+            return;
+        }
+        self.length += length as u64;
+        match (self.pieces.back_mut(), payload) {
+            (Some(Piece::Gathered(tail)), payload) if tail.len() + length <= GATHERED => {
+                tail.extend_from_slice(payload.as_slice());
+            }
+            (_, Payload::Shared(bytes)) => self.pieces.push_back(Piece::Bytes(bytes)),
+            (Some(_), Payload::Borrowed(bytes)) if length < GATHERED => {
+                self.pieces.push_back(Piece::Gathered(bytes.into()));
+            }
+            (_, Payload::Borrowed(bytes)) => {
+                self.pieces.push_back(Piece::Bytes(Bytes::copy_from_slice(bytes)));
+            }
         }
     }
 
@@ -132,6 +145,7 @@ impl Body {
     fn take(&mut self, limit: usize) -> io::Result<Bytes> {
         let Some(piece) = self.pieces.front_mut() else { return Ok(Bytes::new()) };
         let (bytes, done) = match piece {
+            Piece::Gathered(bytes) => (bytes.split_to(limit.min(bytes.len())).freeze(), bytes.is_empty()),
             Piece::Bytes(bytes) => (bytes.split_to(limit.min(bytes.len())), bytes.is_empty()),
             Piece::File(file) => {
                 let mut piece = Vec::new();
