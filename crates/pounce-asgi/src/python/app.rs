@@ -12,6 +12,7 @@ use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHea
 use super::app_coroutine::AppCoroutine;
 use super::call::{Call, CallState};
 use super::context::Context;
+use super::callback::Callback;
 use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
 use super::kit::{Kit, attached};
@@ -285,6 +286,7 @@ impl PythonApp {
                 "lifespan.shutdown"
             })),
             _ => Err(LifespanError::Raised(detail)),
+            "refused" => Err(LifespanError::Refused(detail)),
         }
     }
 }
@@ -313,21 +315,28 @@ impl App for PythonApp {
         {
             let py = attached();
             let state = PyDict::new(py);
-            let made = self.kit.glue.bind(py).call_method1("Lifespan", (&self.app, self.asgi2, &state));
+            let fault = Callback::new(|arguments| {
+                let traceback = arguments.first().map(|text| text.to_string()).unwrap_or_default();
+                tracing::error!(target: "pounce", "the application's lifespan raised an exception while it ran; the server goes on\n{traceback}");
+                Ok(())
+            });
+            let made = self.kit.callbacks.make(py, fault).and_then(|fault| {
+                let arguments = (&self.app, self.asgi2, &state, fault);
+                self.kit.glue.bind(py).call_method1("Lifespan", arguments)
+            });
             let lifespan = made.map_err(|error| LifespanError::Raised(self.kit.traceback(py, &error)))?;
             self.lifespan.replace(Some(lifespan.unbind()));
             self.state.replace(Some(state.unbind()));
         }
-        match self.run_lifespan("startup").await {
-            Err(LifespanError::Raised(_) | LifespanError::Silent(_))
-                if self.lifespan_mode == LifespanMode::Auto =>
-            {
+        let started = self.run_lifespan("startup").await;
+        match (&started, self.lifespan_mode) {
+            (Err(LifespanError::Refused(_) | LifespanError::Silent(_)), LifespanMode::Auto) => {
                 tracing::debug!(target: "pounce", "the application has no lifespan");
-                self.lifespan.take();
-                self.state.take();
-                Ok(())
             }
-            other => other,
+            (Err(LifespanError::Raised(traceback)), LifespanMode::Auto) => {
+                tracing::info!(target: "pounce", "the application is served without its lifespan, in which it raised an exception; with --lifespan on it would not be served\n{traceback}");
+            }
+            _ => return started,
         }
     }
 
@@ -335,6 +344,9 @@ impl App for PythonApp {
         self.run_lifespan("shutdown").await
     }
 }
+        self.lifespan.take();
+        self.state.take();
+        Ok(())
 
 /// Method and path: what a request is called in log lines.
 fn request_name(head: &RequestHead) -> Box<[u8]> {

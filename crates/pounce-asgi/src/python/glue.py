@@ -391,10 +391,26 @@ class Lifespan:
     """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
 
     `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
-    message, raised with a traceback, or silent when the application returned without an answer.
+    message, raised or refused with a traceback, or silent when the application returned without an answer.
+    `fault` is called with the traceback of an exception that comes when nobody waits for a verdict.
     """
 
-    def __init__(self, app, asgi2, state):
+# What a scope of HTTP has and that of a lifespan lacks.
+HTTP_KEYS = {"client", "headers", "http_version", "method", "path", "query_string", "raw_path", "scheme", "server"}
+
+
+def is_refusal(error, asked):
+    """Whether an application raised because it has no lifespan, as ASGI has it; any other exception is a fault.
+
+    `asked` says whether it had asked for a message by then, which only an application with a lifespan does.
+    """
+    if isinstance(error, NotImplementedError):
+        return True
+    knows_only_http = isinstance(error, KeyError) and HTTP_KEYS.issuperset(error.args)
+    return not asked and (knows_only_http or isinstance(error, AssertionError) or "lifespan" in str(error).lower())
+
+
+    def __init__(self, app, asgi2, state, fault):
         self.app = app
         self.asgi2 = asgi2
         self.scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
@@ -404,6 +420,8 @@ class Lifespan:
 
     async def startup(self):
         self.task = asyncio.create_task(self._live(), name="pounce-lifespan")
+        self.fault = fault
+        self.asked = False
         return await self._ask("startup")
 
     async def shutdown(self):
@@ -427,13 +445,16 @@ class Lifespan:
     async def _live(self):
         try:
             if self.asgi2:
-                await self.app(self.scope)(self.inbox.get, self._send)
+                await self.app(self.scope)(self._receive, self._send)
             else:
-                await self.app(self.scope, self.inbox.get, self._send)
+                await self.app(self.scope, self._receive, self._send)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # sys.exit() included: it must not end the loop
-            return "raised", format_exception(error)
+            text = format_exception(error)
+            if self.answer.done() and self.answer.result()[0] == "complete":
+                self.fault(text)
+            return "refused" if is_refusal(error, self.asked) else "raised", text
         return "silent", ""
 
     async def _send(self, message):
@@ -443,6 +464,10 @@ class Lifespan:
         if self.answer.done():
             raise RuntimeError(f"{kind!r} was sent after the answer to 'lifespan.{self.phase}'")
         self.answer.set_result((kind.rpartition(".")[2], message.get("message", "")))
+    async def _receive(self):
+        self.asked = True
+        return await self.inbox.get()
+
 
 
 async def hook(app, asgi2, phase, worker, state):
