@@ -143,3 +143,27 @@ fn many_requests_wait_side_by_side() {
         assert_eq!(client.response().expect(200).text(), "opened");
     }
 }
+
+#[test]
+fn the_debug_mode_of_asyncio_logs_what_holds_the_loop() {
+    for (target, step) in [
+        ("/holds-the-loop", "Executing the first step of GET /holds-the-loop took 0."),
+        ("/holds-the-loop?later", "Executing <Task finished name='pounce-request' coro="),
+    ] {
+        let server = Server::start(Options::app("asyncio_features:app").env("PYTHONASYNCIODEBUG", "1"));
+        server.get(target).expect(200);
+        server.wait_stderr(step);
+    }
+    let server = Server::start(Options::app("asyncio_features:app"));
+    server.get("/holds-the-loop").expect(200);
+    assert!(!server.stderr().contains("Executing"), "{}", server.stderr());
+}
+
+#[test]
+fn the_file_of_the_server_s_own_python_is_none_that_tools_look_for() {
+    let files = server().get("/stack-files").expect(200).json();
+    let files: Vec<&str> =
+        files.as_array().expect("a list").iter().filter_map(|file| file.as_str()).collect();
+    assert!(files.contains(&"<pounce>"), "{files:?}");
+    assert!(!files.iter().any(|file| file.contains("glue")), "{files:?}");
+}

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Instant;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -11,8 +12,8 @@ use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHea
 
 use super::app_coroutine::AppCoroutine;
 use super::call::{Call, CallState};
-use super::context::Context;
 use super::callback::Callback;
+use super::context::Context;
 use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
 use super::kit::{Kit, attached};
@@ -228,6 +229,7 @@ impl PythonApp {
             Side::Http(_) => self.template.make_request(&scope, &kit.names, connection, head)?,
             Side::WebSocket(_) => self.template.make_websocket(&scope, &kit.names, connection, head)?,
         }
+        let began = kit.is_debug(py).then(Instant::now);
         let receive = kit.receives.make(py, Receive(Function::new(coroutine, &kit.coroutines)))?;
         let send = kit.sends.make(py, Send(Function::new(coroutine, &kit.coroutines)))?;
         let call = || {
@@ -249,7 +251,11 @@ impl PythonApp {
         if let Some(own) = unsafe { owned::<AppCoroutine>(coroutine.as_ptr()) } {
             own.watch(returned)?;
         }
-        state.keep_task(kit.task(py, coroutine, context.as_ref())?);
+        let task = kit.task(py, coroutine, context.as_ref())?;
+        if let Some(began) = began {
+            kit.log_if_slow(py, state.request(), began.elapsed())?;
+        }
+        state.keep_task(task);
         Ok(())
     }
 
@@ -280,13 +286,13 @@ impl PythonApp {
         match verdict.as_str() {
             "complete" => Ok(()),
             "failed" => Err(LifespanError::Reported(detail)),
+            "refused" => Err(LifespanError::Refused(detail)),
             "silent" => Err(LifespanError::Silent(if phase == "startup" {
                 "lifespan.startup"
             } else {
                 "lifespan.shutdown"
             })),
             _ => Err(LifespanError::Raised(detail)),
-            "refused" => Err(LifespanError::Refused(detail)),
         }
     }
 }
@@ -338,15 +344,15 @@ impl App for PythonApp {
             }
             _ => return started,
         }
+        self.lifespan.take();
+        self.state.take();
+        Ok(())
     }
 
     async fn shutdown(&self) -> Result<(), LifespanError> {
         self.run_lifespan("shutdown").await
     }
 }
-        self.lifespan.take();
-        self.state.take();
-        Ok(())
 
 /// Method and path: what a request is called in log lines.
 fn request_name(head: &RequestHead) -> Box<[u8]> {

@@ -102,6 +102,13 @@ def pose_as_coroutine_function(kind, function):
     kind.__defaults__ = kind.__kwdefaults__ = None
 
 
+def log_if_slow(event_loop, request, seconds):
+    """Does for the first step of a call, which no handle of the loop's ran, what asyncio's debug mode does for handles."""
+    if seconds >= event_loop.slow_callback_duration:
+        request = request.decode("ascii", "backslashreplace")
+        asyncio.log.logger.warning("Executing the first step of %s took %.3f seconds", request, seconds)
+
+
 class Disconnected(OSError):
     """Raised by `send` for a piece that more is to follow, when the client has gone."""
 
@@ -387,14 +394,6 @@ def _without_frames(summary, skip):
     return summary
 
 
-class Lifespan:
-    """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
-
-    `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
-    message, raised or refused with a traceback, or silent when the application returned without an answer.
-    `fault` is called with the traceback of an exception that comes when nobody waits for a verdict.
-    """
-
 # What a scope of HTTP has and that of a lifespan lacks.
 HTTP_KEYS = {"client", "headers", "http_version", "method", "path", "query_string", "raw_path", "scheme", "server"}
 
@@ -410,9 +409,19 @@ def is_refusal(error, asked):
     return not asked and (knows_only_http or isinstance(error, AssertionError) or "lifespan" in str(error).lower())
 
 
+class Lifespan:
+    """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
+
+    `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
+    message, raised or refused with a traceback, or silent when the application returned without an answer.
+    `fault` is called with the traceback of an exception that comes when nobody waits for a verdict.
+    """
+
     def __init__(self, app, asgi2, state, fault):
         self.app = app
         self.asgi2 = asgi2
+        self.fault = fault
+        self.asked = False
         self.scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         self.inbox = asyncio.Queue()
         self.answer = None
@@ -420,8 +429,6 @@ def is_refusal(error, asked):
 
     async def startup(self):
         self.task = asyncio.create_task(self._live(), name="pounce-lifespan")
-        self.fault = fault
-        self.asked = False
         return await self._ask("startup")
 
     async def shutdown(self):
@@ -457,6 +464,10 @@ def is_refusal(error, asked):
             return "refused" if is_refusal(error, self.asked) else "raised", text
         return "silent", ""
 
+    async def _receive(self):
+        self.asked = True
+        return await self.inbox.get()
+
     async def _send(self, message):
         kind = message["type"]
         if kind not in (f"lifespan.{self.phase}.complete", f"lifespan.{self.phase}.failed"):
@@ -464,10 +475,6 @@ def is_refusal(error, asked):
         if self.answer.done():
             raise RuntimeError(f"{kind!r} was sent after the answer to 'lifespan.{self.phase}'")
         self.answer.set_result((kind.rpartition(".")[2], message.get("message", "")))
-    async def _receive(self):
-        self.asked = True
-        return await self.inbox.get()
-
 
 
 async def hook(app, asgi2, phase, worker, state):
