@@ -5,6 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pounce_tests::options::{apps, binary};
 use pounce_tests::output::Output;
+use pounce_tests::python::virtualenv;
 use pounce_tests::server::READY;
 use pounce_tests::wait::{PATIENCE, eventually, within};
 use pounce_tests::{Client, Options, Server};
@@ -308,6 +309,19 @@ fn one_line_says_what_is_ready_where_and_with_what() {
     assert!(lines[0].ends_with(" INFO Loading raw:app"), "{stderr}");
     let says = format!(" ready: raw:app on http://{first}, http://{second} (Python 3.");
     assert!(lines[1].contains(&says) && lines[1].ends_with("1 worker). Ctrl-C stops."), "{stderr}");
+}
+
+#[test]
+fn the_line_names_the_virtualenv_as_seen_from_the_working_directory() {
+    let Some(venv) = virtualenv() else { return println!("skipped: there is no test virtualenv") };
+    let venv = std::path::absolute(venv).expect("a path");
+    let shown = |options: Options| Server::start(options).stderr();
+    let outside = shown(Options::app("raw:app"));
+    assert!(outside.contains(&format!(", venv {}, 1 worker)", venv.display())), "{outside}");
+    let parent = venv.parent().expect("it is in a folder");
+    let beside = shown(Options::app("raw:app").directory(parent));
+    let name = venv.file_name().expect("it has a name").to_string_lossy();
+    assert!(beside.contains(&format!(", venv {name}, 1 worker)")), "{beside}");
 }
 
 /// What a server prints on a terminal: all of it, until the terminal's Ctrl-C.
