@@ -1,4 +1,4 @@
-//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → SERVE → SHUTDOWN.
+//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → LISTEN → SERVE → SHUTDOWN.
 //!
 //! Here is what every server has; `single` and `many` are the two ways to serve.
 

@@ -125,6 +125,9 @@ pub(crate) async fn serve(
         event_loop.settle();
     }
     post.disarm();
+    for listener in &job.listeners {
+        listener.listen(config.backlog)?;
+    }
     reporter.report(Status::Serving);
     let subject = Subject {
         name: format!("worker {}", job.worker_id),
