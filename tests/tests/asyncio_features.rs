@@ -1,7 +1,7 @@
 //! What applications do with tasks, timers and receive works as on asyncio's own.
 
 use pounce_tests::notes::token;
-use pounce_tests::{Options, Server};
+use pounce_tests::{Options, Server, eventually};
 use std::sync::OnceLock;
 
 fn server() -> &'static Server {
@@ -146,13 +146,18 @@ fn many_requests_wait_side_by_side() {
 
 #[test]
 fn the_debug_mode_of_asyncio_logs_what_holds_the_loop() {
-    for (target, step) in [
-        ("/holds-the-loop", "Executing the first step of GET /holds-the-loop took 0."),
-        ("/holds-the-loop?later", "Executing <Task finished name='pounce-request' coro="),
-    ] {
+    // Before Python 3.12 the first step is one of the loop's too.
+    let steps = [
+        "Executing the first step of GET /holds-the-loop took 0.",
+        "Executing <Task finished name='pounce-request' coro=",
+    ];
+    for target in ["/holds-the-loop", "/holds-the-loop?later"] {
         let server = Server::start(Options::app("asyncio_features:app").env("PYTHONASYNCIODEBUG", "1"));
         server.get(target).expect(200);
-        server.wait_stderr(step);
+        eventually("it is logged", || {
+            let stderr = server.stderr();
+            steps.iter().any(|step| stderr.contains(step)).then_some(())
+        });
     }
     let server = Server::start(Options::app("asyncio_features:app"));
     server.get("/holds-the-loop").expect(200);
