@@ -33,13 +33,14 @@ struct Open {
 }
 
 impl Listeners {
-    /// Opens what the configuration names; with `slots`, TCP addresses once for each (SO_REUSEPORT).
+    /// Binds what the configuration names; with `slots`, TCP addresses once for each (SO_REUSEPORT).
     ///
     /// # Errors
     /// An address is malformed or cannot be bound.
     pub(crate) fn open(config: &ListenConfig, reuse_port: bool, slots: usize) -> Result<Self, ServerError> {
         let options = BindOptions {
-            backlog: config.backlog,
+            // A worker listens once its application is there.
+            backlog: None,
             unix_mode: config.uds_permissions,
             // Several servers may then share the address as well.
             reuse_port,
@@ -168,7 +169,7 @@ pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener
         AddressFamily::Inet6 => Family::Inet6,
         AddressFamily::Unix => Family::Unix,
     };
-    let made = handles.iter().map(|handle| Listener::from_raw_fd(handle.fd, Some(family(handle.family))));
+    let made = handles.iter().map(|handle| Listener::bound_from_raw_fd(handle.fd, family(handle.family)));
     made.collect::<Result<_, _>>().map_err(io::Error::other)
 }
 
@@ -179,7 +180,7 @@ fn inherited() -> Option<Vec<Listener>> {
         .map(|entry| {
             let (fd, family) = entry.split_once(':')?;
             let (fd, family): (RawFd, Family) = (fd.parse().ok()?, family.parse().ok()?);
-            Listener::from_raw_fd(fd, Some(family)).ok()
+            Listener::bound_from_raw_fd(fd, family).ok()
         })
         .collect()
 }

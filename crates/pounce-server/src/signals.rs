@@ -6,7 +6,6 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1};
 use signal_hook::iterator::Signals;
 
-use crate::output::STDERR;
 use crate::server::{Order, Request, ServerHandle};
 
 /// Starts to listen in a server. The first SIGTERM or SIGINT asks the server to stop and calls `first`; the
@@ -28,7 +27,7 @@ pub(crate) fn listen(
                 SIGTTIN => handle.order(Order::ScaleUp),
                 SIGTTOU => handle.order(Order::ScaleDown),
                 SIGTERM | SIGINT if stopping => {
-                    STDERR.push(b"Stopped at once: connections are aborted\n");
+                    tracing::info!(target: "pounce", "Stopped at once: connections are aborted");
                     clean_up();
                     signal_hook::low_level::exit(0);
                 }
