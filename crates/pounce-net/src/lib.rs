@@ -42,7 +42,7 @@
 //! | `bind` | from an endpoint to listeners: TCP, Unix, descriptors, SO_REUSEPORT sets |
 //! | `listener` | the listener, its address and family, adopting a descriptor |
 //! | `load` | how many connections each of several workers has, in memory that they share |
-//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `load` and in `accept` alone |
+//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `load::memory` and in `accept` alone |
 //! | `sys` | what differs between Linux and other systems |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
