@@ -167,6 +167,19 @@ fn a_descriptor_that_is_no_listener_is_refused() {
 }
 
 #[test]
+fn listeners_that_another_process_was_to_inherit_are_left_alone() {
+    // What a server tells the program that is executed in its place; other programs find it in their environment.
+    for value in ["3:inet", "1,3:inet"] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let options = Options::app("raw:app").env("_POUNCE_LISTENERS", value).inherit(listener);
+        let server = Server::start(options);
+        assert_ne!(server.address(), address, "{value}");
+        server.get("/hello").expect(200);
+    }
+}
+
+#[test]
 fn localhost_is_served_at_both_loopback_addresses_with_one_port() {
     let has_v6 = TcpListener::bind("[::1]:0").is_ok();
     for workers in ["1", "2"] {

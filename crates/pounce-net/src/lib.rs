@@ -43,7 +43,7 @@
 //! | `listener` | the listener, its address and family, adopting a descriptor |
 //! | `file` | files on their way to a client |
 //! | `load` | how many connections each of several workers has, in memory that they share |
-//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `file`, `load` and `accept` alone |
+//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `file`, `load::memory` and `accept` alone |
 //! | `sys` | what differs between Linux and other systems |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

@@ -11,7 +11,8 @@ use pounce_supervisor::SlotListeners;
 
 use crate::error::ServerError;
 
-/// How a reloading server tells its successor about listeners: `fd:family`, separated by commas.
+/// How a reloading server tells its successor about listeners: the process that they are for, and `fd:family` of each,
+/// separated by commas. Programs that the application starts see the variable too, and own none of the descriptors.
 const INHERITED: &str = "_POUNCE_LISTENERS";
 
 /// The server's own listeners, open for as long as it serves.
@@ -93,7 +94,7 @@ impl Listeners {
     /// # Errors
     /// A descriptor cannot be made to survive that.
     pub(crate) fn hand_over(&self) -> io::Result<(&'static str, String)> {
-        let mut value = Vec::new();
+        let mut value = vec![std::process::id().to_string()];
         let open = self.lock();
         for listener in open.shared.iter().chain(open.slots.values().flatten()) {
             listener.set_inheritable(true)?;
@@ -159,7 +160,7 @@ pub(crate) fn handles(listeners: &[Listener]) -> Vec<ListenerHandle> {
     listeners.iter().map(|one| ListenerHandle { fd: one.as_raw_fd(), family: family(one.family()) }).collect()
 }
 
-/// The listeners that a plan names. Those of this process are duplicated, inherited ones taken over.
+/// Takes over the listeners that a plan names.
 ///
 /// # Errors
 /// A descriptor is not what the plan says.
@@ -175,8 +176,12 @@ pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener
 
 fn inherited() -> Option<Vec<Listener>> {
     let value = std::env::var(INHERITED).ok()?;
-    value
-        .split(',')
+    let mut entries = value.split(',');
+    // A program that is executed in the place of another one keeps its number.
+    if entries.next()?.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    entries
         .map(|entry| {
             let (fd, family) = entry.split_once(':')?;
             let (fd, family): (RawFd, Family) = (fd.parse().ok()?, family.parse().ok()?);

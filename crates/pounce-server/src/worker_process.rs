@@ -8,7 +8,7 @@ use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
-use crate::bootstrap::bootstrap;
+use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
 use crate::serve::Post;
 use crate::watchdog::{self, Watchdog};
@@ -73,7 +73,7 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
         Post { end: end.clone(), watchdog: watchdog.clone(), stacks: None, alone: Arc::new(true.into()) };
     let served = python::run(&interpreter, async move |event_loop| {
         let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
-        bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await
+        bootstrap(&event_loop, plan, Sockets::Inherited, None, &post).await
     })
     .map_err(ServerError::from)
     .flatten()
