@@ -10,6 +10,9 @@ use crate::engine::Engine;
 /// How much of a file is read at once.
 const FILE_PIECE: usize = 256 * 1024;
 
+/// How much is kept of what a client sends before it is asked for.
+const READ_AHEAD: usize = 16 * 1024;
+
 impl State {
     /// Reads what has arrived into the input. Ready with false at the end of the stream, which an error is
     /// too.
@@ -33,6 +36,19 @@ impl State {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Reads on while the application does something else, within limits: that is how a client's leaving is noticed.
+    /// False when the client sends nothing more.
+    pub(super) fn read_ahead(&mut self, engine: &Engine, cx: &mut Context<'_>) -> bool {
+        while self.input.len() < READ_AHEAD && !self.holds_piece() {
+            match self.poll_fill(engine, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return false,
+                Poll::Pending => break,
+            }
+        }
+        true
     }
 
     /// Writes what waits. Ready when nothing is left, which is so too when the client has gone.
