@@ -7,6 +7,9 @@ use super::link::State;
 use crate::engine::Engine;
 use crate::output::broken_file;
 
+/// How much is kept of what a client sends before it is asked for.
+const READ_AHEAD: usize = 16 * 1024;
+
 impl State {
     /// Reads what has arrived into the input. Ready with false at the end of the stream, which an error is
     /// too.
@@ -30,6 +33,19 @@ impl State {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Reads on while the application does something else, within limits: that is how a client's leaving is noticed.
+    /// False when the client sends nothing more.
+    pub(super) fn read_ahead(&mut self, engine: &Engine, cx: &mut Context<'_>) -> bool {
+        while self.input.len() < READ_AHEAD && !self.holds_piece() {
+            match self.poll_fill(engine, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return false,
+                Poll::Pending => break,
+            }
+        }
+        true
     }
 
     /// Writes what waits. Ready when nothing is left, which is so too when the client has gone.
