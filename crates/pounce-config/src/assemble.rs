@@ -121,6 +121,8 @@ fn http(options: &mut Resolver) -> HttpConfig {
         limit_request_fields: narrow(options.integer("limit-request-fields")),
         limit_header_size: narrow(options.size("limit-header-size")),
         limit_request_body: options.limit("limit-request-body"),
+        limit_min_read_rate: options.limit("limit-min-read-rate"),
+        limit_min_body_rate: options.limit("limit-min-body-rate"),
         version: options.choice("http"),
         http2: Http2Config {
             max_concurrent_streams: narrow(options.integer("http2-max-concurrent-streams")),

@@ -125,6 +125,10 @@ pub struct HttpConfig {
     pub limit_header_size: usize,
     /// Bytes of a request's body; `None` for no limit.
     pub limit_request_body: Option<NonZeroU64>,
+    /// Bytes a second that a client must read while a response waits for it; `None` for no limit.
+    pub limit_min_read_rate: Option<NonZeroU64>,
+    /// Bytes a second that must come of a body while the application waits for it; `None` for no limit.
+    pub limit_min_body_rate: Option<NonZeroU64>,
     /// The versions that are spoken.
     pub version: HttpVersions,
     /// HTTP/2.

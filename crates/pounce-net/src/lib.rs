@@ -43,7 +43,8 @@
 //! | `listener` | the listener, its address and family, adopting a descriptor |
 //! | `file` | files on their way to a client |
 //! | `load` | how many connections each of several workers has, in memory that they share |
-//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `file`, `load::memory` and `accept` alone |
+//! | `raw_fd` | descriptors across `exec`; unsafe code is here and in `accept`, `file`, `load::memory`, `unsent` alone |
+//! | `unsent` | how much of what was written has not reached the other side |
 //! | `sys` | what differs between Linux and other systems |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -55,6 +56,7 @@ mod listener;
 mod load;
 mod raw_fd;
 mod sys;
+mod unsent;
 
 pub use bind::error::BindError;
 pub use bind::{BindOptions, bind, bind_set};
@@ -67,3 +69,4 @@ pub use listener::{Accepted, Listener, StdListener};
 pub use load::{Load, LoadTable, Reservation};
 pub use raw_fd::{inherit, inherited_stream};
 pub use sys::REUSE_PORT_BALANCES;
+pub use unsent::unsent;

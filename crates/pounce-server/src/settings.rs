@@ -10,7 +10,7 @@ use pounce_config as config;
 use pounce_net::Load;
 use pounce_worker::http1::Limits;
 use pounce_worker::tls::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
-use pounce_worker::{Http2Settings, Settings, Versions, WebSocketSettings};
+use pounce_worker::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
 
 /// What the worker is told.
 pub(crate) fn worker(
@@ -33,6 +33,8 @@ pub(crate) fn worker(
         header_timeout: http.timeout_header,
         body_timeout: http.timeout_body,
         write_timeout: http.timeout_write,
+        min_read_rate: http.limit_min_read_rate.map(LeastRate::per_second),
+        min_body_rate: http.limit_min_body_rate.map(LeastRate::per_second),
         versions: match http.version {
             config::HttpVersions::Auto => Versions::Auto,
             config::HttpVersions::Http1 => Versions::Http1,

@@ -65,12 +65,12 @@ impl Acceptor {
                     Some(address) => address.clone(),
                     None => Address::Ip(unmap(stream.local_addr()?)),
                 };
-                (Socket::Tcp(stream), Address::Ip(unmap(client)), server)
+                (Socket::from(stream), Address::Ip(unmap(client)), server)
             }
             Accepted::Unix(stream, client) => {
                 let client = client.map(|path| path.display().to_string()).unwrap_or_default();
                 let server = self.address.clone().unwrap_or_else(|| Address::Unix(String::new()));
-                (Socket::Unix(UnixStream::from_std(stream)?), Address::Unix(client), server)
+                (Socket::from(UnixStream::from_std(stream)?), Address::Unix(client), server)
             }
         };
         Ok((stream, ConnectionInfo { client, server, tls: None }))

@@ -12,6 +12,7 @@ mod input;
 mod io;
 mod link;
 mod open;
+mod pace;
 mod running;
 mod task;
 mod timer;

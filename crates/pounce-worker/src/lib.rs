@@ -24,5 +24,5 @@ pub mod websocket;
 mod worker;
 
 pub use access::{AccessLog, AccessRecord, CLIENT_CLOSED_REQUEST};
-pub use settings::{Http2Settings, Settings, Versions, WebSocketSettings};
+pub use settings::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
 pub use worker::{Drained, Queue, Worker};

@@ -22,6 +22,10 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// How long a client may not read while something waits to be written.
     pub write_timeout: Duration,
+    /// What a client must read at least while something waits to be written; `None` for anything.
+    pub min_read_rate: Option<LeastRate>,
+    /// What must come at least of a body while the application waits for it; `None` for anything.
+    pub min_body_rate: Option<LeastRate>,
     /// Which versions of HTTP are spoken.
     pub versions: Versions,
     /// HTTP/2.
@@ -48,6 +52,22 @@ pub struct Settings {
     pub server_header: bool,
     /// Fields that every response gets, checked by who made them.
     pub headers: Vec<(String, String)>,
+}
+
+/// A rate that is measured over windows of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeastRate {
+    /// Bytes a second.
+    pub bytes: NonZeroU64,
+    /// How long is measured at a time.
+    pub window: Duration,
+}
+
+impl LeastRate {
+    /// So many bytes a second, over 30 seconds.
+    pub const fn per_second(bytes: NonZeroU64) -> Self {
+        Self { bytes, window: Duration::from_secs(30) }
+    }
 }
 
 /// Which versions of HTTP are spoken.
@@ -123,6 +143,8 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            min_read_rate: NonZeroU64::new(100).map(LeastRate::per_second),
+            min_body_rate: None,
             versions: Versions::Auto,
             http2: Http2Settings::default(),
             websocket: Some(WebSocketSettings::default()),

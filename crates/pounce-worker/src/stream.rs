@@ -17,9 +17,28 @@ const SEND_AT_ONCE: u64 = 256 * 1024;
 
 /// A connected socket.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub(crate) struct Socket {
+    kind: Kind,
+    /// Bytes that it has taken.
+    sent: u64,
+}
+
+#[derive(Debug)]
+enum Kind {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Self { kind: Kind::Tcp(stream), sent: 0 }
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Self { kind: Kind::Unix(stream), sent: 0 }
+    }
 }
 
 /// The bytes of a connection, both ways.
@@ -35,9 +54,9 @@ impl Socket {
     /// Reads into `buffer`; 0 is the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(buffer);
-        let polled = match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut read),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut read),
+        let polled = match &mut self.kind {
+            Kind::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut read),
+            Kind::Unix(stream) => Pin::new(stream).poll_read(cx, &mut read),
         };
         polled.map_ok(|()| read.filled().len())
     }
@@ -48,12 +67,13 @@ impl Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match (self, slices) {
-            (Self::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
-            (Self::Tcp(stream), _) => Pin::new(stream).poll_write_vectored(cx, slices),
-            (Self::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
-            (Self::Unix(stream), _) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
+        let written = match (&mut self.kind, slices) {
+            (Kind::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Kind::Tcp(stream), _) => Pin::new(stream).poll_write_vectored(cx, slices),
+            (Kind::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Kind::Unix(stream), _) => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        self.count(written)
     }
 
     /// Writes some of `file` without reading it; 0 is the end of the file.
@@ -63,14 +83,14 @@ impl Socket {
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &FileBody) -> Poll<io::Result<usize>> {
         let count = usize::try_from(file.length.min(SEND_AT_ONCE)).unwrap_or(usize::MAX);
         loop {
-            let sent = match self {
-                Self::Tcp(stream) => {
+            let sent = match &self.kind {
+                Kind::Tcp(stream) => {
                     std::task::ready!(stream.poll_write_ready(cx))?;
                     stream.try_io(Interest::WRITABLE, || {
                         pounce_net::send_file(stream.as_fd(), file.file.as_fd(), file.offset, count)
                     })
                 }
-                Self::Unix(stream) => {
+                Kind::Unix(stream) => {
                     std::task::ready!(stream.poll_write_ready(cx))?;
                     stream.try_io(Interest::WRITABLE, || {
                         pounce_net::send_file(stream.as_fd(), file.file.as_fd(), file.offset, count)
@@ -80,16 +100,33 @@ impl Socket {
             match sent {
                 // It is not ready any more: the task is woken when it is.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return Poll::Ready(other),
+                other => return self.count(Poll::Ready(other)),
             }
         }
     }
 
+    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = written {
+            self.sent += count as u64;
+        }
+        written
+    }
+
+    /// Bytes that the peer has taken, less what there may have been before.
+    fn taken(&self) -> i64 {
+        let unsent = match &self.kind {
+            Kind::Tcp(stream) => pounce_net::unsent(stream.as_fd()),
+            Kind::Unix(stream) => pounce_net::unsent(stream.as_fd()),
+        };
+        // A socket that cannot tell has lost its peer, which is noticed elsewhere.
+        self.sent.cast_signed().saturating_sub_unsigned(unsent.unwrap_or(0))
+    }
+
     /// Tells the peer that nothing more comes.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.kind {
+            Kind::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Kind::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -139,6 +176,25 @@ impl Stream {
             Self::Clear(socket) => socket.poll_shutdown(cx),
             Self::Tls(stream) => stream.poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Bytes that the socket has taken, encrypted where they are.
+    pub(crate) fn sent(&self) -> u64 {
+        self.socket().map_or(0, |socket| socket.sent)
+    }
+
+    /// How many of them the peer has taken, less what there may have been before: what differences are made of. Costs
+    /// a system call.
+    pub(crate) fn taken(&self) -> i64 {
+        self.socket().map_or(0, Socket::taken)
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        match self {
+            Self::Clear(socket) => Some(socket),
+            Self::Tls(stream) => Some(stream.socket()),
+            Self::Closed => None,
         }
     }
 

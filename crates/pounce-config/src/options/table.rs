@@ -357,6 +357,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SIZE")
         .default("1GiB")
         .help("Greatest request body, beyond which the answer is 413; 0 is no limit"),
+    option("limit-min-read-rate", Kind::SizeLimit, Section::Limits)
+        .value("SIZE")
+        .default("100")
+        .help("Bytes a second that a client must read of what waits for it, over 30 seconds; 0 is no limit"),
+    option("limit-min-body-rate", Kind::SizeLimit, Section::Limits)
+        .value("SIZE")
+        .default("0")
+        .help("Bytes a second that must come of an awaited body, over 30 seconds, else 408; 0 is no limit"),
     // A header's value may hold commas, never a line break.
     option("header", Kind::List { separator: '\n' }, Section::Responses)
         .value("NAME:VALUE")

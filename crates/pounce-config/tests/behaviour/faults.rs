@@ -86,6 +86,8 @@ fn every_kind_refuses_what_is_not_its_own() {
         "limit-request-fields=0",
         "limit-header-size=255",
         "limit-request-body=big",
+        "limit-min-read-rate=fast",
+        "limit-min-body-rate=-1",
         "header=nocolon",
         "config=",
     ] {

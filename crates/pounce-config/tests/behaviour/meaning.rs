@@ -20,6 +20,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((http.limit_connections, http.limit_concurrency), (None, None));
     assert_eq!((http.limit_request_line, http.limit_request_fields), (8 << 10, 100));
     assert_eq!((http.limit_header_size, http.limit_request_body), (64 << 10, NonZeroU64::new(1 << 30)));
+    assert_eq!((http.limit_min_read_rate, http.limit_min_body_rate), (NonZeroU64::new(100), None));
     assert!(http.server_header && http.date_header && http.headers.is_empty());
     let lifecycle = &config.lifecycle;
     assert_eq!(lifecycle.lifespan, LifespanMode::Auto);
@@ -80,9 +81,15 @@ fn a_limit_of_zero_or_none_is_no_limit_and_overrules_a_lower_one() {
         let layers = app().file(&toml("limit-concurrency = 5"));
         let lower = layers.clone().build().unwrap();
         assert_eq!(lower.http.limit_concurrency, NonZeroU64::new(5));
-        let arguments = [("limit-concurrency", [none]), ("limit-request-body", [none])];
+        let arguments = [
+            ("limit-concurrency", [none]),
+            ("limit-request-body", [none]),
+            ("limit-min-read-rate", [none]),
+            ("limit-min-body-rate", [none]),
+        ];
         let config = layers.command_line(arguments).build().unwrap();
         assert_eq!((config.http.limit_concurrency, config.http.limit_request_body), (None, None));
+        assert_eq!((config.http.limit_min_read_rate, config.http.limit_min_body_rate), (None, None));
     }
 }
 

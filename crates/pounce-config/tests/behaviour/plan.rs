@@ -104,6 +104,8 @@ fn any_config() -> impl Strategy<Value = WorkerConfig> {
             ("limit-connections", limits.0[0].to_string()),
             ("limit-concurrency", limits.0[1].to_string()),
             ("limit-request-body", limits.0[2].to_string()),
+            ("limit-min-read-rate", limits.0[0].to_string()),
+            ("limit-min-body-rate", limits.0[1].to_string()),
             ("limit-request-line", limits.1.to_string()),
             ("limit-request-fields", limits.2.to_string()),
             ("limit-header-size", limits.3.to_string()),

@@ -18,8 +18,8 @@ impl State {
             return Poll::Ready(false);
         }
         match self.input.poll_fill(engine, |room| self.stream.poll_read(cx, room)) {
-            Poll::Ready(Ok(1..)) => {
-                self.has_read = true;
+            Poll::Ready(Ok(count @ 1..)) => {
+                self.received += count as u64;
                 Poll::Ready(true)
             }
             Poll::Ready(Ok(0)) => {
@@ -56,7 +56,7 @@ impl State {
                 None => self.output.poll_write(|slices| self.stream.poll_write(cx, slices)),
             };
             match written {
-                Poll::Ready(Ok(1..)) => self.has_written = true,
+                Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(Ok(0) | Err(_)) => self.lose(),
                 Poll::Pending => return Poll::Pending,
             }

@@ -66,10 +66,8 @@ pub(super) struct State {
     pub(super) sending: bool,
     /// More requests are buffered: their responses leave together.
     pub(super) corked: bool,
-    /// Bytes have come since the timer was last looked at.
-    pub(super) has_read: bool,
-    /// Bytes have gone since then.
-    pub(super) has_written: bool,
+    /// Bytes that have come.
+    pub(super) received: u64,
     /// Bytes of an unread body that have been dropped.
     discarded: u64,
     /// The connection ends once the output is written.
@@ -118,8 +116,7 @@ impl Link {
                 receiving: false,
                 sending: false,
                 corked: false,
-                has_read: false,
-                has_written: false,
+                received: 0,
                 discarded: 0,
                 closing: false,
                 linger: false,

@@ -11,7 +11,7 @@ use pounce_asgi::{App, Exchange};
 use super::input::Input;
 use super::link::{HIGH_WATER, Link, Next, State};
 use super::running::Running;
-use super::timer::{Timer, Wait};
+use super::timer::{Moved, Timer, Wait};
 use super::upgrade::Upgrade;
 use super::{LAST_REQUEST, LINGER, MAX_LINGER};
 use crate::engine::Phase;
@@ -305,7 +305,7 @@ impl<A: App> ConnectionTask<A> {
                 return Poll::Ready(());
             }
             match state.poll_fill(engine, cx) {
-                Poll::Ready(true) => state.has_read = false,
+                Poll::Ready(true) => {}
                 Poll::Ready(false) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
@@ -315,21 +315,16 @@ impl<A: App> ConnectionTask<A> {
     /// Looks at the clock before waiting. True if the connection ends here.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
-        let (wait, exchange, progress, idle) = {
+        let settings = &self.link.engine.settings;
+        let (wait, paced, idle) = {
             let mut state = self.link.state();
             state.rest(&self.link.engine);
-            let (read, written) =
-                (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
-            let progress = match self.timer.wait() {
-                Wait::Body => read,
-                Wait::Write | Wait::HalfClosed => written,
-                _ => false,
-            };
-            (self.waits_for(&state), state.exchange, progress, state.machine.is_idle())
+            let wait = self.waits_for(&state);
+            let moved = Moved { received: state.received, sent: state.stream.sent() };
+            self.timer.set(wait, state.exchange, moved, now);
+            (wait, self.timer.pace(settings, moved, || state.stream.taken(), now), state.machine.is_idle())
         };
         let draining = self.link.engine.phase() != Phase::Serving;
-        self.timer.set(wait, exchange, progress, now);
-        let settings = &self.link.engine.settings;
         let limit = match wait {
             Wait::FirstHead | Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
             Wait::FirstHead | Wait::Head => Some(settings.header_timeout),
@@ -339,7 +334,7 @@ impl<A: App> ConnectionTask<A> {
             Wait::Linger => Some(LINGER),
             Wait::Application => None,
         };
-        if !self.timer.poll_expired(limit, now, cx) {
+        if !self.timer.poll_expired(limit, paced, now, cx) {
             return false;
         }
         let mut state = self.link.state();

@@ -97,6 +97,10 @@ impl TlsStream {
         })
     }
 
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     /// The protocol that was agreed on, if any.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.session.alpn_protocol()

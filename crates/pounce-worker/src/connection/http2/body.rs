@@ -20,6 +20,8 @@ pub(in crate::connection) struct Body {
     pieces: VecDeque<Piece>,
     /// Bytes in `pieces`.
     length: u64,
+    /// Bytes that have been handed on.
+    handed_on: u64,
     /// Nothing more comes behind them, but for the trailers.
     last: bool,
     trailers: Option<HeaderMap>,
@@ -35,12 +37,25 @@ enum Piece {
 
 impl Body {
     pub(in crate::connection) fn new(stream: SendStream<Bytes>) -> Self {
-        Self { stream, pieces: VecDeque::new(), length: 0, last: false, trailers: None, ended: false }
+        Self {
+            stream,
+            pieces: VecDeque::new(),
+            length: 0,
+            handed_on: 0,
+            last: false,
+            trailers: None,
+            ended: false,
+        }
     }
 
     /// How many bytes wait.
     pub(in crate::connection) fn len(&self) -> u64 {
         self.length
+    }
+
+    /// How many bytes have been handed on.
+    pub(in crate::connection) fn handed_on(&self) -> u64 {
+        self.handed_on
     }
 
     /// Whether all has been handed on.
@@ -95,6 +110,7 @@ impl Body {
             }
             let bytes = self.take(capacity)?;
             let last = self.length == 0 && self.last && self.trailers.is_none();
+            self.handed_on += bytes.len() as u64;
             self.stream.send_data(bytes, last).map_err(io::Error::other)?;
             self.ended |= last;
             moved = true;

@@ -34,8 +34,6 @@ struct State {
     guard: Guard,
     tripped: Option<Tripped>,
     end_of_input: bool,
-    has_read: bool,
-    has_written: bool,
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client's end.
     lingered: usize,
@@ -54,8 +52,6 @@ impl Shared {
                 guard,
                 tripped,
                 end_of_input: false,
-                has_read: false,
-                has_written: false,
                 shut_down: false,
                 lingered: 0,
             }),
@@ -75,10 +71,14 @@ impl Shared {
         !self.state.borrow().output.is_empty()
     }
 
-    /// Whether bytes have come, and whether some have gone, since this was asked last.
-    pub(super) fn take_progress(&self) -> (bool, bool) {
-        let state = &mut *self.state.borrow_mut();
-        (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written))
+    /// Bytes that the socket has taken.
+    pub(super) fn sent(&self) -> u64 {
+        self.state.borrow().stream.sent()
+    }
+
+    /// Those that the client has taken; see [`Stream::taken`].
+    pub(super) fn taken(&self) -> i64 {
+        self.state.borrow().stream.taken()
     }
 
     /// Writes what waits.
@@ -128,10 +128,7 @@ impl State {
         while !self.output.is_empty() {
             match std::task::ready!(self.output.poll_write(|slices| self.stream.poll_write(cx, slices)))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => {
-                    self.has_written = true;
-                    self.guard.wrote(count);
-                }
+                count => self.guard.wrote(count),
             }
         }
         if let Some(buffer) = self.output.take_buffer() {
@@ -178,7 +175,6 @@ impl AsyncRead for Io {
                 state.end_of_input = true;
                 return Poll::Ready(Ok(()));
             }
-            state.has_read = true;
             state.tripped = state.guard.read(state.input.bytes(), Instant::now()).err().or(state.tripped);
         }
         if state.tripped.is_some() {

@@ -80,6 +80,11 @@ impl Responder {
         self.body.as_ref().map_or(0, Body::len)
     }
 
+    /// Bytes of the body that the client's windows have let through.
+    pub(in crate::connection) fn handed_on(&self) -> u64 {
+        self.body.as_ref().map_or(0, Body::handed_on)
+    }
+
     /// Forgets a head that is held back, so that another may be started.
     pub(in crate::connection) fn restart(&mut self) -> bool {
         self.progress.restart()

@@ -36,7 +36,7 @@ pub(super) struct State {
     /// A piece of the body that nobody has taken yet.
     piece: Option<Bytes>,
     /// Bytes of the body that have come.
-    received: u64,
+    pub(super) received: u64,
     /// No data comes behind the piece.
     ended: bool,
     /// The application has been given the whole body.
@@ -54,10 +54,6 @@ pub(super) struct State {
     pub(super) receiving: bool,
     /// It waits in `send`.
     pub(super) sending: bool,
-    /// Bytes have come since the timer was last looked at.
-    pub(super) has_read: bool,
-    /// Bytes have gone since then.
-    pub(super) has_written: bool,
 }
 
 impl StreamLink {
@@ -87,8 +83,6 @@ impl StreamLink {
                 reset_due: false,
                 receiving: false,
                 sending: false,
-                has_read: false,
-                has_written: false,
             }),
             waker: RefCell::new(Waker::noop().clone()),
             now: Cell::new(now),
@@ -223,7 +217,6 @@ impl State {
                 Some(Ok(piece)) if piece.is_empty() && !recv.is_end_stream() => {}
                 Some(Ok(piece)) => {
                     self.received += piece.len() as u64;
-                    self.has_read = true;
                     if limit.is_some_and(|limit| self.received > limit) {
                         return Poll::Ready(Err(Fault::ContentTooLarge));
                     }
@@ -271,10 +264,7 @@ impl State {
 
     fn hand_on(&mut self, pump: impl FnOnce(&mut Body) -> io::Result<()>) {
         let Some(body) = self.responder.body.as_mut().filter(|body| !body.is_ended()) else { return };
-        let before = body.len();
-        let pumped = pump(body);
-        self.has_written |= body.len() < before || body.is_ended();
-        if pumped.is_err() {
+        if pump(body).is_err() {
             // A file that has become shorter, if the stream is still of use.
             body.reset(Reason::INTERNAL_ERROR);
             self.lose();

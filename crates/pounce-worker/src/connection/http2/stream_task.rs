@@ -12,6 +12,7 @@ use pounce_asgi::App;
 
 use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
+use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::stream::{State, StreamLink};
 use crate::engine::Phase;
@@ -28,6 +29,12 @@ pub(super) struct StreamTask<A: App> {
     recorded: bool,
     wait: Wait,
     since: Instant,
+    /// What was received and handed on when the clock was looked at last.
+    moved: (u64, u64),
+    /// How fast the body comes.
+    body: Pace,
+    /// How fast the client lets the response through.
+    reader: Pace,
     alarm: Alarm,
 }
 
@@ -58,6 +65,9 @@ impl<A: App> StreamTask<A> {
             recorded: false,
             wait: Wait::Application,
             since: started,
+            moved: (0, 0),
+            body: Pace::default(),
+            reader: Pace::default(),
             alarm: Alarm::default(),
         }
     }
@@ -152,7 +162,9 @@ impl<A: App> StreamTask<A> {
     /// Looks at the clock. True if the client has been too slow.
     fn is_late(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
-        let (read, written) = (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
+        let (received, handed_on) = (state.received, state.responder.handed_on());
+        let before = std::mem::replace(&mut self.moved, (received, handed_on));
+        let (read, written) = (received != before.0, handed_on != before.1);
         let (wait, progress) = if state.responder.waiting() > 0 {
             (Wait::Write, written)
         } else if state.receiving && !state.body_taken {
@@ -165,12 +177,24 @@ impl<A: App> StreamTask<A> {
             self.since = now;
         }
         let settings = &self.link.engine.settings;
-        let limit = match wait {
+        if wait != Wait::Body {
+            self.body.pause(now);
+        }
+        if wait != Wait::Write {
+            self.reader.end();
+        }
+        let (limit, paced) = match wait {
             Wait::Application => return false,
-            Wait::Body => settings.body_timeout,
-            Wait::Write => settings.write_timeout,
+            Wait::Body => {
+                let count = || received.cast_signed();
+                (settings.body_timeout, self.body.wait(settings.min_body_rate, now, count))
+            }
+            Wait::Write => {
+                let count = || handed_on.cast_signed();
+                (settings.write_timeout, self.reader.wait(settings.min_read_rate, now, count))
+            }
         };
-        let Some(deadline) = self.since.checked_add(limit) else { return false };
+        let Some(deadline) = earlier(self.since.checked_add(limit), paced) else { return false };
         if !self.alarm.poll_expired(deadline, now, cx) {
             return false;
         }

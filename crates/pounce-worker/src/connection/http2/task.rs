@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::super::alarm::Alarm;
 use super::super::input::Input;
+use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::super::websocket;
 use super::super::{LAST_REQUEST, LINGER};
@@ -51,6 +52,9 @@ pub(super) struct Connection<A: App> {
     is_closing: bool,
     wait: Wait,
     since: Instant,
+    /// Bytes that the socket had taken when the clock was looked at last.
+    sent: u64,
+    reader: Pace,
     alarm: Alarm,
 }
 
@@ -123,6 +127,8 @@ impl<A: App> Connection<A> {
             is_closing: false,
             wait: Wait::First,
             since: now,
+            sent: 0,
+            reader: Pace::default(),
             alarm: Alarm::default(),
         }
     }
@@ -307,7 +313,8 @@ impl<A: App> Connection<A> {
 
     /// Looks at the clock.
     fn look_at_clock(&mut self, now: Instant, cx: &mut Context<'_>) {
-        let (_, written) = self.shared.take_progress();
+        let sent = self.shared.sent();
+        let written = std::mem::replace(&mut self.sent, sent) != sent;
         let wait = match &self.speaker {
             Speaker::Over => return,
             _ if self.shared.has_output() => Wait::Write,
@@ -323,6 +330,12 @@ impl<A: App> Connection<A> {
             self.since = now;
         }
         let settings = &self.engine.settings;
+        let paced = if matches!(wait, Wait::Write | Wait::Unread) {
+            self.reader.wait(settings.min_read_rate, now, || self.shared.taken())
+        } else {
+            self.reader.end();
+            None
+        };
         let limit = match wait {
             Wait::Streams => return,
             // A worker that drains waits for no beginning for long.
@@ -332,7 +345,7 @@ impl<A: App> Connection<A> {
             Wait::Write | Wait::Unread => settings.write_timeout,
             Wait::Close => LINGER,
         };
-        let Some(deadline) = self.since.checked_add(limit) else { return };
+        let Some(deadline) = earlier(self.since.checked_add(limit), paced) else { return };
         if !self.alarm.poll_expired(deadline, now, cx) {
             return;
         }

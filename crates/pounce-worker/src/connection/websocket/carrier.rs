@@ -86,6 +86,10 @@ impl Http2 {
         Poll::Ready(Ok(std::mem::take(&mut self.accepted)))
     }
 
+    fn handed_on(&self) -> u64 {
+        self.body.as_ref().map_or(0, Body::handed_on) + self.responder.handed_on()
+    }
+
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(body) = self.body.as_mut().or(self.responder.body.as_mut()) else {
             return Poll::Ready(Ok(()));
@@ -136,6 +140,24 @@ impl Carrier {
             http1.stream.close();
         }
         *self = Self::Closed;
+    }
+
+    /// Bytes that were handed on to the client.
+    pub(super) fn sent(&self) -> u64 {
+        match self {
+            Self::Http1(http1) => http1.stream.sent(),
+            Self::Http2(http2) => http2.handed_on(),
+            Self::Closed => 0,
+        }
+    }
+
+    /// Those that the client has taken; see [`Stream::taken`].
+    pub(super) fn taken(&self) -> i64 {
+        match self {
+            Self::Http1(http1) => http1.stream.taken(),
+            Self::Http2(http2) => http2.handed_on().cast_signed(),
+            Self::Closed => 0,
+        }
     }
 
     /// The status of a response that accepts.

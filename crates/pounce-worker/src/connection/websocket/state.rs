@@ -73,8 +73,6 @@ pub(super) struct State {
     pub(super) sending: bool,
     /// Bytes have come since the timer was last looked at.
     pub(super) has_read: bool,
-    /// Bytes have gone since then.
-    pub(super) has_written: bool,
     /// The application has taken something: there is room for more.
     pub(super) has_taken: bool,
     /// Nothing was read because of what waits to be written.
@@ -123,7 +121,6 @@ impl State {
             receiving: false,
             sending: false,
             has_read: false,
-            has_written: false,
             has_taken: false,
             held_back: false,
             closed_by_application: false,
@@ -272,7 +269,7 @@ impl State {
     pub(super) fn poll_output(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<()> {
         while !self.output.is_empty() {
             match self.output.poll_write(|slices| self.carrier.poll_write(cx, slices)) {
-                Poll::Ready(Ok(1..)) => self.has_written = true,
+                Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => self.lose(),
                 Poll::Pending => return Poll::Pending,
             }
@@ -280,10 +277,7 @@ impl State {
         if let Some(buffer) = self.output.take_buffer() {
             engine.buffers.give_write(buffer);
         }
-        let before = self.carrier.waiting();
-        let denied = self.carrier.poll_denial(cx);
-        self.has_written |= self.carrier.waiting() < before;
-        denied.map(|denied| {
+        self.carrier.poll_denial(cx).map(|denied| {
             if denied.is_err() {
                 self.lose();
             }

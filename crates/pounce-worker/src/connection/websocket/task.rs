@@ -11,6 +11,7 @@ use pounce_asgi::{App, Outcome, RequestHead, Socket};
 use super::super::LINGER;
 use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
+use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::link::Link;
 use super::state::{End, Phase, State};
@@ -33,6 +34,9 @@ pub(in crate::connection) struct Task<A: App> {
     started: Instant,
     wait: Wait,
     since: Instant,
+    /// Bytes that were sent when the clock was looked at last.
+    sent: u64,
+    reader: Pace,
     alarm: Alarm,
 }
 
@@ -75,6 +79,8 @@ impl<A: App> Task<A> {
             started,
             wait: Wait::Nothing,
             since: started,
+            sent: 0,
+            reader: Pace::default(),
             alarm: Alarm::default(),
         }
     }
@@ -198,7 +204,9 @@ impl<A: App> Task<A> {
             }
             return Some(false);
         }
-        let (read, written) = (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
+        let sent = state.carrier.sent();
+        let written = std::mem::replace(&mut self.sent, sent) != sent;
+        let read = std::mem::take(&mut state.has_read);
         let wait = waits_for(state, self.wait);
         let progress = match wait {
             Wait::Ping | Wait::Pong => read,
@@ -218,7 +226,13 @@ impl<A: App> Task<A> {
             Wait::Close => Some(CLOSE),
             Wait::Linger => Some(LINGER),
         };
-        let deadline = limit.and_then(|limit| self.since.checked_add(limit));
+        let paced = if self.wait == Wait::Write {
+            self.reader.wait(settings.min_read_rate, now, || state.carrier.taken())
+        } else {
+            self.reader.end();
+            None
+        };
+        let deadline = earlier(limit.and_then(|limit| self.since.checked_add(limit)), paced);
         let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
         if !late {
             // Whoever waits for what has come meanwhile is told in another round.
@@ -234,7 +248,7 @@ impl<A: App> Task<A> {
                 let payload = fastrand::u32(..).to_be_bytes();
                 state.sender.ping(&payload, &mut state.output);
                 let _ = state.poll_output(&self.link.engine, cx);
-                state.has_written = false;
+                self.sent = state.carrier.sent();
                 self.wait = Wait::Pong;
                 self.since = now;
             }

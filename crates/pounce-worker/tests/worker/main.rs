@@ -1,5 +1,7 @@
 //! A worker and its doubles over real sockets, without Python.
 
+mod rates;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
