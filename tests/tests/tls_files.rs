@@ -260,6 +260,34 @@ fn a_key_encrypted_in_the_old_way_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_key_that_pkcs8_encrypts_with_an_old_algorithm_is_named_and_what_the_hint_says_helps() {
+    let given = Given::new();
+    let good = given.files.key.display().to_string();
+    let at = |name: &str| given.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (old, new) = (at("old.key"), at("new.key"));
+    let password = "open sesame";
+    std::fs::write(&old, PBES1).expect("the folder is writable");
+    let options = |key: &str| with(&given.files.certificate, Path::new(key));
+    let said = ["old.key", "PBES1", "openssl pkcs8 -topk8 -v2 aes-256-cbc"];
+    fails(options(&old).with("--ssl-keyfile-password", password), &said);
+    // The password is not what is missing.
+    fails(options(&old), &said);
+    if !has_openssl() {
+        return;
+    }
+    let (pass_in, pass_out) = (format!("pass:{password}"), format!("pass:{password}"));
+    let encrypt = ["pkcs8", "-topk8", "-in", &good, "-out", &old, "-passout", &pass_out];
+    for (arguments, named) in [(["-v1", "PBE-SHA1-3DES"], "PBES1"), (["-v2", "des3"], "old.key")] {
+        openssl(&[&encrypt[..], &arguments].concat());
+        let said = [named, "openssl pkcs8 -topk8 -v2 aes-256-cbc"];
+        fails(options(&old).with("--ssl-keyfile-password", password), &said);
+        let convert = ["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-in", &old, "-out", &new];
+        openssl(&[&convert[..], &["-passin", &pass_in, "-passout", &pass_out]].concat());
+        given.serves(options(&new).with("--ssl-keyfile-password", password));
+    }
+}
+
+#[test]
 fn keys_of_every_usual_kind_are_taken() {
     if !has_openssl() {
         return;
@@ -299,3 +327,13 @@ fn keys_of_every_usual_kind_are_taken() {
         }
     }
 }
+
+/// A key that was made for this test alone: `openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES`, password `open sesame`.
+const PBES1: &str = "\
+-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGxMBwGCiqGSIb3DQEMAQMwDgQIsI6KhuKA6oUCAggABIGQRN3KubTBaqYrA7YU
+Hyw2h43459FyDSQM0U3eSQVrp0LRzQ6s8ZZEuvj8kF3QhU5mYcgOXlktsG6axMQ7
+Rmhub4/3ciNkrbf8RwBCyjYVnZEqoZ1sbL7IhUowhp7+fOw3nVzjdMwE8Nv3bZMD
+q14x+HgbTfw/vJiVPMXYxGj+1c1ybJ3qmShW8go5S4Xw+0pK
+-----END ENCRYPTED PRIVATE KEY-----
+";

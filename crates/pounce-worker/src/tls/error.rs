@@ -44,11 +44,13 @@ pub enum TlsError {
         /// Which file.
         path: PathBuf,
     },
-    /// A key is encrypted in the way of before PKCS#8.
-    #[error("the key in {path} is encrypted in OpenSSL's own old format")]
+    /// A key is encrypted in a way that is too old to be read, or unknown.
+    #[error("the key in {path} cannot be read: it is encrypted with {scheme}")]
     OldEncryption {
         /// Which file.
         path: PathBuf,
+        /// What it is encrypted with.
+        scheme: String,
     },
     /// The key belongs to another certificate.
     #[error("the key in {key} is not that of the first certificate in {certificate}")]
@@ -99,7 +101,7 @@ impl TlsError {
                 "The file must have -----BEGIN lines; openssl x509 -outform PEM converts DER."
             }
             Self::NoPassword { .. } => "Give it as the environment variable POUNCE_SSL_KEYFILE_PASSWORD.",
-            Self::OldEncryption { .. } => "Convert it: openssl pkcs8 -topk8 -in OLD -out NEW",
+            Self::OldEncryption { .. } => "Convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW",
             Self::KeyMismatch { .. } => {
                 "Compare: openssl x509 -noout -pubkey -in CERT, and openssl pkey -pubout -in KEY"
             }
