@@ -5,6 +5,7 @@ use pounce_tests::secured::NAME;
 use pounce_tests::tls::{TlsStream, Trust, has_openssl};
 use pounce_tests::{Client, Exit, Options, Server};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// A folder with a good certificate, and whose it is.
@@ -207,6 +208,29 @@ fn faulty_files_beside_the_first_are_named_too() {
     fails(required(), &["ssl-ca-certs"]);
     let ca = given.write("ca.pem", &given.authority.pem());
     fails(required().with("--ssl-ca-certs", &ca).with("--ssl-crl", &empty), &["empty.pem"]);
+}
+
+#[test]
+fn an_expired_revocation_list_is_refused_with_what_to_do() {
+    let given = Given::new();
+    let ca = given.write("ca.pem", &given.authority.pem());
+    let required = |list: &str| {
+        let options = with(&given.files.certificate, &given.files.key).with("--ssl-cert-reqs", "required");
+        options.with("--ssl-ca-certs", &ca).with("--ssl-crl", given.write("revoked.crl", list))
+    };
+    let expired =
+        given.authority.revocations_until(&[], SystemTime::UNIX_EPOCH + Duration::from_secs(1_706_933_106));
+    let said = [
+        "revocation list of CN=Authority of files",
+        "revoked.crl",
+        "expired on 2024-02-03",
+        "hint:",
+        "current",
+    ];
+    fails(required(&expired), &said);
+    // One next to it that counts does not help.
+    fails(required(&(given.authority.later_revocations(&[]) + &expired)), &said);
+    Server::start(required(&given.authority.revocations(&[])));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //!
 //! [`TlsStore`] is what the connections of a worker, or of all workers of a process, share.
 
+mod clients;
 mod error;
 mod identity;
 mod key;
+mod revocation;
 mod store;
 mod stream;
 mod tickets;

@@ -82,6 +82,16 @@ pub enum TlsError {
         /// `expired on …` or `is not valid before …`.
         when: String,
     },
+    /// A list of revoked certificates counts no more.
+    #[error("the revocation list of {issuer} in {path} expired on {when}")]
+    ListExpired {
+        /// Which file.
+        path: PathBuf,
+        /// Who issued the list.
+        issuer: String,
+        /// When the next one was due.
+        when: String,
+    },
     /// Client certificates cannot be verified with what there is.
     #[error("client certificates cannot be verified: {0}")]
     Verifier(String),
@@ -107,6 +117,10 @@ impl TlsError {
             }
             Self::Order { .. } => {
                 "Put the server's own certificate first and behind each the one that issued it."
+            }
+            Self::ListExpired { .. } => {
+                "Replace the file with the authority's current list (openssl ca -gencrl makes one), or set the clock if it \
+                 is wrong: what was revoked since then would be let in."
             }
             _ => return None,
         })

@@ -9,17 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use ring::digest::{Context as Digest, SHA256};
-use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
 
 use super::TlsError;
-use super::identity::{Identities, Identity, certificates};
+use super::clients::Clients;
+use super::identity::{Identities, Identity};
+use super::revocation::RevocationList;
 use super::tickets::{TicketSecret, Tickets, period};
 
 /// How often the files are looked at, at most.
@@ -82,6 +80,8 @@ struct State {
     /// How the files looked when they were last read, whether or not they were of use.
     seen: Vec<Look>,
     looked: Instant,
+    /// The lists in use whose end the log has named.
+    over: Vec<RevocationList>,
 }
 
 /// How a file looks from outside: what changes when it is written or exchanged.
@@ -94,6 +94,10 @@ pub(crate) struct Setup {
     pub(super) identities: Arc<Identities>,
     /// For each certificate, what is wrong with its time.
     late: Vec<Option<TlsError>>,
+    /// Lists of revoked client certificates.
+    lists: Vec<RevocationList>,
+    /// Authorities of clients of which there is no such list.
+    unlisted: Vec<String>,
 }
 
 impl TlsSettings {
@@ -125,7 +129,8 @@ impl TlsSettings {
 impl TlsStore {
     /// Reads the files. Where they are of no use, `fallback` is taken: the texts of another store.
     ///
-    /// Certificates that have expired are used all the same, with a warning: the clock may be wrong.
+    /// Certificates that have expired are used all the same, with a warning: the clock may be wrong. A list of revoked
+    /// certificates that has is refused: what was revoked since then would be let in.
     ///
     /// # Errors
     /// What is wrong with which file.
@@ -142,14 +147,23 @@ impl TlsStore {
         let (texts, setup) = match fallback {
             None => {
                 let read = read?;
+                if let Some(expired) = read.1.expired_lists().next() {
+                    return Err(expired);
+                }
                 for late in read.1.late.iter().flatten() {
                     tracing::warn!(target: "pounce", "{late}");
+                }
+                for name in &read.1.unlisted {
+                    tracing::warn!(
+                        target: "pounce",
+                        "there is no revocation list of {name}: clients with certificates that it has issued are refused"
+                    );
                 }
                 read
             }
             Some(texts) => {
                 let before = Setup::make(&settings, &secret, &texts)?;
-                match read.and_then(|read| read.1.is_no_later_than(&before).map(|()| read)) {
+                match read.and_then(|read| read.1.replaces(&before).map(|()| read)) {
                     Ok(read) => read,
                     Err(error) => {
                         tracing::error!(target: "pounce", "{error}; the certificates of before are used");
@@ -158,7 +172,8 @@ impl TlsStore {
                 }
             }
         };
-        let state = State { secret, current: Arc::new(setup), texts, seen, looked: Instant::now() };
+        let current = Arc::new(setup);
+        let state = State { secret, current, texts, seen, looked: Instant::now(), over: Vec::new() };
         Ok(Self { settings, state: Mutex::new(state) })
     }
 
@@ -187,6 +202,7 @@ impl TlsStore {
         if now.saturating_duration_since(state.looked) >= LOOK {
             state.looked = now;
             self.refresh_state(&mut state);
+            state.name_expired_lists();
         }
         Arc::clone(&state.current)
     }
@@ -203,7 +219,7 @@ impl TlsStore {
                 return Ok(None);
             }
             let setup = Setup::make(&self.settings, &state.secret, &texts)?;
-            setup.is_no_later_than(&state.current)?;
+            setup.replaces(&state.current)?;
             Ok(Some((texts, setup)))
         });
         match read {
@@ -214,7 +230,11 @@ impl TlsStore {
                 state.current = Arc::new(setup);
             }
             Err(error) => {
-                tracing::error!(target: "pounce", "the new certificates are not used, the old ones stay: {error}");
+                let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                tracing::error!(
+                    target: "pounce",
+                    "the new certificates are not used, the old ones stay: {error}{hint}"
+                );
             }
         }
     }
@@ -225,6 +245,21 @@ impl State {
     fn advance_secret(&mut self) {
         if let Some(secret) = self.secret.clone().at(period()) {
             self.secret = secret;
+        }
+    }
+
+    /// Says once of each list that its time is over.
+    fn name_expired_lists(&mut self) {
+        let now = SystemTime::now();
+        for list in &self.current.lists {
+            if let Some(error) = list.expired(now).filter(|_| !self.over.contains(list)) {
+                let hint = error.hint().unwrap_or_default();
+                tracing::error!(
+                    target: "pounce",
+                    "{error}: clients with certificates of that issuer are refused\nhint: {hint}"
+                );
+                self.over.push(list.clone());
+            }
         }
     }
 }
@@ -249,7 +284,8 @@ impl Setup {
             .with_protocol_versions(versions)
             .map_err(setup)?;
         let verification: Vec<_> = files.collect();
-        let builder = match verifier(settings, &verification, provider)? {
+        let clients = Clients::load(settings, &verification, provider)?;
+        let builder = match clients.verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
@@ -266,59 +302,24 @@ impl Setup {
             context.update(text.as_bytes());
         }
         config.ticketer = Arc::new(Tickets::new(secret.clone(), context.finish().as_ref()));
-        Ok(Self { config: Arc::new(config), identities, late })
+        let Clients { lists, unlisted, .. } = clients;
+        Ok(Self { config: Arc::new(config), identities, late, lists, unlisted })
     }
 
-    /// Whether no certificate has expired that has not in what is in use: that one is no renewal.
-    fn is_no_later_than(&self, current: &Self) -> Result<(), TlsError> {
+    /// Whether this is a renewal of what is in use: nothing has expired, but what had expired there as well.
+    fn replaces(&self, current: &Self) -> Result<(), TlsError> {
         let mut pairs = self.late.iter().zip(&current.late);
-        match pairs.find_map(|(new, old)| new.as_ref().filter(|_| old.is_none())) {
-            Some(late) => Err(late.clone()),
+        let late = pairs.find_map(|(new, old)| new.as_ref().filter(|_| old.is_none()).cloned());
+        let lists = self.lists.iter().filter(|list| !current.lists.contains(list));
+        let now = SystemTime::now();
+        match late.or_else(|| lists.into_iter().find_map(|list| list.expired(now))) {
+            Some(expired) => Err(expired),
             None => Ok(()),
         }
     }
-}
 
-/// What verifies client certificates, from the files of authorities and revocation lists.
-fn verifier(
-    settings: &TlsSettings,
-    files: &[(&Path, &str)],
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-    if settings.client_certificates == ClientCertificates::None {
-        return Ok(None);
+    fn expired_lists(&self) -> impl Iterator<Item = TlsError> {
+        let now = SystemTime::now();
+        self.lists.iter().filter_map(move |list| list.expired(now))
     }
-    let (authorities, lists) = files.split_at(settings.ca_certs.iter().len());
-    let mut roots = RootCertStore::empty();
-    for (path, text) in authorities {
-        for certificate in certificates(path, text)? {
-            roots.add(certificate).map_err(|error| TlsError::Faulty {
-                path: path.to_path_buf(),
-                what: "certificate",
-                reason: error.to_string(),
-            })?;
-        }
-    }
-    let mut crls = Vec::new();
-    for (path, text) in lists {
-        let what = "revocation list";
-        let found =
-            CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
-        let mut found = found.map_err(|error| TlsError::Faulty {
-            path: path.to_path_buf(),
-            what,
-            reason: error.to_string(),
-        })?;
-        if found.is_empty() {
-            return Err(TlsError::Missing { path: path.to_path_buf(), what });
-        }
-        crls.append(&mut found);
-    }
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(crls)
-        .only_check_end_entity_revocation();
-    if settings.client_certificates == ClientCertificates::Optional {
-        builder = builder.allow_unauthenticated();
-    }
-    builder.build().map(Some).map_err(|error| TlsError::Verifier(error.to_string()))
 }
