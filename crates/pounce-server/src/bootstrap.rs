@@ -60,7 +60,8 @@ pub(crate) async fn bootstrap(
         let (period, bytes) = tls.ticket_secret;
         let secret = TicketSecret::from_parts(period, bytes);
         let settings = settings::tls(&config).unwrap_or_default();
-        TlsStore::open(settings, secret, Some(tls.texts)).map(Arc::new)
+        let texts = tls.texts.iter().map(|text| text.reveal().to_owned().into()).collect();
+        TlsStore::open(settings, secret, Some(texts)).map(Arc::new)
     });
     let job = Job {
         tls: tls.transpose()?,

@@ -79,7 +79,7 @@ pub(crate) fn tls(config: &config::WorkerConfig) -> Option<TlsSettings> {
     };
     Some(TlsSettings {
         certificates: tls.certificates.iter().map(files).collect(),
-        key_password: tls.key_password.clone(),
+        key_password: tls.key_password.as_ref().map(|password| password.reveal().to_owned().into()),
         ca_certs: tls.ca_certs.clone(),
         client_certificates: match tls.client_certificates {
             config::ClientCertificates::None => ClientCertificates::None,

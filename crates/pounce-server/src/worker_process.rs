@@ -49,8 +49,9 @@ fn run(control: RawFd) -> Result<(), ServerError> {
         ServerError::System { what: "no server", error }
     };
     let control = pounce_net::inherited_stream(control).map_err(no_server)?;
-    let (plan, end) = process::attach(control, orphaned).map_err(no_server)?;
-    let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan);
+    let (text, end) = process::attach(control, orphaned).map_err(no_server)?;
+    let plan = WorkerPlan::from_json(&text).map_err(ServerError::Plan);
+    drop(text);
     match plan {
         Ok(plan) => work(plan, &end),
         Err(error) => Err(tell(&end, error)),

@@ -7,11 +7,13 @@ mod error;
 mod identity;
 mod key;
 mod revocation;
+mod secret;
 mod store;
 mod stream;
 mod tickets;
 
 pub use error::TlsError;
+pub use secret::Secret;
 pub use store::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
 pub(crate) use stream::TlsStream;
 pub use tickets::TicketSecret;

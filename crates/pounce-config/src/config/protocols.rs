@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
+
 /// Windows and limits of HTTP/2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +49,7 @@ pub struct TlsConfig {
     /// Certificates, the default one first; at least one.
     pub certificates: Vec<CertificateFiles>,
     /// What encrypted keys are encrypted with.
-    pub key_password: Option<String>,
+    pub key_password: Option<Secret>,
     /// Authorities of client certificates; given where they are asked for.
     pub ca_certs: Option<PathBuf>,
     /// Whether clients must show a certificate.

@@ -181,7 +181,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("FILE")
         .aliases(&["keyfile"])
         .help("Its private key in PEM; without it the key is looked for in the certificate's file"),
-    option("ssl-keyfile-password", Kind::Text, Section::Tls)
+    option("ssl-keyfile-password", Kind::Secret, Section::Tls)
         .value("TEXT")
         .aliases(&["keyfile-password"])
         .help("Password of an encrypted key; better given as POUNCE_SSL_KEYFILE_PASSWORD"),

@@ -18,6 +18,7 @@ use super::TlsError;
 use super::clients::Clients;
 use super::identity::{Identities, Identity};
 use super::revocation::RevocationList;
+use super::secret::Secret;
 use super::tickets::{TicketSecret, Tickets, period};
 
 /// How often the files are looked at, at most.
@@ -50,7 +51,7 @@ pub struct TlsSettings {
     /// Certificates, the default one first.
     pub certificates: Vec<TlsFiles>,
     /// What encrypted keys are encrypted with.
-    pub key_password: Option<String>,
+    pub key_password: Option<Secret>,
     /// Authorities of client certificates, in PEM.
     pub ca_certs: Option<PathBuf>,
     /// Whether clients must show a certificate.
@@ -75,8 +76,10 @@ struct State {
     /// Of the latest period in which it was asked for.
     secret: TicketSecret,
     current: Arc<Setup>,
-    /// The texts of the files that `current` was made of.
-    texts: Vec<String>,
+    /// A digest of the texts that `current` was made of.
+    digest: Vec<u8>,
+    /// These texts, where they are for workers that are started later.
+    texts: Option<Vec<Secret>>,
     /// How the files looked when they were last read, whether or not they were of use.
     seen: Vec<Look>,
     looked: Instant,
@@ -107,12 +110,10 @@ impl TlsSettings {
         pairs.chain(&self.ca_certs).chain(&self.crls).map(PathBuf::as_path)
     }
 
-    fn read(&self) -> Result<Vec<String>, TlsError> {
+    fn read(&self) -> Result<Vec<Secret>, TlsError> {
         let read = |path: &Path| {
             let reason = |reason: String| TlsError::Read { path: path.to_owned(), reason };
-            let bytes = fs::read(path).map_err(|error| reason(error.to_string()))?;
-            // What is no PEM is found out by who parses it.
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            Secret::read(path).map_err(|error| reason(error.to_string()))
         };
         self.paths().map(read).collect()
     }
@@ -137,13 +138,14 @@ impl TlsStore {
     pub fn open(
         settings: TlsSettings,
         secret: TicketSecret,
-        fallback: Option<Vec<String>>,
+        fallback: Option<Vec<Secret>>,
     ) -> Result<Self, TlsError> {
         let seen = settings.look();
         let read = settings.read().and_then(|texts| {
             let setup = Setup::make(&settings, &secret, &texts)?;
             Ok((texts, setup))
         });
+        let is_worker = fallback.is_some();
         let (texts, setup) = match fallback {
             None => {
                 let read = read?;
@@ -173,7 +175,10 @@ impl TlsStore {
             }
         };
         let current = Arc::new(setup);
-        let state = State { secret, current, texts, seen, looked: Instant::now(), over: Vec::new() };
+        let digest = digest(&texts);
+        let texts = (!is_worker).then_some(texts);
+        let looked = Instant::now();
+        let state = State { secret, current, digest, texts, seen, looked, over: Vec::new() };
         Ok(Self { settings, state: Mutex::new(state) })
     }
 
@@ -184,9 +189,11 @@ impl TlsStore {
         state.secret.clone()
     }
 
-    /// The texts of the files in use, which hold private keys: for workers of the same server.
-    pub fn texts(&self) -> Vec<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).texts.clone()
+    /// The texts of the files in use, which hold private keys: for workers of the same server. None of a store that was
+    /// opened with such texts itself.
+    pub fn texts(&self) -> Vec<Secret> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.texts.clone().unwrap_or_default()
     }
 
     /// Reads the files again if they have changed. What is in use stays if they are of no use.
@@ -215,7 +222,7 @@ impl TlsStore {
         state.seen = seen;
         state.advance_secret();
         let read = self.settings.read().and_then(|texts| {
-            if texts == state.texts {
+            if digest(&texts) == state.digest {
                 return Ok(None);
             }
             let setup = Setup::make(&self.settings, &state.secret, &texts)?;
@@ -226,7 +233,8 @@ impl TlsStore {
             Ok(None) => {}
             Ok(Some((texts, setup))) => {
                 tracing::info!(target: "pounce", "the certificates were read again");
-                state.texts = texts;
+                state.digest = digest(&texts);
+                state.texts = state.texts.is_some().then_some(texts);
                 state.current = Arc::new(setup);
             }
             Err(error) => {
@@ -238,6 +246,16 @@ impl TlsStore {
             }
         }
     }
+}
+
+/// Tells whether texts have changed that are not kept.
+fn digest(texts: &[Secret]) -> Vec<u8> {
+    let mut digest = Digest::new(&SHA256);
+    for text in texts {
+        digest.update(&text.reveal().len().to_be_bytes());
+        digest.update(text.reveal().as_bytes());
+    }
+    digest.finish().as_ref().to_vec()
 }
 
 impl State {
@@ -265,11 +283,11 @@ impl State {
 }
 
 impl Setup {
-    fn make(settings: &TlsSettings, secret: &TicketSecret, texts: &[String]) -> Result<Self, TlsError> {
-        let mut files = settings.paths().zip(texts.iter().map(String::as_str));
+    fn make(settings: &TlsSettings, secret: &TicketSecret, texts: &[Secret]) -> Result<Self, TlsError> {
+        let mut files = settings.paths().zip(texts.iter().map(Secret::reveal));
         let mut next = || files.next().ok_or_else(|| TlsError::Setup("a file is missing".into()));
         let provider = Arc::new(default_provider());
-        let password = settings.key_password.as_deref();
+        let password = settings.key_password.as_ref().map(Secret::reveal);
         let mut identities = Vec::new();
         let mut late = Vec::new();
         for _ in &settings.certificates {
