@@ -3,10 +3,11 @@
 //! Everything a worker needs is rebuilt from the plan: the configuration, the listeners, `sys.path`, the
 //! application, the lifespan's state. Nothing of the server's memory is used.
 
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pounce_asgi::python::{EventLoop, Exclusive, LifespanMode};
+use pounce_asgi::python::{self, EventLoop, Exclusive, LifespanMode};
 use pounce_config::WorkerPlan;
 use pounce_net::{Listener, LoadTable};
 use pounce_supervisor::Status;
@@ -34,7 +35,11 @@ pub(crate) async fn bootstrap(
         .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
     let place = plan
         .load
-        .map(|load| Ok(LoadTable::from_raw_fd(load.fd)?.load(load.place)))
+        .map(|load| {
+            let table = LoadTable::from_raw_fd(load.fd)?;
+            python::disown(table.as_fd());
+            Ok(table.load(load.place))
+        })
         .transpose()
         .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
     drop(lent);

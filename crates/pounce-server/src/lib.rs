@@ -19,6 +19,7 @@ mod server;
 mod settings;
 mod signals;
 mod single;
+mod terminal;
 mod watchdog;
 mod worker_process;
 

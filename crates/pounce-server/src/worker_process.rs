@@ -1,6 +1,6 @@
 //! The life of a worker process: what its server has started with exec, until the server ends it or is gone.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd as _, RawFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -58,6 +58,7 @@ fn run(control: RawFd) -> Result<(), ServerError> {
         ServerError::System { what: "no server", error }
     };
     let control = pounce_net::inherited_stream(control).map_err(no_server)?;
+    python::disown(control.as_fd());
     let (plan, end) = process::attach(control, orphaned).map_err(no_server)?;
     let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan);
     let worked = match plan {
