@@ -38,13 +38,18 @@ def read_link(name):
         return ""
 
 
+def describe(fd):
+    with socket.socket(fileno=os.dup(fd)) as found:
+        return f"{fd}: {found}"
+
+
 def report(name, before):
     """Writes down what a child has: its own descriptors, the server's, and what signals do."""
     now = links()
     CLIENT.sendall(b"ping")
     text = json.dumps({
         "own": all(now.get(fd) == before[fd] for fd in OWN) and PEER.recv(4) == b"ping" and bool(EPOLL.poll(0) or True),
-        "sockets": [link for fd, link in now.items() if link.startswith("socket:") and fd not in OWN],
+        "sockets": [describe(fd) for fd, link in now.items() if link.startswith("socket:") and fd not in OWN],
         "polls": [fd for fd, link in now.items() if "eventpoll" in link and fd not in OWN],
         "events": [link for link in now.values() if "eventfd" in link],
         "default": signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,

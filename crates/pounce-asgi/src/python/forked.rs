@@ -5,6 +5,7 @@
 //! [`disown`], and everything that a runtime of the server's watches. Each number is made to lead to `/dev/null` instead
 //! of being closed: Rust values in the child still own it, and close it if they are ever dropped.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
@@ -44,14 +45,24 @@ pub fn disown(fd: BorrowedFd<'_>) {
     DISOWNED[place].store(key, Ordering::Relaxed);
 }
 
-/// Has Python tell children of the fork. In the main interpreter, the only one that can fork; once.
+thread_local! {
+    /// What the runtimes watch as this thread begins to fork. The child shares their epoll instances with its parent,
+    /// which goes on to change them.
+    static BEFORE: RefCell<Vec<(RawFd, u64)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Has Python tell of forks. In the main interpreter, the only one that can fork; once.
 pub(super) fn register(py: Python<'_>) -> PyResult<()> {
+    let before = PyCFunction::new_closure(py, Some(c"before_fork"), None, |_, _| {
+        BEFORE.set(watched());
+    })?;
     let in_child = PyCFunction::new_closure(py, Some(c"in_child"), None, |_, _| {
         IS_CHILD.store(true, Ordering::Relaxed);
         signals::leave_to_child();
         let_go();
     })?;
     let keywords = PyDict::new(py);
+    keywords.set_item("before", before)?;
     keywords.set_item("after_in_child", in_child)?;
     py.import("os")?.call_method("register_at_fork", (), Some(&keywords)).map(drop)
 }
@@ -114,18 +125,17 @@ fn find_epoll(runtime: &LocalRuntime) -> io::Result<Vec<RawFd>> {
 /// Exchanges the server's descriptors for ones of `/dev/null`.
 fn let_go() {
     let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") else { return };
+    for (fd, inode) in BEFORE.take().into_iter().chain(watched()) {
+        // A number that now leads to something else was closed meanwhile, and is somebody else's.
+        if stat(fd).is_some_and(|stat| stat.st_ino == inode) {
+            exchange(fd, null.as_fd());
+        }
+    }
     for place in &RUNTIMES {
-        let epoll = place.swap(0, Ordering::Relaxed);
-        if epoll == 0 {
-            continue;
+        match place.swap(0, Ordering::Relaxed) {
+            0 => {}
+            epoll => exchange(epoll, null.as_fd()),
         }
-        for (fd, inode) in targets(epoll) {
-            // A number that now leads to something else was closed meanwhile, and is somebody else's.
-            if stat(fd).is_some_and(|stat| stat.st_ino == inode) {
-                exchange(fd, null.as_fd());
-            }
-        }
-        exchange(epoll, null.as_fd());
     }
     let open = open_descriptors();
     for &fd in &open {
@@ -138,6 +148,12 @@ fn let_go() {
             exchange(fd, null.as_fd());
         }
     }
+}
+
+/// What the server's runtimes watch.
+fn watched() -> Vec<(RawFd, u64)> {
+    let epolls = RUNTIMES.iter().map(|place| place.load(Ordering::Relaxed)).filter(|epoll| *epoll != 0);
+    epolls.flat_map(targets).collect()
 }
 
 fn is_disowned(fd: RawFd) -> bool {
