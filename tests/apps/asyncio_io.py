@@ -132,6 +132,44 @@ async def streams(scope, receive, send):
     await respond(send, text)
 
 
+async def round_trips(scope, receive, send):
+    """Several questions and answers over one connection: the second answer must wake the loop as the first did."""
+
+    async def serve(reader, writer):
+        while line := await reader.readline():
+            writer.write(line.upper())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    answers = []
+    for word in (b"one", b"two", b"three", b"four"):
+        writer.write(word + b"\n")
+        answers.append((await reader.readline()).strip())
+    writer.close()
+    server.close()
+    await respond(send, b" ".join(answers))
+
+
+async def round_trips_with_a_thread(scope, receive, send):
+    """The same with a peer that is no task of this loop: nothing else wakes it."""
+    left, right = socket.socketpair()
+
+    def serve():
+        with right, right.makefile("rwb", buffering=0) as file:
+            for line in file:
+                file.write(line.upper())
+
+    threading.Thread(target=serve).start()
+    reader, writer = await asyncio.open_connection(sock=left)
+    answers = []
+    for word in (b"one", b"two", b"three", b"four"):
+        writer.write(word + b"\n")
+        answers.append((await reader.readline()).strip())
+    writer.close()
+    await respond(send, b" ".join(answers))
+
+
 async def datagrams(scope, receive, send):
     loop = asyncio.get_running_loop()
     got = loop.create_future()

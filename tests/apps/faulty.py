@@ -42,6 +42,7 @@ BAD = {
     "headers-value-none": with_header(b"x-name", None),
     "headers-three": started(headers=[(b"a", b"b", b"c")]),
     "headers-one": started(headers=[(b"a",)]),
+    "headers-item-int": started(headers=[7]),
     "headers-flat": started(headers=[b"ab", b"cd", 7]),
     "header-name-cr": with_header(b"x-a\rx", b"v"),
     "header-name-lf": with_header(b"x-a\nx", b"v"),
@@ -72,6 +73,18 @@ async def bad(scope, receive, send, which):
 
 
 # Each is sent after a start and a first part of a body, whose remainder then reports the exception.
+async def every_bad(scope, receive, send):
+    """Sends every bad message, and reports those that did not raise."""
+    taken = []
+    for which, message in BAD.items():
+        try:
+            await send(message)
+            taken.append(which)
+        except Exception:
+            pass
+    await respond(send, f"not raised: {taken}" if taken else f"all raised: {len(BAD)}")
+
+
 BAD_LATER = {
     "second-start": started(),
     "body-str": {"type": "http.response.body", "body": "text"},

@@ -231,7 +231,7 @@ async def cancel_at_the_last_moment(scope, receive, send, token):
 
 
 async def one_large_piece(scope, receive, send, token, size):
-    """Notes when a large body, sent in one piece, has been read by the client, or the client has gone."""
+    """Notes when `send` of a large body in one piece has come back: the client has read it, or has gone."""
     await start(send, headers=[(b"content-length", size.encode())])
     note(token, "sends")
     try:

@@ -102,3 +102,23 @@ def before_its_coroutine(scope, receive, send):
         await respond(send, f"{before} before, {SEEN.get()} now")
 
     return handle()
+
+
+def wsgi_function(environ, start_response):
+    """No ASGI application: it is called with two arguments."""
+    start_response("200 OK", [])
+    return [b"wsgi"]
+
+
+class WsgiObject:
+    """What Flask and Django have."""
+
+    def __call__(self, environ, start_response):
+        return wsgi_function(environ, start_response)
+
+
+wsgi_object = WsgiObject()
+
+
+def wsgi_factory():
+    return wsgi_object

@@ -114,7 +114,7 @@ async def trailers_if_offered(scope, receive, send):
     await start(send, trailers=offered)
     await body(send, b"content")
     if offered:
-        await send({"type": "http.response.trailers", "headers": [(b"x-checksum", b"abc")]})
+        await send({"type": "http.response.trailers", "headers": [(b"x-checksum", b" abc\t")]})
 
 
 routes = {**routes_of(vars(raw)), **routes_of(vars(faulty)), **routes_of(vars(extensions)), **routes_of(globals())}

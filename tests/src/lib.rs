@@ -20,6 +20,7 @@
 //! | [`pki`] | certificates made for a test |
 //! | [`tls`] | the client's side of TLS |
 //! | [`secured`] | a server that speaks TLS, and whom its clients trust |
+//! | [`services`] | PostgreSQL, Redis and an echo, for applications to use |
 //! | [`transport`] | requests and responses over HTTP/1.1 and HTTP/2, clear and encrypted, and a test for each |
 //! | [`wait`] | bounded waiting |
 //! | [`websocket`] | one WebSocket: "send this frame, expect that frame", over every transport |
@@ -45,6 +46,7 @@ pub mod python;
 pub mod response;
 pub mod secured;
 pub mod server;
+pub mod services;
 pub mod tls;
 pub mod transport;
 pub mod wait;

@@ -118,7 +118,7 @@ impl Options {
     }
 
     /// The command that starts the server in `directory`.
-    pub(crate) fn command(mut self, directory: &Path) -> Command {
+    pub fn command(mut self, directory: &Path) -> Command {
         let mut command = match self.listener.take() {
             // The shell moves standard input to descriptor 3, which needs no unsafe code here.
             Some(listener) => {

@@ -240,6 +240,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The test fails, and is shown with what its server printed.
+            eprintln!("{}", self.printed());
+        }
         // The group may be gone already; killing what is left is all that matters.
         let _ = killpg(self.group(), Signal::SIGKILL);
         let _ = self.child.wait();

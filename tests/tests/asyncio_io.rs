@@ -47,6 +47,7 @@ fn file_descriptors_can_be_watched() {
 #[test]
 fn sockets_of_asyncio_work_beside_the_server_s() {
     answers("/streams", "LINE\n");
+    answers("/round-trips", "ONE TWO THREE FOUR");
     answers("/datagrams", "datagram");
     answers("/resolve", "('127.0.0.1', 80)");
 }
@@ -54,4 +55,11 @@ fn sockets_of_asyncio_work_beside_the_server_s() {
 #[test]
 fn an_application_can_handle_a_signal_of_its_own() {
     answers("/signal-handler", "handled True");
+}
+
+#[test]
+fn every_round_trip_of_a_connection_wakes_an_idle_loop() {
+    let server = Server::start(Options::app("asyncio_io:app"));
+    let response = server.get("/round-trips-with-a-thread").expect(200);
+    assert_eq!(response.text(), "ONE TWO THREE FOUR");
 }

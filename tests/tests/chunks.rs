@@ -55,6 +55,13 @@ fn a_chunk_extension_with_a_bare_line_break_is_refused() {
 }
 
 #[test]
+fn a_chunk_extension_that_the_grammar_does_not_know_is_refused() {
+    for extension in [";", ";bad[=x", ";a=\"open", ";a=", ";\u{e9}", ";a=\u{e9}", ";a b", " "] {
+        refuse_each(&[&format!("5{extension}\r\nhello\r\n0\r\n\r\n")]);
+    }
+}
+
+#[test]
 fn a_chunk_of_another_length_than_its_size_is_refused() {
     refuse_each(&[
         "5\r\nhello, world\r\n0\r\n\r\n",
@@ -104,6 +111,7 @@ fn good_chunks_arrive_whole() {
         "1\r\nh\r\n4\r\nello\r\n0\r\n\r\n",
         "5;name=value\r\nhello\r\n0;last\r\n\r\n",
         "5;name=\"quoted; value\"\r\nhello\r\n0\r\n\r\n",
+        "5 ; name = \"a \\\" \u{e9}\" ;b\r\nhello\r\n0\t;\tlast\r\n\r\n",
         "0000005\r\nhello\r\n000\r\n\r\n",
         "5\r\nhello\r\n0\r\nX-Trailer: 1\r\nX-Other: 2\r\n\r\n",
     ] {
@@ -126,7 +134,8 @@ fn hexadecimal_sizes_count_in_either_case() {
 
 #[test]
 fn a_chunked_request_split_at_any_byte_is_the_same_request() {
-    let request = chunked("/echo", "5;a=b\r\nhello\r\n7\r\n, world\r\n0\r\nX-Trailer: 1\r\n\r\n");
+    let request =
+        chunked("/echo", "5 ; a = b;c=\"\\\"\"\r\nhello\r\n7\r\n, world\r\n0\r\nX-Trailer: 1\r\n\r\n");
     let bytes = request.as_bytes();
     let mut client = server().connect();
     for at in 1..bytes.len() {

@@ -86,6 +86,30 @@ fn a_path_with_what_no_path_has_is_refused() {
     }
 }
 
+// §8.3.1, RFC 3986 §2
+#[test]
+fn a_path_with_an_octet_that_is_not_ascii_is_refused() {
+    for path in ["/caf\u{e9}", "/\u{80}", "/hello?\u{20ac}"] {
+        let token = pounce_tests::notes::token();
+        refused(&get().with(":path", &format!("/note/{token}/seen{path}")), &[400]);
+        assert_eq!(server().notes(&token), [""; 0]);
+    }
+}
+
+// §8.3.1
+#[test]
+fn an_overlong_method_is_refused() {
+    refused(&get().with(":method", &"A".repeat(65)), &[400]);
+}
+
+// §8.3.1
+#[test]
+fn a_host_agrees_with_the_authority_by_its_schemes_default_port() {
+    server().h2().ask(1, &get().field("host", "test:80")).expect(200);
+    server().h2().ask(1, &get().with(":scheme", "https").field("host", "test:443")).expect(200);
+    refused(&get().field("host", "test:443"), &[400]);
+}
+
 // §8.3.1
 #[test]
 fn options_may_ask_for_everything() {

@@ -1,6 +1,7 @@
 //! RFC 9113 §5.1, §5.3 and §5.4: the states of a stream, identifiers, concurrency, and what an error leaves.
 
 use pounce_tests::h2::expect::Reaction;
+use pounce_tests::h2::flood::octets;
 use pounce_tests::h2::{Client, Code, Event, Frame, Request, setting};
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server};
@@ -277,4 +278,35 @@ fn a_reset_is_not_answered_with_a_reset() {
     client.send(Frame::reset(1, Code::CANCEL));
     client.lives();
     assert!(client.waiting().all(|event| event.stream() != 1), "{:?}", client.waiting().collect::<Vec<_>>());
+}
+
+/// Requests from stream 3 on that are cancelled at once, all in one write.
+fn cancelled(client: &mut Client, count: u32) {
+    let streams = (0..count).map(|number| 3 + 2 * number);
+    let frames =
+        streams.flat_map(|stream| [Request::get("/hello").whole(stream), Frame::reset(stream, Code::CANCEL)]);
+    client.send_octets(&octets(frames)).has_opened(1 + 2 * count);
+}
+
+// §5.1.2, §10.5: Pounce's own measure, `--http2-max-idle-frames`.
+#[test]
+fn hundreds_of_requests_that_are_cancelled_in_one_read_leave_the_connection_alone() {
+    let mut client = closed();
+    cancelled(&mut client, 300);
+    client.lives();
+}
+
+// §10.5
+#[test]
+fn the_measure_of_cancelled_requests_is_that_of_idle_frames() {
+    let options = || Options::app("raw:app").with("--http2-max-idle-frames", "100");
+    let server = Server::start(options());
+    let mut client = server.h2();
+    client.get(1, "/hello").response(1).expect(200);
+    cancelled(&mut client, 60);
+    client.lives();
+    let mut client = server.h2();
+    client.get(1, "/hello").response(1).expect(200);
+    cancelled(&mut client, 200);
+    client.connection_error(&[Code::ENHANCE_YOUR_CALM]);
 }

@@ -1,6 +1,7 @@
 //! Applications that cannot be imported: exit code 3, and a message that says which part failed.
 
 use pounce_tests::{Exit, Options, Server};
+use std::fs;
 use std::path::Path;
 
 fn start(app: &str) -> Exit {
@@ -94,4 +95,67 @@ fn an_application_s_name_that_is_none_is_refused() {
         assert!(matches!(exit.code, Some(2 | 3)), "{app}: {exit:?}");
         assert!(exit.stderr.contains("error") && !exit.stderr.contains("panicked"), "{app}: {}", exit.stderr);
     }
+}
+
+#[test]
+fn a_wsgi_application_is_refused_with_the_wrapper_to_use() {
+    for app in ["wsgi_function", "wsgi_object", "wsgi_factory()"] {
+        let exit = start(&format!("shapes:{app}"));
+        could_not_import(&exit, &["is a WSGI application", "hint:", "asgiref.wsgi", "WsgiToAsgi", "a2wsgi"]);
+    }
+}
+
+/// A project whose application imports a package that is not installed.
+fn project() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir_all(directory.path().join("src")).expect("writable");
+    fs::write(directory.path().join("src/main.py"), "import a_package_of_a_virtualenv\n").expect("writable");
+    directory
+}
+
+/// Makes a folder look like a virtualenv of the Python that `version` names.
+fn virtualenv(folder: &Path, version: &str) {
+    fs::create_dir_all(folder.join("bin")).expect("writable");
+    fs::write(folder.join("bin/python"), "").expect("writable");
+    fs::create_dir_all(folder.join("lib").join(version).join("site-packages")).expect("writable");
+}
+
+fn without_virtualenv(directory: &Path) -> Options {
+    Options::app("main:app").app_dir(&directory.join("src")).without_virtualenv()
+}
+
+#[test]
+fn a_package_that_is_missing_without_a_virtualenv_is_answered_with_that() {
+    let directory = project();
+    let exit = Server::run(without_virtualenv(directory.path()));
+    could_not_import(&exit, &["a_package_of_a_virtualenv", "hint: No virtualenv is in use", "--python"]);
+}
+
+#[test]
+fn a_virtualenv_above_the_application_or_of_conda_is_named() {
+    let versions = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15t"];
+    let every_version = |folder: &Path| {
+        for version in versions {
+            virtualenv(folder, &format!("python{version}"));
+        }
+    };
+    let directory = project();
+    let conda = directory.path().join("conda");
+    every_version(&conda);
+    let exit = Server::run(without_virtualenv(directory.path()).env("CONDA_PREFIX", &conda));
+    could_not_import(&exit, &[&format!("add --python {}", conda.display())]);
+
+    let venv = directory.path().join("venv");
+    every_version(&venv);
+    let exit = Server::run(without_virtualenv(directory.path()).env("CONDA_PREFIX", &conda));
+    could_not_import(&exit, &[&format!("add --python {}", venv.display())]);
+}
+
+#[test]
+fn a_virtualenv_of_another_python_is_not_recommended() {
+    let directory = project();
+    let venv = directory.path().join("venv");
+    virtualenv(&venv, "python2.7");
+    let exit = Server::run(without_virtualenv(directory.path()));
+    could_not_import(&exit, &[&format!("{} is one of another Python", venv.display())]);
 }

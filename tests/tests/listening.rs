@@ -164,3 +164,19 @@ fn a_descriptor_that_is_no_listener_is_refused() {
     assert!(matches!(exit.code, Some(2 | 4)), "{exit:?}");
     assert!(exit.stderr.contains("99"), "{}", exit.stderr);
 }
+
+#[test]
+fn localhost_is_served_at_both_loopback_addresses_with_one_port() {
+    let has_v6 = TcpListener::bind("[::1]:0").is_ok();
+    for workers in ["1", "2"] {
+        let options = Options::app("raw:app").with("--host", "localhost").with("--workers", workers);
+        let server = Server::start(options);
+        let addresses = server.addresses();
+        assert_eq!(addresses.len(), if has_v6 { 2 } else { 1 }, "{addresses:?}");
+        assert!(addresses.iter().all(|address| address.port() == addresses[0].port()), "{addresses:?}");
+        for address in addresses {
+            assert!(address.ip().is_loopback());
+            Client::tcp(*address).get("/hello").response().expect(200);
+        }
+    }
+}

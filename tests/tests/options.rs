@@ -139,3 +139,72 @@ fn there_are_no_colours_where_there_is_no_terminal() {
     let plain = Server::start(Options::app("raw:app"));
     assert!(!plain.stderr().contains('\u{1b}'), "{:?}", plain.stderr());
 }
+
+#[test]
+fn options_of_other_servers_are_refused_all_at_once_with_what_to_do() {
+    let options =
+        Options::app("raw:app").flag("--proxy-headers").with("--log-config", "x.ini").flag("--daemon");
+    let exit = refused(
+        options.flag("--no-such-option"),
+        &[
+            "--proxy-headers is uvicorn's",
+            "hint: --proxy-headers: add a middleware",
+            "--log-config is uvicorn's",
+            "not yet in this version",
+            "--daemon is gunicorn's",
+            "no-such-option: no such option",
+        ],
+    );
+    assert!(!exit.stderr.contains("preload"), "{}", exit.stderr);
+}
+
+#[test]
+fn a_command_line_of_uvicorn_starts_with_notes() {
+    let options =
+        Options::app("raw:app").with("--loop", "uvloop").with("--http", "httptools").with("--ws", "none");
+    let server = Server::start(options.env("UVICORN_PORT", "1"));
+    server.get("/hello").expect(200);
+    for note in ["--loop is uvicorn's", "http httptools", "UVICORN_PORT in the environment is not read"] {
+        server.wait_stderr(note);
+    }
+}
+
+#[test]
+fn a_file_in_place_of_a_module_is_answered_with_the_module_to_type() {
+    let directory = project(&[("main.py", "")]);
+    fs::create_dir_all(directory.path().join("src/site")).expect("writable");
+    fs::write(directory.path().join("src/site/__init__.py"), "").expect("writable");
+    for (typed, module) in [
+        ("main.py", "pounce main:app\n"),
+        ("./src/main.py:create()", "pounce main:create() --app-dir src\n"),
+        ("src/site/main.py", "pounce site.main:app --app-dir src\n"),
+    ] {
+        refused(Options::app(typed).directory(directory.path()).without_app_dir(), &["APP", typed, module]);
+    }
+}
+
+#[test]
+fn another_server_s_configuration_is_refused_with_where_to_write_it() {
+    let options = Options::app("raw:app").with("-c", "gunicorn.conf.py");
+    refused(options, &["gunicorn.conf.py: this is gunicorn's configuration", "hint:", "pounce.toml"]);
+}
+
+#[test]
+fn no_application_is_answered_with_what_is_missing_and_examples() {
+    refused(
+        Options::bare(),
+        &["app: nothing given", "Usage: pounce [OPTIONS] APP", "pounce main:app --reload"],
+    );
+}
+
+#[test]
+fn the_short_help_begins_with_examples_and_the_full_one_has_every_option() {
+    let short = Server::run(Options::bare().flag("-h"));
+    assert_eq!(short.code, Some(0), "{short:?}");
+    assert!(short.stdout.starts_with("Examples:\n  pounce main:app"), "{}", short.stdout);
+    assert!(!short.stdout.contains("--http2-max-frame-size"), "{}", short.stdout);
+    let full = Server::run(Options::bare().flag("--help").env("COLUMNS", "70"));
+    assert_eq!(full.code, Some(0), "{full:?}");
+    assert!(full.stdout.contains("--http2-max-frame-size"), "{}", full.stdout);
+    assert!(full.stdout.lines().all(|line| line.chars().count() <= 70), "{}", full.stdout);
+}

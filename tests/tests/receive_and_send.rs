@@ -84,7 +84,8 @@ fn a_client_that_aborts_in_the_last_piece_frees_the_application() {
     server.wait_note(&token, "sends");
     std::thread::sleep(Duration::from_millis(200));
     client.abort();
-    server.wait_note(&token, "gone");
+    // It does not raise: what the application does after its response is done all the same.
+    server.wait_note(&token, "sent");
 }
 
 #[test]

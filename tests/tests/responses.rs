@@ -160,3 +160,13 @@ fn bodies_come_back_as_they_went_in() {
     assert_eq!(server().post("/echo", &body).expect(200).body, body);
     assert_eq!(server().post("/echo-stream", &body[..200_000]).expect(200).body, body[..200_000]);
 }
+
+#[test]
+fn white_space_around_a_header_value_is_not_sent() {
+    let mut client = server().connect();
+    client.send(
+        "GET /header/x-blank?value=%20%09a%20b%09%20 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+    );
+    let text = String::from_utf8(client.rest()).expect("ASCII");
+    assert!(text.contains("\r\nx-blank: a b\r\n"), "{text}");
+}

@@ -44,7 +44,8 @@ fn every_key_has_the_type_that_asgi_gives_it() {
 fn the_asgi_dictionary_names_both_versions() {
     let asgi = &seen_at("/scope")["scope"]["asgi"];
     assert_eq!(asgi["version"], "3.0");
-    assert_eq!(asgi["spec_version"], "2.5");
+    // From 2.4 on Starlette listens for no disconnect, and its idle streams outlive their clients.
+    assert_eq!(asgi["spec_version"], "2.3");
 }
 
 #[test]

@@ -21,6 +21,7 @@ over_every_transport! {
     a_bad_message_in_the_middle_raises_and_the_response_goes_on,
     a_reflected_line_break_is_a_500_and_not_a_header,
     headers_of_the_application_arrive_as_given,
+    white_space_around_a_header_value_is_not_sent,
 }
 
 fn server(transport: Transport) -> &'static Server {
@@ -202,4 +203,15 @@ fn headers_of_the_application_arrive_as_given(transport: Transport) {
     assert_eq!(head.header_values("x-again"), ["a", "b"]);
     assert_eq!(head.header("x-latin"), Some("caf\u{e9}"));
     assert!(head.header("date").is_some() && head.header("server").is_some(), "{head:?}");
+}
+
+fn white_space_around_a_header_value_is_not_sent(transport: Transport) {
+    for value in ["%20a%20b", "a%20b%20", "%09a%20b%09", "%20%09a%20b%09%20"] {
+        let answer = transport.get(server(transport), &format!("/header/x-blank?value={value}")).expect(200);
+        assert_eq!(answer.header("x-blank"), Some("a b"), "{value}");
+    }
+    let answer = transport.get(server(transport), "/header/x-blank?value=%20%09").expect(200);
+    assert_eq!(answer.header("x-blank"), Some(""));
+    let answer = transport.get(server(transport), "/header/content-length?value=%2011%20").expect(200);
+    assert_eq!(answer.text(), "with header");
 }

@@ -109,7 +109,7 @@ fn client_and_server_are_addresses(transport: Transport) {
 }
 
 fn the_asgi_dictionary_names_both_versions(transport: Transport) {
-    assert_eq!(seen_at(transport, "/scope")["asgi"], json!({"version": "3.0", "spec_version": "2.5"}));
+    assert_eq!(seen_at(transport, "/scope")["asgi"], json!({"version": "3.0", "spec_version": "2.3"}));
 }
 
 fn the_root_path_is_that_of_the_option(transport: Transport) {

@@ -10,7 +10,8 @@ over_every_transport! {
     headers_of_the_application_are_sent,
     headers_that_are_the_servers_raise,
     what_would_split_the_response_raises_and_sends_nothing,
-    a_reason_with_control_characters_raises_before_accept,
+    white_space_around_a_value_is_not_sent,
+    date_and_server_of_the_application_take_the_place_of_the_server_s,
     a_close_before_accept_is_403,
     more_applications_than_allowed_are_503,
     a_denial_has_the_applications_status_headers_and_streamed_body,
@@ -104,10 +105,21 @@ fn what_would_split_the_response_raises_and_sends_nothing(transport: Transport) 
     }
 }
 
-// HARDENING.md, response splitting: the close reason as well.
-fn a_reason_with_control_characters_raises_before_accept(transport: Transport) {
-    let text = said(transport, &Handshake::to("/bad-before/close-reason-crlf"));
-    assert!(text.contains(",Exception,"), "{text}");
+fn white_space_around_a_value_is_not_sent(transport: Transport) {
+    let handshake = Handshake::to("/choose?name=x-custom&value=%20%09a%20b%09%20");
+    let mut socket = transport.open(transport.shared(), &handshake);
+    assert_eq!(socket.response.header("x-custom"), Some("a b"));
+    assert_eq!(socket.text(), "no exception");
+}
+
+fn date_and_server_of_the_application_take_the_place_of_the_server_s(transport: Transport) {
+    for name in ["server", "Server", "date"] {
+        let handshake = Handshake::to(&format!("/choose?name={name}&value=mine"));
+        let mut socket = transport.open(transport.shared(), &handshake);
+        assert_eq!(socket.response.header(&name.to_ascii_lowercase()), Some("mine"));
+        assert!(socket.response.header("date").is_some() && socket.response.header("server").is_some());
+        assert_eq!(socket.text(), "no exception");
+    }
 }
 
 fn more_applications_than_allowed_are_503(transport: Transport) {

@@ -47,7 +47,7 @@ fn an_oserror_because_the_client_has_closed_is_no_failure(transport: Transport) 
     let token = token();
     let mut socket = transport.connect(&server, &format!("/send-until-it-raises/{token}"));
     socket.expect_text("on").send_close(1000, "");
-    server.wait_stderr(&format!("{token} send OSError|"));
+    server.wait_stderr(&format!("{token} send Disconnected|Disconnected,OSError,"));
     assert_eq!(socket.code_at_the_end(), Some(1000));
     server.sigterm();
     let stderr = server.wait_exit().stderr;

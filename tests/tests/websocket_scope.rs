@@ -22,6 +22,7 @@ fn the_scope_is_that_of_a_websocket(transport: Transport) {
     let (scope, types) = scope_of(transport, &Handshake::to("/scope?a=b"));
     assert_eq!(scope["type"], "websocket");
     assert_eq!(scope["asgi"]["version"], "3.0");
+    assert_eq!(scope["asgi"]["spec_version"], "2.5");
     assert_eq!(scope["scheme"], if transport.is_tls() { "wss" } else { "ws" });
     assert_eq!(scope["http_version"], if transport.is_http2() { "2" } else { "1.1" });
     assert_eq!(scope["query_string"], "a=b");

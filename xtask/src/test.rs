@@ -65,7 +65,9 @@ pub(crate) fn of_python(python: &Python, first: &Python) -> Result<Tally> {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let of_protocol = ["h2_", "tls_"].iter().any(|start| name.starts_with(start));
-        if path.extension().is_some_and(|extension| extension == "rs") && !of_protocol {
+        let is_test =
+            path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
+        if is_test && !of_protocol {
             end_to_end.args(["--test", &name]);
         }
     }

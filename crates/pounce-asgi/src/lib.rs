@@ -8,6 +8,8 @@
 //!
 //! Everything here is single-threaded: an exchange lives and dies on its worker's thread.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod contract;
 #[cfg(feature = "python")]
 pub mod python;
@@ -17,7 +19,7 @@ pub use contract::connection::{Address, ConnectionInfo, TlsInfo};
 pub use contract::error::SendError;
 pub use contract::exchange::{Exchange, ExchangeId, Inbound, Wire};
 pub use contract::extensions::Extensions;
-pub use contract::fields::{Fields, is_field_name, is_field_value};
+pub use contract::fields::{Fields, is_field_name, is_field_value, is_token_byte};
 pub use contract::request::{HttpVersion, RequestHead};
 pub use contract::response::{FileBody, Payload, ResponseHead};
 pub use contract::websocket::{Accept, MessageKind, Socket, SocketEvent, SocketWire};

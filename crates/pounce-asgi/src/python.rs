@@ -6,12 +6,16 @@
 #![allow(unsafe_code)] // CPython's C interface; each block says why it is sound.
 
 mod app;
-mod awaitable;
+mod app_coroutine;
+mod attic;
 mod call;
 mod callback;
 mod context;
+mod coroutine;
+mod deadline;
 mod event_loop;
 mod forked;
+mod function;
 mod interpreter;
 mod kit;
 mod message;
@@ -19,14 +23,11 @@ mod names;
 mod object;
 mod park;
 mod pulse;
-mod receive;
 mod scope;
-mod send;
 mod side;
 mod signals;
 mod socket_message;
 mod stacks;
-mod steps;
 mod subinterpreter;
 mod turn;
 

@@ -1,130 +1,177 @@
-//! The command line, made from the one table of options.
+//! The process's arguments, split into the names of options and their values by the one table of options.
+//!
+//! What a name means, and whether there is such an option, is for the configuration to say, so that one run
+//! reports every mistake.
 
-use clap::builder::{StyledStr, ValueHint};
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use pounce_config::{IGNORED, Kind, OPTIONS, OptionSpec};
+use std::ffi::OsString;
 
-/// Parses the process's arguments into option names and values, in the order of the table. Prints help,
-/// version or a usage error and exits where that is what there is to do.
-pub(crate) fn parse() -> Vec<(String, Vec<String>)> {
-    collect(&command().get_matches())
+use pounce_config::{Arity, arity};
+
+/// What a command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// `-h`
+    ShortHelp,
+    /// `--help`
+    FullHelp,
+    /// `--version`, `-V`
+    Version,
+    /// Anything else.
+    Serve(Arguments),
 }
 
-fn command() -> Command {
-    let mut command = Command::new("pounce")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("An ASGI server: serves a Python application over HTTP")
-        .override_usage("pounce [OPTIONS] APP")
-        .after_help("Every option can also stand in pounce.toml, in [tool.pounce] of pyproject.toml, or in the environment as POUNCE_NAME.");
-    let mut options: Vec<&OptionSpec> = OPTIONS.iter().collect();
-    options.sort_by_key(|option| option.section);
-    for option in options {
-        command = command.arg(argument(option));
-        if matches!(option.kind, Kind::Flag) {
-            command = command.arg(negation(option));
-        }
-    }
-    for ignored in IGNORED {
-        let mut arg =
-            Arg::new(ignored.name).long(ignored.name).hide(true).help(StyledStr::from(ignored.note));
-        if let Some(short) = ignored.short {
-            arg = arg.short(short);
-        }
-        command = command.arg(match ignored.values {
-            0 => arg.action(ArgAction::SetTrue),
-            _ => arg.action(ArgAction::Append).allow_hyphen_values(true),
-        });
-    }
-    command
+/// The options of a command line, in their order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    /// Names as they were typed, long ones without dashes, and their values.
+    pub(crate) options: Vec<(String, Vec<String>)>,
+    /// What stands after the application and belongs to no option.
+    pub(crate) surplus: Vec<String>,
+    /// Whether an option has a name that nobody knows. What follows it may be its value.
+    unknown: bool,
 }
 
-fn argument(option: &OptionSpec) -> Arg {
-    let help = match option.default {
-        Some(default) if !matches!(option.kind, Kind::Flag) && !default.is_empty() => {
-            format!("{} [default: {default}]", option.help)
+/// Splits arguments, the program's name not among them.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Request {
+    // A text that is not UTF-8 keeps its place, and the option refuses it or does not find it.
+    let mut rest = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned()).peekable();
+    let mut parsed = Arguments::default();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "-h" => return Request::ShortHelp,
+            "--help" => return Request::FullHelp,
+            "-V" | "--version" => return Request::Version,
+            "--" => {
+                for positional in rest.by_ref() {
+                    parsed.positional(positional);
+                }
+            }
+            _ if argument.len() > 1 && argument.starts_with('-') => {
+                let (name, inline) = split(&argument);
+                let value = match (arity(&name), inline) {
+                    (Some(Arity::Flag), Some(after)) if argument.starts_with("--") => Some(after),
+                    // `-Dw 4`: flags may stand together.
+                    (Some(Arity::Flag), Some(after)) => {
+                        parsed.options.push((name, Vec::new()));
+                        parsed.short(&after, &mut rest);
+                        continue;
+                    }
+                    (_, Some(inline)) => Some(inline),
+                    (Some(Arity::Value), None) => rest.next_if(|next| !is_option(next)),
+                    (Some(Arity::FlagOrWord(words)), None) => {
+                        rest.next_if(|next| words.contains(&next.as_str()))
+                    }
+                    (known, None) => {
+                        parsed.unknown |= known.is_none();
+                        None
+                    }
+                };
+                parsed.options.push((name, value.into_iter().collect()));
+            }
+            _ => parsed.positional(argument),
         }
-        _ => option.help.to_owned(),
-    };
-    let arg = Arg::new(option.name).help(help).help_heading(option.section.title());
-    if option.positional {
-        return arg.value_name(option.value_name);
     }
-    let arg = arg.long(option.name).aliases(option.aliases.iter().copied());
-    let arg = match option.short {
-        Some(short) => arg.short(short),
-        None => arg,
-    };
-    if matches!(option.kind, Kind::Flag) {
-        let negation = format!("no-{}", option.name);
-        return arg.action(ArgAction::SetTrue).overrides_with(negation);
+    if parsed.unknown {
+        parsed.surplus.clear();
     }
-    let arg = arg.value_name(option.value_name).action(ArgAction::Append).allow_hyphen_values(true);
-    if matches!(option.kind, Kind::Path) { arg.value_hint(ValueHint::AnyPath) } else { arg }
+    Request::Serve(parsed)
 }
 
-/// `--no-NAME` of a flag; shown in the help where the flag is on by default.
-fn negation(option: &OptionSpec) -> Arg {
-    let shown = option.default.is_some_and(|default| matches!(default, "true" | "on" | "yes" | "1"));
-    Arg::new(format!("no-{}", option.name))
-        .long(format!("no-{}", option.name))
-        .aliases(option.aliases.iter().map(|alias| format!("no-{alias}")))
-        .action(ArgAction::SetTrue)
-        .overrides_with(option.name)
-        .help(format!("Turn --{} off", option.name))
-        .help_heading(option.section.title())
-        .hide(!shown)
+impl Arguments {
+    fn positional(&mut self, argument: String) {
+        if self.options.iter().any(|(name, _)| name == "app") {
+            self.surplus.push(argument);
+        } else {
+            self.options.push(("app".to_owned(), vec![argument]));
+        }
+    }
+
+    fn short(&mut self, letters: &str, rest: &mut impl Iterator<Item = String>) {
+        let mut letters = letters.chars();
+        while let Some(letter) = letters.next() {
+            let name = format!("-{letter}");
+            if arity(&name) == Some(Arity::Value) {
+                let attached = letters.as_str();
+                let value = if attached.is_empty() { rest.next() } else { Some(attached.to_owned()) };
+                self.options.push((name, value.into_iter().collect()));
+                return;
+            }
+            self.options.push((name, Vec::new()));
+        }
+    }
 }
 
-fn collect(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
-    let mut given = Vec::new();
-    let mut flag = |name: &str| {
-        if matches.get_flag(name) {
-            given.push((name.to_owned(), Vec::new()));
-        }
-    };
-    for option in OPTIONS.iter().filter(|option| matches!(option.kind, Kind::Flag)) {
-        flag(option.name);
-        flag(&format!("no-{}", option.name));
+/// An option's name, and the value that stands in the same argument: `--name=value`, `-n=value`, `-nvalue`.
+fn split(argument: &str) -> (String, Option<String>) {
+    if let Some(long) = argument.strip_prefix("--") {
+        return match long.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (long.to_owned(), None),
+        };
     }
-    for ignored in IGNORED.iter().filter(|ignored| ignored.values == 0) {
-        flag(ignored.name);
-    }
-    let valued = OPTIONS.iter().filter(|option| !matches!(option.kind, Kind::Flag)).map(|option| option.name);
-    let ignored = IGNORED.iter().filter(|ignored| ignored.values > 0).map(|ignored| ignored.name);
-    for name in valued.chain(ignored) {
-        if let Some(values) = matches.get_many::<String>(name) {
-            given.push((name.to_owned(), values.cloned().collect()));
-        }
-    }
-    given
+    let end = argument.chars().take(2).map(char::len_utf8).sum();
+    let (name, after) = argument.split_at(end);
+    let after = after.strip_prefix('=').unwrap_or(after);
+    (name.to_owned(), (!after.is_empty()).then(|| after.to_owned()))
+}
+
+/// Whether an argument is an option that exists, and so not the value of the one before it.
+fn is_option(argument: &str) -> bool {
+    let (name, _) = split(argument);
+    argument.starts_with("--") && (arity(&name).is_some() || matches!(argument, "--help" | "--version"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Vec<(String, Vec<String>)> {
-        let matches = command().try_get_matches_from([&["pounce"], arguments].concat());
-        collect(&matches.unwrap_or_else(|error| panic!("{error}")))
+    fn parsed(arguments: &[&str]) -> Arguments {
+        match parse(arguments.iter().map(OsString::from)) {
+            Request::Serve(arguments) => arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// `name` or `name=value`, with spaces between them.
+    fn options(arguments: &[&str]) -> String {
+        let shown = |(name, values): (String, Vec<String>)| match values.as_slice() {
+            [] => name,
+            values => format!("{name}={}", values.join(",")),
+        };
+        parsed(arguments).options.into_iter().map(shown).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn the_table_makes_a_consistent_command_line() {
-        command().debug_assert();
+    fn a_value_stands_after_its_option_or_in_the_same_argument() {
+        assert_eq!(options(&["m:app", "--port", "0", "--host=::1"]), "app=m:app port=0 host=::1");
+        assert_eq!(options(&["-w", "4", "-b:80", "-w=2", "m:app"]), "-w=4 -b=:80 -w=2 app=m:app");
+        assert_eq!(options(&["--chdir", "/x"]), "chdir=/x");
+        assert_eq!(options(&["-Dw", "4", "--", "m:app"]), "-D -w=4 app=m:app");
     }
 
     #[test]
-    fn options_come_out_under_their_own_names() {
-        assert_eq!(
-            parsed(&["m:app", "--port", "0"]),
-            [("app".to_owned(), vec!["m:app".to_owned()]), ("port".to_owned(), vec!["0".to_owned()]),]
-        );
-        assert_eq!(parsed(&["--chdir", "/x"]), [("app-dir".to_owned(), vec!["/x".to_owned()])]);
+    fn a_value_may_begin_with_a_dash_unless_it_is_an_option() {
+        assert_eq!(options(&["--access-logfile", "-", "--port", "-1"]), "access-logfile=- port=-1");
+        assert_eq!(options(&["--port", "--reload"]), "port reload");
     }
 
     #[test]
-    fn the_last_of_a_flag_and_its_negation_wins() {
-        assert_eq!(parsed(&["--access-log", "--no-access-log"]), [("no-access-log".to_owned(), vec![])]);
-        assert_eq!(parsed(&["--no-access-log", "--access-log"]), [("access-log".to_owned(), vec![])]);
+    fn a_word_that_may_follow_a_flag_is_not_taken_for_the_application() {
+        assert_eq!(options(&["--ws", "none", "m:app"]), "ws=none app=m:app");
+        assert_eq!(options(&["--ws", "m:app"]), "ws app=m:app");
+        assert_eq!(options(&["--proxy-protocol", "m:app"]), "proxy-protocol app=m:app");
+    }
+
+    #[test]
+    fn what_follows_an_unknown_option_is_not_reported_beside_it() {
+        assert_eq!(parsed(&["m:app", "surplus"]).surplus, ["surplus"]);
+        assert!(parsed(&["m:app", "--frobnicate", "3"]).surplus.is_empty());
+    }
+
+    #[test]
+    fn help_and_version_are_found_wherever_they_stand() {
+        assert_eq!(parse(["m:app", "-h"].map(OsString::from)), Request::ShortHelp);
+        assert_eq!(parse(["--port", "--help"].map(OsString::from)), Request::FullHelp);
+        assert_eq!(parse(["-V"].map(OsString::from)), Request::Version);
     }
 }

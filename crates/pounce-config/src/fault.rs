@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::layer::Origin;
+use crate::options::{ForeignOption, Verdict, find_option};
 
 /// Every fault of one configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,18 @@ pub enum Problem {
     },
     /// There is no option of this name.
     Unknown,
+    /// Another server has the option, and this version of Pounce does not.
+    Foreign {
+        /// Which one it is.
+        option: &'static ForeignOption,
+    },
+    /// The file is another server's configuration.
+    ForeignFile {
+        /// Whose: "gunicorn's".
+        owner: &'static str,
+    },
+    /// An argument after the application that belongs to no option.
+    Surplus,
     /// The option is required and nothing gave it.
     Missing {
         /// What it takes.
@@ -75,6 +88,36 @@ impl ConfigFault {
         Self { value: Some(value.into()), ..Self::new(option, origin, problem) }
     }
 
+    /// What the user can do, in one line, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match &self.problem {
+            Problem::Foreign { option } => Some(format!("{}: {}", self.place(), option.advice)),
+            Problem::ForeignFile { .. } => Some(
+                "write the options into pounce.toml or [tool.pounce] of pyproject.toml, such as workers = 4"
+                    .into(),
+            ),
+            Problem::Invalid { .. } => {
+                let value = self.value.as_deref()?;
+                let mut refusals = find_option(&self.option)?.refusals.iter();
+                let refusal = refusals.find(|(word, _)| word.eq_ignore_ascii_case(value));
+                refusal.map(|(_, advice)| (*advice).to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn on_command_line(&self) -> bool {
+        matches!(self.origin, Origin::CommandLine { .. })
+    }
+
+    /// Where the fault is, in the fewest words: a flag, a key with its file, a variable.
+    fn place(&self) -> String {
+        match &self.origin {
+            Origin::CommandLine { flag } => flag.clone(),
+            origin => origin.to_string(),
+        }
+    }
+
     pub(crate) fn with_close(self, close: Option<&'static str>) -> Self {
         Self { close, ..self }
     }
@@ -96,7 +139,35 @@ impl fmt::Display for ConfigFault {
                 let value = self.value.as_deref().unwrap_or_default();
                 write!(out, "{option}: expected {expected}, not {value:?} ({origin})")?;
             }
+            // The flag says both what was typed and where.
+            Problem::Unknown if self.on_command_line() => {
+                write!(out, "{}: no such option", self.place())?;
+                return match self.close {
+                    Some(close) => write!(out, "; did you mean --{close}?"),
+                    None => Ok(()),
+                };
+            }
             Problem::Unknown => write!(out, "{option}: no such option ({origin})")?,
+            Problem::Foreign { option } => {
+                let absent = match option.verdict {
+                    Verdict::NotYet => "is not yet in this version of Pounce",
+                    _ if option.harmless.is_empty() => "Pounce does not have it",
+                    _ => "Pounce takes only",
+                };
+                write!(out, "{}", self.place())?;
+                match option.belongs().as_str() {
+                    "" => write!(out, " {absent}")?,
+                    belongs if option.verdict == Verdict::NotYet => write!(out, " {belongs} and {absent}")?,
+                    belongs => write!(out, " {belongs}; {absent}")?,
+                }
+                if option.verdict == Verdict::Refused && !option.harmless.is_empty() {
+                    write!(out, " {}", option.harmless.join(", "))?;
+                }
+            }
+            Problem::ForeignFile { owner } => write!(out, "{origin}: this is {owner} configuration")?,
+            Problem::Surplus => {
+                write!(out, "{}: no option takes this argument, and APP is named already", self.place())?
+            }
             Problem::Missing { expected } => write!(out, "{option}: nothing given, expected {expected}")?,
             Problem::Repeated => write!(out, "{option}: given twice ({origin})")?,
             Problem::NotInFile => write!(out, "{option}: cannot be set in a file ({origin})")?,

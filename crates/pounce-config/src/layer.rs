@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub use file::{ConfigFile, discover};
 
 use crate::fault::{ConfigErrors, ConfigFault, Problem};
-use crate::options::{OptionSpec, close_option, find_option};
+use crate::options::{Arity, ForeignOption, OptionSpec, Verdict, close_option, find_option};
 use crate::{ServerConfig, assemble};
 
 /// Where a value came from. A later variant wins over an earlier one.
@@ -107,6 +107,33 @@ impl Layers {
     /// The faults and the notes that reading the sources left behind.
     pub(crate) fn take_findings(&mut self) -> (Vec<ConfigFault>, Vec<String>) {
         (std::mem::take(&mut self.faults), std::mem::take(&mut self.notes))
+    }
+
+    /// An option of another server: a note where it does no harm, else a fault. `no` as the only value of a
+    /// flag turns it off, which is how it is here.
+    fn foreign(&mut self, option: &'static ForeignOption, values: &[String], origin: Origin) {
+        let off = matches!(values, [value] if crate::value::flag(value) == Some(false));
+        let off = off && option.arity != Arity::Value;
+        let verdict = if off { Verdict::Ignored } else { option.verdict_on(values) };
+        if verdict != Verdict::Ignored {
+            self.fault(option.names[0], origin, Problem::Foreign { option });
+            return;
+        }
+        let name = match &origin {
+            Origin::CommandLine { flag } => flag.clone(),
+            _ => origin.to_string(),
+        };
+        let why = match option.verdict {
+            Verdict::Ignored => option.advice,
+            _ if off => "it is off in any case",
+            _ if option.harmless == ["-"] => "logs go to stdout and stderr in any case",
+            _ => option.advice,
+        };
+        self.notes.push(format!("{name} {} and does nothing here: {why}", option.belongs()));
+    }
+
+    fn fault(&mut self, option: &str, origin: Origin, problem: Problem) {
+        self.faults.push(ConfigFault::new(option, origin, problem));
     }
 
     fn unknown(&mut self, typed: &str, origin: Origin) {

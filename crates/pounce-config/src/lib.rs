@@ -41,6 +41,8 @@
 //!
 //! Nothing here opens a socket, knows Python or has a clock, and only [`discover`] reads a file.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod assemble;
 mod config;
 mod env_file;
@@ -61,6 +63,7 @@ pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};
 pub use layer::{ConfigFile, Layers, Origin, discover};
 pub use options::{
-    IGNORED, IgnoredOption, Kind, OPTIONS, OptionSpec, Section, close_option, find_ignored, find_option,
+    Arity, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option, find_foreign,
+    find_option, foreign_options,
 };
 pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};

@@ -1,17 +1,17 @@
 //! What an option is: its names, the kind of value it takes, its default and its help.
 //!
-//! The options themselves stand in [`OPTIONS`], those of other servers that mean nothing here in
-//! [`IGNORED`]. The table is the only place an option is declared: the command line's parser, the keys
+//! The options themselves stand in [`OPTIONS`], those of other servers that Pounce does not have in
+//! [`foreign_options`]. The table is the only place an option is declared: the command line's parser, the keys
 //! of a TOML file and the names of environment variables all come from it. What a value *means* is
 //! decided where the configuration is assembled, not here.
 
 mod build;
-mod ignored;
+mod foreign;
 mod table;
 
 use std::time::Duration;
 
-pub use ignored::{IGNORED, IgnoredOption};
+pub use foreign::{Arity, ForeignOption, Verdict, find_foreign, foreign_options};
 pub use table::OPTIONS;
 
 /// One option, as every source of configuration knows it.
@@ -34,6 +34,12 @@ pub struct OptionSpec {
     pub default: Option<&'static str>,
     /// Other servers' spellings of its values, each with ours.
     pub synonyms: &'static [(&'static str, &'static str)],
+    /// For a flag that other servers take with a value: the words that may follow it.
+    pub flag_words: &'static [&'static str],
+    /// Words by which other servers name an implementation; they mean the default and leave a note.
+    pub implementations: &'static [&'static str],
+    /// Words that other servers take and Pounce refuses, each with what to do.
+    pub refusals: &'static [(&'static str, &'static str)],
     /// The placeholder of its value in `--help`; empty for a flag.
     pub value_name: &'static str,
     /// One line for `--help`.
@@ -139,6 +145,15 @@ impl OptionSpec {
         }
     }
 
+    /// What follows the option's name on the command line.
+    pub fn arity(&self) -> Arity {
+        match self.kind {
+            Kind::Flag if self.flag_words.is_empty() => Arity::Flag,
+            Kind::Flag => Arity::FlagOrWord(self.flag_words),
+            _ => Arity::Value,
+        }
+    }
+
     /// Whether `typed` is this option's name or one of its aliases, `_` and `-` being the same.
     pub fn answers_to(&self, typed: &str) -> bool {
         std::iter::once(&self.name).chain(self.aliases).any(|name| same_name(name, typed))
@@ -169,9 +184,25 @@ pub fn find_option(name: &str) -> Option<&'static OptionSpec> {
     OPTIONS.iter().find(|spec| spec.answers_to(name))
 }
 
-/// The other servers' option of this name that is accepted and means nothing here.
-pub fn find_ignored(name: &str) -> Option<&'static IgnoredOption> {
-    IGNORED.iter().find(|ignored| same_name(ignored.name, name))
+/// What follows this name on the command line: an option's, the `no-` form of a flag's or another server's;
+/// a long one without dashes, or a short one as `-x`. `None` for a name that nobody has.
+pub fn arity(typed: &str) -> Option<Arity> {
+    let known =
+        find_short_or_long(typed).map(OptionSpec::arity).or_else(|| find_foreign(typed).map(|f| f.arity));
+    known.or_else(|| {
+        let positive = typed.strip_prefix("no-")?;
+        let flag = find_option(positive).is_some_and(|spec| spec.kind == Kind::Flag)
+            || find_foreign(positive).is_some_and(|foreign| foreign.arity != Arity::Value);
+        flag.then_some(Arity::Flag)
+    })
+}
+
+/// The option of this name or alias, or of this short form (`-x`).
+pub(crate) fn find_short_or_long(typed: &str) -> Option<&'static OptionSpec> {
+    match typed.strip_prefix('-') {
+        Some(short) => OPTIONS.iter().find(|spec| spec.short.is_some_and(|it| short.chars().eq([it]))),
+        None => find_option(typed),
+    }
 }
 
 /// The name of the option that `typed` most resembles, if it resembles any; for a misspelt alias, the
@@ -191,8 +222,8 @@ pub(crate) fn close_word(typed: &str, words: &[&'static str]) -> Option<&'static
 fn closest(typed: &str, names: impl Iterator<Item = (&'static str, &'static str)>) -> Option<&'static str> {
     names
         .map(|(name, answer)| (strsim::damerau_levenshtein(typed, name), name, answer))
-        // One slip in three letters still reads as the same word; more is another word.
-        .filter(|(distance, name, _)| *distance <= (name.len().max(typed.len()) / 3).max(1))
+        // One slip in five letters still reads as the same word; more is another word.
+        .filter(|(distance, name, _)| *distance <= (name.len().min(typed.len()) / 5).max(1))
         .min_by_key(|(distance, ..)| *distance)
         .map(|(_, _, answer)| answer)
 }
@@ -219,11 +250,8 @@ mod tests {
                 assert!(seen.insert(format!("-{short}")), "-{short} is declared twice");
             }
         }
-        for ignored in IGNORED {
-            assert!(seen.insert(ignored.name.replace('_', "-")), "{} is declared twice", ignored.name);
-            if let Some(short) = ignored.short {
-                assert!(seen.insert(format!("-{short}")), "-{short} is declared twice");
-            }
+        for name in foreign_options().flat_map(|foreign| foreign.names) {
+            assert!(seen.insert(name.replace('_', "-")), "{name} is declared twice");
         }
     }
 
@@ -250,7 +278,7 @@ mod tests {
             assert_eq!(find_option(typed).map(|spec| spec.name), Some("timeout-keep-alive"), "{typed}");
         }
         assert!(find_option("keep").is_none());
-        assert_eq!(find_ignored("limit-request-field-size").map(|found| found.values), Some(1));
+        assert_eq!(find_foreign("limit-request-field-size").map(|found| found.arity), Some(Arity::Value));
     }
 
     #[test]
@@ -258,6 +286,8 @@ mod tests {
         assert_eq!(close_option("prot"), Some("port"));
         assert_eq!(close_option("LOG_LEVLE"), Some("log-level"));
         assert_eq!(close_option("gracefull-timeout"), Some("timeout-graceful-shutdown"));
-        assert_eq!(close_option("kubernetes"), None);
+        for other in ["kubernetes", "proxy-headers", "loop", "hosts-allowed", "workload"] {
+            assert_eq!(close_option(other), None, "{other}");
+        }
     }
 }

@@ -161,9 +161,22 @@ impl Resolver {
         let at = self.index(name);
         let setting = &self.settings[at];
         let given = setting.values.first()?;
-        let synonym = setting.spec.synonyms.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(given));
-        let text = synonym.map_or(given.as_str(), |(_, ours)| ours);
-        let parsed = parse(setting.spec.kind, text);
+        let spec = setting.spec;
+        let synonym = spec.synonyms.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(given));
+        let implementation = spec.implementations.iter().any(|word| word.eq_ignore_ascii_case(given));
+        let text = match synonym {
+            Some((_, ours)) => ours,
+            None if implementation => spec.default.unwrap_or_default(),
+            None => given.as_str(),
+        };
+        let parsed = parse(spec.kind, text);
+        if implementation {
+            let origin = &setting.origin;
+            self.notes.push(format!(
+                "{} {given} ({origin}) does nothing here: Pounce has an implementation of its own",
+                spec.name
+            ));
+        }
         if parsed.is_none() {
             self.faults.push(fault(setting, given, expected));
         }
@@ -183,7 +196,11 @@ fn default(spec: &'static OptionSpec) -> Setting {
 
 fn fault(setting: &Setting, text: &str, expected: Option<&str>) -> ConfigFault {
     let spec = setting.spec;
-    let expected = expected.map_or_else(|| spec.kind.expected(), str::to_owned);
+    let expected = match expected {
+        Some(expected) => expected.to_owned(),
+        None if spec.flag_words.is_empty() => spec.kind.expected(),
+        None => crate::value::one_of(spec.flag_words, "or"),
+    };
     let fault = ConfigFault::invalid(spec.name, text, setting.origin.clone(), expected);
     fault.with_close(close_word(text, spec.choices()))
 }

@@ -56,7 +56,8 @@ impl Kind {
     }
 }
 
-fn one_of(words: &[&str], last: &str) -> String {
+/// The words with commas between them and `last` before the last.
+pub(crate) fn one_of(words: &[&str], last: &str) -> String {
     match words {
         [] => String::new(),
         [word] => (*word).into(),
@@ -120,6 +121,10 @@ pub(crate) fn permissions(text: &str) -> Option<u32> {
 /// when the application is imported.
 pub(crate) fn app(text: &str) -> Option<String> {
     let (module, attribute) = text.split_once(':').unwrap_or((text, "app"));
+    // A file in place of a module: `main.py` would be a submodule called `py`.
+    if module.ends_with(".py") {
+        return None;
+    }
     let attribute = attribute.strip_suffix("()").unwrap_or(attribute);
     (dotted(module) && dotted(attribute)).then(|| text.to_owned())
 }
@@ -248,9 +253,19 @@ mod tests {
         for text in ["main", "main:app", "pkg.main:create_app()", "pkg.main:site.app", "größe:app"] {
             assert_eq!(app(text).as_deref(), Some(text));
         }
-        for text in
-            ["", ":app", "main:", "main.py:", "src/main.py", "main:app:x", "a..b:c", "main app", "1x:app"]
-        {
+        for text in [
+            "",
+            ":app",
+            "main:",
+            "main.py",
+            "main.py:app",
+            "main.py:",
+            "src/main.py",
+            "main:app:x",
+            "a..b:c",
+            "main app",
+            "1x:app",
+        ] {
             assert_eq!(app(text), None, "{text:?}");
         }
     }

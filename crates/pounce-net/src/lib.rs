@@ -45,6 +45,8 @@
 //! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `load` and in `accept` alone |
 //! | `sys` | what differs between Linux and other systems |
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod bind;
 mod endpoint;
 mod listener;

@@ -1,26 +1,24 @@
 //! The access log: a line of stdout for each response, written in batches off the hot path.
 
 mod format;
-mod writer;
 
 use std::cell::RefCell;
 
 use pounce_config::AccessLogFormat;
 use pounce_worker::AccessRecord;
 
+use crate::output::STDOUT;
 use format::Format;
-pub(crate) use writer::{LAST_FLUSH, Writer};
 
-/// Formats records and hands the lines to a [`Writer`].
+/// Formats records and hands the lines to the writer of standard output.
 pub(crate) struct AccessLog {
     format: Format,
-    writer: Writer,
     line: RefCell<Vec<u8>>,
 }
 
 impl AccessLog {
-    pub(crate) fn new(format: &AccessLogFormat, writer: Writer) -> Self {
-        Self { format: Format::new(format), writer, line: RefCell::default() }
+    pub(crate) fn new(format: &AccessLogFormat) -> Self {
+        Self { format: Format::new(format), line: RefCell::default() }
     }
 }
 
@@ -34,6 +32,6 @@ impl pounce_worker::AccessLog for AccessLog {
         line.clear();
         self.format.write(record, &mut line);
         line.push(b'\n');
-        self.writer.push(&line);
+        STDOUT.push(&line);
     }
 }

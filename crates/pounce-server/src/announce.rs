@@ -8,6 +8,7 @@ use pounce_net::LocalAddr;
 use pounce_supervisor::Notice;
 
 use crate::detect::{self, Shape};
+use crate::output::STDERR;
 
 /// Says things to the operator: plain lines, or events of the log where that is JSON.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ impl Announcer {
         if self.json {
             tracing::info!(target: "pounce", "{text}");
         } else {
-            eprintln!("{text}");
+            STDERR.push(format!("{text}\n").as_bytes());
         }
     }
 

@@ -3,9 +3,12 @@
 //! [`Server`] takes a [`ServerConfig`](pounce_config::ServerConfig) through that life. It is the only crate
 //! that sees configuration, sockets, Python and the worker together.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod access_log;
 mod announce;
 mod bootstrap;
+mod clock;
 mod detect;
 mod error;
 mod life;
@@ -13,6 +16,7 @@ mod lifespan;
 mod listeners;
 mod logging;
 mod many;
+pub mod output;
 mod reload;
 mod serve;
 mod server;

@@ -14,14 +14,13 @@ use pounce_config::{ServerConfig, WorkerConfig, WorkersConfig};
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
 
-use crate::access_log::{LAST_FLUSH, Writer};
 use crate::announce::Announcer;
 use crate::detect::{Shape, shape};
 use crate::error::ServerError;
 use crate::listeners::Listeners;
 use crate::server::{Order, Request, ServerHandle};
 use crate::watchdog::{GRACE, Watchdog};
-use crate::{logging, many, reload, settings, signals, single};
+use crate::{logging, many, output, reload, settings, signals, single};
 
 /// What the whole life needs.
 pub(crate) struct Life {
@@ -34,7 +33,6 @@ pub(crate) struct Life {
     pub(crate) handle: ServerHandle,
     pub(crate) announcer: Announcer,
     pub(crate) watchdog: Watchdog,
-    pub(crate) writer: Option<Writer>,
     pub(crate) listeners: Arc<Listeners>,
     /// What connections are encrypted with.
     pub(crate) tls: Option<Arc<TlsStore>>,
@@ -99,6 +97,7 @@ pub(crate) fn run(
     let result = run_bound((config, shape, tls), &handle, orders, announcer, &listeners);
     match handle.asked() {
         Request::Reload => {
+            output::flush();
             let error = reload::execute_again(&listeners);
             Err(ServerError::System { what: "cannot execute the program again", error })
         }
@@ -127,14 +126,10 @@ fn run_bound(
     listeners: &Arc<Listeners>,
 ) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
-    let writer = config.log.access.is_some().then(Writer::start).transpose();
-    let writer = writer.map_err(system("cannot start the access log"))?;
     let clean_up = {
-        let (writer, listeners) = (writer.clone(), Arc::clone(listeners));
+        let listeners = Arc::clone(listeners);
         move || {
-            if let Some(writer) = &writer {
-                writer.flush_within(LAST_FLUSH);
-            }
+            output::flush();
             listeners.close();
         }
     };
@@ -168,7 +163,6 @@ fn run_bound(
         handle: handle.clone(),
         announcer,
         watchdog: watchdog.clone(),
-        writer: writer.clone(),
         listeners: Arc::clone(listeners),
         tls,
         limit,
@@ -213,16 +207,11 @@ fn run_bound(
         Some(_) if handle.asked() == Request::Reload => {}
         // Threads run Python still: it cannot be ended under them.
         Some(_) => {
-            eprintln!("error: {stuck}");
-            if let Some(writer) = &writer {
-                writer.flush_within(LAST_FLUSH);
-            }
+            output::error(stuck, None);
+            output::flush();
             listeners.close();
             signal_hook::low_level::exit(exit_code.into());
         }
-    }
-    if let Some(writer) = &writer {
-        writer.flush();
     }
     if served.is_ok() && handle.asked() == Request::Stop {
         announcer.stopped();

@@ -1,9 +1,13 @@
 //! The server's own log: what happens to the server and to the application, on stderr.
 
 use std::io::IsTerminal as _;
+use std::time::SystemTime;
 
 use pounce_config::{LogConfig, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
+
+use crate::clock::rfc3339;
+use crate::output::{self, Events};
 
 /// Installs the log for this process. A second installation is not heard.
 pub(crate) fn install(config: &LogConfig) {
@@ -16,10 +20,13 @@ pub(crate) fn install(config: &LogConfig) {
     };
     let colors = config.colors.unwrap_or_else(|| std::io::stderr().is_terminal());
     let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Events)
         .with_max_level(level)
         .with_target(false)
         .with_ansi(colors);
+    if is_json(config) {
+        output::use_json();
+    }
     let installed = if is_json(config) {
         tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
     } else {
@@ -32,4 +39,15 @@ pub(crate) fn install(config: &LogConfig) {
 /// Whether events are JSON objects, one a line.
 pub(crate) fn is_json(config: &LogConfig) -> bool {
     config.format == LogFormat::Json
+}
+
+/// A warning as the log would print it, whatever its level: for the word about lines that it could not print.
+pub(crate) fn warning(text: &str) -> Vec<u8> {
+    let time = rfc3339(SystemTime::now());
+    let line = if output::is_json() {
+        serde_json::json!({ "timestamp": time, "level": "WARN", "message": text }).to_string()
+    } else {
+        format!("{time}  WARN {text}")
+    };
+    format!("{line}\n").into_bytes()
 }

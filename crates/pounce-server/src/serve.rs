@@ -15,7 +15,7 @@ use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
 use pounce_worker::tls::TlsStore;
 use pounce_worker::{Queue, Worker};
 
-use crate::access_log::{AccessLog, Writer};
+use crate::access_log::AccessLog;
 use crate::error::ServerError;
 use crate::watchdog::{GRACE, Subject, Watchdog, rss};
 use crate::{lifespan, settings};
@@ -39,7 +39,6 @@ pub(crate) struct Job {
 pub(crate) struct Post {
     pub(crate) end: WorkerEnd,
     pub(crate) watchdog: Watchdog,
-    pub(crate) writer: Option<Writer>,
     pub(crate) stacks: Option<Arc<Stacks>>,
     /// Whether the process is this one worker, and ends with it.
     pub(crate) alone: Arc<AtomicBool>,
@@ -118,10 +117,7 @@ pub(crate) async fn serve(
         _ = post.end.told() => return Ok(()),
     }
 
-    let access = match (&config.log.access, &post.writer) {
-        (Some(format), Some(writer)) => Some(Box::new(AccessLog::new(format, writer.clone())) as _),
-        _ => None,
-    };
+    let access = config.log.access.as_ref().map(|format| Box::new(AccessLog::new(format)) as _);
     let worker =
         Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(&app), access);
     let requests = worker.requests();

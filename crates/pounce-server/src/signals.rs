@@ -7,6 +7,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 use pounce_asgi::python::{Heard, Sender, Signals};
 
+use crate::output::STDERR;
 use crate::server::{Order, Request, ServerHandle};
 use crate::terminal::Terminal;
 
@@ -40,7 +41,7 @@ pub(crate) fn listen(
                 first();
             }
             Signal::SIGTERM | Signal::SIGINT if sender == Sender::Other => {
-                eprintln!("Stopped at once: connections are aborted");
+                STDERR.push(b"Stopped at once: connections are aborted\n");
                 clean_up();
                 signal_hook::low_level::exit(0);
             }

@@ -147,7 +147,6 @@ impl Single {
         let post = Post {
             end: end.clone(),
             watchdog: life.watchdog.clone(),
-            writer: life.writer.clone(),
             stacks: self.stacks.clone(),
             alone: Arc::clone(&self.alone),
         };

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use pounce_asgi::python::{EventLoop, Stacks};
 
 use crate::error::ServerError;
+use crate::output;
 use patient::Patient;
 pub(crate) use patient::{Subject, rss};
 
@@ -76,7 +77,7 @@ impl Watchdog {
         let shared = Arc::clone(&watchdog.shared);
         std::thread::Builder::new().name("pounce-watchdog".to_owned()).spawn(move || {
             let expired = shared.watch();
-            eprintln!("error: {}", expired.message);
+            output::error(&expired.message, None);
             clean_up();
             signal_hook::low_level::exit(expired.exit_code.into());
         })?;

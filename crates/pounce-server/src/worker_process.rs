@@ -8,12 +8,11 @@ use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
-use crate::access_log::{LAST_FLUSH, Writer};
 use crate::bootstrap::bootstrap;
 use crate::error::ServerError;
 use crate::serve::Post;
 use crate::watchdog::{self, Watchdog};
-use crate::{logging, settings, signals};
+use crate::{logging, output, settings, signals};
 
 /// The first argument of a worker process; the second is the descriptor of its control socket.
 pub(crate) const ARGUMENT: &str = "__worker";
@@ -27,72 +26,52 @@ pub fn worker_from_arguments() -> Option<ExitCode> {
     }
     let control: Option<RawFd> = arguments.next().and_then(|number| number.to_str()?.parse().ok());
     let Some(control) = control else {
-        eprintln!("error: {ARGUMENT} is for the server itself: it starts its workers with it");
+        output::error(format!("{ARGUMENT} is for the server itself: it starts its workers with it"), None);
+        output::flush();
         return Some(ExitCode::from(2));
     };
-    Some(match run(control) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => ExitCode::from(error.exit_code()),
-    })
+    let worked = run(control);
+    output::flush();
+    Some(worked.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS))
 }
 
 fn run(control: RawFd) -> Result<(), ServerError> {
-    let system = |what| move |error| ServerError::System { what, error };
-    let writer = Writer::start().map_err(system("cannot start the access log"))?;
-    let clean_up = {
-        let writer = writer.clone();
-        move || writer.flush_within(LAST_FLUSH)
-    };
-    let orphaned = {
-        let clean_up = clean_up.clone();
-        move |is_told: bool| {
-            if !is_told {
-                eprintln!("error: the server is gone; its worker {} stops", std::process::id());
-            }
-            clean_up();
-            signal_hook::low_level::exit(1);
+    let orphaned = |is_told: bool| {
+        if !is_told {
+            output::error(format!("the server is gone; its worker {} stops", std::process::id()), None);
         }
+        output::flush();
+        signal_hook::low_level::exit(1);
     };
     let no_server = |error| {
-        eprintln!("error: {ARGUMENT} is for the server itself: no server at descriptor {control}: {error}");
+        let what = format!("{ARGUMENT} is for the server itself: no server at descriptor {control}: {error}");
+        output::error(what, None);
         ServerError::System { what: "no server", error }
     };
     let control = pounce_net::inherited_stream(control).map_err(no_server)?;
     python::disown(control.as_fd());
     let (plan, end) = process::attach(control, orphaned).map_err(no_server)?;
     let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan);
-    let worked = match plan {
-        Ok(plan) => work(plan, &end, writer.clone(), clean_up),
+    match plan {
+        Ok(plan) => work(plan, &end),
         Err(error) => Err(tell(&end, error)),
-    };
-    writer.flush();
-    worked
+    }
 }
 
-fn work(
-    plan: WorkerPlan,
-    end: &WorkerEnd,
-    writer: Writer,
-    clean_up: impl Fn() + Clone + Send + 'static,
-) -> Result<(), ServerError> {
+fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
     logging::install(&plan.config.log);
-    let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
+    let watchdog = Watchdog::start(output::flush).map_err(system("cannot start the watchdog"))?;
     let drain = {
         let end = end.clone();
         move || end.tell(Command::Drain)
     };
-    signals::listen_in_worker(drain, clean_up).map_err(system("cannot listen to signals"))?;
+    signals::listen_in_worker(drain, output::flush).map_err(system("cannot listen to signals"))?;
     let finalizing = plan.config.lifecycle.timeout_startup;
     let interpreter = Interpreter::start(&settings::interpreter(&plan.config));
     let interpreter = interpreter.map_err(|error| tell(end, error.into()))?;
-    let post = Post {
-        end: end.clone(),
-        watchdog: watchdog.clone(),
-        writer: Some(writer),
-        stacks: None,
-        alone: Arc::new(true.into()),
-    };
+    let post =
+        Post { end: end.clone(), watchdog: watchdog.clone(), stacks: None, alone: Arc::new(true.into()) };
     let served = python::run(&interpreter, async move |event_loop| {
         let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
         bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await

@@ -16,6 +16,8 @@
 //! | `worker` | the two ends of one worker |
 //! | `process`, `thread` | the two ways to start one |
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod control;
 mod machine;
 mod policy;

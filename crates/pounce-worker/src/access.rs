@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use pounce_asgi::{ConnectionInfo, Fields, RequestHead};
 
-/// Stands for a status where a client left before there was one, as nginx has it.
+/// Stands for the status where a client left before its response was complete, as nginx has it.
 pub const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// What the log tells, given the status that was sent.
-pub(crate) fn logged_status(sent: Option<u16>) -> u16 {
-    sent.unwrap_or(CLIENT_CLOSED_REQUEST)
+/// What the log tells, given the status that was sent and whether the client left before the response was complete.
+pub(crate) fn logged_status(sent: Option<u16>, client_left: bool) -> u16 {
+    sent.filter(|_| !client_left).unwrap_or(CLIENT_CLOSED_REQUEST)
 }
 
 /// One finished exchange, for a log line.

@@ -5,19 +5,21 @@
 
 mod chunked;
 mod encode;
+mod extension;
 mod fault;
 mod head;
 mod host;
 mod machine;
 mod response;
 mod status;
+mod version;
 
 pub use crate::output::Output;
 pub(crate) use chunked::is_forbidden_trailer;
 pub(crate) use encode::{check_field, field, status_line};
 pub use fault::Fault;
-pub(crate) use head::decimal;
 pub use head::{BodyFraming, Facts};
-pub(crate) use host::is_host;
+pub(crate) use head::{LONG_METHOD, MAX_METHOD, decimal};
+pub(crate) use host::{agrees, is_host};
 pub use machine::{Event, Limits, RequestMachine, Step};
 pub use response::{ResponseContext, ResponseEncoder};

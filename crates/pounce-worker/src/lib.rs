@@ -5,6 +5,8 @@
 //! The protocol itself is the sans-IO machine in [`http1`]. Nothing here knows Python; [`doubles`] are
 //! applications to test and to measure with.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod accept;
 mod access;
 mod connection;

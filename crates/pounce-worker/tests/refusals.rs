@@ -62,14 +62,31 @@ fn ambiguous_transfer_codings() {
         "chunked, gzip",
         "xchunked",
         "chunked\x0b",
+        "chunked, chunked",
         "chunked\r\nTransfer-Encoding: chunked",
+        "gzip, chunked, chunked",
+        "gzip\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+        "gzip",
+        ",",
+        ", chunked",
+        "chunked,",
+        "chunked, ",
+        "gzip,, chunked",
+        "chunked\r\nTransfer-Encoding: ",
+        "gzip, chunked\r\nContent-Length: 5",
         "",
         "identity",
         "chunked\r\nContent-Length: 5",
     ] {
         refuses(400, &format!("Transfer-Encoding: {coding}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
     }
-    refuses(501, "Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    for coding in [
+        "gzip, chunked",
+        "gzip\r\nTransfer-Encoding: chunked",
+        "a,b\r\nX: 1\r\ntransfer-encoding:\tc , CHUNKED",
+    ] {
+        refuses(501, &format!("Transfer-Encoding: {coding}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+    }
     assert_eq!(status("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400);
 }
 
@@ -99,6 +116,71 @@ fn malformed_chunks() {
 }
 
 #[test]
+fn malformed_chunk_extensions() {
+    for extension in [
+        ";",
+        " ",
+        "\t",
+        " ;",
+        "; ",
+        ";;a",
+        ";a;",
+        ";a ",
+        ";a=",
+        ";a= ",
+        ";=b",
+        ";a==b",
+        ";a b",
+        ";a=b c",
+        " a",
+        "g",
+        ";bad[=x",
+        ";a=b]",
+        ";a=\"",
+        ";a=\"b",
+        ";a=\"b\\",
+        ";a=\"b\"c",
+        ";a=\"b\" ",
+        ";a\"b\"",
+        ";a=b\"c\"",
+        ";\u{e9}",
+        ";a=\u{e9}",
+        ";a=\"\u{1}\"",
+        ";a=\"\u{7f}\"",
+        ";a\0",
+        ",a",
+    ] {
+        let body = format!("5{extension}\r\nhello\r\n0\r\n\r\n");
+        refuses(400, &format!("Transfer-Encoding: chunked\r\n\r\n{body}"));
+        refuses(400, &format!("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0{extension}\r\n\r\n"));
+    }
+}
+
+#[test]
+fn chunk_extensions_of_every_good_shape_pass() {
+    for extension in [
+        ";a",
+        ";a=b",
+        ";a=1;b;c=d",
+        " ; a = b",
+        "\t;\ta\t=\tb",
+        ";a ;b",
+        ";a=\"\"",
+        ";a=\"b; c\"",
+        ";a=\"\\\"\"",
+        ";a=\"\\\\\"",
+        ";a=\"b\" ;c",
+        ";a=\"\u{e9}\\\u{e9}\"",
+        ";!#$%&'*+-.^_`|~=!#$%&'*+-.^_`|~",
+        ";a=\"\t \"",
+    ] {
+        let body = format!("5{extension}\r\nhello\r\n0{extension}\r\n\r\n");
+        let input = format!("POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        assert_eq!(fault_in(input.as_bytes(), Limits::default()), Ok(1), "{extension:?}");
+    }
+}
+
+#[test]
 fn malformed_heads() {
     for head in [
         "GET / HTTP/1.1\r\n\r\n",
@@ -116,6 +198,11 @@ fn malformed_heads() {
         "GET / HTTP/1.1\r\nHost: a\r\n\rX\r\n\r\n",
         "GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /caf\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /?\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET https://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        "GET http://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n",
         "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET relative HTTP/1.1\r\nHost: a\r\n\r\n",
         "\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -127,7 +214,8 @@ fn malformed_heads() {
 #[test]
 fn what_is_not_spoken_here() {
     assert_eq!(status("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
-    assert_eq!(status("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), 505);
+    assert_eq!(status("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), 505);
+    assert_eq!(status("GET / HTTP/3.1\r\nHost: a\r\n\r\n"), 505);
     assert_eq!(status("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"), 501);
     refuses(417, "Expect: a miracle\r\n\r\n");
 }
@@ -137,7 +225,9 @@ fn volume_is_refused_at_its_limit_before_the_end_is_there() {
     let limits = Limits { request_line: 100, fields: 5, header_size: 200, body: Some(10) };
     let of = |input: String| fault_in(input.as_bytes(), limits).map_err(Fault::status);
     assert_eq!(of(format!("GET /{}", "x".repeat(200))), Err(414));
-    assert_eq!(of("G".repeat(200)), Err(414));
+    assert_eq!(of("G".repeat(65)), Err(400));
+    assert_eq!(of(format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "G".repeat(65))), Err(400));
+    assert_eq!(of(format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "G".repeat(64))), Ok(1));
     assert_eq!(of(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(300))), Err(431));
     assert_eq!(of(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(5))), Err(431));
     assert_eq!(of("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n".into()), Err(413));
@@ -163,7 +253,13 @@ fn what_is_right_passes() {
         "GET http://A/ HTTP/1.1\r\nHost: a:80\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",
-        "GET /caf\u{e9} HTTP/1.1\r\nHost: [::1]:8000\r\nX-Latin: \u{e9}\r\n\r\n",
+        "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.9\r\nHost: a\r\n\r\n",
+        "GET https://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n",
+        "GET https://a:443/ HTTP/1.1\r\nHost: A\r\n\r\n",
+        "GET HTTPS://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /caf%E9 HTTP/1.1\r\nHost: [::1]:8000\r\nX-Latin: \u{e9}\r\n\r\n",
     ] {
         assert_eq!(status(head), 200, "{head:?}");
     }

@@ -49,13 +49,18 @@ fn tell(input: &[u8], cuts: &[usize], limits: Limits) -> Story {
     story
 }
 
+/// Extensions of a chunk, by the grammar.
+fn extension() -> impl Strategy<Value = String> {
+    "([ \t]?;[ \t]?[a-z]{1,4}([ \t]?=[ \t]?([a-z]{1,4}|\"([a-z; ]|\\\\[a-z\"])*\"))?){0,2}"
+}
+
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let body = prop_oneof![
         Just(String::new()),
         "[a-z]{1,40}".prop_map(|body| format!("Content-Length: {}\r\n\r\n{body}", body.len())),
-        prop::collection::vec("[a-z\r\n]{1,20}", 0..4).prop_map(|chunks| {
+        prop::collection::vec(("[a-z\r\n]{1,20}", extension()), 0..4).prop_map(|chunks| {
             let coded: String =
-                chunks.iter().map(|chunk| format!("{:x};ext=1\r\n{chunk}\r\n", chunk.len())).collect();
+                chunks.iter().map(|(chunk, ext)| format!("{:x}{ext}\r\n{chunk}\r\n", chunk.len())).collect();
             format!("Transfer-Encoding: chunked\r\n\r\n{coded}0\r\nX-Trailer: t\r\n\r\n")
         }),
     ];

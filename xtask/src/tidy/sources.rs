@@ -17,6 +17,22 @@ const UNSAFE_CODE: &str = concat!("unsafe", "_code");
 const UNSAFE_BLOCK: &str = concat!("unsafe", " {");
 const UNSAFE_IMPL: &str = concat!("unsafe", " impl");
 
+/// The bridge to CPython.
+const BRIDGE: &str = "crates/pounce-asgi/src/python";
+
+/// What keeps Python objects in a static of PyO3's, where interpreters with a GIL of their own would share them.
+/// Spelt in two parts, as above.
+const STATICS: [&str; 8] = [
+    concat!("extract::", "<["),
+    concat!("Py", "Sequence"),
+    concat!("Py", "Mapping"),
+    concat!("intern", "!("),
+    concat!("#[py", "class"),
+    concat!("PyOnce", "Lock"),
+    concat!("import_", "exception!"),
+    concat!("PyDate", "Time"),
+];
+
 /// What one source file breaks.
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -31,7 +47,25 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     }
     findings.extend(check_length(path, text));
     findings.extend(check_unsafe(path, text));
+    if path.starts_with(BRIDGE) {
+        findings.extend(check_statics(path, text));
+    }
     findings
+}
+
+fn check_statics(path: &str, text: &str) -> Vec<Finding> {
+    let shared = |line: &&str| {
+        let code = line.split("//").next().unwrap_or(line);
+        // The C interface itself keeps nothing.
+        STATICS.iter().any(|name| code.contains(name) && !code.contains("ffi::"))
+    };
+    let found = text.lines().enumerate().filter(|(_, line)| shared(line));
+    found
+        .map(|(number, _)| {
+            let what = "PyO3 keeps a Python object in a static for this, which subinterpreters would share";
+            Finding::new(path, number + 1, what, "use the C interface, or keep the object per worker")
+        })
+        .collect()
 }
 
 fn check_length(path: &str, text: &str) -> Option<Finding> {
@@ -118,6 +152,15 @@ mod tests {
         assert!(check("crates/a/src/b.rs", &long(401))[0].is_warning);
         assert!(!check("crates/a/src/b.rs", &long(601))[0].is_warning);
         assert_eq!(check("tests/tests/b.rs", &long(601)), []);
+    }
+
+    #[test]
+    fn the_bridge_keeps_no_python_object_in_a_static() {
+        let bad = concat!("//! B.\nlet pair = item.extract::", "<[Bound<'_, PyAny>; 2]>();\n// PySequence\n");
+        assert_eq!(lines(&check("crates/pounce-asgi/src/python/b.rs", bad)), [2]);
+        assert_eq!(check("crates/pounce-server/src/b.rs", bad), []);
+        let c = "//! B.\nunsafe_fn(ffi::PySequence_Check(pair));\n";
+        assert_eq!(check("crates/pounce-asgi/src/python/b.rs", c), []);
     }
 
     #[test]

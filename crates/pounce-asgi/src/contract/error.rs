@@ -78,9 +78,6 @@ pub enum SendError {
     /// A close reason that does not fit a control frame.
     #[error("'reason' must have at most 123 bytes, got {0}")]
     CloseReason(usize),
-    /// A close reason with CR, LF, NUL or another control character, which logs and consoles would not stand.
-    #[error("'reason' must not have control characters")]
-    CloseReasonText,
     /// A file that cannot be sent.
     #[error("cannot send the file {path:?}: {reason}")]
     File {

@@ -82,7 +82,12 @@ impl Eq for Fields {}
 
 /// Whether `name` is a token (RFC 9110 section 5.6.2), as a field name must be.
 pub fn is_field_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|&byte| TOKEN[byte as usize])
+    !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
 }
 
 /// Whether `value` may stand in a field: no control character but the tab (RFC 9110 section 5.5).

@@ -9,15 +9,15 @@ use pyo3::types::PyDict;
 
 use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead, Socket};
 
+use super::app_coroutine::AppCoroutine;
 use super::call::{Call, CallState};
 use super::context::Context;
 use super::event_loop::EventLoop;
+use super::function::{Function, Receive, Send};
 use super::kit::{Kit, attached};
-use super::receive::Receive;
+use super::object::owned;
 use super::scope::{ScopeConnection, ScopeTemplate};
-use super::send::Send;
 use super::side::Side;
-use super::steps::Steps;
 
 /// Which kind of ASGI an application speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -211,23 +211,24 @@ impl PythonApp {
         ran.map(drop).map_err(|error| self.kit.traceback(attached(), &error))
     }
 
-    /// Calls the application and starts its task.
+    /// Calls the application and starts its task, whose coroutine is `coroutine`.
     fn start(
         &self,
-        py: Python<'_>,
         connection: &ScopeConnection,
         head: &RequestHead,
         state: &Rc<CallState>,
+        coroutine: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
+        let py = coroutine.py();
         let kit = &self.kit;
         let lifespan_state = self.state.borrow();
         let scope = self.template.base(py, &kit.names, connection, head, lifespan_state.as_ref())?;
         match &state.side {
             Side::Http(_) => self.template.make_request(&scope, &kit.names, connection, head)?,
-            Side::WebSocket(_) => ScopeTemplate::make_websocket(&scope, &kit.names, connection, head)?,
+            Side::WebSocket(_) => self.template.make_websocket(&scope, &kit.names, connection, head)?,
         }
-        let receive = kit.receives.make(py, Receive(Rc::clone(state)))?;
-        let send = kit.sends.make(py, Send(Rc::clone(state)))?;
+        let receive = kit.receives.make(py, Receive(Function::new(coroutine, &kit.coroutines)))?;
+        let send = kit.sends.make(py, Send(Function::new(coroutine, &kit.coroutines)))?;
         let call = || {
             if self.asgi2 {
                 self.app.bind(py).call1((scope,))?.call1((receive, send))
@@ -243,23 +244,27 @@ impl PythonApp {
             let context = Context::copy_current(py)?;
             (context.run(py, call)?, Some(context))
         };
-        let steps = kit.steps.make(py, Steps::new(returned, Rc::clone(state))?)?;
-        state.keep_task(kit.task(py, &steps, context.as_ref())?);
+        // SAFETY: the object is of this type.
+        if let Some(own) = unsafe { owned::<AppCoroutine>(coroutine.as_ptr()) } {
+            own.watch(returned)?;
+        }
+        state.keep_task(kit.task(py, coroutine, context.as_ref())?);
         Ok(())
     }
 
     fn call(&self, connection: &Option<ScopeConnection>, head: &RequestHead, side: Side) -> Call {
         let py = attached();
         let state = CallState::new(Rc::clone(&self.kit), side, request_name(head), self.debug);
-        let started = match connection {
-            Some(connection) => self.start(py, connection, head, &state),
-            None => Err(pyo3::exceptions::PyMemoryError::new_err(())),
+        let coroutine = self.kit.app_coroutines.make(py, AppCoroutine::new(Rc::clone(&state)));
+        let started = match (connection, &coroutine) {
+            (Some(connection), Ok(coroutine)) => self.start(connection, head, &state, coroutine),
+            _ => Err(pyo3::exceptions::PyMemoryError::new_err(())),
         };
         if let Err(error) = started {
             state.raised(py, error);
         }
         self.kit.turns.look();
-        Call { state }
+        Call { state, _coroutine: coroutine.ok().map(Bound::unbind) }
     }
 
     async fn run_lifespan(&self, phase: &'static str) -> Result<(), LifespanError> {

@@ -6,14 +6,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use pyo3::exceptions::{PyOSError, PySystemExit};
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::{Exchange, Outcome, Payload, ResponseHead};
+use crate::{Exchange, Outcome, Payload, ResponseHead, SendError};
 
-use super::awaitable::Awaitable;
 use super::kit::{Kit, attached, whole};
+use super::message::{self, Sent};
+use super::object::{Ref, Visit, Visited};
 use super::side::Side;
 
 /// The state of one call, shared by its Python objects and its future.
@@ -27,15 +28,31 @@ pub(super) struct CallState {
     receivers: RefCell<Vec<Py<PyAny>>>,
     /// One of them may not wait any more.
     receiver_left: Cell<bool>,
-    /// The application was told that its client has gone.
-    lost: Cell<bool>,
-    /// Futures that wait in `send()`.
-    senders: RefCell<Vec<Py<PyAny>>>,
+    /// Those that wait in `send()`.
+    senders: RefCell<Vec<Sender>>,
+    /// The application has sent the last piece of its response.
+    pub(super) has_ended: Cell<bool>,
     outcome: Cell<Option<Outcome>>,
     /// The task, kept alive while it runs.
     task: RefCell<Option<Py<PyAny>>>,
     cancelled: Cell<bool>,
+    /// The wire has let go of the call: nothing comes any more, and nothing wakes who waits.
+    released: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+}
+
+/// A `send()` that waits for the client to read.
+struct Sender {
+    future: Py<PyAny>,
+    sent: Sent,
+}
+
+/// How far a step of `receive()` or `send()` has come.
+pub(super) enum Progress {
+    /// It is done: with a message, or with None.
+    Done(Option<Py<PyAny>>),
+    /// It waits with this iterator, a future's.
+    Wait(Ref),
 }
 
 impl CallState {
@@ -47,11 +64,12 @@ impl CallState {
             debug,
             receivers: RefCell::default(),
             receiver_left: Cell::new(false),
-            lost: Cell::new(false),
             senders: RefCell::default(),
+            has_ended: Cell::new(false),
             outcome: Cell::new(None),
             task: RefCell::default(),
             cancelled: Cell::new(false),
+            released: Cell::new(false),
             waker: RefCell::default(),
         })
     }
@@ -80,9 +98,11 @@ impl CallState {
 
     /// The application raised: logs it, once, and shows it where that was asked for.
     pub(super) fn raised(&self, py: Python<'_>, error: PyErr) {
-        if self.exchange_lost(py, &error) {
+        if self.kit.is_disconnect(py, &error) {
             tracing::debug!(target: "pounce", "{}: the client left before the response was complete", self.request.escape_ascii());
-        } else if error.is_instance_of::<PySystemExit>(py) {
+            return self.finish(Outcome::Failed);
+        }
+        if error.is_instance_of::<PySystemExit>(py) {
             tracing::error!(target: "pounce", "{}: the application called sys.exit(); the server goes on\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
         } else {
             tracing::error!(target: "pounce", "{}: the application raised an exception\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
@@ -95,16 +115,6 @@ impl CallState {
             tracing::error!(target: "pounce", "no debug page: {error}");
         }
         self.finish(Outcome::Failed);
-    }
-
-    /// `send` raises because the client has gone.
-    pub(super) fn note_lost(&self) {
-        self.lost.set(true);
-    }
-
-    /// Whether the exception is the one that `send` raised because the client has gone.
-    fn exchange_lost(&self, py: Python<'_>, error: &PyErr) -> bool {
-        self.lost.get() && error.get_type(py).is(py.get_type::<PyOSError>())
     }
 
     /// Answers with the page that `--debug` asks for.
@@ -120,50 +130,55 @@ impl CallState {
         Ok(())
     }
 
-    /// `receive()`: an awaitable for the next event.
-    pub(super) fn receive(self: &Rc<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if self.receivers.borrow().is_empty()
-            && let Poll::Ready(message) =
-                self.side.poll_message(py, &self.kit.names, &mut Context::from_waker(Waker::noop()))
-        {
-            return self.kit.done(py, message?.into_any().unbind());
+    /// The first step of `receive()`.
+    pub(super) fn receive(&self, py: Python<'_>) -> PyResult<Progress> {
+        if self.receivers.borrow().is_empty() {
+            return self.received(py);
         }
-        let iterator = self.wait_for_message(py)?;
-        let waiting = Awaitable::Receiving { state: Rc::clone(self), iterator: RefCell::new(iterator) };
-        Ok(self.kit.awaitables.make(py, waiting)?.unbind())
+        // Others wait already, and what comes is theirs first.
+        self.wait_for_message(py)
     }
 
-    /// What to step until something may have come: a future's iterator.
-    fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// A further step of `receive()`: the message, or what to wait with if somebody else was quicker. Only now is
+    /// anything taken, so that a `receive()` that is cancelled loses nothing.
+    pub(super) fn received(&self, py: Python<'_>) -> PyResult<Progress> {
+        match self.side.poll_message(py, &self.kit.names, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(message) => Ok(Progress::Done(Some(message?.into_any().unbind()))),
+            Poll::Pending if self.released.get() => {
+                let disconnect = self.side.disconnect(py, &self.kit.names)?;
+                Ok(Progress::Done(Some(disconnect.into_any().unbind())))
+            }
+            Poll::Pending => self.wait_for_message(py),
+        }
+    }
+
+    fn wait_for_message(&self, py: Python<'_>) -> PyResult<Progress> {
+        let (future, progress) = self.wait(py)?;
+        self.receivers.borrow_mut().push(future);
+        self.wake();
+        Ok(progress)
+    }
+
+    /// The first step of `send()`: carries it out, and waits until the client has read enough.
+    pub(super) fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Progress> {
+        let sent = message::send(self, message)?;
+        match self.side.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending if !self.released.get() => {
+                let (future, progress) = self.wait(py)?;
+                self.senders.borrow_mut().push(Sender { future, sent });
+                self.wake();
+                Ok(progress)
+            }
+            // A client that leaves after it has everything is no fault; the next `send` says so.
+            _ => Ok(Progress::Done(None)),
+        }
+    }
+
+    /// A future, and its iterator to wait with.
+    fn wait(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Progress)> {
         let future = self.kit.future(py)?;
         let iterator = future.call_method0(&self.kit.names.dunder_await)?;
-        self.receivers.borrow_mut().push(future.unbind());
-        self.wake();
-        Ok(iterator.unbind())
-    }
-
-    /// The future of a waiting `receive()` is done: the message, or another iterator to wait with if somebody
-    /// else was quicker. Only now is anything taken, so that a `receive()` that is cancelled loses nothing.
-    pub(super) fn received(&self, py: Python<'_>) -> PyResult<Result<Py<PyAny>, Py<PyAny>>> {
-        match self.side.poll_message(py, &self.kit.names, &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(message) => Ok(Ok(message?.into_any().unbind())),
-            Poll::Pending => self.wait_for_message(py).map(Err),
-        }
-    }
-
-    /// `send()` has been carried out: an awaitable for when the client has read enough.
-    pub(super) fn sent(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match self.side.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            // A client that leaves after it has everything is no fault; the next `send` says so.
-            Poll::Ready(_) => Ok(self.kit.nothing.clone_ref(py)),
-            Poll::Pending => {
-                let future = self.kit.future(py)?;
-                let waiting = self.kit.waiting(py, &future)?;
-                self.senders.borrow_mut().push(future.unbind());
-                self.wake();
-                Ok(waiting)
-            }
-        }
+        Ok((future.unbind(), Progress::Wait(iterator.unbind().into())))
     }
 
     /// A `receive()` that waited does so no more, and took nothing.
@@ -179,15 +194,37 @@ impl CallState {
         }
     }
 
-    /// Lets go of tasks of the application's that still wait when the call is over: they find that nothing
-    /// more comes.
+    /// Lets go of tasks of the application's that still wait when the wire has let go of the call: they find that
+    /// nothing more comes.
     fn release(&self, py: Python<'_>) {
-        let waiting = self.receivers.take().into_iter().chain(self.senders.take());
-        for future in waiting {
+        self.released.set(true);
+        let senders = self.senders.take().into_iter().map(|sender| sender.future);
+        for future in self.receivers.take().into_iter().chain(senders) {
             // One that is done already refuses, which is as well.
             let _ = future.call_method1(py, &self.kit.names.set_result, (py.None(),));
         }
-        self.kit.turns.look();
+    }
+
+    /// Shows the garbage collector what the call holds of Python.
+    pub(super) fn traverse(&self, visit: &Visit) -> Visited {
+        // What is borrowed is in use, which is as good as being reachable.
+        if let Ok(receivers) = self.receivers.try_borrow() {
+            receivers.iter().try_for_each(|future| visit.show(future.as_ptr()))?;
+        }
+        if let Ok(senders) = self.senders.try_borrow() {
+            senders.iter().try_for_each(|sender| visit.show(sender.future.as_ptr()))?;
+        }
+        match self.task.try_borrow().as_deref() {
+            Ok(Some(task)) => visit.show(task.as_ptr()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives up what can be part of a cycle. On any thread: nothing can reach the call any more.
+    pub(super) fn clear(&self) {
+        let senders = self.senders.take().into_iter().map(|sender| sender.future);
+        let given_up = self.receivers.take().into_iter().chain(senders).chain(self.task.take());
+        given_up.map(Ref::from).for_each(drop);
     }
 
     /// Gives what has come to those who wait for it. True if anybody was told.
@@ -222,20 +259,16 @@ impl CallState {
             && let Poll::Ready(ready) = self.side.poll_ready(cx)
         {
             told = true;
-            if ready.is_err() {
-                self.note_lost();
-            }
-            for future in self.senders.take() {
+            for Sender { future, sent } in self.senders.take() {
                 if is_done(&future)? {
                     continue;
                 }
-                match &ready {
-                    Ok(()) => future.call_method1(py, &names.set_result, (py.None(),))?,
-                    Err(error) => future.call_method1(
-                        py,
-                        &names.set_exception,
-                        (PyOSError::new_err(error.to_string()),),
-                    )?,
+                match (&ready, sent) {
+                    (Err(SendError::Disconnected), Sent::MoreFollows) => {
+                        let error = whole(py, &self.kit.disconnected(py));
+                        future.call_method1(py, &names.set_exception, (error,))?
+                    }
+                    _ => future.call_method1(py, &names.set_result, (py.None(),))?,
                 };
             }
         }
@@ -246,6 +279,9 @@ impl CallState {
 /// A call as the wire sees it.
 pub struct Call {
     pub(super) state: Rc<CallState>,
+    /// The coroutine of the call, which the collector must not take while the wire waits for it. None where the
+    /// application could not be called.
+    pub(super) _coroutine: Option<Py<PyAny>>,
 }
 
 impl Future for Call {
@@ -276,20 +312,19 @@ impl Future for Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let state = &self.state;
-        // The wakers and futures hold on to the connection and to the task: let go of both.
+        // The waker and the task hold on to the connection and to the call: let go of both.
         state.waker.take();
-        if state.outcome.get().is_some() {
-            state.task.take();
-            state.release(attached());
-            return;
-        }
-        state.cancelled.set(true);
         let py = attached();
-        if let Some(task) = state.task.take()
-            && let Err(error) = task.call_method0(py, "cancel")
-        {
-            tracing::error!(target: "pounce", "{}: cannot cancel: {error}", state.request.escape_ascii());
+        let task = state.task.take();
+        if state.outcome.get().is_none() {
+            state.cancelled.set(true);
+            if let Some(task) = task
+                && let Err(error) = task.call_method0(py, "cancel")
+            {
+                tracing::error!(target: "pounce", "{}: cannot cancel: {error}", state.request.escape_ascii());
+            }
         }
+        state.release(py);
         state.kit.turns.look();
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::object::{Callable, Payload, guard, shared_payload, vectorcall};
+use super::object::{Payload, guard, shared};
 
 /// A closure that Python can call with positional arguments.
 pub(super) struct Callback {
@@ -23,17 +23,25 @@ impl Callback {
 
 impl Payload for Callback {
     const NAME: &'static CStr = c"pounce.Callback";
-    const VECTORCALL: Option<ffi::vectorcallfunc> = Some(vectorcall::<Self>);
-
-    fn slots() -> Vec<ffi::PyType_Slot> {
-        Vec::new()
-    }
+    const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call);
 }
 
-impl Callable for Callback {
-    fn call<'py>(&self, py: Python<'py>, arguments: &[Bound<'py, PyAny>]) -> PyResult<Py<PyAny>> {
-        (self.run)(arguments)?;
-        Ok(py.None())
+unsafe extern "C" fn call(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with an object of this type, that many positional arguments, and
+    // behind them one for each name.
+    unsafe {
+        guard(object, std::ptr::null_mut(), |py, callback: &Callback| {
+            let keywords = if names.is_null() { 0 } else { ffi::PyTuple_Size(names) as usize };
+            let count = ffi::PyVectorcall_NARGS(count) as usize + keywords;
+            let arguments = (0..count).map(|at| Bound::from_borrowed_ptr(py, *arguments.add(at)));
+            (callback.run)(&arguments.collect::<Vec<_>>())?;
+            Ok(py.None().into_ptr())
+        })
     }
 }
 
@@ -43,10 +51,7 @@ pub(super) struct Wake(pub(super) std::task::Waker);
 impl Payload for Wake {
     const NAME: &'static CStr = c"pounce.Wake";
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(wake);
-
-    fn slots() -> Vec<ffi::PyType_Slot> {
-        Vec::new()
-    }
+    const ANY_THREAD: bool = true;
 }
 
 unsafe extern "C" fn wake(
@@ -57,10 +62,7 @@ unsafe extern "C" fn wake(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this attached, with an object of this type; wakers may be used by any thread.
     unsafe {
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            shared_payload::<Wake>(object).0.wake_by_ref();
-            Ok(py.None().into_ptr())
-        })
+        shared::<Wake>(object).0.wake_by_ref();
+        ffi::Py_NewRef(ffi::Py_None())
     }
 }

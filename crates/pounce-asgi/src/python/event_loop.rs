@@ -12,11 +12,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use tokio::runtime::LocalRuntime;
 
+use super::attic::Attic;
 use super::callback::{Callback, Wake};
 use super::forked::{self, Watched};
 use super::interpreter::{self, Interpreter};
 use super::kit::{Kit, attached, whole};
-use super::object::{Attic, Type};
+use super::object::Type;
 use super::park;
 use super::pulse::{self, Pulse};
 use super::signals;

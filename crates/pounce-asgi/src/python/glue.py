@@ -88,6 +88,42 @@ def run(run_loop, wake, start):
         event_loop.forget()
 
 
+async def receive():
+    """Returns the next message of a request or a WebSocket."""
+
+
+async def send(message):
+    """Sends a message."""
+
+
+def pose_as_coroutine_function(kind, function):
+    """Gives the objects of a type what `inspect` looks for in a function that `async def` made."""
+    kind.__code__ = function.__code__
+    kind.__defaults__ = kind.__kwdefaults__ = None
+
+
+class Disconnected(OSError):
+    """Raised by `send` for a piece that more is to follow, when the client has gone."""
+
+    __module__ = "pounce"
+
+
+def is_disconnect(error):
+    """Whether an application raised because `send` had told it that its client has gone.
+
+    What a framework raises in its place counts, `raise Other() from error` or from an `except` block; a mistake made
+    in such a block, which is one of Python's own exceptions, does not.
+    """
+    if isinstance(error, Disconnected):
+        return True
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_disconnect, error.exceptions))
+    if error.__cause__ is not None:
+        return is_disconnect(error.__cause__)
+    raised_in_its_place = error.__suppress_context__ or type(error).__module__ != "builtins"
+    return raised_in_its_place and error.__context__ is not None and is_disconnect(error.__context__)
+
+
 def add_environment(variables):
     """Sets the variables that are not set yet."""
     for name, value in variables:
@@ -170,12 +206,12 @@ def load(target, app_dir, factory):
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if not error.name or not (module_name + ".").startswith(error.name + "."):
-            raise LoadError(_import_failed(module_name, error)) from None
+            raise LoadError(_import_failed(module_name, error), _packages_hint(error.name, app_dir)) from None
         searched = "\n".join(f"  {path or os.getcwd()}" for path in sys.path)
         raise LoadError(
             f'no module named "{error.name}"; searched in\n{searched}',
             "Start the server in the folder that holds the module, or name that folder with --app-dir."
-            " A module of a virtualenv is seen when the virtualenv is active or named with --python.",
+            f" {_packages_hint(error.name, app_dir)}".rstrip(),
         ) from None
     except BaseException as error:  # a module may raise anything, sys.exit() included
         refusing = _refuses_subinterpreters(error)
@@ -199,6 +235,11 @@ def load(target, app_dir, factory):
             f'"{target}" is not callable: it is {_kind(app)}',
             "An ASGI application is called with scope, receive and send.",
         )
+    if _is_wsgi(app):
+        raise LoadError(
+            f'"{target}" is a WSGI application: it is called with environ and start_response',
+            _wsgi_hint(app, attribute),
+        )
     if not factory and _takes(app, 0) and not _takes(app, 3) and not inspect.isclass(app):
         raise LoadError(
             f'"{target}" takes no arguments, so it is no ASGI application',
@@ -209,6 +250,38 @@ def load(target, app_dir, factory):
 
 def _import_failed(module_name, error):
     return f'importing "{module_name}" raised\n{format_exception(error, skip=("importlib", __file__))}'
+
+
+def _packages_hint(missing, app_dir):
+    """Which virtualenv may hold a module that was not found; empty for a module of Python itself."""
+    if not missing or missing.partition(".")[0] in sys.stdlib_module_names:
+        return ""
+    if sys.prefix != sys.base_prefix:
+        return f"The virtualenv in use is {sys.prefix}; --python names another."
+    found = [folder for folder in _environments(app_dir) if os.path.exists(os.path.join(folder, "bin", "python"))]
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    abi = "t" if "t" in getattr(sys, "abiflags", "") else ""
+    for folder in found:
+        if os.path.isdir(os.path.join(folder, "lib", version + abi, "site-packages")):
+            return f"No virtualenv is in use; to use the one that is there, add --python {folder}."
+    if found:
+        return f"No virtualenv is in use; {found[0]} is one of another Python than {version[6:]}{abi}."
+    return "No virtualenv is in use: activate the one that has it, or name it with --python."
+
+
+def _environments(app_dir):
+    """The folders where a virtualenv usually is: in the project, in a folder above, or the active conda one."""
+    folder = os.path.abspath(app_dir)
+    while True:
+        yield os.path.join(folder, ".venv")
+        yield os.path.join(folder, "venv")
+        above = os.path.dirname(folder)
+        if above == folder:
+            break
+        folder = above
+    conda = os.environ.get("CONDA_PREFIX")
+    if conda:
+        yield conda
 
 
 def _refuses_subinterpreters(error):
@@ -253,6 +326,22 @@ def _close_names(name, holder):
 
 def _kind(value):
     return f"a {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _is_wsgi(app):
+    """Whether `app` takes two arguments, no more and no fewer: no kind of ASGI application does."""
+    return _takes(app, 2) is True and _takes(app, 3) is False and _takes(app, 1) is False
+
+
+def _wsgi_hint(app, attribute):
+    name = attribute.removesuffix("()") or "app"
+    hint = (
+        f"Wrap it: from asgiref.wsgi import WsgiToAsgi, then {name} = WsgiToAsgi({name});"
+        " a2wsgi.WSGIMiddleware does the same with threads."
+    )
+    if type(app).__module__.partition(".")[0] == "django":
+        hint = f"Django makes an ASGI application too: name project.asgi:application. {hint}"
+    return hint
 
 
 def _takes(app, count):

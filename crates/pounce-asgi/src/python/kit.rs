@@ -10,33 +10,33 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyString, PyTuple};
 
-use crate::ResponseHead;
+use crate::{ResponseHead, SendError};
 
-use super::awaitable::Awaitable;
+use super::app_coroutine::AppCoroutine;
+use super::attic::Attic;
 use super::callback::Callback;
 use super::context::Context;
+use super::coroutine::Coroutine;
+use super::function::{Receive, Send, pose_as_coroutine_functions};
 use super::names::Names;
-use super::object::{Attic, Type};
-use super::receive::Receive;
-use super::send::Send;
-use super::steps::Steps;
+use super::object::Type;
 use super::turn::Turns;
 
 /// The Python side of one worker.
 pub(super) struct Kit {
     pub(super) names: Names,
-    pub(super) awaitables: Type<Awaitable>,
     pub(super) callbacks: Type<Callback>,
     pub(super) receives: Type<Receive>,
     pub(super) sends: Type<Send>,
-    pub(super) steps: Type<Steps>,
-    /// The awaitable that is done with None: one for all.
-    pub(super) nothing: Py<PyAny>,
+    pub(super) coroutines: Type<Coroutine>,
+    pub(super) app_coroutines: Type<AppCoroutine>,
     pub(super) glue: Py<PyModule>,
     pub(super) event_loop: Py<PyAny>,
     pub(super) turns: Rc<Turns>,
     /// Scratch space for response heads.
     pub(super) head: RefCell<ResponseHead>,
+    /// The exception class of a `send` whose client has gone.
+    disconnected: Py<PyAny>,
     future: Py<PyAny>,
     future_keywords: Py<PyTuple>,
     task: Py<PyAny>,
@@ -54,19 +54,19 @@ impl Kit {
     ) -> PyResult<Rc<Self>> {
         let asyncio = py.import("asyncio")?;
         let event_loop = asyncio.call_method0("get_running_loop")?;
-        let awaitables = Type::<Awaitable>::new(py, attic)?;
-        let nothing = awaitables.make(py, Awaitable::Nothing)?.unbind();
+        let (receives, sends) = (Type::new(py, attic)?, Type::new(py, attic)?);
+        pose_as_coroutine_functions(glue, &receives, &sends)?;
         let keywords: &[&str] =
             if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
         let with_context = [&["context"], keywords].concat();
         Ok(Rc::new(Self {
             names: Names::new(py),
-            awaitables,
             callbacks: Type::new(py, attic)?,
-            receives: Type::new(py, attic)?,
-            sends: Type::new(py, attic)?,
-            steps: Type::new(py, attic)?,
-            nothing,
+            receives,
+            sends,
+            coroutines: Type::new(py, attic)?,
+            app_coroutines: Type::new(py, attic)?,
+            disconnected: glue.getattr("Disconnected")?.unbind(),
             glue: glue.clone().unbind(),
             future: asyncio.getattr("Future")?.unbind(),
             future_keywords: PyTuple::new(py, ["loop"])?.unbind(),
@@ -116,15 +116,18 @@ impl Kit {
         }
     }
 
-    /// An awaitable that waits for `future`.
-    pub(super) fn waiting(&self, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let iterator = future.call_method0(&self.names.dunder_await)?.unbind();
-        Ok(self.awaitables.make(py, Awaitable::Waiting(iterator))?.unbind())
+    /// What `send` raises when the client has gone.
+    pub(super) fn disconnected(&self, py: Python<'_>) -> PyErr {
+        match self.disconnected.call1(py, (SendError::Disconnected.to_string(),)) {
+            Ok(error) => PyErr::from_value(error.into_bound(py)),
+            Err(error) => error,
+        }
     }
 
-    /// An awaitable that is done with `value`.
-    pub(super) fn done(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
-        Ok(self.awaitables.make(py, Awaitable::Value(value))?.unbind())
+    /// Whether an application raised because `send` had told it that its client has gone.
+    pub(super) fn is_disconnect(&self, py: Python<'_>, error: &PyErr) -> bool {
+        let found = self.glue.bind(py).call_method1("is_disconnect", (whole(py, error),));
+        found.and_then(|found| found.is_truthy()).unwrap_or(false)
     }
 
     /// Runs a coroutine as a task and waits for it.

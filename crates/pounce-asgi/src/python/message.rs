@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
@@ -19,11 +20,37 @@ use super::socket_message;
 /// From this size on a body is kept as the bytes object it is, rather than copied.
 const KEEP_FROM: usize = 16 * 1024;
 
+/// The messages that complete a response, unless more is to follow.
+const ENDINGS: [&str; 3] = ["http.response.body", "http.response.pathsend", "http.response.zerocopysend"];
+
+/// What was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// A piece that more is to follow: of no use once the client has gone, which ends an endless stream.
+    MoreFollows,
+    /// Anything else. It never raises because the client has gone, so that what an application does after its
+    /// response is done all the same.
+    Whole,
+}
+
 /// Carries out one message.
 ///
 /// # Errors
 /// The exception to raise in the application.
-pub(super) fn send(state: &CallState, message: &Bound<'_, PyDict>) -> PyResult<()> {
+pub(super) fn send(state: &CallState, message: &Bound<'_, PyAny>) -> PyResult<Sent> {
+    let py = message.py();
+    let copy;
+    let message = match message.cast::<PyDict>() {
+        Ok(message) => message,
+        // Any mapping will do; hardly anybody sends another than a dict.
+        Err(_) => {
+            copy = PyDict::new(py);
+            copy.call_method1("update", (message,)).map_err(|_| {
+                PyTypeError::new_err(format!("a message must be a dict, got {}", kind_of(message)))
+            })?;
+            &copy
+        }
+    };
     let names = &state.kit.names;
     let Some(kind) = message.get_item(&names.kind)? else {
         return Err(PyValueError::new_err("the message has no 'type'"));
@@ -32,16 +59,25 @@ pub(super) fn send(state: &CallState, message: &Bound<'_, PyDict>) -> PyResult<(
         .cast::<PyString>()
         .map_err(|_| PyTypeError::new_err(format!("'type' must be a str, got {}", kind_of(&kind))))?;
     let kind = kind.to_str()?;
-    let sent = match &state.side {
+    let (result, sent) = match &state.side {
         Side::Http(exchange) => respond(&state.kit, exchange, kind, message)?,
-        Side::WebSocket(socket) => socket_message::send(&state.kit, socket, kind, message)?,
-    };
-    sent.map_err(|error| {
-        if error == SendError::Disconnected {
-            state.note_lost();
+        Side::WebSocket(socket) => {
+            let result = socket_message::send(&state.kit, socket, kind, message)?;
+            (result, if kind == "websocket.close" { Sent::Whole } else { Sent::MoreFollows })
         }
-        raise(error)
-    })
+    };
+    match result {
+        // Whether the client is there or not, this is a mistake.
+        Err(SendError::Disconnected) if state.has_ended.get() && kind != "http.response.trailers" => {
+            Err(PyRuntimeError::new_err(format!("{kind:?} was sent after the response was complete")))
+        }
+        Err(SendError::Disconnected) if sent == Sent::MoreFollows => Err(state.kit.disconnected(py)),
+        Err(error) if error != SendError::Disconnected => Err(raise(error)),
+        _ => {
+            state.has_ended.set(sent == Sent::Whole && ENDINGS.contains(&kind));
+            Ok(sent)
+        }
+    }
 }
 
 /// Carries out a message of an HTTP response.
@@ -50,11 +86,12 @@ fn respond(
     exchange: &Exchange,
     kind: &str,
     message: &Bound<'_, PyDict>,
-) -> PyResult<Result<(), SendError>> {
+) -> PyResult<(Result<(), SendError>, Sent)> {
     let names = &kit.names;
-    Ok(match kind {
+    let mut more = false;
+    let result = match kind {
         "http.response.body" => {
-            let more = flag(message, &names.more_body)?;
+            more = flag(message, &names.more_body)?;
             match message.get_item(&names.body)? {
                 Some(body) => send_body(&body, |body| exchange.body(body, more))?,
                 None => exchange.body(Payload::Borrowed(b""), more),
@@ -72,7 +109,8 @@ fn respond(
             if let Some(headers) = message.get_item(&names.headers)? {
                 read_fields(&headers, &mut fields)?;
             }
-            exchange.trailers(&fields, flag(message, &names.more_trailers)?)
+            more = flag(message, &names.more_trailers)?;
+            exchange.trailers(&fields, more)
         }
         "http.response.early_hint" => {
             let mut fields = Fields::new();
@@ -95,14 +133,18 @@ fn respond(
                 }
             }
         }
-        "http.response.zerocopysend" => send_descriptor(kit, exchange, message)?,
+        "http.response.zerocopysend" => {
+            more = flag(message, &names.more_body)?;
+            send_descriptor(kit, exchange, message, more)?
+        }
         other => {
             return Err(PyValueError::new_err(format!(
                 "the message type {other:?} is not known here; an HTTP response takes 'http.response.start', \
                  'http.response.body' and the extensions that the scope offers"
             )));
         }
-    })
+    };
+    Ok((result, if more { Sent::MoreFollows } else { Sent::Whole }))
 }
 
 /// The Python exception for a refused message.
@@ -119,8 +161,7 @@ pub(super) fn raise(error: SendError) -> PyErr {
         | SendError::TrailerName(_)
         | SendError::Subprotocol(_)
         | SendError::CloseCode(_)
-        | SendError::CloseReason(_)
-        | SendError::CloseReasonText => PyValueError::new_err(text),
+        | SendError::CloseReason(_) => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
 }
@@ -152,6 +193,7 @@ fn send_descriptor(
     kit: &Kit,
     exchange: &Exchange,
     message: &Bound<'_, PyDict>,
+    more: bool,
 ) -> PyResult<Result<(), SendError>> {
     let (py, names) = (message.py(), &kit.names);
     let object = required(message, &names.file)?;
@@ -170,7 +212,6 @@ fn send_descriptor(
         }
     };
     let (offset, count) = (number(&names.offset)?, number(&names.count)?);
-    let more = flag(message, &names.more_body)?;
     // SAFETY: the application vouches for the descriptor, which is only duplicated; a closed one is an error.
     let mut file = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().map(File::from)?;
     // The duplicate shares the position.
@@ -223,11 +264,18 @@ fn read_pair(pair: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
     {
         return push_pair(name, value, fields);
     }
-    let (name, value) = pair
-        .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
-        .or_else(|_| pair.extract::<[Bound<'_, PyAny>; 2]>().map(|[name, value]| (name, value)))
-        .map_err(|_| wrong("headers", "an iterable of pairs of bytes, where one item", pair))?;
-    push_pair(&name, &value, fields)
+    // Not by PyO3's conversion of sequences: it keeps `collections.abc.Sequence` of one interpreter in a static.
+    // SAFETY: attached; a new reference or null.
+    let tuple = unsafe {
+        match ffi::PySequence_Check(pair.as_ptr()) {
+            0 => None,
+            _ => Bound::from_owned_ptr_or_err(pair.py(), ffi::PySequence_Tuple(pair.as_ptr())).ok(),
+        }
+    };
+    match tuple.as_ref().and_then(|tuple| tuple.cast::<PyTuple>().ok()).map(|tuple| tuple.as_slice()) {
+        Some([name, value]) => push_pair(name, value, fields),
+        _ => Err(wrong("headers", "an iterable of pairs of bytes, where one item", pair)),
+    }
 }
 
 fn push_pair(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {

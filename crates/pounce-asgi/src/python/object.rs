@@ -1,19 +1,23 @@
 //! Python types of ours: heap types, made anew in each interpreter, with a Rust value inside.
 //!
 //! Not `#[pyclass]`: its types are process-wide, which interpreters with their own GIL must not share.
-//! A value belongs to its worker's thread. Python may drop the last reference on another one (a pool
-//! thread that held a request, say); the value then goes to the worker's [`Attic`] to be dropped there.
+//! Most values belong to their worker's thread. Python may drop the last reference on another one (a pool
+//! thread that held a request, say); the value then goes to the worker's [`Attic`] to be dropped there. On a foreign
+//! thread nothing of PyO3 may run: it counts which threads it has attached, and a reference that it drops on one
+//! that Python attached aborts the process.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PySystemError};
+use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+
+use super::attic::Attic;
 
 /// What a Python object of ours looks like in memory.
 #[repr(C)]
@@ -23,6 +27,7 @@ pub(super) struct Object<T> {
     value: ManuallyDrop<T>,
     /// The thread that owns `value`.
     owner: usize,
+    /// Where `value` goes when its object dies elsewhere. Null where any thread may drop it.
     attic: *const Attic,
 }
 
@@ -32,50 +37,90 @@ pub(super) trait Payload: Sized + 'static {
     const NAME: &'static CStr;
     /// What a call of the object does, if it can be called.
     const VECTORCALL: Option<ffi::vectorcallfunc> = None;
-    /// Slots beside those for destruction and calls.
-    fn slots() -> Vec<ffi::PyType_Slot>;
+    /// Whether any attached thread may look at the value and drop it: true only for values that hold nothing
+    /// of Python but [`Ref`]s, and nothing that belongs to a thread.
+    const ANY_THREAD: bool = false;
+    /// Whether the garbage collector looks into the objects: true for all that can take part in a cycle.
+    const COLLECTED: bool = false;
+
+    /// Slots beside those for destruction, collection and calls.
+    fn slots() -> Vec<ffi::PyType_Slot> {
+        Vec::new()
+    }
+
+    /// Shows the collector each reference that the value owns. On any thread, while no other runs Python.
+    fn traverse(&self, _visit: &Visit) -> Visited {
+        Ok(())
+    }
+
+    /// Gives up references that can be part of a cycle; nothing can reach the object any more. On any thread.
+    fn clear(&self) {}
+
+    /// Last words before the value is dropped. On any thread.
+    fn finalize(&self) {}
 }
 
-/// A value whose objects can be called.
-pub(super) trait Callable: Payload {
-    /// Carries out a call. At most two arguments arrive, however many were given: nothing of ours takes more.
-    fn call<'py>(&self, py: Python<'py>, arguments: &[Bound<'py, PyAny>]) -> PyResult<Py<PyAny>>;
+/// What [`Payload::traverse`] shows references to.
+pub(super) struct Visit {
+    visit: ffi::visitproc,
+    argument: *mut c_void,
 }
 
-/// What to give as [`Payload::VECTORCALL`] for a [`Callable`].
-pub(super) unsafe extern "C" fn vectorcall<T: Callable>(
-    object: *mut ffi::PyObject,
-    arguments: *const *mut ffi::PyObject,
-    count: usize,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls this attached, with an object of `Type<T>`, that many positional arguments, and
-    // behind them one for each name.
-    unsafe {
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            let keywords = if names.is_null() { 0 } else { ffi::PyTuple_Size(names) as usize };
-            let count = ffi::PyVectorcall_NARGS(count) as usize + keywords;
-            let object = payload::<T>(object)?;
-            // Nothing of ours takes more than two: no allocation.
-            let argument = |at: usize| Bound::from_borrowed_ptr(py, *arguments.add(at));
-            let called = match count {
-                0 => object.call(py, &[]),
-                1 => object.call(py, &[argument(0)]),
-                _ => object.call(py, &[argument(0), argument(1)]),
-            };
-            Ok(called?.into_ptr())
-        })
+/// An error is what the collector wants to stop with.
+pub(super) type Visited = Result<(), c_int>;
+
+impl Visit {
+    pub(super) fn show(&self, object: *mut ffi::PyObject) -> Visited {
+        if object.is_null() {
+            return Ok(());
+        }
+        // SAFETY: the collector's own function and argument, with an object that is alive.
+        match unsafe { (self.visit)(object, self.argument) } {
+            0 => Ok(()),
+            stop => Err(stop),
+        }
     }
 }
 
-/// The coroutine protocol's methods, in memory that CPython may keep pointing to.
-pub(super) struct Methods(pub(super) [ffi::PyMethodDef; 4]);
+/// An owned reference that whichever thread is attached may drop: PyO3's own would abort on a thread that PyO3 did
+/// not attach, such as one of Python's.
+pub(super) struct Ref(*mut ffi::PyObject);
+
+impl Ref {
+    /// Takes another reference to `object`.
+    ///
+    /// # Safety
+    /// Attached; `object` is alive.
+    pub(super) unsafe fn new(object: *mut ffi::PyObject) -> Self {
+        // SAFETY: by contract.
+        Self(unsafe { ffi::Py_NewRef(object) })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ffi::PyObject {
+        self.0
+    }
+}
+
+impl<T> From<Py<T>> for Ref {
+    fn from(object: Py<T>) -> Self {
+        Self(object.into_ptr())
+    }
+}
+
+impl Drop for Ref {
+    fn drop(&mut self) {
+        // SAFETY: the reference is owned; objects of ours die attached, on whichever thread.
+        unsafe { ffi::Py_DECREF(self.0) };
+    }
+}
+
+/// Methods of a type, in memory that CPython may keep pointing to.
+pub(super) struct Methods<const N: usize>(pub(super) [ffi::PyMethodDef; N]);
 
 // SAFETY: names and functions are constants, and nobody writes to them.
-unsafe impl Sync for Methods {}
+unsafe impl<const N: usize> Sync for Methods<N> {}
 
-impl Methods {
+impl<const N: usize> Methods<N> {
     /// The slot that installs them.
     pub(super) fn slot(&'static self) -> ffi::PyType_Slot {
         slot(ffi::Py_tp_methods, self.0.as_ptr().cast_mut().cast())
@@ -96,6 +141,11 @@ impl<T: Payload> Type<T> {
         let mut members = Vec::new();
         slots.push(slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void));
         let mut flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+        if T::COLLECTED {
+            flags |= ffi::Py_TPFLAGS_HAVE_GC;
+            slots.push(slot(ffi::Py_tp_traverse, traverse::<T> as *mut c_void));
+            slots.push(slot(ffi::Py_tp_clear, clear::<T> as *mut c_void));
+        }
         if T::VECTORCALL.is_some() {
             flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;
             slots.push(slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void));
@@ -123,51 +173,102 @@ impl<T: Payload> Type<T> {
         Ok(Self { object: object.unbind(), attic: Arc::clone(attic), marker: PhantomData })
     }
 
+    /// The type itself.
+    pub(super) fn as_object(&self) -> &Py<PyAny> {
+        &self.object
+    }
+
     /// A new object of the type, owned by this thread.
     pub(super) fn make<'py>(&self, py: Python<'py>, value: T) -> PyResult<Bound<'py, PyAny>> {
-        let kind = self.object.as_ptr().cast::<ffi::PyTypeObject>();
-        // SAFETY: attached; the allocation has the size of `Object<T>`, whose fields behind the base are
-        // written before anybody can see the object. The attic lives as long as the type, which every
-        // object of a heap type keeps alive by way of the worker.
+        let attic = if T::ANY_THREAD { std::ptr::null() } else { Arc::into_raw(Arc::clone(&self.attic)) };
+        // SAFETY: attached, and the type is one of `T`.
         unsafe {
-            let object = ffi::PyType_GenericAlloc(kind, 0).cast::<Object<T>>();
-            if object.is_null() {
-                return Err(PyErr::fetch(py));
+            let object = allocate(self.object.as_ptr().cast(), value, attic);
+            if object.is_null() && !attic.is_null() {
+                drop(Arc::from_raw(attic));
             }
-            (&raw mut (*object).vectorcall).write(T::VECTORCALL);
-            (&raw mut (*object).value).write(ManuallyDrop::new(value));
-            (&raw mut (*object).owner).write(thread_token());
-            (&raw mut (*object).attic).write(Arc::into_raw(Arc::clone(&self.attic)));
-            Ok(Bound::from_owned_ptr(py, object.cast()))
+            Bound::from_owned_ptr_or_err(py, object)
         }
     }
 }
 
-/// The value inside an object of ours.
+/// A new object of a type whose values any thread may have, on any thread; null with an exception set if there is no
+/// memory for it.
 ///
-/// # Errors
-/// Another thread than the object's own asks.
+/// # Safety
+/// Attached; `kind` is a [`Type<T>`]'s.
+pub(super) unsafe fn make_shared<T: Payload>(kind: *mut ffi::PyTypeObject, value: T) -> *mut ffi::PyObject {
+    const { assert!(T::ANY_THREAD) };
+    // SAFETY: by contract.
+    unsafe { allocate(kind, value, std::ptr::null()) }
+}
+
+/// # Safety
+/// Attached; `kind` is a [`Type<T>`]'s.
+unsafe fn allocate<T: Payload>(
+    kind: *mut ffi::PyTypeObject,
+    value: T,
+    attic: *const Attic,
+) -> *mut ffi::PyObject {
+    // SAFETY: the allocation has the size of `Object<T>`, whose fields behind the base are written before anybody can
+    // see the object: the collector runs at allocations, and none is made in between.
+    unsafe {
+        let object = ffi::PyType_GenericAlloc(kind, 0).cast::<Object<T>>();
+        if !object.is_null() {
+            (&raw mut (*object).value).write(ManuallyDrop::new(value));
+            (&raw mut (*object).vectorcall).write(T::VECTORCALL);
+            (&raw mut (*object).owner).write(if T::ANY_THREAD { 0 } else { thread_token() });
+            (&raw mut (*object).attic).write(attic);
+        }
+        object.cast()
+    }
+}
+
+/// The value inside an object of ours, for the thread that owns it and while its loop is there. None, with a Python
+/// exception set, for any other: nothing of PyO3 may be used there.
+///
+/// # Safety
+/// Attached; `object` is an object of a [`Type<T>`], alive for as long as the result is used.
+pub(super) unsafe fn owned<'a, T: Payload>(object: *mut ffi::PyObject) -> Option<&'a T> {
+    // SAFETY: by contract; the attic is kept alive by the object.
+    unsafe {
+        let object = &*object.cast::<Object<T>>();
+        if object.owner == thread_token() && !(*object.attic).is_closed() {
+            return Some(&object.value);
+        }
+        raise_foreign();
+        None
+    }
+}
+
+/// Sets the exception for a thread that is not the event loop's.
+///
+/// # Safety
+/// Attached.
+#[cold]
+pub(super) unsafe fn raise_foreign() {
+    let text = c"receive and send belong to the event loop of their request, and this is another thread (or the loop has \
+        ended): have the loop await them, with asyncio.run_coroutine_threadsafe() or anyio.from_thread.run()";
+    // SAFETY: by contract.
+    unsafe { ffi::PyErr_SetString(ffi::PyExc_RuntimeError, text.as_ptr()) };
+}
+
+/// The value inside an object of ours whose values any thread may look at.
 ///
 /// # Safety
 /// `object` is an object of a [`Type<T>`], alive for as long as the result is used.
-pub(super) unsafe fn payload<'a, T: Payload>(object: *mut ffi::PyObject) -> PyResult<&'a T> {
+pub(super) unsafe fn shared<'a, T: Payload>(object: *mut ffi::PyObject) -> &'a T {
+    const { assert!(T::ANY_THREAD) };
     // SAFETY: by contract.
-    let object = unsafe { &*object.cast::<Object<T>>() };
-    if object.owner != thread_token() {
-        return Err(PyRuntimeError::new_err(
-            "scope, receive and send belong to the event loop's thread; from another thread use \
-             asyncio.run_coroutine_threadsafe() or anyio.from_thread.run()",
-        ));
-    }
-    Ok(&object.value)
+    unsafe { &(*object.cast::<Object<T>>()).value }
 }
 
-/// The value inside an object of ours, for whichever thread asks.
+/// The value inside an object of ours, for reading what never changes in it.
 ///
 /// # Safety
-/// As for [`payload`].
-pub(super) unsafe fn shared_payload<'a, T: Payload + Sync>(object: *mut ffi::PyObject) -> &'a T {
-    // SAFETY: by contract; `T` may be looked at from any thread.
+/// As for [`shared`]; what is read is written once, before another thread can have the object.
+pub(super) unsafe fn peek<'a, T: Payload>(object: *mut ffi::PyObject) -> &'a T {
+    // SAFETY: by contract.
     unsafe { &(*object.cast::<Object<T>>()).value }
 }
 
@@ -175,73 +276,53 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
     // SAFETY: CPython calls this once, attached, with an object of `Type<T>` that nobody refers to. Objects
     // of heap types own a reference to their type.
     unsafe {
-        let ours = object.cast::<Object<T>>();
-        let value = ManuallyDrop::take(&mut (*ours).value);
-        let attic = Arc::from_raw((*ours).attic);
-        if (*ours).owner == thread_token() && !attic.is_closed() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-        } else {
-            attic.keep(value);
+        if T::COLLECTED {
+            ffi::PyObject_GC_UnTrack(object.cast());
         }
         let kind = ffi::Py_TYPE(object);
-        let free = ffi::PyType_GetSlot(kind, ffi::Py_tp_free);
-        if !free.is_null() {
-            let free: ffi::freefunc = std::mem::transmute(free);
-            free(object.cast());
+        let ours = object.cast::<Object<T>>();
+        let value = ManuallyDrop::take(&mut (*ours).value);
+        if (*ours).attic.is_null() {
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                value.finalize();
+                drop(value);
+            }));
+        } else {
+            let attic = Arc::from_raw((*ours).attic);
+            if (*ours).owner == thread_token() && !attic.is_closed() {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+            } else {
+                attic.keep(value);
+            }
+        }
+        if T::COLLECTED {
+            ffi::PyObject_GC_Del(object.cast());
+        } else {
+            ffi::PyObject_Free(object.cast());
         }
         ffi::Py_DECREF(kind.cast());
     }
 }
 
-/// Values whose objects died on a foreign thread, kept until their own thread looks.
-pub(super) struct Attic {
-    /// None when the loop is gone: from then on values are not dropped.
-    kept: Mutex<Option<Vec<Kept>>>,
-    /// The same, for the loop's own thread, which alone sets it.
-    closed: AtomicBool,
+unsafe extern "C" fn traverse<T: Payload>(
+    object: *mut ffi::PyObject,
+    visit: ffi::visitproc,
+    argument: *mut c_void,
+) -> c_int {
+    let visit = Visit { visit, argument };
+    // SAFETY: the collector calls this with a live object of `Type<T>`. Objects of heap types show their type too.
+    let visited = unsafe {
+        visit
+            .show(ffi::Py_TYPE(object).cast())
+            .and_then(|()| (*object.cast::<Object<T>>()).value.traverse(&visit))
+    };
+    visited.err().unwrap_or(0)
 }
 
-impl Default for Attic {
-    fn default() -> Self {
-        Self { kept: Mutex::new(Some(Vec::new())), closed: AtomicBool::new(false) }
-    }
-}
-
-struct Kept(#[allow(dead_code)] Box<dyn std::any::Any>);
-
-// SAFETY: a kept value is only moved; it is looked at and dropped by its own thread alone, in `clear`.
-unsafe impl Send for Kept {}
-
-impl Attic {
-    fn keep<T: 'static>(&self, value: T) {
-        match &mut *self.lock() {
-            Some(kept) => kept.push(Kept(Box::new(value))),
-            // The loop is gone, and the interpreter may be going. What the value refers to goes with them; dropping
-            // it now would need both.
-            None => std::mem::forget(value),
-        }
-    }
-
-    /// Drops what is kept. On the worker's thread.
-    pub(super) fn clear(&self) {
-        let kept = self.lock().as_mut().map(std::mem::take);
-        drop(kept);
-    }
-
-    /// The loop is gone. On its thread.
-    pub(super) fn close(&self) {
-        let kept = self.lock().take();
-        self.closed.store(true, Ordering::Relaxed);
-        drop(kept);
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Kept>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+unsafe extern "C" fn clear<T: Payload>(object: *mut ffi::PyObject) -> c_int {
+    // SAFETY: the collector calls this attached, with a live object of `Type<T>`.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { (*object.cast::<Object<T>>()).value.clear() }));
+    0
 }
 
 /// Tells threads apart. A number is never used again, unlike an address or a thread's identifier: an object
@@ -252,8 +333,25 @@ fn thread_token() -> usize {
     TOKEN.with(|token| *token)
 }
 
-/// Runs the body of a slot: a panic across C would abort, so it becomes an exception.
-pub(super) fn guard<R>(py: Python<'_>, failed: R, body: impl FnOnce() -> PyResult<R>) -> R {
+/// Runs the body of a slot on the thread that owns `object`: a panic across C would abort, so it becomes an
+/// exception. On any other thread an exception is all there is.
+///
+/// # Safety
+/// Attached; `object` is a live object of a [`Type<T>`].
+pub(super) unsafe fn guard<T: Payload, R>(
+    object: *mut ffi::PyObject,
+    failed: R,
+    body: impl FnOnce(Python<'_>, &T) -> PyResult<R>,
+) -> R {
+    // SAFETY: by contract; the owner's thread is attached by way of PyO3 for as long as its loop is there.
+    let Some(value) = (unsafe { owned::<T>(object) }) else { return failed };
+    // SAFETY: attached, by contract.
+    let py = unsafe { Python::assume_attached() };
+    guard_owned(py, failed, || body(py, value))
+}
+
+/// The same where it is known that this is the owner's thread.
+pub(super) fn guard_owned<R>(py: Python<'_>, failed: R, body: impl FnOnce() -> PyResult<R>) -> R {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => {

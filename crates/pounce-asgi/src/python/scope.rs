@@ -16,6 +16,7 @@ const REMEMBERED: usize = 2048;
 /// What the scopes of a worker have in common.
 pub(super) struct ScopeTemplate {
     asgi: Py<PyDict>,
+    asgi_of_websockets: Py<PyDict>,
     extensions: Py<PyDict>,
     extensions_with_trailers: Py<PyDict>,
     root_path: String,
@@ -23,9 +24,10 @@ pub(super) struct ScopeTemplate {
 
 impl ScopeTemplate {
     pub(super) fn new(py: Python<'_>, root_path: &str, offered: Extensions) -> PyResult<Self> {
-        let asgi = PyDict::new(py);
-        asgi.set_item("version", "3.0")?;
-        asgi.set_item("spec_version", "2.5")?;
+        // Starlette, and so FastAPI, listens for a disconnect only below 2.4: from then on it relies on `send` to
+        // raise, so a stream that waits for its next event would outlive its client.
+        let asgi = asgi_of(py, "2.3")?;
+        let asgi_of_websockets = asgi_of(py, "2.5")?;
         let extensions = PyDict::new(py);
         extensions.set_item("http.response.early_hint", PyDict::new(py))?;
         extensions.set_item("http.response.debug", PyDict::new(py))?;
@@ -39,6 +41,7 @@ impl ScopeTemplate {
         with_trailers.set_item("http.response.trailers", PyDict::new(py))?;
         Ok(Self {
             asgi: asgi.unbind(),
+            asgi_of_websockets: asgi_of_websockets.unbind(),
             extensions: extensions.unbind(),
             extensions_with_trailers: with_trailers.unbind(),
             root_path: root_path.to_owned(),
@@ -83,6 +86,7 @@ impl ScopeTemplate {
         connection: &ScopeConnection,
         head: &RequestHead,
     ) -> PyResult<()> {
+        scope.set_item(&names.asgi, self.asgi.bind(scope.py()).copy()?)?;
         match names.methods.iter().find(|(method, _)| *method == head.method()) {
             Some((_, method)) => scope.set_item(&names.method, method)?,
             None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
@@ -104,7 +108,6 @@ impl ScopeTemplate {
         state: Option<&Py<PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = connection.scope.bind(py).copy()?;
-        scope.set_item(&names.asgi, self.asgi.bind(py).copy()?)?;
         match head.version() {
             HttpVersion::Http10 => scope.set_item(&names.http_version, &names.http_10)?,
             HttpVersion::Http11 => {}
@@ -133,12 +136,14 @@ impl ScopeTemplate {
 
     /// Makes a scope that of a WebSocket.
     pub(super) fn make_websocket(
+        &self,
         scope: &Bound<'_, PyDict>,
         names: &Names,
         connection: &ScopeConnection,
         head: &RequestHead,
     ) -> PyResult<()> {
         let py = scope.py();
+        scope.set_item(&names.asgi, self.asgi_of_websockets.bind(py).copy()?)?;
         scope.del_item(&names.method)?;
         scope.set_item(&names.kind, &names.websocket)?;
         scope.set_item(&names.scheme, if connection.tls.is_some() { &names.wss } else { &names.ws })?;
@@ -193,6 +198,14 @@ impl ScopeConnection {
         }
         Ok(list)
     }
+}
+
+/// The `asgi` of a scope.
+fn asgi_of<'py>(py: Python<'py>, spec_version: &str) -> PyResult<Bound<'py, PyDict>> {
+    let asgi = PyDict::new(py);
+    asgi.set_item("version", "3.0")?;
+    asgi.set_item("spec_version", spec_version)?;
+    Ok(asgi)
 }
 
 /// The decoded path: percent-decoded, then UTF-8, where what is no UTF-8 is replaced.

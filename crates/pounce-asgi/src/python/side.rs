@@ -49,6 +49,16 @@ impl Side {
         }
     }
 
+    /// The message that says that nothing more comes.
+    pub(super) fn disconnect<'py>(&self, py: Python<'py>, names: &Names) -> PyResult<Bound<'py, PyDict>> {
+        match self {
+            Self::Http(_) => http_message(py, names, Inbound::Disconnect, None),
+            Self::WebSocket(_) => {
+                socket_message(py, names, SocketEvent::Disconnect { code: 1006, reason: "" })
+            }
+        }
+    }
+
     pub(super) fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Http(exchange) => exchange.poll_receivable(cx),

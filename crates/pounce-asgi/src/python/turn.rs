@@ -5,9 +5,7 @@
 //! that a connection called, a timer, an event on asyncio's selector, another thread, a signal.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future as _;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -19,9 +17,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::Sleep;
 
-use super::object::Attic;
+use super::attic::Attic;
+use super::deadline::Deadline;
 
 /// The turns of one asyncio loop.
 pub(super) struct Turns {
@@ -35,8 +33,8 @@ pub(super) struct Turns {
     /// A duplicate of the descriptor of asyncio's selector.
     selector_fd: AsyncFd<OwnedFd>,
     waker: Waker,
-    sleep: RefCell<Pin<Box<Sleep>>>,
-    /// When the first timer is due by the loop's clock, as far as the runtime knows.
+    deadline: RefCell<Deadline>,
+    /// When the first timer is due by the loop's clock, as far as the deadline knows.
     armed: Cell<Option<f64>>,
     /// One moment on both clocks.
     epoch: (Instant, f64),
@@ -74,7 +72,7 @@ impl Turns {
             },
             selector_fd: watch(fd)?,
             waker,
-            sleep: RefCell::new(Box::pin(tokio::time::sleep(Duration::ZERO))),
+            deadline: RefCell::new(Deadline::new()?),
             armed: Cell::new(None),
             epoch: (Instant::now(), time),
             raised: RefCell::new(None),
@@ -108,7 +106,14 @@ impl Turns {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Pending => None,
         };
-        let due = self.armed.get().is_some() && self.sleep.borrow_mut().as_mut().poll(cx).is_ready();
+        let due = match self.deadline.borrow_mut().poll(cx) {
+            Poll::Ready(rung) => {
+                rung?;
+                self.armed.set(None);
+                true
+            }
+            Poll::Pending => false,
+        };
         if readable.is_some() || due || self.has_ready(py) {
             self.turn(py, readable.is_some())?;
             if let Some(mut guard) = readable.take() {
@@ -130,7 +135,7 @@ impl Turns {
         if self.is_stopping(py)? {
             return Poll::Ready(Ok(()));
         }
-        self.arm(py, cx);
+        self.arm(py, cx)?;
         if self.has_ready(py) {
             cx.waker().wake_by_ref();
         }
@@ -174,24 +179,25 @@ impl Turns {
     }
 
     /// Has the runtime wake the loop when its first timer is due.
-    fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) {
+    fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
         let first = self.first_timer(py);
         if same(first, self.armed.replace(first)) {
-            return;
+            return Ok(());
         }
-        let Some(when) = first else { return };
+        let Some(when) = first else { return Ok(()) };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
+        let now = Instant::now();
         // A timer further off than the clock reaches is looked at again in a year.
-        let deadline = self
-            .epoch
-            .0
-            .checked_add(after)
-            .unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 3600));
-        let mut sleep = self.sleep.borrow_mut();
-        sleep.as_mut().reset(deadline.into());
-        if sleep.as_mut().poll(cx).is_ready() {
+        let deadline =
+            self.epoch.0.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3600));
+        let mut alarm = self.deadline.borrow_mut();
+        alarm.set(deadline, now)?;
+        // Registers the task; it may have rung already.
+        if alarm.poll(cx).is_ready() {
+            self.armed.set(None);
             cx.waker().wake_by_ref();
         }
+        Ok(())
     }
 }
 

@@ -2,14 +2,15 @@
 //! here; what a name stands for is.
 
 use super::{Layers, Origin};
-use crate::options::{IgnoredOption, Kind, OptionSpec, find_ignored, find_option};
+use crate::fault::Problem;
+use crate::options::{Arity, ForeignOption, Kind, OptionSpec, find_foreign, find_option, find_short_or_long};
 
 impl Layers {
-    /// Lays over the options that stood on the command line, in their order: each a long name as it was
-    /// typed, without dashes, and its values.
+    /// Lays over the options that stood on the command line, in their order: each a name as it was typed, long
+    /// without dashes or short as `-x`, and its values.
     ///
-    /// Names may be aliases, the `no-` form of a flag, or ignored options, which leave a note. A flag has
-    /// no value. An unknown name is a fault.
+    /// Names may be aliases, the `no-` form of a flag, or other servers' options, which leave a note or a
+    /// fault. A flag has no value. An unknown name is a fault.
     #[must_use]
     pub fn command_line<N, V>(mut self, arguments: impl IntoIterator<Item = (N, V)>) -> Self
     where
@@ -24,8 +25,8 @@ impl Layers {
     }
 
     fn argument(&mut self, typed: &str, values: Vec<String>) {
-        let flag = format!("--{typed}");
-        if let Some(spec) = find_option(typed) {
+        let flag = if typed.starts_with('-') { typed.to_owned() } else { format!("--{typed}") };
+        if let Some(spec) = find_short_or_long(typed) {
             let flag = if spec.positional { spec.value_name.to_owned() } else { flag };
             let values = match (values.is_empty(), spec.kind) {
                 (true, Kind::Flag) => vec!["on".into()],
@@ -36,11 +37,23 @@ impl Layers {
             self.command_line.set(spec, values, Origin::CommandLine { flag });
         } else if let Some(spec) = negated(typed) {
             self.command_line.set(spec, vec!["off".into()], Origin::CommandLine { flag });
-        } else if let Some(ignored) = ignored(typed) {
-            self.notes.push(format!("{flag} does nothing here: {}", ignored.note));
+        } else if let Some(foreign) = find_foreign(typed) {
+            self.foreign(foreign, &values, Origin::CommandLine { flag });
+        } else if let Some(foreign) = negated_foreign(typed) {
+            self.foreign(foreign, &["no".into()], Origin::CommandLine { flag });
         } else {
             self.unknown(typed, Origin::CommandLine { flag });
         }
+    }
+
+    /// Reports arguments that stand on the command line after the application and belong to no option.
+    #[must_use]
+    pub fn surplus(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
+        for argument in arguments {
+            let origin = Origin::CommandLine { flag: argument };
+            self.fault("app", origin, Problem::Surplus);
+        }
+        self
     }
 }
 
@@ -49,8 +62,7 @@ fn negated(typed: &str) -> Option<&'static OptionSpec> {
     find_option(typed.strip_prefix("no-")?).filter(|spec| spec.kind == Kind::Flag)
 }
 
-/// The ignored option of this name, or the ignored flag that `no-NAME` would turn off.
-fn ignored(typed: &str) -> Option<&'static IgnoredOption> {
-    let negated = || find_ignored(typed.strip_prefix("no-")?).filter(|ignored| ignored.values == 0);
-    find_ignored(typed).or_else(negated)
+/// The other server's flag that `no-NAME` would turn off.
+fn negated_foreign(typed: &str) -> Option<&'static ForeignOption> {
+    find_foreign(typed.strip_prefix("no-")?).filter(|foreign| foreign.arity != Arity::Value)
 }

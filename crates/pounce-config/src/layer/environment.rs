@@ -4,6 +4,9 @@ use super::{Layers, Origin};
 use crate::options::{Kind, OPTIONS, close_option};
 
 const PREFIX: &str = "POUNCE_";
+const FOREIGN_PREFIXES: &[&str] = &["UVICORN_", "GRANIAN_", "HYPERCORN_"];
+/// gunicorn's, and the trusted proxies of uvicorn and gunicorn, which wait for proxy-headers.
+const FOREIGN_VARIABLES: &[&str] = &["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS"];
 
 impl Layers {
     /// Lays over the variables that begin with `POUNCE_`; all but a few others are passed over.
@@ -11,12 +14,16 @@ impl Layers {
     /// Only an option's own name counts here, no alias. `WEB_CONCURRENCY`, which platforms set for any server,
     /// gives the workers where `POUNCE_WORKERS` does not. An empty value counts as not set. A list is split
     /// at commas, `POUNCE_HEADER` at line breaks. A variable that names no option leaves a note rather than
-    /// a fault, because the environment is shared with others.
+    /// a fault, because the environment is shared with others. One note names the variables that other servers
+    /// would read.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut common = Vec::new();
+        let mut foreign = Vec::new();
         for (name, value) in variables {
-            if let Some(rest) = name.strip_prefix(PREFIX) {
+            if is_foreign(&name, &value) {
+                foreign.push(name);
+            } else if let Some(rest) = name.strip_prefix(PREFIX) {
                 self.variable(&name, rest, &value);
             } else if let Some(spec) = OPTIONS.iter().find(|spec| spec.variable == Some(name.as_str())) {
                 common.push((spec, name, value));
@@ -27,6 +34,7 @@ impl Layers {
                 self.environment.set(spec, vec![value], Origin::Environment { name });
             }
         }
+        self.notes.extend(unread(foreign));
         self
     }
 
@@ -51,4 +59,25 @@ impl Layers {
             self.environment.set(spec, values, Origin::Environment { name: name.to_owned() });
         }
     }
+}
+
+/// Whether another server reads the variable.
+fn is_foreign(name: &str, value: &str) -> bool {
+    let theirs = FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    // Kubernetes sets these for a service that is called like the server.
+    let of_a_service = name.contains("_SERVICE_") || name.contains("_PORT_") || value.starts_with("tcp://");
+    (theirs && !of_a_service && !value.is_empty()) || FOREIGN_VARIABLES.contains(&name)
+}
+
+/// The note about variables of other servers.
+fn unread(mut names: Vec<String>) -> Option<String> {
+    names.sort();
+    let (last, first) = names.split_last()?;
+    let (names, are) = match first {
+        [] => (last.clone(), "is"),
+        _ => (format!("{} and {last}", first.join(", ")), "are"),
+    };
+    Some(format!(
+        "{names} in the environment {are} not read: Pounce reads POUNCE_ and an option's name, such as POUNCE_PORT"
+    ))
 }

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::{Layers, Origin};
 use crate::fault::{ConfigErrors, ConfigFault, Problem};
-use crate::options::{OptionSpec, find_ignored, find_option};
+use crate::options::{OptionSpec, find_foreign, find_option};
 
 const OWN_FILE: &str = "pounce.toml";
 const PROJECT_FILE: &str = "pyproject.toml";
@@ -28,9 +28,14 @@ pub struct ConfigFile {
 ///
 /// # Errors
 ///
-/// A file that is there and cannot be read, or an `explicit` one that is not there.
+/// A file that is there and cannot be read, an `explicit` one that is not there, or one that another server
+/// reads.
 pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile>, ConfigErrors> {
     if let Some(path) = explicit {
+        if let Some(owner) = foreign_file(path) {
+            let origin = Origin::File { path: path.to_owned(), key: String::new() };
+            return Err(ConfigFault::new("config", origin, Problem::ForeignFile { owner }).into());
+        }
         return match std::fs::read_to_string(dir.join(path)) {
             Ok(text) => Ok(Some(ConfigFile { path: path.to_owned(), text })),
             Err(error) => Err(unreadable(path, &error)),
@@ -46,11 +51,25 @@ pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile
     Ok(None)
 }
 
+/// Whose configuration a path names: gunicorn's and hypercorn's may be Python files (`file:`) or modules
+/// (`python:`), and hypercorn's TOML has other keys than ours.
+fn foreign_file(path: &Path) -> Option<&'static str> {
+    let text = path.to_str()?;
+    let name = path.file_name()?.to_str()?;
+    if name.starts_with("hypercorn") {
+        Some("hypercorn's")
+    } else if name.ends_with(".py") || text.starts_with("python:") || text.starts_with("file:") {
+        Some(if name.contains("gunicorn") { "gunicorn's" } else { "gunicorn's or hypercorn's" })
+    } else {
+        None
+    }
+}
+
 impl Layers {
     /// Lays over the options of a TOML file: keys in kebab or snake case, aliases too.
     ///
-    /// An unknown key, a key given under two names and a value of another shape are faults; an ignored
-    /// option leaves a note.
+    /// An unknown key, a key given under two names and a value of another shape are faults; an option of
+    /// another server leaves a note or a fault.
     #[must_use]
     pub fn file(mut self, file: &ConfigFile) -> Self {
         let whole = Origin::File { path: file.path.clone(), key: String::new() };
@@ -83,8 +102,8 @@ impl Layers {
         for (key, value) in table {
             let origin = Origin::File { path: path.to_owned(), key: format!("{prefix}{key}") };
             let Some(spec) = find_option(&key) else {
-                match find_ignored(&key) {
-                    Some(ignored) => self.notes.push(format!("{origin} does nothing here: {}", ignored.note)),
+                match find_foreign(&key) {
+                    Some(foreign) => self.foreign(foreign, &items(&value), origin),
                     None => self.unknown(&key, origin),
                 }
                 continue;
@@ -116,6 +135,15 @@ fn texts(spec: &OptionSpec, value: &Value) -> Result<Vec<String>, String> {
     match value {
         Value::Array(items) if spec.is_list() => items.iter().map(|item| text(spec, item)).collect(),
         _ => text(spec, value).map(|text| vec![text]),
+    }
+}
+
+/// The value of another server's option as texts, whatever shape it has.
+fn items(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(self::items).collect(),
+        other => vec![other.to_string()],
     }
 }
 

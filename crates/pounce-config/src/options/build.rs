@@ -12,6 +12,9 @@ pub(super) const fn option(name: &'static str, kind: Kind, section: Section) -> 
         kind,
         default: None,
         synonyms: &[],
+        flag_words: &[],
+        implementations: &[],
+        refusals: &[],
         value_name: "",
         help: "",
         section,
@@ -52,6 +55,21 @@ impl OptionSpec {
 
     pub(super) const fn synonyms(mut self, synonyms: &'static [(&'static str, &'static str)]) -> Self {
         self.synonyms = synonyms;
+        self
+    }
+
+    pub(super) const fn flag_words(mut self, words: &'static [&'static str]) -> Self {
+        self.flag_words = words;
+        self
+    }
+
+    pub(super) const fn implementations(mut self, words: &'static [&'static str]) -> Self {
+        self.implementations = words;
+        self
+    }
+
+    pub(super) const fn refusals(mut self, words: &'static [(&'static str, &'static str)]) -> Self {
+        self.refusals = words;
         self
     }
 

@@ -1,8 +1,8 @@
 //! The table of options. One entry is one option; nothing else declares one.
 //!
 //! Aliases are the names that uvicorn, granian, gunicorn or hypercorn give to the same thing in the same
-//! unit. A name of theirs in another unit is no alias: it stands in the list of ignored options, with a
-//! note that says what to use.
+//! unit. A name of theirs in another unit is no alias: it stands in the table of foreign options, with what
+//! to use.
 
 use std::time::Duration;
 
@@ -40,9 +40,18 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("NAME")
         .default("auto")
         .synonyms(&[("asgi", "auto")])
+        .refusals(&[
+            (
+                "wsgi",
+                "wrap a WSGI application: app = asgiref.wsgi.WsgiToAsgi(app), or a2wsgi.WSGIMiddleware(app)",
+            ),
+            ("rsgi", "RSGI is granian's own; name an ASGI application"),
+            ("asginl", "asginl is ASGI without lifespan: write --interface asgi3 --lifespan off"),
+        ])
         .help("ASGI version of the application; auto looks at how it is called"),
     option("lifespan", Kind::Choice(&["auto", "on", "off"]), Section::Application)
         .value("MODE")
+        .aliases(&["asgi-lifespan"])
         .default("auto")
         .help("Lifespan events; auto serves without them when the application does not know them"),
     option("lifespan-scope", Kind::Choice(&["auto", "server", "worker"]), Section::Application)
@@ -81,6 +90,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("Listen on HOST:PORT, [V6]:PORT, unix:PATH or fd://N in place of host and port; repeatable"),
     option("uds", Kind::Path, Section::Listening)
         .value("PATH")
+        .aliases(&["unix-socket"])
         .help("Listen on a Unix socket in place of host and port"),
     option("uds-permissions", Kind::Permissions, Section::Listening)
         .value("OCTAL")
@@ -95,7 +105,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("http", Kind::Choice(&["auto", "1", "2"]), Section::Protocols)
         .value("VERSION")
         .default("auto")
-        .synonyms(&[("h11", "auto"), ("httptools", "auto")])
+        .implementations(&["h11", "httptools", "zttp"])
         .help("HTTP versions to speak; auto: whichever a client asks for by ALPN or begins with"),
     option("http2-max-concurrent-streams", Kind::Integer { min: 1, max: 100_000 }, Section::Protocols)
         .value("N")
@@ -104,6 +114,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("Requests that a client may have open at a time on an HTTP/2 connection"),
     option("http2-initial-stream-window-size", Kind::Size { min: KIB, max: GIB }, Section::Protocols)
         .value("SIZE")
+        .aliases(&["http2-initial-window-size"])
         .default("256KiB")
         .help("How much of a request body HTTP/2 sends ahead of the application"),
     option(
@@ -127,6 +138,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         ),
     option("ws", Kind::Flag, Section::Protocols)
         .default("on")
+        .synonyms(&[("auto", "on"), ("none", "off")])
+        .flag_words(&["auto", "none", "websockets", "websockets-sansio", "wsproto", "on", "off"])
+        .implementations(&["websockets", "websockets-sansio", "wsproto"])
         .help("Serve WebSockets; off: upgrades are answered as plain requests"),
     option("ws-max-size", Kind::Size { min: 1, max: GIB }, Section::Protocols)
         .value("SIZE")
@@ -139,11 +153,12 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("WebSocket messages read ahead of the application"),
     option("ws-ping-interval", FROM_ZERO, Section::Protocols)
         .value("SECONDS")
-        .aliases(&["websocket-ping-interval"])
+        .aliases(&["websocket-ping-interval", "ping-interval"])
         .default("20")
         .help("How often an idle WebSocket is pinged; 0 never"),
     option("ws-ping-timeout", FROM_ZERO, Section::Protocols)
         .value("SECONDS")
+        .aliases(&["ping-timeout"])
         .default("20")
         .help("How long a ping may stay unanswered; 0 for ever"),
     option("ws-per-message-deflate", Kind::Choice(&["on", "off"]), Section::Protocols)
@@ -335,7 +350,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("Most header fields in a request, beyond which the answer is 431"),
     option("limit-header-size", Kind::Size { min: 256, max: 64 * MIB }, Section::Limits)
         .value("SIZE")
-        .aliases(&["http2-max-headers-size", "h2-max-header-list-size"])
+        .aliases(&["http2-max-headers-size", "http2-max-header-list-size", "h2-max-header-list-size"])
         .default("64KiB")
         .help("Greatest size of all header fields together, beyond which the answer is 431"),
     option("limit-request-body", Kind::SizeLimit, Section::Limits)

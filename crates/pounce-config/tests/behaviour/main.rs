@@ -3,6 +3,7 @@
 mod common;
 mod faults;
 mod files;
+mod foreign;
 mod layers;
 mod meaning;
 mod plan;

@@ -3,7 +3,7 @@
 //! Not which endpoints are TCP, and not how many times they are bound.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -11,11 +11,21 @@ use super::{BindError, BindOptions};
 use crate::listener::listen;
 use crate::{Listener, LocalAddr};
 
-/// Every distinct address of the host, in the resolver's order. Never empty.
+/// Every distinct address of the host, in the resolver's order. Never empty. `localhost` is both loopback
+/// addresses whatever the resolver knows (RFC 6761 §6.3): clients try either first.
 pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     let failed = |source| BindError::Resolve { host: host.to_owned(), source };
+    let loopback: &[IpAddr] = match host.eq_ignore_ascii_case("localhost") {
+        true => &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        false => &[],
+    };
     let mut distinct = Vec::new();
-    for address in (host, port).to_socket_addrs().map_err(failed)? {
+    let resolved = match (host, port).to_socket_addrs() {
+        Ok(resolved) => resolved,
+        Err(_) if !loopback.is_empty() => Vec::new().into_iter(),
+        Err(error) => return Err(failed(error)),
+    };
+    for address in resolved.chain(loopback.iter().map(|&ip| SocketAddr::new(ip, port))) {
         if !distinct.contains(&address) {
             distinct.push(address);
         }

@@ -177,9 +177,8 @@ impl Staff {
 
     /// Makes the post of a thread that is to be started.
     fn post(&self, python: &OwnPython) -> impl FnOnce(WorkerEnd) -> Post + Send + use<> {
-        let (watchdog, writer) = (self.life.watchdog.clone(), self.life.writer.clone());
-        let stacks = python.stacks.clone();
-        |end| Post { end, watchdog, writer, stacks, alone: Arc::default() }
+        let (watchdog, stacks) = (self.life.watchdog.clone(), python.stacks.clone());
+        |end| Post { end, watchdog, stacks, alone: Arc::default() }
     }
 
     fn spawn_process(

@@ -15,8 +15,9 @@ impl Link {
         if state.gone {
             return;
         }
-        if outcome == Outcome::Returned && state.disconnect_told && !state.encoder.is_head_sent() {
-            // It was told that nobody waits for an answer.
+        if outcome == Outcome::Returned && state.disconnect_told {
+            // It was told that nobody waits for an answer, or for the rest of one.
+            state.client_left = true;
             state.gone = true;
             state.closing = true;
             return;
@@ -77,7 +78,7 @@ impl Link {
             connection: &self.info,
             head: state.machine.head(),
             response_fields: &state.response_fields,
-            status: logged_status(state.encoder.status()),
+            status: logged_status(state.encoder.status(), state.client_left && !state.encoder.is_complete()),
             body_bytes: state.encoder.body_sent(),
             duration: started.elapsed(),
         });

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) end_of_input: bool,
     /// Nothing of the application's can reach the client any more.
     pub(super) gone: bool,
+    /// That is so because the client left.
+    pub(super) client_left: bool,
     /// The client waits for `100 Continue`, and nobody has asked for the body yet.
     pub(super) continue_due: bool,
     /// A decoded piece of the body that nobody has taken yet, where it lies in the input; and whether it is
@@ -108,6 +110,7 @@ impl Link {
                 exchange: 0,
                 end_of_input: false,
                 gone: false,
+                client_left: false,
                 continue_due: false,
                 piece: None,
                 body_taken: false,
@@ -151,6 +154,7 @@ impl State {
     /// The connection is of no use any more: what waits cannot be written.
     pub(super) fn lose(&mut self) {
         self.gone = true;
+        self.client_left = true;
         self.closing = true;
         self.linger = false;
         self.output.clear();

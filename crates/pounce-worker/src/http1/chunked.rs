@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Fault;
+use super::extension::Extension;
 
 /// How long the extensions of one body's chunks may be, all together. They mean nothing to anybody.
 const MAX_EXTENSIONS: usize = 4 * 1024;
@@ -25,7 +26,7 @@ enum State {
     /// In the hexadecimal digits of a size.
     Size { size: u64, digits: u8 },
     /// Behind the size, in extensions.
-    Extension { size: u64 },
+    Extension { size: u64, at: Extension },
     /// Behind the CR of a size line.
     SizeLf { size: u64 },
     /// In a chunk's data.
@@ -100,9 +101,10 @@ impl ChunkedDecoder {
                 State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
             (State::Size { digits: 0, .. }, _) => return Err(Fault::BadRequest("a chunk size is malformed")),
-            (State::Size { size, .. } | State::Extension { size }, b'\r') => State::SizeLf { size },
-            (State::Size { size, .. }, b';') => self.extension(size)?,
-            (State::Extension { size }, b'\t' | 0x20..=0x7e | 0x80..) => self.extension(size)?,
+            (State::Size { size, .. }, b'\r') => State::SizeLf { size },
+            (State::Extension { size, at }, b'\r') if at.is_complete() => State::SizeLf { size },
+            (State::Size { size, .. }, _) => self.extension(size, Extension::begin(byte))?,
+            (State::Extension { size, at }, _) => self.extension(size, at.step(byte))?,
             (State::SizeLf { size: 0 }, b'\n') => State::Trailer { line: 0 },
             (State::SizeLf { size }, b'\n') => {
                 self.allowed = self.allowed.checked_sub(size).ok_or(Fault::ContentTooLarge)?;
@@ -130,12 +132,13 @@ impl ChunkedDecoder {
         })
     }
 
-    fn extension(&mut self, size: u64) -> Result<State, Fault> {
+    fn extension(&mut self, size: u64, at: Option<Extension>) -> Result<State, Fault> {
         self.extensions += 1;
         if self.extensions > MAX_EXTENSIONS {
             return Err(Fault::BadRequest("the chunk extensions are too long"));
         }
-        Ok(State::Extension { size })
+        let at = at.ok_or(Fault::BadRequest("a chunk extension is malformed"))?;
+        Ok(State::Extension { size, at })
     }
 
     fn keep_trailer(&mut self, bytes: &[u8]) -> Result<(), Fault> {

@@ -23,7 +23,7 @@ pub(super) struct Seen {
 pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) -> Result<Seen, SendError> {
     let mut seen = Seen::default();
     for (name, value) in fields.iter() {
-        check_field(name, value)?;
+        let value = check_field(name, value)?;
         match name {
             b"content-length" => {
                 let length = decimal(value).ok_or(SendError::ContentLength)?;
@@ -56,14 +56,16 @@ pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) 
     Ok(seen)
 }
 
-pub(crate) fn check_field(name: &[u8], value: &[u8]) -> Result<(), SendError> {
+/// Checks a field, and returns its value as it is sent: white space around it is none of it (RFC 9110 section 5.5), and
+/// HTTP/2 calls a response with such a value malformed (RFC 9113 section 8.2.1).
+pub(crate) fn check_field<'v>(name: &[u8], value: &'v [u8]) -> Result<&'v [u8], SendError> {
     if !is_field_name(name) {
         return Err(SendError::FieldName(name.escape_ascii().to_string()));
     }
     if !is_field_value(value) {
         return Err(SendError::FieldValue { name: String::from_utf8_lossy(name).into_owned() });
     }
-    Ok(())
+    Ok(value.trim_ascii())
 }
 
 pub(crate) fn status_line(out: &mut Vec<u8>, status: u16) {

@@ -6,6 +6,7 @@ use pounce_asgi::{HttpVersion, RequestHead};
 
 use super::Fault;
 use super::host::{agrees, is_host};
+use super::version;
 
 /// How the end of a request body is found (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +39,12 @@ pub struct Facts {
     pub version: HttpVersion,
 }
 
+/// How long a method may be: twice as long as the longest that is registered, and more.
+pub(crate) const MAX_METHOD: usize = 64;
+
+/// What is said to a longer one.
+pub(crate) const LONG_METHOD: Fault = Fault::BadRequest("the method is too long");
+
 /// Parses `input`, which is one head with its empty line at the end, into `head`.
 ///
 /// # Errors
@@ -48,6 +55,16 @@ pub(super) fn parse(input: &[u8], max_fields: usize, head: &mut RequestHead) -> 
     if memchr::memchr_iter(b'\n', input).any(|at| at == 0 || input[at - 1] != b'\r') {
         return Err(Fault::BadRequest("a line ends in LF without CR"));
     }
+    match parse_lines(input, max_fields, head) {
+        Err(Fault::VersionNotSupported) => match version::as_1_1(input) {
+            Some(input) => parse_lines(&input, max_fields, head),
+            None => Err(Fault::VersionNotSupported),
+        },
+        parsed => parsed,
+    }
+}
+
+fn parse_lines(input: &[u8], max_fields: usize, head: &mut RequestHead) -> Result<Facts, Fault> {
     const ON_STACK: usize = 100;
     if max_fields <= ON_STACK {
         let mut slots = [MaybeUninit::uninit(); ON_STACK];
@@ -88,7 +105,7 @@ fn parse_into<'h>(
 fn fault_of(error: httparse::Error, input: &[u8]) -> Fault {
     match error {
         httparse::Error::TooManyHeaders => Fault::FieldsTooLarge,
-        httparse::Error::Version if names_a_version(input) => Fault::VersionNotSupported,
+        httparse::Error::Version if version::is_named(input) => Fault::VersionNotSupported,
         httparse::Error::Token => Fault::BadRequest("the request line is malformed"),
         httparse::Error::HeaderName => Fault::BadRequest("a field name is malformed"),
         httparse::Error::HeaderValue => Fault::BadRequest("a field value has a control character"),
@@ -97,18 +114,20 @@ fn fault_of(error: httparse::Error, input: &[u8]) -> Fault {
     }
 }
 
-/// Whether the request line ends in a version of HTTP (RFC 9112 section 2.3), though not one of ours.
-fn names_a_version(input: &[u8]) -> bool {
-    let line = input.split(|&b| b == b'\r').next().unwrap_or(input);
-    let parts: Vec<&[u8]> = line.split(|&b| b == b' ').collect();
-    matches!(parts[..], [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+/// The authority of an absolute-form target.
+struct Authority<'t> {
+    host: &'t [u8],
+    default_port: &'static [u8],
 }
 
 /// Checks the form of a target (RFC 9112 section 3.2) and returns the authority of an absolute-form one.
-fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<&'t [u8]>, Fault> {
+fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<Authority<'t>>, Fault> {
     if method == "CONNECT" {
         return Err(Fault::NotImplemented("CONNECT is for proxies"));
+    }
+    // RFC 3986 section 2: a URI is ASCII, and what else there is comes percent-encoded.
+    if !target.is_ascii() {
+        return Err(Fault::BadRequest("the request target has a byte that is not ASCII"));
     }
     if memchr::memchr(b'#', target).is_some() {
         return Err(Fault::BadRequest("the request target has a fragment"));
@@ -117,10 +136,10 @@ fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<&'t [u8]>, 
         return Ok(None);
     }
     let lower = target[..target.len().min(8)].to_ascii_lowercase();
-    let scheme = if lower.starts_with(b"http://") {
-        7
+    let (scheme, default_port): (usize, &[u8]) = if lower.starts_with(b"http://") {
+        (7, b"80")
     } else if lower.starts_with(b"https://") {
-        8
+        (8, b"443")
     } else {
         return Err(Fault::BadRequest("the request target has no known form"));
     };
@@ -129,7 +148,38 @@ fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<&'t [u8]>, 
     if !is_host(&rest[..end]) {
         return Err(Fault::BadRequest("the request target's authority is malformed"));
     }
-    Ok(Some(&rest[..end]))
+    Ok(Some(Authority { host: &rest[..end], default_port }))
+}
+
+/// The transfer codings of a body, in the order of all their fields (RFC 9112 section 6.1).
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    /// There are none.
+    #[default]
+    None,
+    /// Others so far, which are not known here.
+    Unknown,
+    /// Others, then chunked.
+    UnknownChunked,
+    /// Chunked alone.
+    Chunked,
+}
+
+impl Coding {
+    /// Behind one more coding.
+    fn then(self, coding: &[u8]) -> Result<Self, Fault> {
+        let chunked = coding.eq_ignore_ascii_case(b"chunked");
+        match self {
+            // A list may have empty members (RFC 9110 section 5.6.1), but nobody sends them here in good faith.
+            _ if coding.is_empty() => Err(Fault::BadRequest("Transfer-Encoding has an empty member")),
+            Self::Chunked | Self::UnknownChunked => {
+                Err(Fault::BadRequest("Transfer-Encoding must have chunked once, at its end"))
+            }
+            Self::None if chunked => Ok(Self::Chunked),
+            Self::Unknown if chunked => Ok(Self::UnknownChunked),
+            Self::None | Self::Unknown => Ok(Self::Unknown),
+        }
+    }
 }
 
 /// The fields that decide about framing and about the connection.
@@ -137,7 +187,7 @@ fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<&'t [u8]>, 
 struct Survey<'h> {
     host: Option<&'h [u8]>,
     content_length: Option<u64>,
-    chunked: bool,
+    coding: Coding,
     close: bool,
     keep_alive: bool,
     /// `Connection: upgrade`, and `Upgrade: websocket`.
@@ -182,18 +232,9 @@ impl<'h> Survey<'h> {
                 }
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.chunked {
-                    return Err(Fault::BadRequest("Transfer-Encoding is there twice"));
+                for coding in tokens(value) {
+                    self.coding = self.coding.then(coding)?;
                 }
-                if !value.eq_ignore_ascii_case(b"chunked") {
-                    let last = tokens(value).last().unwrap_or_default();
-                    return Err(if last.eq_ignore_ascii_case(b"chunked") {
-                        Fault::NotImplemented("only the transfer coding chunked is known")
-                    } else {
-                        Fault::BadRequest("Transfer-Encoding must end in chunked")
-                    });
-                }
-                self.chunked = true;
             }
             _ => {}
         }
@@ -201,25 +242,32 @@ impl<'h> Survey<'h> {
     }
 
     /// Draws the conclusions once every field has been seen.
-    fn conclude(self, version: HttpVersion, is_head: bool, authority: Option<&[u8]>) -> Result<Facts, Fault> {
+    fn conclude(
+        self,
+        version: HttpVersion,
+        is_head: bool,
+        authority: Option<Authority<'_>>,
+    ) -> Result<Facts, Fault> {
         let modern = version == HttpVersion::Http11;
         match (self.host, authority) {
             (None, _) if modern => return Err(Fault::BadRequest("Host is missing")),
-            (Some(host), Some(authority)) if !agrees(authority, host) => {
+            (Some(host), Some(authority)) if !agrees(authority.host, host, authority.default_port) => {
                 return Err(Fault::BadRequest("Host and the request target name different hosts"));
             }
             _ => {}
         }
-        let body = match (self.chunked, self.content_length) {
-            (true, Some(_)) => {
+        let body = match (self.coding, self.content_length) {
+            (Coding::None, None | Some(0)) => BodyFraming::None,
+            (Coding::None, Some(length)) => BodyFraming::Length(length),
+            (Coding::Unknown, _) => return Err(Fault::BadRequest("Transfer-Encoding must end in chunked")),
+            (_, Some(_)) => {
                 return Err(Fault::BadRequest("Transfer-Encoding and Content-Length exclude each other"));
             }
-            (true, None) if !modern => {
-                return Err(Fault::BadRequest("Transfer-Encoding does not exist in HTTP/1.0"));
+            _ if !modern => return Err(Fault::BadRequest("Transfer-Encoding does not exist in HTTP/1.0")),
+            (Coding::UnknownChunked, None) => {
+                return Err(Fault::NotImplemented("only the transfer coding chunked is known"));
             }
-            (true, None) => BodyFraming::Chunked,
-            (false, None | Some(0)) => BodyFraming::None,
-            (false, Some(length)) => BodyFraming::Length(length),
+            (Coding::Chunked, None) => BodyFraming::Chunked,
         };
         Ok(Facts {
             body,

@@ -6,11 +6,12 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     !host.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_name(host)
 }
 
-/// Whether the authority of an absolute-form target names the same host as the Host field.
-pub(super) fn agrees(authority: &[u8], host: &[u8]) -> bool {
+/// Whether the authority of a target names the same host as the Host field. `default_port` is the one of the target's
+/// scheme.
+pub(crate) fn agrees(authority: &[u8], host: &[u8], default_port: &[u8]) -> bool {
     let (left, left_port) = split_port(authority);
     let (right, right_port) = split_port(host);
-    let default = |port: &[u8]| port.is_empty() || port == b"80";
+    let default = |port: &[u8]| port.is_empty() || port == default_port;
     left.eq_ignore_ascii_case(right) && (left_port == right_port || default(left_port) && default(right_port))
 }
 
@@ -75,8 +76,10 @@ mod tests {
 
     #[test]
     fn hosts_agree_whatever_their_case_and_default_port() {
-        assert!(agrees(b"Example.com", b"example.COM:80"));
-        assert!(!agrees(b"example.com", b"example.org"));
-        assert!(!agrees(b"example.com:81", b"example.com"));
+        assert!(agrees(b"Example.com", b"example.COM:80", b"80"));
+        assert!(agrees(b"[::1]:443", b"[::1]", b"443"));
+        assert!(!agrees(b"example.com", b"example.org", b"80"));
+        assert!(!agrees(b"example.com:81", b"example.com", b"80"));
+        assert!(!agrees(b"example.com:80", b"example.com", b"443"));
     }
 }

@@ -10,7 +10,7 @@ use pounce_asgi::RequestHead;
 
 use super::Fault;
 use super::chunked::{Chunk, ChunkedDecoder};
-use super::head::{self, BodyFraming, Facts};
+use super::head::{self, BodyFraming, Facts, LONG_METHOD, MAX_METHOD};
 
 /// How many empty lines before a request are overlooked (RFC 9112 section 2.2).
 const MAX_EMPTY_LINES: u8 = 4;
@@ -186,6 +186,9 @@ impl RequestMachine {
         let from = scanned.saturating_sub(3);
         let end = memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
         let known = end.unwrap_or(input.len());
+        if scanned <= MAX_METHOD && known > MAX_METHOD && !input[..=MAX_METHOD].contains(&b' ') {
+            return Err(LONG_METHOD);
+        }
         self.check_sizes(&input[..known])?;
         let Some(end) = end else {
             check_partial_head(input, scanned)?;

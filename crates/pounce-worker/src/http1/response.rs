@@ -161,7 +161,7 @@ impl ResponseEncoder {
         self.progress.check_trailers()?;
         let mut lines = Vec::new();
         for (name, value) in fields.iter() {
-            check_field(name, value)?;
+            let value = check_field(name, value)?;
             if is_forbidden_trailer(name) {
                 return Err(SendError::TrailerName(name.escape_ascii().to_string()));
             }
@@ -183,7 +183,7 @@ impl ResponseEncoder {
         self.progress.check_early_hints()?;
         let mut lines = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
         for (name, value) in links.iter() {
-            check_field(name, value)?;
+            let value = check_field(name, value)?;
             field(&mut lines, name, value);
         }
         lines.extend_from_slice(b"\r\n");

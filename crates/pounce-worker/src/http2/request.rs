@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use pounce_asgi::{HttpVersion, RequestHead, is_field_name};
 
-use crate::http1::{Fault, Limits, decimal, is_host};
+use crate::http1::{Fault, LONG_METHOD, Limits, MAX_METHOD, agrees, decimal, is_host};
 
 /// A request that can be handed to the application.
 #[derive(Debug)]
@@ -53,8 +53,11 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     // Section 8.3.1.
     let of_the_server = target == "*" && parts.method == http::Method::OPTIONS;
-    if !target.starts_with('/') && !of_the_server {
+    if !target.starts_with('/') && !of_the_server || !target.is_ascii() {
         return Err(malformed);
+    }
+    if parts.method.as_str().len() > MAX_METHOD {
+        return Err(LONG_METHOD.into());
     }
     if parts.method.as_str().len() + target.len() > limits.request_line {
         return Err(Fault::UriTooLong.into());
@@ -65,10 +68,11 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
 
     let mut head = RequestHead::default();
     head.begin(parts.method.as_str().as_bytes(), target.as_bytes(), HttpVersion::Http2);
+    let default_port: &[u8] = if parts.uri.scheme_str() == Some("http") { b"80" } else { b"443" };
     let named = one(&parts.headers, header::HOST).map_err(|()| malformed)?;
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     match (authority, named) {
-        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => return Err(malformed),
+        (Some(authority), Some(host)) if !agrees(authority, host, default_port) => return Err(malformed),
         (None, None) => return Err(Fault::BadRequest("the authority is missing").into()),
         (authority, host) => {
             let host = authority.or(host).unwrap_or_default();

@@ -84,7 +84,7 @@ impl UpgradeRequest {
             fields.push(b"sec-websocket-extensions", answer.as_bytes());
         }
         for (name, value) in accept.fields.iter() {
-            check_field(name, value)?;
+            let value = check_field(name, value)?;
             let ours = name.starts_with(b"sec-websocket-")
                 || matches!(name, b"upgrade" | b"connection" | b"content-length" | b"transfer-encoding");
             if ours {

@@ -313,7 +313,7 @@ fn add(fields: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(
 
 /// A field as `h2` takes it, checked as everywhere.
 fn pair(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), SendError> {
-    check_field(name, value)?;
+    let value = check_field(name, value)?;
     let named = HeaderName::from_bytes(name);
     let named = named.map_err(|_| SendError::FieldName(name.escape_ascii().to_string()))?;
     let value =

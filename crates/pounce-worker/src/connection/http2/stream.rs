@@ -138,11 +138,11 @@ impl StreamLink {
 
     /// Answers a fault of the client's, if that can still be done, and ends the exchange.
     pub(super) fn refuse(&self, state: &mut State, fault: Fault) {
+        state.refused = true;
         if state.responder.is_head_sent() {
             state.responder.reset(Reason::CANCEL);
             state.lose();
         } else {
-            state.refused = true;
             self.answer(state, fault.status(), &fault.to_string());
         }
     }
@@ -182,11 +182,12 @@ impl StreamLink {
         if self.head.method().is_empty() {
             return;
         }
+        let client_left = !state.responder.is_complete() && !state.refused && !state.reset_due;
         access.record(&AccessRecord {
             connection: &self.info,
             head: &self.head,
             response_fields: &state.response_fields,
-            status: logged_status(state.responder.status()),
+            status: logged_status(state.responder.status(), client_left),
             body_bytes: state.responder.body_sent(),
             duration: started.elapsed(),
         });

@@ -91,8 +91,14 @@ impl<A: App> Connection<A> {
         let now = Instant::now();
         let shared = Shared::new(Rc::clone(&engine), stream, input, now);
         let settings = &engine.settings;
+        // The guard's measure holds for what `h2` counts by itself as well: its own bounds are lower, and a client
+        // that cancels what it has just asked for, as browsers do, would come to them.
+        let idle_frames = usize::try_from(settings.http2.max_idle_frames).unwrap_or(usize::MAX);
         let mut builder = Builder::new();
         builder
+            .max_pending_accept_reset_streams(idle_frames)
+            .max_concurrent_reset_streams(idle_frames)
+            .max_local_error_reset_streams(Some(idle_frames))
             .max_concurrent_streams(settings.http2.max_concurrent_streams)
             .initial_window_size(settings.http2.initial_stream_window_size)
             .initial_connection_window_size(settings.http2.initial_connection_window_size)

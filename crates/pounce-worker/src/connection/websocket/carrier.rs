@@ -155,11 +155,16 @@ impl Carrier {
             Self::Http1(http1) => {
                 let mut head = Vec::with_capacity(256);
                 status_line(&mut head, 101);
+                let (mut has_date, mut has_server) = (false, false);
                 for (name, value) in fields.iter() {
+                    has_date |= name == b"date";
+                    has_server |= name == b"server";
                     field(&mut head, name, value);
                 }
                 engine.own_fields.with_context(now, false, |context| {
-                    for lines in [context.date, context.server, context.extra, b"\r\n"] {
+                    let date = if has_date { b"" } else { context.date };
+                    let server = if has_server { b"" } else { context.server };
+                    for lines in [date, server, context.extra, b"\r\n"] {
                         head.extend_from_slice(lines);
                     }
                 });

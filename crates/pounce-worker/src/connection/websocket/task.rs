@@ -272,7 +272,7 @@ fn record(logged: &mut Option<Box<RequestHead>>, state: &State, link: &Link, sta
         connection: &link.info,
         head: &head,
         response_fields: &state.response_head.fields,
-        status: logged_status(state.status),
+        status: logged_status(state.status, false),
         body_bytes: state.sent,
         duration: started.elapsed(),
     });

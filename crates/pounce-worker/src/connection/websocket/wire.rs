@@ -107,9 +107,6 @@ impl SocketWire for Link {
         if reason.len() > MAX_CLOSE_REASON {
             return Err(SendError::CloseReason(reason.len()));
         }
-        if reason.contains(char::is_control) {
-            return Err(SendError::CloseReasonText);
-        }
         match state.phase {
             Phase::Open => {
                 state.close(code, reason);

@@ -3,7 +3,11 @@
 //! It passes every step through and takes note of the end, so that no done-callback, and no turn of the
 //! loop for it, is needed. An application that raises, `SystemExit` included, ends its exchange and nothing
 //! else. Everything but the protocol's methods is the inner coroutine's: `cr_frame`, `cr_await`, names.
+//!
+//! It is also what `receive`, `send` and their coroutines refer to, so that the garbage collector sees one owner of
+//! what a call holds of Python.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, c_void};
 use std::rc::Rc;
 
@@ -12,23 +16,30 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::awaitable::{itself, thrown};
 use super::call::CallState;
-use super::object::{Methods, Payload, guard, method_noargs, method_o, method_varargs, payload, slot};
+use super::coroutine::{itself, thrown};
+use super::object::{
+    Methods, Payload, Ref, Visit, Visited, guard, method_noargs, method_o, method_varargs, peek, slot,
+};
 
 /// The coroutine of one call.
-pub(super) struct Steps {
-    /// An iterator: the application's coroutine, or what its awaitable's `__await__` gave.
-    inner: Py<PyAny>,
-    state: Rc<CallState>,
+pub(super) struct AppCoroutine {
+    /// An iterator: the application's coroutine, or what its awaitable's `__await__` gave. Written before there is a
+    /// task; nobody steps it earlier.
+    inner: OnceCell<Ref>,
+    pub(super) state: Rc<CallState>,
 }
 
-impl Steps {
+impl AppCoroutine {
+    pub(super) fn new(state: Rc<CallState>) -> Self {
+        Self { inner: OnceCell::new(), state }
+    }
+
     /// Watches what the application returned.
     ///
     /// # Errors
     /// It is not awaitable.
-    pub(super) fn new(returned: Bound<'_, PyAny>, state: Rc<CallState>) -> PyResult<Self> {
+    pub(super) fn watch(&self, returned: Bound<'_, PyAny>) -> PyResult<()> {
         // SAFETY: a bound object is proof of being attached; only types are looked at.
         let is_iterator = unsafe {
             ffi::Py_IS_TYPE(returned.as_ptr(), &raw mut ffi::PyCoro_Type) != 0
@@ -37,13 +48,20 @@ impl Steps {
         let inner = if is_iterator {
             returned
         } else {
-            let name = &state.kit.names.dunder_await;
+            let name = &self.state.kit.names.dunder_await;
             returned.call_method0(name).map_err(|error| {
                 let Ok(kind) = returned.get_type().qualname() else { return error };
                 PyTypeError::new_err(format!("the application must return an awaitable, it returned {kind}"))
             })?
         };
-        Ok(Self { inner: inner.unbind(), state })
+        let _ = self.inner.set(inner.unbind().into());
+        Ok(())
+    }
+
+    fn inner(&self) -> *mut ffi::PyObject {
+        // SAFETY: the singleton lives as long as the interpreter. It takes the place of a coroutine that is not there
+        // yet: what is asked of it fails as it should.
+        self.inner.get().map_or_else(|| unsafe { ffi::Py_None() }, Ref::as_ptr)
     }
 
     /// Takes note of an exception that ended the application; returns it where the task must see it too.
@@ -76,15 +94,16 @@ impl Steps {
     }
 }
 
-static METHODS: Methods = Methods([
+static METHODS: Methods<4> = Methods([
     method_o(c"send", send_method),
     method_varargs(c"throw", throw),
     method_noargs(c"close", close),
     ffi::PyMethodDef::zeroed(),
 ]);
 
-impl Payload for Steps {
+impl Payload for AppCoroutine {
     const NAME: &'static CStr = c"pounce.Application";
+    const COLLECTED: bool = true;
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         vec![
@@ -96,6 +115,17 @@ impl Payload for Steps {
             METHODS.slot(),
         ]
     }
+
+    fn traverse(&self, visit: &Visit) -> Visited {
+        if let Some(inner) = self.inner.get() {
+            visit.show(inner.as_ptr())?;
+        }
+        self.state.traverse(visit)
+    }
+
+    fn clear(&self) {
+        self.state.clear();
+    }
 }
 
 /// One step by way of `am_send`, which is what asyncio's task uses.
@@ -106,12 +136,10 @@ unsafe extern "C" fn send(
 ) -> ffi::PySendResult {
     // SAFETY: CPython calls this attached, with an object of this type and a place for the result.
     unsafe {
-        let py = Python::assume_attached();
-        guard(py, ffi::PySendResult::PYGEN_ERROR, || {
-            let steps = payload::<Steps>(object)?;
+        guard(object, ffi::PySendResult::PYGEN_ERROR, |py, coroutine: &AppCoroutine| {
             let mut stepped = std::ptr::null_mut();
-            let status = ffi::PyIter_Send(steps.inner.as_ptr(), value, &mut stepped);
-            Ok(match steps.after(py, status, stepped)? {
+            let status = ffi::PyIter_Send(coroutine.inner(), value, &mut stepped);
+            Ok(match coroutine.after(py, status, stepped)? {
                 Some(yielded) => {
                     result.write(yielded);
                     ffi::PySendResult::PYGEN_NEXT
@@ -157,12 +185,10 @@ unsafe fn step(object: *mut ffi::PyObject, value: *mut ffi::PyObject) -> *mut ff
 unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this attached, with an object of this type and a tuple.
     unsafe {
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            let steps = payload::<Steps>(object)?;
+        guard(object, std::ptr::null_mut(), |py, coroutine: &AppCoroutine| {
             let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into_unchecked::<PyTuple>();
-            let inner = steps.inner.bind(py);
-            let stepped = match inner.getattr(&steps.state.kit.names.throw) {
+            let inner = Bound::from_borrowed_ptr(py, coroutine.inner());
+            let stepped = match inner.getattr(&coroutine.state.kit.names.throw) {
                 Ok(throw) => throw.call1(&arguments),
                 Err(_) => Err(thrown(&arguments)?),
             };
@@ -176,7 +202,7 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
                     (ffi::PySendResult::PYGEN_ERROR, std::ptr::null_mut())
                 }
             };
-            match steps.after(py, status, result)? {
+            match coroutine.after(py, status, result)? {
                 Some(yielded) => Ok(yielded),
                 None => {
                     ffi::PyErr_SetNone(ffi::PyExc_StopIteration);
@@ -190,35 +216,28 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
 unsafe extern "C" fn close(object: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe {
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            let steps = payload::<Steps>(object)?;
-            let inner = steps.inner.bind(py);
+        guard(object, std::ptr::null_mut(), |py, coroutine: &AppCoroutine| {
+            let inner = Bound::from_borrowed_ptr(py, coroutine.inner());
             let closed = match inner.hasattr("close")? {
                 true => inner.call_method0("close").map(drop),
                 false => Ok(()),
             };
-            steps.state.finish(crate::Outcome::Failed);
+            coroutine.state.finish(crate::Outcome::Failed);
             closed.map(|()| py.None().into_ptr())
         })
     }
 }
 
-/// Attributes of ours first, then the inner coroutine's.
+/// Attributes of its own first, then the inner coroutine's. On any thread: debuggers print the stacks of all tasks.
 unsafe extern "C" fn attribute(object: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls this attached, with an object of this type and a str.
+    // SAFETY: CPython calls this attached, with an object of this type and a str. The inner coroutine is set before
+    // there is a task by which another thread could have come here.
     unsafe {
         let own = ffi::PyObject_GenericGetAttr(object, name);
         if !own.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
             return own;
         }
         ffi::PyErr_Clear();
-        let py = Python::assume_attached();
-        guard(py, std::ptr::null_mut(), || {
-            let inner = payload::<Steps>(object)?.inner.bind(py);
-            Ok(inner
-                .getattr(Bound::from_borrowed_ptr(py, name).cast_into_unchecked::<pyo3::types::PyString>())?
-                .into_ptr())
-        })
+        ffi::PyObject_GetAttr(peek::<AppCoroutine>(object).inner(), name)
     }
 }

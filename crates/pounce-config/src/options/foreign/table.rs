@@ -1,0 +1,40 @@
+//! The table of other servers' options, by what they are about.
+
+mod application;
+mod network;
+mod operation;
+
+use super::{Arity, ForeignOption, Verdict};
+
+const UVICORN: &[&str] = &["uvicorn"];
+const GRANIAN: &[&str] = &["granian"];
+const GUNICORN: &[&str] = &["gunicorn"];
+const HYPERCORN: &[&str] = &["hypercorn"];
+const DAPHNE: &[&str] = &["daphne"];
+const GUNICORN_HYPERCORN: &[&str] = &["gunicorn", "hypercorn"];
+const UVICORN_GUNICORN: &[&str] = &["uvicorn", "gunicorn"];
+/// Options that only later versions of Pounce have.
+const PLANNED: &[&str] = &[];
+const METRICS: &str = "count in the application meanwhile, such as with prometheus_client or a StatsD client";
+
+/// Every option of theirs that is neither an option of Pounce nor an alias of one.
+pub fn foreign_options() -> impl Iterator<Item = &'static ForeignOption> {
+    [application::APPLICATION, network::NETWORK, operation::OPERATION].into_iter().flatten()
+}
+
+const fn option(
+    owners: &'static [&'static str],
+    arity: Arity,
+    verdict: Verdict,
+    names: &'static [&'static str],
+    advice: &'static str,
+) -> ForeignOption {
+    ForeignOption { names, owners, arity, verdict, harmless: &[], advice }
+}
+
+impl ForeignOption {
+    const fn harmless(mut self, words: &'static [&'static str]) -> Self {
+        self.harmless = words;
+        self
+    }
+}

@@ -1,0 +1,135 @@
+//! How the application runs, what it is served with, and what later versions have.
+
+use super::{
+    DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, PLANNED, UVICORN, option,
+};
+use crate::options::foreign::Arity::{Flag, Value};
+use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
+
+const ONE_THREAD: &str = "a worker is one thread, which runs the network and the application";
+const LOOP: &str = "the event loop is asyncio's, driven by Pounce; there is no other to choose";
+const STATIC: &str =
+    "serve the files with the application meanwhile (Starlette's StaticFiles, WhiteNoise) or with a proxy";
+const DIRTY: &str = "run such work in a task queue or in a service of its own";
+const PASTE: &str = "load it in a module of yours, app = paste.deploy.loadapp(...), and name that as APP";
+const ENVIRONMENT: &str = "set the variable before the server starts, or name a file of them with --env-file";
+
+pub(super) static APPLICATION: &[ForeignOption] = &[
+    // How the application runs
+    option(&["uvicorn", "granian"], Value, Refused, &["loop"], LOOP)
+        .harmless(&["auto", "asyncio", "uvloop", "rloop", "winloop", "zuvloop"]),
+    option(GUNICORN, Value, Refused, &["asgi-loop"], LOOP).harmless(&["auto", "asyncio", "uvloop"]),
+    option(UVICORN, Flag, Ignored, &["reset-contextvars"], "every request runs in a copy of the context"),
+    option(GRANIAN, Value, Ignored, &["task-impl"], "there is one way to run the application"),
+    option(
+        GUNICORN_HYPERCORN,
+        Value,
+        Ignored,
+        &["worker-class", "-k"],
+        "there is one kind of worker, and it speaks ASGI",
+    ),
+    option(GRANIAN, Value, Ignored, &["runtime-mode"], ONE_THREAD),
+    option(GRANIAN, Value, Ignored, &["runtime-threads"], ONE_THREAD),
+    option(GRANIAN, Value, Ignored, &["runtime-blocking-threads"], ONE_THREAD),
+    option(GRANIAN, Value, Ignored, &["blocking-threads"], ONE_THREAD),
+    option(GRANIAN, Value, Ignored, &["blocking-threads-idle-timeout"], ONE_THREAD),
+    option(GUNICORN, Value, Ignored, &["threads"], ONE_THREAD),
+    option(GUNICORN, Flag, Ignored, &["preload"], "a worker imports the application itself"),
+    option(GUNICORN, Flag, Ignored, &["spew"], "use python -m trace, or sys.settrace in the application"),
+    option(GUNICORN, Value, Refused, &["pythonpath"], "use --app-dir, or set PYTHONPATH"),
+    option(GUNICORN, Value, Refused, &["env"], ENVIRONMENT),
+    option(
+        &["gunicorn", "daphne"],
+        Value,
+        Refused,
+        &["-e"],
+        "it is a variable for some and an endpoint for others; see --env-file and --bind",
+    ),
+    option(GUNICORN, Value, Refused, &["paste", "paster"], PASTE),
+    option(GUNICORN, Value, Refused, &["paste-global"], PASTE),
+    option(
+        GUNICORN,
+        Value,
+        Ignored,
+        &["asgi-disconnect-grace-period"],
+        "an application whose client left runs until it ends",
+    ),
+    option(
+        DAPHNE,
+        Value,
+        Ignored,
+        &["application-close-timeout"],
+        "an application whose client left runs until it ends",
+    ),
+    option(GUNICORN, Value, Refused, &["dirty-app"], DIRTY),
+    option(GUNICORN, Value, Refused, &["dirty-workers"], DIRTY),
+    option(GUNICORN, Value, Refused, &["dirty-timeout"], DIRTY),
+    option(GUNICORN, Value, Refused, &["dirty-threads"], DIRTY),
+    option(GUNICORN, Value, Refused, &["dirty-graceful-timeout"], DIRTY),
+    // Static files
+    option(GRANIAN, Value, NotYet, &["static-path-route"], STATIC),
+    option(GRANIAN, Value, NotYet, &["static-path-mount"], STATIC),
+    option(GRANIAN, Value, NotYet, &["static-path-dir-to-file"], STATIC),
+    option(GRANIAN, Value, NotYet, &["static-path-expires"], STATIC),
+    // Only planned
+    option(PLANNED, Value, NotYet, &["static"], STATIC),
+    option(PLANNED, Value, NotYet, &["metrics-path"], METRICS),
+    option(PLANNED, Value, NotYet, &["metrics-bind"], METRICS),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["otel-endpoint"],
+        "instrument the application meanwhile, such as with opentelemetry-instrumentation-asgi",
+    ),
+    option(PLANNED, Value, NotYet, &["health-path"], "answer at a path of the application meanwhile"),
+    option(PLANNED, Value, NotYet, &["live-path"], "answer at a path of the application meanwhile"),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["drain-delay"],
+        "delay the stop signal meanwhile, such as with a preStop hook",
+    ),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["compression"],
+        "compress in the application meanwhile (Starlette's GZipMiddleware) or in a proxy",
+    ),
+    option(PLANNED, Value, NotYet, &["cpu-affinity"], "use taskset or CPUAffinity= of systemd meanwhile"),
+    option(PLANNED, Value, NotYet, &["access-log-exclude"], "filter the lines meanwhile"),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["compat"],
+        "leave it out; other servers' options are explained one by one",
+    ),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["control"],
+        "use signals meanwhile: HUP reloads, TTIN and TTOU change the number of workers",
+    ),
+    option(PLANNED, Flag, NotYet, &["request-id"], "use a middleware meanwhile, such as asgi-correlation-id"),
+    option(PLANNED, Flag, NotYet, &["server-timing"], "use a middleware meanwhile"),
+    option(PLANNED, Value, NotYet, &["log-blocked-loop"], "set PYTHONASYNCIODEBUG=1 meanwhile"),
+    option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application meanwhile"),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["hsts"],
+        "use --header 'strict-transport-security: max-age=31536000' meanwhile",
+    ),
+    option(
+        PLANNED,
+        Value,
+        NotYet,
+        &["redirect-http"],
+        "redirect in a proxy or in a second application meanwhile",
+    ),
+];

@@ -1,0 +1,147 @@
+//! Workers, reloading, logs and metrics.
+
+use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, HYPERCORN, METRICS, option};
+use crate::options::foreign::Arity::{Flag, Value};
+use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
+
+const OTHER_USER: &str =
+    "start the server as that user: User= and UMask= in a systemd unit, or USER in a Dockerfile";
+const LOG_FILES: &str =
+    "redirect the server's output meanwhile: access lines go to stdout, all others to stderr";
+const LOG_CONFIG: &str = "use --log-level, --log-format and --access-log-format; the application may configure its own loggers when it is imported";
+const SYSLOG: &str = "run it under systemd, or pipe its output to systemd-cat or logger";
+const CHECK: &str = "start the server on port 0 meanwhile: it lists everything that is wrong";
+
+pub(super) static OPERATION: &[ForeignOption] = &[
+    // Workers and processes
+    option(
+        GRANIAN,
+        Flag,
+        Ignored,
+        &["respawn-failed-workers"],
+        "failed workers are respawned; respawn-limit says how often",
+    ),
+    option(
+        GRANIAN,
+        Value,
+        Ignored,
+        &["respawn-interval"],
+        "failed workers are respawned after 0.5 seconds, and then later each time",
+    ),
+    option(GRANIAN, Value, Ignored, &["rss-sample-interval"], "memory is looked at while a worker is busy"),
+    option(GRANIAN, Value, Ignored, &["rss-samples"], "memory is looked at while a worker is busy"),
+    option(GUNICORN, Value, Ignored, &["worker-tmp-dir"], "workers are watched without files"),
+    option(
+        GUNICORN_HYPERCORN,
+        Flag,
+        Refused,
+        &["daemon", "-D"],
+        "let systemd or a container runtime run it, or the shell: nohup pounce ... &",
+    ),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["user"], OTHER_USER),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["group", "-g"], OTHER_USER),
+    option(
+        GUNICORN_HYPERCORN,
+        Value,
+        NotYet,
+        &["umask", "-m"],
+        "use --uds-permissions for Unix sockets, and umask in the shell",
+    ),
+    option(GUNICORN, Flag, NotYet, &["initgroups"], OTHER_USER),
+    option(
+        &["gunicorn", "hypercorn", "granian"],
+        Value,
+        NotYet,
+        &["pid", "pid-file"],
+        "the banner names the process; systemd and container runtimes keep track of it themselves",
+    ),
+    option(
+        &["gunicorn", "hypercorn", "daphne"],
+        Value,
+        Refused,
+        &["-p"],
+        "it is a port for some and a file for others; write --port for the port",
+    ),
+    option(
+        &["gunicorn", "hypercorn", "daphne"],
+        Value,
+        Refused,
+        &["-u"],
+        "it is a user for some and a Unix socket for others; write --uds for the socket",
+    ),
+    option(GUNICORN, Value, NotYet, &["name", "-n"], "leave it out; the process is called pounce"),
+    option(GRANIAN, Value, NotYet, &["process-name"], "leave it out; the process is called pounce"),
+    option(
+        GUNICORN,
+        Value,
+        NotYet,
+        &["control-socket"],
+        "use signals meanwhile: HUP reloads, TTIN and TTOU change the number of workers",
+    ),
+    option(GUNICORN, Value, NotYet, &["control-socket-mode"], "there is no control socket to protect"),
+    option(GUNICORN, Flag, Ignored, &["no-control-socket"], "there is none"),
+    option(GUNICORN, Flag, NotYet, &["check-config"], CHECK),
+    option(GUNICORN, Flag, NotYet, &["print-config"], CHECK),
+    // Reloading
+    option(GUNICORN, Value, Ignored, &["reload-engine"], "there is one way to watch files"),
+    option(GUNICORN, Value, Ignored, &["reload-extra-file"], "use reload-dir and reload-include"),
+    option(
+        GRANIAN,
+        Value,
+        Ignored,
+        &["reload-ignore-patterns"],
+        "it takes regular expressions; use reload-exclude, which takes globs",
+    ),
+    option(GRANIAN, Value, Ignored, &["reload-tick"], "it counts milliseconds; use reload-delay, in seconds"),
+    option(
+        GRANIAN,
+        Flag,
+        Ignored,
+        &["reload-ignore-worker-failure"],
+        "a server whose reload failed waits for the next change",
+    ),
+    // Logs and metrics
+    option(GRANIAN, Flag, Ignored, &["log"], "use log-level to make the log quieter"),
+    option(&["uvicorn", "granian", "gunicorn", "hypercorn"], Value, NotYet, &["log-config"], LOG_CONFIG),
+    option(GUNICORN, Value, NotYet, &["log-config-json"], LOG_CONFIG),
+    option(GUNICORN, Value, Refused, &["logger-class"], LOG_CONFIG),
+    option(DAPHNE, Value, Refused, &["log-fmt"], LOG_CONFIG),
+    option(DAPHNE, Value, Ignored, &["verbosity"], "use log-level"),
+    option(&["gunicorn", "daphne"], Flag, Refused, &["-v"], "write --version, or --log-level LEVEL"),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["access-logfile"], LOG_FILES).harmless(&["-"]),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["error-logfile", "log-file"], LOG_FILES).harmless(&["-"]),
+    option(HYPERCORN, Value, NotYet, &["error-log"], LOG_FILES).harmless(&["-"]),
+    option(
+        GUNICORN,
+        Flag,
+        Ignored,
+        &["capture-output"],
+        "the application writes to the server's own stdout and stderr",
+    ),
+    option(
+        GUNICORN,
+        Flag,
+        Ignored,
+        &["enable-stdio-inheritance", "-R"],
+        "the application writes to the server's own stdout and stderr",
+    ),
+    option(
+        GUNICORN,
+        Flag,
+        Ignored,
+        &["disable-redirect-access-to-syslog"],
+        "the access log never goes to syslog",
+    ),
+    option(GUNICORN, Flag, Refused, &["log-syslog"], SYSLOG),
+    option(GUNICORN, Value, Refused, &["log-syslog-to"], SYSLOG),
+    option(GUNICORN, Value, Refused, &["log-syslog-prefix"], SYSLOG),
+    option(GUNICORN, Value, Refused, &["log-syslog-facility"], SYSLOG),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["statsd-host"], METRICS),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["statsd-prefix"], METRICS),
+    option(GUNICORN, Value, NotYet, &["dogstatsd-tags"], METRICS),
+    option(GUNICORN, Flag, NotYet, &["enable-backlog-metric"], METRICS),
+    option(GRANIAN, Flag, NotYet, &["metrics"], METRICS),
+    option(GRANIAN, Value, NotYet, &["metrics-scrape-interval"], METRICS),
+    option(GRANIAN, Value, NotYet, &["metrics-address"], METRICS),
+    option(GRANIAN, Value, NotYet, &["metrics-port"], METRICS),
+];

@@ -1,0 +1,107 @@
+//! What the process prints: standard error for the server's own lines, standard output for the access log.
+//!
+//! Nobody who has something to say waits for whoever reads it. A line goes into a bounded queue, and one native
+//! thread for each stream writes what is queued. The descriptors stay as they are: O_NONBLOCK would change them for
+//! every process that shares the terminal or the pipe.
+
+mod queue;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub(crate) use queue::Queue;
+use queue::Target;
+
+/// How long a process that ends gives to lines that wait.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// The lines of the server itself.
+pub(crate) static STDERR: Queue = Queue::new(Target::Stderr);
+
+/// The lines of the access log.
+pub(crate) static STDOUT: Queue = Queue::new(Target::Stdout);
+
+/// Whether lines are JSON objects.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on every line of the server is a JSON object.
+pub(crate) fn use_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether lines are JSON objects.
+pub(crate) fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Says why the process ends: `error: …`, and what may help. Does not wait; the line is written by the end of the
+/// process's last [`flush`].
+pub fn error(message: impl Display, hint: Option<&str>) {
+    if is_json() {
+        match hint {
+            Some(hint) => tracing::error!(target: "pounce", hint, "{message}"),
+            None => tracing::error!(target: "pounce", "{message}"),
+        }
+        return;
+    }
+    let hint = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
+    STDERR.push(format!("error: {message}\n{hint}").as_bytes());
+}
+
+/// Prints a text that is none of the log's, such as help: with its colours where it is for a terminal.
+pub fn text(colored: &str, plain: &str, to_stderr: bool) {
+    let (queue, is_terminal) = match to_stderr {
+        true => (&STDERR, std::io::stderr().is_terminal()),
+        false => (&STDOUT, std::io::stdout().is_terminal()),
+    };
+    let shown = if is_terminal && colors_are_wanted() { colored } else { plain };
+    queue.push(shown.as_bytes());
+}
+
+/// Whether the user has not asked for plain text (<https://no-color.org>).
+pub(crate) fn colors_are_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Gives what waits on either stream the time to be written, within a bound: whoever reads may have stopped to.
+pub fn flush() {
+    let deadline = Instant::now() + LAST_FLUSH;
+    // The access log first: its writer may have something to say on standard error.
+    STDOUT.flush_until(deadline);
+    STDERR.flush_until(deadline);
+}
+
+/// Has panics printed as every other line is: Python's callers may wait for the thread that panics.
+pub fn print_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        let mut text = format!("thread '{name}' {panic}");
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            text.push_str(&format!("\n{backtrace}"));
+        }
+        if is_json() {
+            tracing::error!(target: "pounce", "{text}");
+        } else {
+            STDERR.push(format!("{text}\n").as_bytes());
+        }
+    }));
+}
+
+/// Takes whole events of the log.
+pub(crate) struct Events;
+
+impl Write for Events {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        STDERR.push(event);
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

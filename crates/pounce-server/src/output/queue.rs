@@ -1,0 +1,212 @@
+//! A bounded queue of lines, and the thread that writes them.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsFd as _;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long lines of standard output are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// How long the writer waits where another process has made the descriptor nonblocking and it takes nothing.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// How much may wait. Lines beyond it are dropped and counted.
+const MAX_WAITING: usize = 8 << 20;
+
+/// Which stream a queue is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Stderr,
+    Stdout,
+}
+
+/// The lines on their way to one stream.
+pub(crate) struct Queue {
+    target: Target,
+    state: Mutex<State>,
+    arrived: Condvar,
+    settled: Condvar,
+}
+
+struct State {
+    lines: Vec<u8>,
+    /// Lines that found the queue full.
+    dropped: u64,
+    writer: Writer,
+    /// Whether the writer is to write at once.
+    urgent: bool,
+}
+
+/// What the writing thread does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    NotStarted,
+    Waiting,
+    Writing,
+}
+
+/// Lines that are lost since a write last succeeded.
+#[derive(Default)]
+struct Lost {
+    lines: u64,
+    /// Whether the last write failed.
+    failing: bool,
+}
+
+impl Queue {
+    pub(super) const fn new(target: Target) -> Self {
+        let state = State { lines: Vec::new(), dropped: 0, writer: Writer::NotStarted, urgent: false };
+        Self { target, state: Mutex::new(state), arrived: Condvar::new(), settled: Condvar::new() }
+    }
+
+    /// Adds a text of whole lines. Never waits for the stream.
+    pub(crate) fn push(&'static self, text: &[u8]) {
+        let mut state = self.lock();
+        if state.lines.len() + text.len() > MAX_WAITING {
+            state.dropped += count(text);
+            return;
+        }
+        let first = state.lines.is_empty();
+        state.lines.extend_from_slice(text);
+        if state.writer == Writer::NotStarted {
+            state.writer = Writer::Waiting;
+            drop(state);
+            let builder = thread::Builder::new().name(format!("pounce-{}", self.target.name()));
+            if builder.spawn(move || self.write_for_ever()).is_err() {
+                // Out of threads: the next line tries again.
+                self.lock().writer = Writer::NotStarted;
+            }
+            return;
+        }
+        drop(state);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits until what was added is written or lost, not beyond `deadline`.
+    pub(super) fn flush_until(&self, deadline: Instant) {
+        let mut state = self.lock();
+        while state.writer == Writer::Writing || !state.lines.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.writer == Writer::NotStarted {
+                return;
+            }
+            state.urgent = true;
+            self.arrived.notify_one();
+            state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn write_for_ever(&self) {
+        let mut lost = Lost::default();
+        loop {
+            let (lines, dropped) = self.next();
+            self.write(&mut lost, &lines, dropped);
+            if lost.lines > 0 && !lost.failing {
+                // Those that found the queue full are missed behind what was just written.
+                self.write(&mut lost, &[], 0);
+            }
+        }
+    }
+
+    /// Waits for lines and takes all there are.
+    fn next(&self) -> (Vec<u8>, u64) {
+        let mut state = self.lock();
+        state.writer = Writer::Waiting;
+        if state.lines.is_empty() {
+            state.urgent = false;
+            self.settled.notify_all();
+        }
+        while state.lines.is_empty() {
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.target == Target::Stdout && !state.urgent {
+            let gathered = self.arrived.wait_timeout_while(state, GATHER, |state| !state.urgent);
+            state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.writer = Writer::Writing;
+        (std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped))
+    }
+
+    /// Writes `lines`, behind a word about those that were lost before.
+    fn write(&self, lost: &mut Lost, lines: &[u8], dropped: u64) {
+        // Where the log is on the same stream, its word goes first, so that it stands where the lines are missed.
+        let notice = match self.target {
+            Target::Stderr if lost.lines > 0 => notice(lost.lines, "log"),
+            _ => Vec::new(),
+        };
+        let text = if notice.is_empty() { Cow::Borrowed(lines) } else { [&notice, lines].concat().into() };
+        match write_all(self.target, &text) {
+            Ok(()) => {
+                let before = std::mem::replace(lost, Lost { lines: dropped, failing: false }).lines;
+                if self.target == Target::Stdout && before > 0 {
+                    super::STDERR.push(&self::notice(before, "access log"));
+                }
+            }
+            Err((written, error)) => {
+                let unwritten = count(&text[written.max(notice.len()).min(text.len())..]);
+                let before = if written < notice.len() || notice.is_empty() { lost.lines } else { 0 };
+                let known =
+                    std::mem::replace(lost, Lost { lines: before + unwritten + dropped, failing: true });
+                if self.target == Target::Stdout && !known.failing {
+                    tracing::error!(target: "pounce", "cannot write the access log: {error}");
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stderr => "stderr",
+            Self::Stdout => "stdout",
+        }
+    }
+
+    /// The stream without the library's buffer and lock, which keep what a failed write left. Looked up for each
+    /// batch: the application may have put another file in its place.
+    fn open(self) -> io::Result<File> {
+        let descriptor = match self {
+            Self::Stderr => io::stderr().as_fd().try_clone_to_owned()?,
+            Self::Stdout => io::stdout().as_fd().try_clone_to_owned()?,
+        };
+        Ok(descriptor.into())
+    }
+}
+
+/// A line in the form of the log, made by the log itself without its level's filter.
+fn notice(lines: u64, log: &str) -> Vec<u8> {
+    let these = if lines == 1 { "line" } else { "lines" };
+    let text = format!("{lines} {these} of the {log} could not be written");
+    crate::logging::warning(&text)
+}
+
+/// Writes all of it, however long that takes, or says how much was written before it failed.
+fn write_all(target: Target, text: &[u8]) -> Result<(), (usize, io::Error)> {
+    let mut stream = target.open().map_err(|error| (0, error))?;
+    let mut written = 0;
+    while written < text.len() {
+        match stream.write(&text[written..]) {
+            Ok(0) => return Err((written, ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
+            Err(error) => return Err((written, error)),
+        }
+    }
+    Ok(())
+}
+
+fn count(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}

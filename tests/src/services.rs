@@ -1,0 +1,11 @@
+//! Services that applications under test use: started once for a test program, on loopback and in a temporary
+//! folder, and ended with it. What is not installed is said on stderr, and its tests are skipped.
+
+mod daemon;
+mod echo;
+mod postgres;
+mod redis;
+
+pub use echo::Echo;
+pub use postgres::Postgres;
+pub use redis::Redis;

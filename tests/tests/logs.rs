@@ -1,0 +1,221 @@
+//! Logs that cannot be written: a reader that is gone, one that stalls, a disk that is full, a closed descriptor.
+//! Nothing of that stops the server, nor its stop.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pounce_tests::options::{apps, binary};
+use pounce_tests::output::Output;
+use pounce_tests::wait::{PATIENCE, eventually, within};
+use pounce_tests::{Client, Options};
+use std::fs::{self, File};
+use std::io::{PipeReader, Read, Write, pipe};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// What becomes of a line that a server prints.
+#[derive(Debug, Clone, Copy)]
+enum Broken {
+    ReaderGone,
+    Stalled,
+    Full,
+}
+
+const BROKEN: [Broken; 3] = [Broken::ReaderGone, Broken::Stalled, Broken::Full];
+
+impl Broken {
+    /// The stream, and what must stay open for it.
+    fn open(self) -> (Stdio, Option<PipeReader>) {
+        match self {
+            Self::ReaderGone => (pipe().expect("pipes can be made").1.into(), None),
+            Self::Stalled => {
+                let (reader, mut writer) = pipe().expect("pipes can be made");
+                // As much as a pipe holds, so that nothing else fits.
+                writer.write_all(&vec![b'\n'; 1 << 16]).expect("there is a reader");
+                (writer.into(), Some(reader))
+            }
+            Self::Full => {
+                let full = File::options().write(true).open("/dev/full").expect("Linux has it");
+                (full.into(), None)
+            }
+        }
+    }
+}
+
+/// A server whose streams are the test's own. Dropping it kills it.
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Running {
+    fn start(options: Options, prepare: impl FnOnce(&mut Command)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let options = options.without_port().with("--fd", "3").inherit(listener);
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = options.command(directory.path());
+        prepare(&mut command);
+        let child = command.spawn().expect("it starts");
+        Self { child, address, _directory: directory }
+    }
+
+    fn expect(&self, target: &str, status: u16) {
+        let _ = Client::tcp(self.address).get(target).response().expect(status);
+    }
+
+    fn stop(&mut self) -> Option<i32> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        self.exit()
+    }
+
+    fn exit(&mut self) -> Option<i32> {
+        let status = within(PATIENCE, || self.child.try_wait().expect("a child of ours"));
+        status.expect("it never ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_server_whose_logs_cannot_be_written_answers_and_stops() {
+    for workers in ["1", "2"] {
+        for broken in BROKEN {
+            let ((stdout, _out), (stderr, _err)) = (broken.open(), broken.open());
+            let options = Options::app("faulty:app").with("--workers", workers);
+            let mut server = Running::start(options, |command| {
+                command.stdout(stdout).stderr(stderr);
+            });
+            for number in 0..20 {
+                server.expect(&format!("/raise-before/{number}"), 500);
+            }
+            server.expect("/pid", 200);
+            assert_eq!(server.stop(), Some(0), "{broken:?} with {workers} workers");
+        }
+    }
+}
+
+#[test]
+fn a_server_without_standard_streams_answers_and_stops() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec 3<&0 </dev/null >&- 2>&-; exec \"$@\"", "sh"]).arg(binary());
+    shell.args(["faulty:app", "--fd", "3", "--app-dir"]).arg(apps()).stdin(OwnedFd::from(listener));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let child = shell.current_dir(directory.path()).spawn().expect("there is a shell");
+    let mut server = Running { child, address, _directory: directory };
+    server.expect("/raise-before/closed", 500);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_fault_at_start_has_its_exit_code_although_nobody_can_read_why() {
+    for broken in BROKEN {
+        for (app, code) in [("no_such_module:app", 3), ("broken.raises:app", 3)] {
+            let ((stdout, _out), (stderr, _err)) = (broken.open(), broken.open());
+            let options = Options::app(app);
+            let mut server = Running::start(options, |command| {
+                command.stdout(stdout).stderr(stderr);
+            });
+            assert_eq!(server.exit(), Some(code), "{broken:?} {app}");
+        }
+        let (stderr, _err) = broken.open();
+        let options = Options::bare().flag("--no-such-option");
+        let mut server = options.command("/".as_ref()).stderr(stderr).spawn().expect("it starts");
+        let status = within(PATIENCE, || server.try_wait().expect("a child of ours"));
+        assert_eq!(status.expect("it ends").code(), Some(2), "{broken:?}");
+    }
+}
+
+#[test]
+fn help_and_version_need_no_reader() {
+    for broken in [Broken::ReaderGone, Broken::Full] {
+        for flag in ["--help", "--version"] {
+            let ((stdout, _out), directory) = (broken.open(), tempfile::tempdir().expect("a directory"));
+            let mut command = Options::bare().flag(flag).command(directory.path());
+            let ended = command.stdout(stdout).stderr(Stdio::piped()).output().expect("it starts");
+            assert!(!String::from_utf8_lossy(&ended.stderr).contains("panicked"), "{flag} {broken:?}");
+            assert!(ended.status.code().is_some_and(|code| code < 100), "{flag} {broken:?} {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
+    let (stdout, mut stalled) = Broken::Stalled.open();
+    let mut server = Running::start(Options::app("raw:app"), |command| {
+        command.stdout(stdout).stderr(Stdio::piped());
+    });
+    let stderr = Output::collect(server.child.stderr.take().expect("piped"));
+    let mut client = Client::tcp(server.address);
+    let target = format!("/hello?{}", "x".repeat(7_000));
+    // More than the server keeps for a reader, which is 8 MiB.
+    for _ in 0..1_500 {
+        client.get(&target).response().expect(200);
+    }
+    assert!(!stderr.text().contains("could not be written"), "{}", stderr.text());
+    let reader = std::thread::spawn(move || {
+        let mut read = Vec::new();
+        let _ = stalled.as_mut().expect("it is a pipe").read_to_end(&mut read);
+        read
+    });
+    let lost: usize = eventually("the lost lines are counted", || {
+        let text = stderr.text();
+        let line = text.lines().find(|line| line.contains("lines of the access log could not be written"))?;
+        line.split_whitespace().find_map(|word| word.parse().ok())
+    });
+    assert_eq!(server.stop(), Some(0));
+    let read = String::from_utf8(reader.join().expect("it reads to the end")).expect("ASCII");
+    assert_eq!(read.lines().filter(|line| line.contains("/hello")).count() + lost, 1_500);
+    assert_eq!(stderr.text().matches("could not be written").count(), 1, "{}", stderr.text());
+}
+
+#[test]
+fn lines_that_nobody_read_are_counted_in_front_of_those_of_the_next_reader() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let fifo = directory.path().join("stderr");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("coreutils").success());
+    // Opened both ways, it waits for nobody.
+    let reader = File::options().read(true).write(true).open(&fifo).expect("a FIFO");
+    let writer = File::options().write(true).open(&fifo).expect("there is a reader");
+    let mut server = Running::start(Options::app("faulty:app"), |command| {
+        command.stdout(Stdio::null()).stderr(writer);
+    });
+    server.expect("/raise-before/first", 500);
+    drop(reader);
+    server.expect("/raise-before/second", 500);
+    let reader = Output::collect(File::open(&fifo).expect("the server has it open"));
+    server.expect("/raise-before/third", 500);
+    let text = reader.wait(PATIENCE, |text| text.contains("third before").then(|| text.to_owned()));
+    let text = text.expect("the log goes on");
+    if !text.contains("second before") {
+        // Its lines may still have been on their way when the new reader came.
+        let notice = text.find("lines of the log could not be written").expect("the lost lines are counted");
+        assert!(notice < text.find("third before").expect("just seen"), "{text}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_fault_at_start_is_said_after_what_was_said_before() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("log");
+    let log = File::create(&path).expect("it can be made");
+    let options = Options::app("no_such_module:app").with("--log-level", "debug");
+    let mut server = Running::start(options, |command| {
+        command.stdout(Stdio::null()).stderr(log);
+    });
+    assert_eq!(server.exit(), Some(3));
+    let text = fs::read_to_string(&path).expect("just made");
+    let error = text.find("\nerror: ").expect("it says why");
+    assert!(text.find("no_such_module:app").is_some_and(|banner| banner < error), "{text}");
+    assert!(text.trim_end().lines().last().is_some_and(|line| line.starts_with("hint: ")), "{text}");
+}
