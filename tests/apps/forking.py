@@ -51,7 +51,7 @@ def report(name, before):
         "own": all(now.get(fd) == before[fd] for fd in OWN) and PEER.recv(4) == b"ping" and bool(EPOLL.poll(0) or True),
         "sockets": [describe(fd) for fd, link in now.items() if link.startswith("socket:") and fd not in OWN],
         "polls": [fd for fd, link in now.items() if "eventpoll" in link and fd not in OWN],
-        "events": [link for link in now.values() if "eventfd" in link],
+        "anonymous": [link for link in now.values() if "eventfd" in link or "inotify" in link],
         "default": signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,
         "pid": os.getpid(),
         "loop": asyncio.run(add(1, 2)),

@@ -1,13 +1,16 @@
 """Handles signals in each way that applications do. `HANDLE` says how, `SIGNALS` which; what was heard goes to a file."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
 import time
+import warnings
 
 from kit import lifespan, respond, router, routes_of
 
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
 HOW = os.environ.get("HANDLE", "nothing")
 SIGNALS = [signal.Signals[name] for name in os.environ.get("SIGNALS", "SIGTERM").split()]
 FILE = os.path.abspath("heard")
@@ -16,6 +19,14 @@ FILE = os.path.abspath("heard")
 def write(text):
     with os.fdopen(os.open(FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "w") as file:
         file.write(text + "\n")
+
+
+def read():
+    try:
+        with open(FILE) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def heard(number):
@@ -88,6 +99,23 @@ async def kill(scope, receive, send, name):
     os.kill(os.getpid(), signal.Signals[name])
     await asyncio.sleep(0.3)
     await respond(send, str(os.getpid()))
+
+
+def work():
+    write("forked")
+    time.sleep(3600)
+
+
+async def terminated(scope, receive, send):
+    """Starts a forked child, terminates it, and waits for its end."""
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    while "forked" not in read():
+        await asyncio.sleep(0.02)
+    child.terminate()
+    await asyncio.to_thread(child.join, 60)
+    await respond(send, str(child.exitcode))
+    child.kill()
 
 
 async def sleep(scope, receive, send, seconds):

@@ -1,5 +1,5 @@
-//! Signals: the application's own handlers run and the server stops, whoever installed what; a terminal that goes
-//! away; and children that the application forks, to whom nothing of the server is left.
+//! Signals: the handlers of an application run, and the server stops all the same; a terminal that goes away; and
+//! children that the application forks, which keep nothing of the server.
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -13,10 +13,10 @@ use std::process::Command;
 
 in_every_mode! {
     the_application_s_own_handler_runs_and_the_server_stops,
-    a_handler_of_the_application_s_is_called_for_what_workers_do_not_heed,
+    an_application_s_handler_runs_for_signals_on_which_workers_do_not_act,
 }
 
-/// Ways to take a signal over, and whether the application hears of it.
+/// Ways in which applications handle a signal, and whether a handler runs.
 const WAYS: [(&str, bool); 9] = [
     ("own", true),
     ("chain", true),
@@ -44,11 +44,14 @@ fn start(mode: Option<Mode>, how: &str, signals: &str) -> Server {
 }
 
 fn wait_heard(server: &Server, text: &str, times: usize) {
-    let file = server.directory().join("heard");
     eventually(&format!("{text:?} is noted {times} times"), || {
-        let noted = fs::read_to_string(&file).unwrap_or_default();
-        (noted.lines().filter(|line| *line == text).count() >= times).then_some(())
+        (times_heard(server, text) >= times).then_some(())
     });
+}
+
+fn times_heard(server: &Server, text: &str) -> usize {
+    let noted = fs::read_to_string(server.directory().join("heard")).unwrap_or_default();
+    noted.lines().filter(|line| *line == text).count()
 }
 
 fn stops(server: &mut Server, how: &str) {
@@ -58,31 +61,41 @@ fn stops(server: &mut Server, how: &str) {
 }
 
 fn the_application_s_own_handler_runs_and_the_server_stops(mode: Mode) {
-    for (how, hears) in WAYS {
+    for how in ["own", "restore and send again", "loop", "ignore"] {
         let mut server = start(Some(mode), how, "SIGTERM");
+        server.sigterm();
+        stops(&mut server, how);
+        let expected = match mode {
+            _ if how == "ignore" => 0,
+            Mode::Process => 2,
+            _ => 1,
+        };
+        assert_eq!(times_heard(&server, "heard SIGTERM"), expected, "{how}");
+    }
+}
+
+#[test]
+fn workers_that_a_signal_reaches_themselves_call_their_handler_once() {
+    for how in ["own", "chain"] {
+        let mut server = start(Some(Mode::Process), how, "SIGTERM");
         killpg(Pid::from_raw(server.pid().cast_signed()), Signal::SIGTERM).expect("the group is there");
         stops(&mut server, how);
-        if hears {
-            wait_heard(&server, "heard SIGTERM", if mode == Mode::Process { 2 } else { 1 });
-        }
+        assert_eq!(times_heard(&server, "heard SIGTERM"), 2, "{how}");
     }
 }
 
 #[test]
 fn with_one_worker_the_application_s_own_handler_runs_and_the_server_stops() {
-    for name in ["SIGTERM", "SIGINT"] {
-        for (how, hears) in WAYS {
-            let mut server = start(None, how, name);
-            server.signal(name.parse().expect("a signal"));
-            stops(&mut server, how);
-            if hears {
-                wait_heard(&server, &format!("heard {name}"), 1);
-            }
-        }
+    for (place, (how, hears)) in WAYS.into_iter().enumerate() {
+        let name = ["SIGTERM", "SIGINT"][place % 2];
+        let mut server = start(None, how, name);
+        server.signal(name.parse().expect("a signal"));
+        stops(&mut server, how);
+        assert_eq!(times_heard(&server, &format!("heard {name}")), usize::from(hears), "{how}");
     }
 }
 
-fn a_handler_of_the_application_s_is_called_for_what_workers_do_not_heed(mode: Mode) {
+fn an_application_s_handler_runs_for_signals_on_which_workers_do_not_act(mode: Mode) {
     for how in ["own", "loop"] {
         let mut server = start(Some(mode), how, "SIGINT SIGUSR1 SIGWINCH");
         let of_workers = if mode == Mode::Process { server.children() } else { vec![server.pid()] };
@@ -94,7 +107,7 @@ fn a_handler_of_the_application_s_is_called_for_what_workers_do_not_heed(mode: M
             wait_heard(&server, &format!("heard {name}"), of_workers.len());
         }
         if mode == Mode::Process {
-            // A terminal's Ctrl-C reaches the workers as well; what they do is the server's to say.
+            // A terminal's Ctrl-C reaches the workers as well; the server decides what they do.
             for pid in &of_workers {
                 kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).expect("it runs");
             }
@@ -209,7 +222,7 @@ fn a_terminal_that_goes_away_stops_the_server_and_a_hangup_by_hand_reloads() {
 }
 
 #[test]
-fn a_server_that_no_terminal_started_reloads_when_a_terminal_is_none_of_its() {
+fn a_hangup_reloads_a_server_that_was_started_without_a_terminal() {
     let mut server = start(None, "nothing", "");
     server.signal(Signal::SIGHUP);
     server.wait_stderr("Reloaded");
@@ -222,7 +235,7 @@ fn start_forking(mode: Option<Mode>) -> Server {
     let options = Options::app("forking:app").flag("--no-access-log");
     Server::start(match mode {
         Some(mode) => options.workers(mode, 2).with("--timeout-graceful-shutdown", "1"),
-        None => options.with("--timeout-graceful-shutdown", "1"),
+        None => options.with("--timeout-graceful-shutdown", "1").flag("--reload"),
     })
 }
 
@@ -234,7 +247,7 @@ fn has_nothing_of_the_server(server: &Server, file: &str, how: &str) -> u32 {
         ("own", serde_json::json!(true)),
         ("sockets", serde_json::json!([])),
         ("polls", serde_json::json!([])),
-        ("events", serde_json::json!([])),
+        ("anonymous", serde_json::json!([])),
         ("default", serde_json::json!(true)),
         ("loop", serde_json::json!(3)),
     ] {
@@ -284,6 +297,15 @@ fn nothing_of_the_server_is_left_to_forked_children(mode: Option<Mode>) {
 }
 
 #[test]
+fn a_forked_child_is_terminated_though_it_inherits_a_handler_that_chains() {
+    for how in ["nothing", "chain", "restore and send again", "loop"] {
+        let server = start(None, how, "SIGTERM");
+        assert_eq!(server.get("/terminated").expect(200).text(), "-15", "{how}");
+        server.get("/pid").expect(200);
+    }
+}
+
+#[test]
 fn nothing_of_the_server_is_left_to_children_of_one_worker() {
     nothing_of_the_server_is_left_to_forked_children(None);
 }
@@ -299,11 +321,11 @@ fn nothing_of_the_server_is_left_to_children_of_worker_threads() {
 }
 
 #[test]
-fn a_forked_child_that_comes_back_to_the_server_s_loop_ends() {
+fn a_forked_child_that_returns_to_the_server_s_loop_ends() {
     let mut server = start_forking(None);
     let pid: u32 = server.get("/returning").expect(200).text().parse().expect("a process id");
     assert_ne!(pid, 0);
-    server.wait_stderr("a process that the application forked came back to the server's loop; it ends");
+    server.wait_stderr("a process that the application forked returned to the server's loop; it ends");
     server.get("/pid").expect(200);
     server.sigterm();
     assert_eq!(server.wait_exit().code, Some(0));

@@ -1,22 +1,22 @@
-//! What signals mean to a server and to a worker process, decided on a thread of their own, so that they are heeded
-//! even while Python blocks the loop.
+//! The meaning of signals for a server and for a worker process. A native thread acts on them, even while Python
+//! blocks the loop.
 
 use std::io;
 use std::thread;
 
 use nix::sys::signal::Signal;
-use pounce_asgi::python::{Heard, Sender, Signals};
+use pounce_asgi::python::{Received, Sender, Signals};
 
 use crate::output::STDERR;
 use crate::server::{Order, Request, ServerHandle};
 use crate::terminal::Terminal;
 
 /// Starts to listen in a server. The first SIGTERM or SIGINT asks the server to stop and calls `first`; the
-/// second calls `clean_up` and ends the process at once. SIGHUP reloads, and stops where it is the last word of the
-/// terminal that the server was started on.
+/// second calls `clean_up` and ends the process at once. SIGHUP reloads, but stops when the terminal on which the server
+/// was started has hung up.
 ///
-/// A signal that the process sends itself never ends it at once: an application's handler that restores the one it
-/// found and sends the signal again has heard one signal, not two.
+/// A signal that the process sends itself never ends it at once: a handler of the application that restores the
+/// previous one and sends the signal again repeats one signal.
 ///
 /// # Errors
 /// The handlers or the thread cannot be installed.
@@ -27,7 +27,7 @@ pub(crate) fn listen(
 ) -> io::Result<()> {
     let terminal = Terminal::of_stdin();
     let mut stopping = false;
-    hear(move |Heard { signal, sender }| {
+    spawn(move |Received { signal, sender }| {
         let hung_up = || terminal.as_ref().is_some_and(Terminal::is_gone);
         let stops = match signal {
             Signal::SIGTERM | Signal::SIGINT => true,
@@ -37,15 +37,15 @@ pub(crate) fn listen(
         match signal {
             _ if stops && !stopping => {
                 stopping = true;
-                handle.ask(Request::Stop);
                 first();
+                handle.ask(Request::Stop);
             }
             Signal::SIGTERM | Signal::SIGINT if sender == Sender::Other => {
                 STDERR.push(b"Stopped at once: connections are aborted\n");
                 clean_up();
                 signal_hook::low_level::exit(0);
             }
-            // A shell sends it to its jobs when it gets it, so it may come twice.
+            // The hangup may come twice: the shell sends its jobs another one.
             _ if stops => {}
             Signal::SIGHUP => handle.order(Order::Restart),
             Signal::SIGTTIN => handle.order(Order::ScaleUp),
@@ -56,8 +56,8 @@ pub(crate) fn listen(
     })
 }
 
-/// Starts to listen in a worker process. A terminal sends its signals to the workers too, whose server tells them
-/// what to do: those are not heeded. The first SIGTERM calls `drain`, the second `clean_up`, and ends the process.
+/// Starts to listen in a worker process. A terminal sends SIGINT and SIGHUP to workers too; they do nothing there, since
+/// the server decides. The first SIGTERM calls `drain`; the second calls `clean_up` and ends the process.
 ///
 /// # Errors
 /// The handlers or the thread cannot be installed.
@@ -65,26 +65,26 @@ pub(crate) fn listen_in_worker(
     drain: impl Fn() + Send + 'static,
     clean_up: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
-    let mut draining = false;
-    hear(move |Heard { signal, sender }| {
-        if signal != Signal::SIGTERM {
-            return;
-        }
-        if !draining {
-            draining = true;
-            drain();
-        } else if sender == Sender::Other {
+    let mut asked = false;
+    spawn(move |Received { signal, sender }| match (signal, sender) {
+        (Signal::SIGTERM, Sender::Other) if asked => {
             clean_up();
             signal_hook::low_level::exit(0);
         }
+        (Signal::SIGTERM, sender) => {
+            // A handler that is called because the server stops this worker may send the signal again.
+            asked |= sender == Sender::Other;
+            drain();
+        }
+        _ => {}
     })
 }
 
-fn hear(mut heed: impl FnMut(Heard) + Send + 'static) -> io::Result<()> {
+fn spawn(mut act: impl FnMut(Received) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::install()?;
     thread::Builder::new().name("pounce-signals".to_owned()).spawn(move || {
-        while let Ok(heard) = signals.wait() {
-            heed(heard);
+        while let Ok(received) = signals.wait() {
+            act(received);
         }
     })?;
     Ok(())

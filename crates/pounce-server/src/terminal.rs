@@ -1,4 +1,4 @@
-//! The terminal that a server was started on, which may go away.
+//! The terminal on which a server was started, which may go away.
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -13,7 +13,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// `None` where stdin is no terminal: then none can take the server with it.
+    /// `None` where stdin is no terminal.
     pub(crate) fn of_stdin() -> Option<Self> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
@@ -22,7 +22,7 @@ impl Terminal {
         Some(Self { stdin: stdin.as_fd().try_clone_to_owned().ok()? })
     }
 
-    /// Whether it has hung up: its window was closed, its line is cut.
+    /// Whether it has hung up: its window or its connection was closed.
     pub(crate) fn is_gone(&self) -> bool {
         let mut terminal = [PollFd::new(self.stdin.as_fd(), PollFlags::empty())];
         let answered = poll(&mut terminal, PollTimeout::ZERO);

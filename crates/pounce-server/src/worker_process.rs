@@ -4,6 +4,7 @@ use std::os::fd::{AsFd as _, RawFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use nix::sys::signal::Signal;
 use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
@@ -74,6 +75,12 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
         Post { end: end.clone(), watchdog: watchdog.clone(), stacks: None, alone: Arc::new(true.into()) };
     let served = python::run(&interpreter, async move |event_loop| {
         let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
+        let told = post.end.clone();
+        tokio::task::spawn_local(async move {
+            told.told().await;
+            // Whoever stops the server may have sent the signal to the server alone.
+            python::call_handlers_for(Signal::SIGTERM);
+        });
         bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await
     })
     .map_err(ServerError::from)

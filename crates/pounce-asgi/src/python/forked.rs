@@ -1,13 +1,13 @@
-//! Children that the application forks: nothing of the server's is left to them.
+//! Children that the application forks keep none of the server's descriptors.
 //!
-//! A forked child has the parent's descriptors. While it lives, ports stay taken, and clients whose connection the
-//! server closes do not learn of it. So the child lets go of those that are the server's: what was named with
-//! [`disown`], and everything that a runtime of the server's watches. Each number is made to lead to `/dev/null` instead
-//! of being closed: Rust values in the child still own it, and close it if they are ever dropped.
+//! A forked child inherits every descriptor. While it lives, ports stay taken, and clients do not notice that the server
+//! has closed their connection. So the child replaces the server's descriptors: those registered with [`disown`], and
+//! everything that one of the server's runtimes watches. It replaces each by `/dev/null` and closes none: Rust values in
+//! the child still own the number, and close it if they are dropped.
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
@@ -22,19 +22,19 @@ use tokio::runtime::LocalRuntime;
 
 use super::signals;
 
-/// What is named with [`disown`]: a key of each open file. The oldest is forgotten when it is full. No lock: a thread
-/// that holds one does not exist in the child.
+/// A key of each file registered with [`disown`]; when it is full, the oldest is forgotten. No lock: a thread that holds
+/// one does not exist in the child.
 static DISOWNED: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// The epoll descriptors of the server's runtimes, two of each; 0 is a free place.
-static RUNTIMES: [AtomicI32; 1024] = [const { AtomicI32::new(0) }; 1024];
+/// Descriptors that are the server's by their number, such as the epoll descriptors of its runtimes (two of each); 0 is
+/// a free place.
+static NUMBERS: [AtomicI32; 1024] = [const { AtomicI32::new(0) }; 1024];
 
-/// Whether this process is a child that was forked off.
+/// Whether this process is a forked child.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Has children that the application forks let go of a socket, a pipe or a shared memory, by whichever descriptors
-/// they have it.
+/// Registers a socket, a pipe or a shared memory of the server: forked children replace every descriptor of it.
 pub fn disown(fd: BorrowedFd<'_>) {
     let Ok(stat) = fstat(fd) else { return };
     let key = key(&stat);
@@ -45,13 +45,30 @@ pub fn disown(fd: BorrowedFd<'_>) {
     DISOWNED[place].store(key, Ordering::Relaxed);
 }
 
+/// Registers the descriptors that `open` opens for the whole life of the process.
+pub fn disown_opened_by<T>(open: impl FnOnce() -> T) -> T {
+    let is_open = |fd: &RawFd| stat(*fd).is_some();
+    let before: Vec<_> = open_descriptors().into_iter().filter(is_open).collect();
+    let opened = open();
+    for fd in open_descriptors().into_iter().filter(is_open).filter(|fd| !before.contains(fd)) {
+        keep_number(fd);
+    }
+    opened
+}
+
+fn keep_number(fd: RawFd) -> Option<&'static AtomicI32> {
+    let take =
+        |place: &&AtomicI32| place.compare_exchange(0, fd, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    NUMBERS.iter().find(take)
+}
+
 thread_local! {
-    /// What the runtimes watch as this thread begins to fork. The child shares their epoll instances with its parent,
-    /// which goes on to change them.
+    /// Descriptors that the runtimes watch when this thread begins to fork. The child shares their epoll instances with
+    /// its parent, which may change them before the child reads them.
     static BEFORE: RefCell<Vec<(RawFd, u64)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has Python tell of forks. In the main interpreter, the only one that can fork; once.
+/// Registers with Python for forks. Once, in the main interpreter: no other can fork.
 pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     let before = PyCFunction::new_closure(py, Some(c"before_fork"), None, |_, _| {
         BEFORE.set(watched());
@@ -67,21 +84,15 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     py.import("os")?.call_method("register_at_fork", (), Some(&keywords)).map(drop)
 }
 
-/// What a runtime watches is let go of in children, for as long as this lives.
+/// While this lives, forked children replace the descriptors that a runtime watches.
 pub(super) struct Watched {
     places: Vec<&'static AtomicI32>,
 }
 
 impl Watched {
-    /// Finds the epoll instance of a new runtime, which tokio does not tell.
+    /// Finds the epoll instance of a new runtime, which tokio does not expose.
     pub(super) fn by(runtime: &LocalRuntime) -> Self {
-        let free = |epoll: RawFd| {
-            let take = |place: &&AtomicI32| {
-                place.compare_exchange(0, epoll, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-            };
-            RUNTIMES.iter().find(take)
-        };
-        Self { places: find_epoll(runtime).unwrap_or_default().into_iter().filter_map(free).collect() }
+        Self { places: find_epoll(runtime).unwrap_or_default().into_iter().filter_map(keep_number).collect() }
     }
 }
 
@@ -91,7 +102,7 @@ impl Drop for Watched {
     }
 }
 
-/// Has children let go of what wakes an asyncio loop of the server's, and of its selector, which watches that.
+/// Registers the sockets that wake an asyncio loop of the server; with them goes its selector, which watches them.
 pub(super) fn disown_loop(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
     for name in ["_ssock", "_csock"] {
         let fd: RawFd = event_loop.getattr(name)?.call_method0("fileno")?.extract()?;
@@ -101,18 +112,17 @@ pub(super) fn disown_loop(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Ends a child that comes back to the server's loop, which runs in its parent.
+/// Ends a forked child that returns to the server's loop, which runs in its parent.
 pub(super) fn leave_if_child() {
     if IS_CHILD.load(Ordering::Relaxed) {
-        let message =
-            "error: a process that the application forked came back to the server's loop; it ends\n";
-        let _ = io::stderr().write_all(message.as_bytes());
-        // SAFETY: ends the process at once; nothing of the parent's is cleaned up here.
+        let message = "error: a process that the application forked returned to the server's loop; it ends\n";
+        let _ = nix::unistd::write(io::stderr(), message.as_bytes());
+        // SAFETY: ends the process at once, without cleaning up for the parent.
         unsafe { libc::_exit(1) };
     }
 }
 
-/// The descriptors of the epoll instance that watches a pipe which this function has the runtime watch.
+/// The descriptors of a runtime's epoll instance: the runtime watches a pipe, and they are those that list it.
 fn find_epoll(runtime: &LocalRuntime) -> io::Result<Vec<RawFd>> {
     let (reader, _writer) = io::pipe()?;
     let probe = (reader.as_raw_fd(), fstat(&reader)?.st_ino);
@@ -126,15 +136,15 @@ fn find_epoll(runtime: &LocalRuntime) -> io::Result<Vec<RawFd>> {
 fn let_go() {
     let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") else { return };
     for (fd, inode) in BEFORE.take().into_iter().chain(watched()) {
-        // A number that now leads to something else was closed meanwhile, and is somebody else's.
+        // A number that has another inode now was closed and opened again: it is the application's.
         if stat(fd).is_some_and(|stat| stat.st_ino == inode) {
             exchange(fd, null.as_fd());
         }
     }
-    for place in &RUNTIMES {
+    for place in &NUMBERS {
         match place.swap(0, Ordering::Relaxed) {
             0 => {}
-            epoll => exchange(epoll, null.as_fd()),
+            fd => exchange(fd, null.as_fd()),
         }
     }
     let open = open_descriptors();
@@ -150,10 +160,10 @@ fn let_go() {
     }
 }
 
-/// What the server's runtimes watch.
+/// Descriptors that the server's runtimes watch, with the inode of each.
 fn watched() -> Vec<(RawFd, u64)> {
-    let epolls = RUNTIMES.iter().map(|place| place.load(Ordering::Relaxed)).filter(|epoll| *epoll != 0);
-    epolls.flat_map(targets).collect()
+    let numbers = NUMBERS.iter().map(|place| place.load(Ordering::Relaxed)).filter(|fd| *fd != 0);
+    numbers.flat_map(targets).collect()
 }
 
 fn is_disowned(fd: RawFd) -> bool {
@@ -161,7 +171,7 @@ fn is_disowned(fd: RawFd) -> bool {
     key.is_some_and(|key| DISOWNED.iter().any(|known| known.load(Ordering::Relaxed) == key))
 }
 
-/// What an epoll instance watches: descriptors, with the inode of each. Of anything else, nothing.
+/// Descriptors that an epoll instance watches, with the inode of each; none for any other descriptor.
 fn targets(epoll: RawFd) -> Vec<(RawFd, u64)> {
     let link = fs::read_link(format!("/proc/self/fd/{epoll}"));
     if !link.is_ok_and(|link| link == Path::new("anon_inode:[eventpoll]")) {
@@ -176,6 +186,7 @@ fn targets(epoll: RawFd) -> Vec<(RawFd, u64)> {
     text.lines().filter_map(target).collect()
 }
 
+/// Numbers of open descriptors; one of them was that of the folder, and is closed again.
 fn open_descriptors() -> Vec<RawFd> {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
@@ -195,7 +206,7 @@ fn key(stat: &FileStat) -> u64 {
 }
 
 fn exchange(fd: RawFd, null: BorrowedFd<'_>) {
-    // SAFETY: the descriptor stays open, as its owner expects, and is the server's: nobody else counts on what it
-    // leads to. The child has no other thread.
+    // SAFETY: the descriptor stays open, as its owner expects, and belongs to the server, which does not run in the
+    // child. The child has no other thread.
     unsafe { libc::dup3(null.as_raw_fd(), fd, libc::O_CLOEXEC) };
 }

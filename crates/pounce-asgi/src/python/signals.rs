@@ -1,12 +1,12 @@
-//! Signals that the server acts on: heard by a thread of the server's even while Python blocks, and passed on to
-//! the handlers that Python code has installed.
+//! Signals that the server acts on: a native thread waits for them, even while Python blocks, and the handlers that
+//! Python code has installed are called as well.
 //!
-//! A C handler writes the signal to a pipe, which [`Signals::wait`] reads, and then trips Python's own machinery
-//! (`PyErr_SetInterruptEx`), as Python's C handler would: handlers, `add_signal_handler` and wake-up descriptors work.
-//! `signal.signal()` puts Python's C handler in its place; `signals.py` wraps `_signal.signal`, through which every
-//! such call goes, and puts this one back. The alternatives were weighed: a mask and `sigwait()` would be inherited by
-//! each subprocess, which could then not be terminated; no audit event is raised that one could listen to; and
-//! interposing `sigaction()` works only for a program that links libpython, not for an extension module.
+//! A C handler writes the signal to a pipe, which [`Signals::wait`] reads, and then trips Python's machinery
+//! (`PyErr_SetInterruptEx`) as Python's C handler does: handlers, `add_signal_handler` and wake-up descriptors work.
+//! `signal.signal()` replaces it by Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
+//! call goes, and puts this one back. Alternatives: subprocesses would inherit the mask that `sigwait()` needs, and
+//! could not be terminated; Python raises no audit event for `signal.signal()`; `sigaction()` can be interposed only by
+//! a program that links libpython, not by an extension module.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, IntoRawFd as _};
@@ -36,15 +36,19 @@ const BY_ITSELF: u8 = 0x80;
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// The pipe's writing end.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
-/// Signals, as bits, that Python has a function to call for. Of others Python must not be told: to find out that there
-/// is nothing to call it compares numbers, which takes a thread that is attached.
+/// Signals, as bits, for which Python has a function to call. Python must not learn of others: it would compare numbers
+/// to find out that there is nothing to call, which needs an attached thread.
 static FOR_PYTHON: AtomicU32 = AtomicU32::new(0);
 /// Signals, as bits, that came since the handler that `signals.py` installs was last called for them.
 static CAME: AtomicU32 = AtomicU32::new(0);
+/// Signals, as bits, that another process has sent.
+static SENT: AtomicU32 = AtomicU32::new(0);
+/// Signals, as bits, whose handlers [`call_handlers_for`] has had called, and that have not come since.
+static ANTICIPATED: AtomicU32 = AtomicU32::new(0);
 /// Wakes the loop of Python's main thread, where handlers run.
 static MAIN_LOOP: Mutex<Option<Waker>> = Mutex::new(None);
 
-/// What hears the signals of this process.
+/// The signals of this process.
 #[derive(Debug)]
 pub struct Signals {
     pipe: io::PipeReader,
@@ -52,7 +56,7 @@ pub struct Signals {
 
 /// A signal that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct Received {
     /// Which.
     pub signal: Signal,
     /// Who sent it.
@@ -69,7 +73,7 @@ pub enum Sender {
 }
 
 impl Signals {
-    /// Hears SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN and SIGTTOU from now on. Once per process, before Python is
+    /// Catches SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN and SIGTTOU from now on. Once per process, before Python is
     /// started.
     ///
     /// # Errors
@@ -90,28 +94,32 @@ impl Signals {
     ///
     /// # Errors
     /// The pipe is gone, which only a fault of the process can do.
-    pub fn wait(&mut self) -> io::Result<Heard> {
+    pub fn wait(&mut self) -> io::Result<Received> {
         loop {
             let mut byte = [0];
             self.pipe.read_exact(&mut byte)?;
             // The signal may have come just before the loop began to wait: Python's handler is called all the same.
-            if let Some(waker) = &*MAIN_LOOP.lock().unwrap_or_else(PoisonError::into_inner) {
-                waker.wake_by_ref();
-            }
+            wake_main_loop();
             let sender = if byte[0] & BY_ITSELF == 0 { Sender::Other } else { Sender::Itself };
             if let Ok(signal) = Signal::try_from(i32::from(byte[0] & !BY_ITSELF)) {
-                return Ok(Heard { signal, sender });
+                return Ok(Received { signal, sender });
             }
         }
     }
 }
 
-/// Names what wakes the loop of Python's main thread; `None` when that loop is gone.
+/// Sets the waker of the loop on Python's main thread; `None` when that loop is gone.
 pub(super) fn set_main_loop(waker: Option<Waker>) {
     *MAIN_LOOP.lock().unwrap_or_else(PoisonError::into_inner) = waker;
 }
 
-/// Installs handlers with Python's `signal`, if the process hears signals. On Python's main thread, once.
+fn wake_main_loop() {
+    if let Some(waker) = &*MAIN_LOOP.lock().unwrap_or_else(PoisonError::into_inner) {
+        waker.wake_by_ref();
+    }
+}
+
+/// Installs handlers with Python's `signal` if this process catches signals. On Python's main thread, once.
 pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     if PROCESS.load(Ordering::Acquire) == 0 {
         return Ok(());
@@ -145,13 +153,26 @@ const SOURCE: &std::ffi::CStr = {
     }
 };
 
-/// In a child that was forked off: its signals are no business of this process's.
+/// In a forked child: its signals are not reported to the parent.
 pub(super) fn leave_to_child() {
     PIPE.store(-1, Ordering::Relaxed);
 }
 
-/// Has Python's main thread call the handlers of signals that came. Attached. What they raise is not to end the
-/// server, which ends when it is told to.
+/// Calls the application's handlers for a signal that only the server was sent, unless another process has sent it to
+/// this one too. They run on Python's main thread, soon.
+pub fn call_handlers_for(signal: Signal) {
+    let bit = bit(signal as i32);
+    if SENT.load(Ordering::Relaxed) & bit != 0 || FOR_PYTHON.load(Ordering::Relaxed) & bit == 0 {
+        return;
+    }
+    ANTICIPATED.fetch_or(bit, Ordering::Relaxed);
+    // SAFETY: it may be called from any thread, attached or not.
+    unsafe { ffi::PyErr_SetInterruptEx(signal as i32) };
+    wake_main_loop();
+}
+
+/// Has Python's main thread call the handlers of signals that came. Attached. An exception that they raise does not
+/// end the server.
 pub(super) fn call_handlers(py: Python<'_>) {
     // SAFETY: attached, by the token.
     if unsafe { ffi::PyErr_CheckSignals() } == 0 {
@@ -161,12 +182,13 @@ pub(super) fn call_handlers(py: Python<'_>) {
     if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
         tracing::info!(target: "pounce", "a signal handler of the application raised {error}; the server goes on");
     } else {
-        tracing::error!(target: "pounce", "a signal handler of the application raised {error}; the server goes on");
+        let traceback = error.traceback(py).and_then(|traceback| traceback.format().ok()).unwrap_or_default();
+        tracing::error!(target: "pounce", "a signal handler of the application raised an exception\n{traceback}{error}");
     }
 }
 
-/// Puts [`on_signal`] in the place of whatever handles the signal. Of what Python or the application has set there,
-/// whether system calls are restarted is kept; `flags` are added.
+/// Replaces the handler that is installed for a signal by [`on_signal`]. Whether system calls are restarted stays as
+/// Python or the application has set it; `flags` are added.
 fn put_handler(number: i32, flags: i32) -> io::Result<()> {
     // SAFETY: plain C structures, valid for the calls; the handler does what is async-signal-safe.
     unsafe {
@@ -187,16 +209,22 @@ extern "C" fn on_signal(number: i32, info: *mut libc::siginfo_t, _context: *mut 
     unsafe {
         let process = libc::getpid();
         if process != PROCESS.load(Ordering::Relaxed) {
-            // A child that C code forked off, or that Python has not told about the fork yet.
+            // A child that C code has forked, or in which Python's fork is not complete.
             let mut action = std::mem::zeroed::<libc::sigaction>();
             action.sa_sigaction = libc::SIG_DFL;
             libc::sigaction(number, &raw const action, std::ptr::null_mut());
             libc::raise(number);
         } else {
             let by_itself = (*info).si_code <= 0 && (*info).si_pid() == process;
-            CAME.fetch_or(bit(number), Ordering::Relaxed);
+            let bit = bit(number);
+            CAME.fetch_or(bit, Ordering::Relaxed);
+            let mut were_called = false;
+            if !by_itself {
+                SENT.fetch_or(bit, Ordering::Relaxed);
+                were_called = ANTICIPATED.fetch_and(!bit, Ordering::Relaxed) & bit != 0;
+            }
             tell(number, if by_itself { BY_ITSELF } else { 0 });
-            if FOR_PYTHON.load(Ordering::Relaxed) & bit(number) != 0 {
+            if !were_called && FOR_PYTHON.load(Ordering::Relaxed) & bit != 0 {
                 ffi::PyErr_SetInterruptEx(number);
             }
         }
@@ -204,7 +232,7 @@ extern "C" fn on_signal(number: i32, info: *mut libc::siginfo_t, _context: *mut 
     Errno::set_raw(errno);
 }
 
-/// Writes to the pipe. One that is full has more signals in it than anybody waits for.
+/// Writes to the pipe. Signals that a full pipe has no room for are dropped.
 fn tell(number: i32, sender: u8) {
     let byte = number as u8 | sender;
     // SAFETY: a byte is written to a descriptor that stays open, or to none.
@@ -224,11 +252,11 @@ mod tests {
         let mut signals = Signals::install().expect("a pipe");
         nix::sys::signal::raise(Signal::SIGUSR1).expect("sent");
         let heard = signals.wait().expect("heard");
-        assert_eq!(heard, Heard { signal: Signal::SIGUSR1, sender: Sender::Itself });
+        assert_eq!(heard, Received { signal: Signal::SIGUSR1, sender: Sender::Itself });
         let kill =
             std::process::Command::new("kill").args(["-HUP", &std::process::id().to_string()]).status();
         assert!(kill.expect("there is kill(1)").success());
         let heard = signals.wait().expect("heard");
-        assert_eq!(heard, Heard { signal: Signal::SIGHUP, sender: Sender::Other });
+        assert_eq!(heard, Received { signal: Signal::SIGHUP, sender: Sender::Other });
     }
 }
