@@ -26,7 +26,7 @@ def wait_for(text):
         said += piece.decode()
 
 
-wait_for("READY")
+wait_for(" ready: ")
 os.kill(pid, signal.SIGHUP)
 wait_for("Reloaded")
 os.close(terminal)

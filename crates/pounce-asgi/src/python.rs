@@ -14,6 +14,7 @@ mod context;
 mod coroutine;
 mod deadline;
 mod event_loop;
+mod files;
 mod forked;
 mod function;
 mod interpreter;

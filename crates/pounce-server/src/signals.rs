@@ -7,7 +7,6 @@ use std::thread;
 use nix::sys::signal::Signal;
 use pounce_asgi::python::{Received, Sender, Signals};
 
-use crate::output::STDERR;
 use crate::server::{Order, Request, ServerHandle};
 use crate::terminal::Terminal;
 
@@ -41,7 +40,7 @@ pub(crate) fn listen(
                 handle.ask(Request::Stop);
             }
             Signal::SIGTERM | Signal::SIGINT if sender == Sender::Other => {
-                STDERR.push(b"Stopped at once: connections are aborted\n");
+                tracing::info!(target: "pounce", "Stopped at once: connections are aborted");
                 clean_up();
                 signal_hook::low_level::exit(0);
             }

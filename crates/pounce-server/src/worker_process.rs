@@ -9,7 +9,7 @@ use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
-use crate::bootstrap::bootstrap;
+use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
 use crate::serve::Post;
 use crate::watchdog::{self, Watchdog};
@@ -78,10 +78,10 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
         let told = post.end.clone();
         tokio::task::spawn_local(async move {
             told.told().await;
-            // Whoever stops the server may have sent the signal to the server alone.
+            // The signal that stops the server may have been sent to the server alone.
             python::call_handlers_for(Signal::SIGTERM);
         });
-        bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await
+        bootstrap(&event_loop, plan, Sockets::Inherited, None, &post).await
     })
     .map_err(ServerError::from)
     .flatten()

@@ -240,7 +240,8 @@ fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     if let Ok(loaded) = py.import("sys")?.getattr("modules")?.get_item(name) {
         return Ok(loaded.cast_into()?);
     }
-    PyModule::from_code(py, GLUE, c"pounce/glue.py", c"pounce_glue")
+    // Coverage and debuggers pass over files whose names are in angle brackets.
+    PyModule::from_code(py, GLUE, c"<pounce>", c"pounce_glue")
 }
 
 const GLUE: &std::ffi::CStr = {

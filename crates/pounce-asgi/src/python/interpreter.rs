@@ -155,6 +155,11 @@ impl Interpreter {
         find_virtualenv(options).map(drop)
     }
 
+    /// The virtualenv that [`start`](Self::start) would use, if any. Starts nothing.
+    pub fn environment(options: &InterpreterOptions) -> Option<PathBuf> {
+        find_virtualenv(options).ok().flatten()
+    }
+
     /// The version, as a banner tells it: `Python 3.13.0`. No interpreter has to run.
     pub fn describe() -> String {
         // SAFETY: a constant text of the library's, which may be asked for at any time.
