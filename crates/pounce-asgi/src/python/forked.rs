@@ -22,8 +22,8 @@ use tokio::runtime::LocalRuntime;
 
 use super::signals;
 
-/// A key of each file registered with [`disown`]; when it is full, the oldest is forgotten. No lock: a thread that holds
-/// one does not exist in the child.
+/// A key of each file registered with [`disown`]; 0 is a free place. When none is free, one is overwritten. No lock: a
+/// thread that holds one does not exist in the child.
 static DISOWNED: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,13 +36,22 @@ static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// Registers a socket, a pipe or a shared memory of the server: forked children replace every descriptor of it.
 pub fn disown(fd: BorrowedFd<'_>) {
-    let Ok(stat) = fstat(fd) else { return };
-    let key = key(&stat);
+    keep_key(fd);
+}
+
+/// The place where the key was put, unless it is there already.
+fn keep_key(fd: BorrowedFd<'_>) -> Option<&'static AtomicU64> {
+    let key = key(&fstat(fd).ok()?);
     if DISOWNED.iter().any(|known| known.load(Ordering::Relaxed) == key) {
-        return;
+        return None;
     }
-    let place = NEXT.fetch_add(1, Ordering::Relaxed) % DISOWNED.len();
-    DISOWNED[place].store(key, Ordering::Relaxed);
+    let take =
+        |place: &&AtomicU64| place.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    DISOWNED.iter().find(take).or_else(|| {
+        let place = &DISOWNED[NEXT.fetch_add(1, Ordering::Relaxed) % DISOWNED.len()];
+        place.store(key, Ordering::Relaxed);
+        Some(place)
+    })
 }
 
 /// Registers the descriptors that `open` opens for the whole life of the process.
@@ -66,6 +75,9 @@ thread_local! {
     /// Descriptors that the runtimes watch when this thread begins to fork. The child shares their epoll instances with
     /// its parent, which may change them before the child reads them.
     static BEFORE: RefCell<Vec<(RawFd, u64)>> = const { RefCell::new(Vec::new()) };
+
+    /// The places of the sockets that wake this thread's asyncio loop.
+    static LOOP: RefCell<Vec<&'static AtomicU64>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Registers with Python for forks. Once, in the main interpreter: no other can fork.
@@ -84,7 +96,7 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     py.import("os")?.call_method("register_at_fork", (), Some(&keywords)).map(drop)
 }
 
-/// While this lives, forked children replace the descriptors that a runtime watches.
+/// While this lives, forked children replace the descriptors that a runtime watches, and those of its asyncio loop.
 pub(super) struct Watched {
     places: Vec<&'static AtomicI32>,
 }
@@ -99,6 +111,7 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         self.places.iter().for_each(|place| place.store(0, Ordering::Relaxed));
+        LOOP.take().into_iter().for_each(|place| place.store(0, Ordering::Relaxed));
     }
 }
 
@@ -107,7 +120,8 @@ pub(super) fn disown_loop(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
     for name in ["_ssock", "_csock"] {
         let fd: RawFd = event_loop.getattr(name)?.call_method0("fileno")?.extract()?;
         // SAFETY: the socket is the loop's, which is alive.
-        disown(unsafe { BorrowedFd::borrow_raw(fd) });
+        let place = keep_key(unsafe { BorrowedFd::borrow_raw(fd) });
+        LOOP.with_borrow_mut(|places| places.extend(place));
     }
     Ok(())
 }

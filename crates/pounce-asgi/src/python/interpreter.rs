@@ -78,8 +78,8 @@ pub struct Interpreter(());
 impl Interpreter {
     /// Starts CPython on this thread, which becomes Python's main thread. Once per process.
     ///
-    /// Python installs no signal handlers of its own: signals are the server's, whose handlers Python code sees where
-    /// [`Signals`](super::Signals) are heard.
+    /// Python does not install its signal handlers: where the process catches [`Signals`](super::Signals), Python code
+    /// finds the server's.
     ///
     /// # Errors
     /// See [`InterpreterError`].
