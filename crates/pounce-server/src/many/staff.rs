@@ -62,6 +62,9 @@ impl Staff {
             let has_gil = Cell::new(Interpreter::starts_with_gil());
             OwnPython { interpreter, event_loop, stacks, has_gil }
         });
+        // Without it workers accept as it comes.
+        let loads = LoadTable::new().ok().filter(|_| !life.workers.reuse_port);
+        loads.iter().for_each(|table| python::disown(table.as_fd()));
         Self {
             life: Rc::clone(life),
             mode,
@@ -70,8 +73,7 @@ impl Staff {
             lifespan: RefCell::default(),
             state: RefCell::default(),
             failure: RefCell::default(),
-            // Without it workers accept as it comes.
-            loads: LoadTable::new().ok().filter(|_| !life.workers.reuse_port),
+            loads,
         }
     }
 
