@@ -25,8 +25,18 @@ pub(in crate::connection) struct Body {
     /// Nothing more comes behind them, but for the trailers.
     last: bool,
     trailers: Option<HeaderMap>,
-    /// The end has been sent.
-    ended: bool,
+    end: End,
+}
+
+/// How far the end of a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It goes with the last piece.
+    Due,
+    /// Both go when [`Body::let_go`] says so.
+    Held,
+    /// It has been sent.
+    Sent,
 }
 
 enum Piece {
@@ -44,7 +54,7 @@ impl Body {
             handed_on: 0,
             last: false,
             trailers: None,
-            ended: false,
+            end: End::Due,
         }
     }
 
@@ -60,7 +70,19 @@ impl Body {
 
     /// Whether all has been handed on.
     pub(in crate::connection) fn is_ended(&self) -> bool {
-        self.ended
+        self.end == End::Sent
+    }
+
+    /// Whether only the last piece is left, and is held back.
+    pub(in crate::connection) fn is_held(&self) -> bool {
+        self.end == End::Held && self.pieces.len() <= 1
+    }
+
+    /// Has the last piece go too.
+    pub(in crate::connection) fn let_go(&mut self) {
+        if self.end == End::Held {
+            self.end = End::Due;
+        }
     }
 
     pub(in crate::connection) fn push(&mut self, payload: Payload<'_>) {
@@ -90,10 +112,13 @@ impl Body {
         }
     }
 
-    /// Nothing more comes.
-    pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>) {
+    /// Nothing more comes. With `held` the last piece waits for [`Body::let_go`].
+    pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>, held: bool) {
         self.last = true;
         self.trailers = trailers;
+        if held && self.end == End::Due {
+            self.end = End::Held;
+        }
     }
 
     /// Hands on what the client's windows let through now. True if anything was.
@@ -102,7 +127,7 @@ impl Body {
     /// The stream is of no use any more, or a file has become shorter.
     pub(in crate::connection) fn pump(&mut self) -> io::Result<bool> {
         let mut moved = false;
-        while self.length > 0 {
+        while self.length > 0 && !self.is_held() {
             self.stream.reserve_capacity(usize::try_from(self.length).unwrap_or(usize::MAX).min(1 << 30));
             let capacity = self.stream.capacity();
             if capacity == 0 {
@@ -112,15 +137,17 @@ impl Body {
             let last = self.length == 0 && self.last && self.trailers.is_none();
             self.handed_on += bytes.len() as u64;
             self.stream.send_data(bytes, last).map_err(io::Error::other)?;
-            self.ended |= last;
+            if last {
+                self.end = End::Sent;
+            }
             moved = true;
         }
-        if self.last && !self.ended {
+        if self.last && self.end == End::Due {
             match self.trailers.take() {
                 Some(trailers) => self.stream.send_trailers(trailers).map_err(io::Error::other)?,
                 None => self.stream.send_data(Bytes::new(), true).map_err(io::Error::other)?,
             }
-            self.ended = true;
+            self.end = End::Sent;
             moved = true;
         }
         Ok(moved)
@@ -133,7 +160,7 @@ impl Body {
     pub(in crate::connection) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.pump()?;
-            if self.length == 0 {
+            if self.length == 0 || self.is_held() {
                 return Poll::Ready(Ok(()));
             }
             std::task::ready!(self.stream.poll_capacity(cx));
@@ -154,7 +181,7 @@ impl Body {
         self.stream.send_reset(reason);
         self.pieces.clear();
         self.length = 0;
-        self.ended = true;
+        self.end = End::Sent;
     }
 
     /// The next bytes, at most `limit`.
