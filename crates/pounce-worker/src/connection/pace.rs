@@ -41,6 +41,21 @@ impl Pace {
         now.checked_add(least.window - window.waited)
     }
 
+    /// [`Pace::wait`] while there is something to wait for, [`Pace::end`] once there is not.
+    pub(super) fn wait_while(
+        &mut self,
+        is_waited_for: bool,
+        least: Option<LeastRate>,
+        now: Instant,
+        count: impl Fn() -> i64,
+    ) -> Option<Instant> {
+        if is_waited_for {
+            return self.wait(least, now, count);
+        }
+        self.end();
+        None
+    }
+
     /// The client is not waited for, and will be again.
     pub(super) fn pause(&mut self, now: Instant) {
         if let Some(window) = &mut self.0

@@ -330,12 +330,8 @@ impl<A: App> Connection<A> {
             self.since = now;
         }
         let settings = &self.engine.settings;
-        let paced = if matches!(wait, Wait::Write | Wait::Unread) {
-            self.reader.wait(settings.min_read_rate, now, || self.shared.taken())
-        } else {
-            self.reader.end();
-            None
-        };
+        let reads = matches!(wait, Wait::Write | Wait::Unread);
+        let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || self.shared.taken());
         let limit = match wait {
             Wait::Streams => return,
             // A worker that drains waits for no beginning for long.

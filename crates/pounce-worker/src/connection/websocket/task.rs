@@ -230,12 +230,8 @@ impl<A: App> Task<A> {
             Wait::Close => Some(CLOSE),
             Wait::Linger => Some(LINGER),
         };
-        let paced = if self.wait == Wait::Write {
-            self.reader.wait(settings.min_read_rate, now, || state.carrier.taken())
-        } else {
-            self.reader.end();
-            None
-        };
+        let reads = self.wait == Wait::Write;
+        let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || state.carrier.taken());
         let deadline = earlier(limit.and_then(|limit| self.since.checked_add(limit)), paced);
         let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
         if !late {
