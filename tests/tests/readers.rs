@@ -1,4 +1,4 @@
-//! Clients that read: a steady one costs no more than what waits for it.
+//! Clients that read: a steady one costs no more than what waits for it, and is not taken for one that stalls.
 
 use pounce_tests::attack::growth_kib;
 use pounce_tests::{Ask, Options, Server, Transport};
@@ -31,19 +31,19 @@ fn read_slowly(total: usize, mut read: impl FnMut() -> usize) {
 }
 
 /// A server whose sockets take little at once, so that its own buffers are what holds the rest.
-fn with_small_send_buffer(app: &str) -> Server {
+fn with_small_send_buffer(options: Options) -> Server {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
     let socket = socket.expect("sockets can be made");
     socket.set_send_buffer_size(8 * 1024).expect("an open socket takes options");
     socket.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
     socket.listen(16).expect("bound");
-    let options = Options::app(app).without_port().with("--fd", "3").flag("--no-access-log");
+    let options = options.without_port().with("--fd", "3").flag("--no-access-log");
     Server::start(options.inherit(TcpListener::from(socket)))
 }
 
 /// Reads a stream in pieces of `size` bytes to its end.
 fn read_a_stream(transport: Transport, size: usize) {
-    let server = with_small_send_buffer("raw:app");
+    let server = with_small_send_buffer(Options::app("raw:app"));
     let read = |count: usize| {
         let mut exchange = transport.ask(&server, &Ask::get(&format!("/stream/{count}/{size}")));
         read_slowly(count * size, || exchange.piece().map_or(0, |piece| piece.len()));
@@ -56,7 +56,7 @@ fn read_a_stream(transport: Transport, size: usize) {
 
 /// Reads messages of `size` bytes to the end of a WebSocket.
 fn read_messages(transport: Transport, kind: &str, size: usize) {
-    let server = with_small_send_buffer("websocket:app");
+    let server = with_small_send_buffer(Options::app("websocket:app"));
     let read = |count: usize| {
         let mut socket = transport.connect(&server, &format!("/stream/{kind}/{count}/{size}"));
         read_slowly(count * size, || socket.frame().payload.len());
@@ -100,4 +100,19 @@ fn a_steady_reader_of_texts_costs_little() {
 #[test]
 fn a_steady_reader_of_texts_costs_little_over_http2() {
     read_messages(Transport::ClearHttp2, "text", 8_192);
+}
+
+#[test]
+fn a_steady_reader_over_tls_is_not_taken_for_one_that_stalls() {
+    let transport = Transport::TlsHttp1;
+    let server = with_small_send_buffer(Options::app("raw:app").tls().with("--timeout-write", "1"));
+    // What is encrypted at once takes it longer than that to read.
+    let ask = Ask::get("/stream/16/8192");
+    let mut exchange = transport.ask_with_receive_buffer(&server, &ask, 8 * 1024);
+    let mut come = 0;
+    while let Some(piece) = exchange.piece() {
+        come += piece.len();
+        std::thread::sleep(Duration::from_millis(piece.len() as u64 / 32));
+    }
+    assert_eq!(come, 16 * 8192);
 }
