@@ -18,7 +18,10 @@ pub(crate) use presence::Presence;
 use crate::Settings;
 use crate::access::AccessLog;
 use crate::flusher::Flusher;
-use crate::websocket::Codecs;
+use crate::websocket::{Codecs, Refusal};
+
+/// What the two sides of a WebSocket learn where the worker stops.
+pub(crate) const RESTARTING: &str = "the server is restarting";
 
 /// How far the worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,15 @@ impl Engine {
     /// Whether as many exchanges run as may.
     pub(crate) fn is_busy(&self) -> bool {
         self.settings.max_concurrency.is_some_and(|limit| self.running.get() >= limit)
+    }
+
+    /// Why a WebSocket cannot be opened now, if so.
+    pub(crate) fn refuses_websocket(&self) -> Result<(), Refusal> {
+        match self.phase() {
+            Phase::Serving if self.is_busy() => Err(Refusal { status: 503, detail: "the server is busy" }),
+            Phase::Serving => Ok(()),
+            Phase::Draining | Phase::Aborting => Err(Refusal { status: 503, detail: RESTARTING }),
+        }
     }
 
     /// Counts a request that begins.

@@ -25,7 +25,7 @@ use super::stream_task::StreamTask;
 use crate::engine::{Engine, Phase};
 use crate::http2::{Request, Tripped, Unfit, read_request};
 use crate::stream::Stream;
-use crate::websocket::{Refusal, UpgradeRequest};
+use crate::websocket::UpgradeRequest;
 
 /// How many requests are handed to the application before the others get their turn.
 const REQUESTS_PER_TURN: usize = 64;
@@ -257,9 +257,8 @@ impl<A: App> Connection<A> {
         cx: &mut Context<'_>,
     ) {
         let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
-        let busy = Refusal { status: 503, detail: "the server is busy" };
         let upgrade = UpgradeRequest::read(&request.head, false, deflate);
-        let upgrade = upgrade.and_then(|upgrade| if self.engine.is_busy() { Err(busy) } else { Ok(upgrade) });
+        let upgrade = upgrade.and_then(|upgrade| self.engine.refuses_websocket().map(|()| upgrade));
         let responder = Responder::new(respond, false, false);
         match upgrade {
             Ok(upgrade) => {

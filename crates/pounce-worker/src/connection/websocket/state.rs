@@ -11,7 +11,7 @@ use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use super::super::own_response;
 use super::carrier::Carrier;
-use crate::engine::Engine;
+use crate::engine::{Engine, RESTARTING};
 use crate::output::Output;
 use crate::settings::WebSocketSettings;
 use crate::websocket::{Event, Limits, Receiver, Sender, UpgradeRequest};
@@ -79,10 +79,8 @@ pub(super) struct State {
     pub(super) has_taken: bool,
     /// Nothing was read because of what waits to be written.
     pub(super) held_back: bool,
-    /// The application has closed it.
-    pub(super) closed_by_application: bool,
-    /// The WebSocket was accepted.
-    pub(super) accepted: bool,
+    /// The application has ended it: by a close frame, or by a response that denies.
+    pub(super) ended_by_application: bool,
     /// The client has been told that nothing more comes.
     pub(super) shut_down: bool,
     /// The client has said that too.
@@ -126,8 +124,7 @@ impl State {
             has_written: false,
             has_taken: false,
             held_back: false,
-            closed_by_application: false,
-            accepted: false,
+            ended_by_application: false,
             shut_down: false,
             end_of_input: false,
             status: None,
@@ -239,7 +236,8 @@ impl State {
     /// Reads and parses what has come.
     pub(super) fn poll_input(&mut self, engine: &Engine, cx: &mut Context<'_>) {
         loop {
-            let wanted = match self.phase {
+            let phase = self.phase;
+            let wanted = match phase {
                 Phase::Connecting | Phase::Denying => self.input.len() < EARLY,
                 Phase::Open | Phase::Closing => self.parse(),
                 Phase::Leaving => {
@@ -250,6 +248,10 @@ impl State {
                 }
                 Phase::Gone => false,
             };
+            // A close frame was among what has come: what follows is the end, which must be read to be noticed.
+            if self.phase != phase {
+                continue;
+            }
             if !wanted || self.end_of_input {
                 self.held_back = self.output.len() > HIGH_WATER;
                 return;
@@ -313,6 +315,19 @@ impl State {
         self.end.get_or_insert(End { code, reason: reason.to_owned() });
         self.pick_up();
         self.phase = Phase::Closing;
+    }
+
+    /// The worker stops. A WebSocket that is open is closed, and one that is not accepted yet never will be.
+    pub(super) fn restart(&mut self, engine: &Engine, now: std::time::Instant) {
+        match self.phase {
+            Phase::Open => self.close(1012, RESTARTING),
+            Phase::Connecting => {
+                self.end.get_or_insert(End { code: 1012, reason: RESTARTING.to_owned() });
+                self.deny(engine, 503, RESTARTING, now);
+            }
+            // A response that denies is the application's to complete.
+            Phase::Denying | Phase::Closing | Phase::Leaving | Phase::Gone => {}
+        }
     }
 
     /// Ends a WebSocket whose client has broken the rules.
