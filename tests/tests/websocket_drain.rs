@@ -43,7 +43,7 @@ fn a_client_that_ignores_the_close_does_not_hold_up_the_exit(transport: Transpor
 }
 
 fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: Transport) {
-    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "1"));
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "2"));
     let token = token();
     // It waits for what never comes.
     let socket = transport.connect(&server, &format!("/wait-then-watch/{token}"));
@@ -52,6 +52,9 @@ fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: T
     socket.closed_by_server(1012);
     let exit = server.wait_exit();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let named =
+        format!("Stopping: waiting up to 2 s for 1 request (WebSocket /wait-then-watch/{token}, open for ");
+    assert!(exit.stderr.contains(&named), "{}", exit.stderr);
 }
 
 fn an_application_that_sends_after_1012_gets_oserror_and_is_no_failure(transport: Transport) {

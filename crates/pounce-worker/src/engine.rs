@@ -1,6 +1,7 @@
 //! What all connections of a worker share: settings, buffers, the date, who is connected.
 
 mod buffers;
+mod census;
 mod own_fields;
 mod presence;
 
@@ -12,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 pub(crate) use buffers::{Buffers, READ_SIZE};
+use census::Census;
+pub use census::OpenRequest;
 use own_fields::OwnFields;
 pub(crate) use presence::Presence;
 
@@ -53,6 +56,8 @@ pub(crate) struct Engine {
     pub(crate) own_fields: OwnFields,
     /// What wakes the tasks that have to see how far the worker is in its life.
     wakers: RefCell<HashMap<u64, Waker>>,
+    /// What is open, while it is asked for.
+    census: RefCell<Option<Census>>,
     connections: Cell<usize>,
     next_key: Cell<u64>,
     /// Woken when a connection has gone.
@@ -74,6 +79,7 @@ impl Engine {
             codecs: Rc::default(),
             buffers: Buffers::default(),
             wakers: RefCell::default(),
+            census: RefCell::default(),
             connections: Cell::new(0),
             next_key: Cell::new(0),
             departed: tokio::sync::Notify::new(),
@@ -106,6 +112,10 @@ impl Engine {
     /// Enters a phase and lets every connection see it.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }

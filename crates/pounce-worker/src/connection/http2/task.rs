@@ -377,6 +377,12 @@ impl<A: App> Future for Connection<A> {
                 tracing::error!(target: "pounce", "a stream's task has panicked");
             }
         }
+        if this.engine.is_counting() {
+            for link in this.links.iter().filter_map(Weak::upgrade) {
+                let head = &link.head;
+                this.engine.count(&raw const *link, head.method(), head.raw_path(), link.started);
+            }
+        }
         this.look_at_clock(now, cx);
         if let Speaker::Over = this.speaker {
             this.shared.close();

@@ -110,6 +110,9 @@ impl<A: App> Future for Task<A> {
             link.state().lose();
             return Poll::Ready(());
         }
+        if link.engine.is_counting() {
+            link.engine.count(&raw const *link, b"WebSocket", &this.path, this.started);
+        }
         link.polling.set(true);
         loop {
             this.poll_once(cx);
