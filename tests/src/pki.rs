@@ -10,6 +10,7 @@ use rcgen::{
 };
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Who issues certificates.
 #[derive(Debug)]
@@ -38,7 +39,13 @@ impl Authority {
 
     /// One that this one stands behind.
     pub fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = Self::params(name);
+        self.intermediate_with(name, 5)
+    }
+
+    /// One that this one stands behind, with a serial number.
+    pub fn intermediate_with(&self, name: &str, serial: u64) -> Self {
+        let (mut params, key) = Self::params(name);
+        params.serial_number = Some(SerialNumber::from(serial));
         let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are complete");
         let chain = std::iter::once(&certificate).chain(&self.chain).cloned().collect();
         Self { certificate, issuer: Issuer::new(params, key), chain }
@@ -101,6 +108,21 @@ impl Authority {
 
     /// The list of revoked serial numbers, in PEM.
     pub fn revocations(&self, serials: &[u64]) -> String {
+        self.list(serials, 2024, SystemTime::now() + Duration::from_secs(24 * 60 * 60))
+    }
+
+    /// A list that was issued after that of [`revocations`](Self::revocations).
+    pub fn later_revocations(&self, serials: &[u64]) -> String {
+        self.list(serials, 2025, SystemTime::now() + Duration::from_secs(24 * 60 * 60))
+    }
+
+    /// A list that counts until a time.
+    pub fn revocations_until(&self, serials: &[u64], end: SystemTime) -> String {
+        self.list(serials, 2024, end)
+    }
+
+    fn list(&self, serials: &[u64], year: i32, end: SystemTime) -> String {
+        let end = end.duration_since(UNIX_EPOCH).expect("later than 1970");
         let revoked = serials.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2024, 1, 1),
@@ -108,8 +130,8 @@ impl Authority {
             invalidity_date: None,
         });
         let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2024, 1, 1),
-            next_update: date_time_ymd(4000, 1, 1),
+            this_update: date_time_ymd(year, 1, 1),
+            next_update: date_time_ymd(1970, 1, 1) + end,
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),

@@ -54,6 +54,34 @@ fn curl_waits_for_continue_before_a_large_upload() {
 }
 
 #[test]
+fn curl_has_a_response_over_http_2_that_is_complete_before_its_upload() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("upload");
+    // More than any window holds.
+    std::fs::write(&file, vec![b'x'; 10_000_000]).expect("writable");
+    let data = format!("@{}", file.display());
+    let Some(version) = curl(&["--version"]) else { return };
+    if !version.contains("HTTP2") {
+        return eprintln!("skipped: curl speaks no HTTP/2");
+    }
+    for (path, answer) in
+        [("ignore-body", "not read|200|"), ("status/204", "|204|"), ("status/413", "status 413|413|")]
+    {
+        let url = format!("{}/{path}", url());
+        let arguments = ["--http2-prior-knowledge", "--no-fail", "--header", "Expect:"];
+        let more = ["--data-binary", &data, &url, "--write-out", "|%{http_code}|"];
+        assert_eq!(curl(&[&arguments[..], &more].concat()).as_deref(), Some(answer));
+    }
+}
+
+#[test]
+fn httpx_has_a_response_over_http_2_that_is_complete_before_its_upload() {
+    if has("httpx") && has("h2") {
+        assert_eq!(run_client("upload_unread_httpx.py", &[&url()]), "ok\n");
+    }
+}
+
+#[test]
 fn curl_of_http_1_0_and_head_are_served() {
     if let Some(text) = curl(&["--http1.0", &format!("{}/stream/3/5", url())]) {
         assert_eq!(text, "xxxxxxxxxxxxxxx");

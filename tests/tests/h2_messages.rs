@@ -100,6 +100,69 @@ fn a_response_may_be_whole_before_its_request() {
     }
 }
 
+// §8.1
+#[test]
+fn the_rest_of_a_body_is_taken_behind_a_response_that_is_complete() {
+    for path in ["/ignore-body", "/status/413"] {
+        let mut client = server().h2();
+        client.post(1, path).send(Frame::data(1, *b"some"));
+        client.response(1);
+        // More than the windows hold: they are given back.
+        client.upload(1, &vec![b'x'; 3_000_000]);
+        client.lives();
+        assert!(!client.waiting().any(|event| matches!(event, Event::Reset { .. })));
+    }
+}
+
+// §8.1
+#[test]
+fn a_body_without_an_end_behind_a_complete_response_is_reset_without_an_error() {
+    let mut client = server().h2();
+    client.post(1, "/ignore-body");
+    assert_eq!(client.response(1).expect(200).text(), "not read");
+    let piece = vec![b'x'; 16_384];
+    let mut sent = 0;
+    let code = loop {
+        if client.room(1) >= 16_384 {
+            client.send(Frame::data(1, &piece[..]));
+            sent += piece.len();
+            assert!(sent < 64_000_000, "all of it is taken");
+            continue;
+        }
+        let event = client.wait_for("room or a reset", |event| event.stream() <= 1);
+        if let Event::Reset { stream: 1, code } = event {
+            break code;
+        }
+    };
+    assert_eq!(code, Code::NO_ERROR);
+    client.lives();
+}
+
+// §8.1
+#[test]
+fn the_end_of_a_response_waits_for_a_body_that_the_client_is_about_to_send() {
+    // There are clients that read nothing more, not even windows, once they have the whole response.
+    for (path, text) in [("/ignore-body", "not read"), ("/status/204", "")] {
+        let mut client = server().h2();
+        client.send(Request::post(path).field("content-length", "2000000").open(1));
+        client.answers_ping();
+        let ended = |event: &Event| {
+            matches!(event, Event::Headers { stream: 1, end: true, .. } | Event::Data { stream: 1, .. })
+        };
+        assert!(!client.waiting().any(ended));
+        client.upload(1, &vec![b'x'; 2_000_000]);
+        assert_eq!(client.response(1).text(), text);
+        client.lives();
+    }
+    // Whoever waits for `100 Continue`, and whoever gives no length, has the response at once.
+    let post = Request::post("/ignore-body");
+    for request in [post.clone().field("content-length", "5").field("expect", "100-continue"), post] {
+        let mut client = server().h2();
+        client.send(request.open(1));
+        assert_eq!(client.response(1).expect(200).text(), "not read");
+    }
+}
+
 // §8.1.1
 #[test]
 fn a_body_longer_than_its_length_is_malformed() {

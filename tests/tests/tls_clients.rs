@@ -18,9 +18,15 @@ struct Known {
 impl Known {
     fn new(which: &str, revoked: Option<&[u64]>) -> Self {
         let clients = Authority::root("Authority of clients");
+        let list = revoked.map(|serials| clients.revocations(serials));
+        Self::with_lists(which, clients, list.as_deref())
+    }
+
+    /// With the text of a file of lists.
+    fn with_lists(which: &str, clients: Authority, lists: Option<&str>) -> Self {
         let tls = Tls::default();
         let ca = write(tls.folder(), "clients.pem", &clients.pem());
-        let list = revoked.map(|serials| write(tls.folder(), "revoked.crl", &clients.revocations(serials)));
+        let list = lists.map(|lists| write(tls.folder(), "revoked.crl", lists));
         let options = Options::app("transport:app").tls_as(tls).with("--ssl-cert-reqs", which);
         let options = options.with("--ssl-ca-certs", ca);
         let options = list.into_iter().fold(options, |options, list| options.with("--ssl-crl", list));
@@ -123,6 +129,46 @@ fn a_revoked_certificate_is_refused_and_others_are_not() {
     let named = |serial| known.clients.client_with(&[(DnType::CommonName, "somebody")], serial);
     known.refuses(&known.trust().showing(&named(41)), "CertificateRevoked");
     known.refuses(&known.trust().showing(&named(40)), "CertificateRevoked");
+    known.lets_in(&known.trust().showing(&named(42)));
+}
+
+#[test]
+fn a_client_of_a_revoked_intermediate_authority_is_refused() {
+    let clients = Authority::root("Authority of clients");
+    let revoked = clients.intermediate_with("Revoked", 60);
+    let good = clients.intermediate_with("Good", 61);
+    // Of one there is no list.
+    let unlisted = clients.intermediate_with("Unlisted", 62);
+    let lists = [clients.revocations(&[60]), revoked.revocations(&[]), good.revocations(&[41])].concat();
+    let known = Known::with_lists("required", clients, Some(&lists));
+    let trust = |authority: &Authority, serial| {
+        known.trust().showing(&authority.client_with(&[(DnType::CommonName, "somebody")], serial))
+    };
+    known.refuses(&trust(&revoked, 40), "CertificateRevoked");
+    known.refuses(&trust(&good, 41), "CertificateRevoked");
+    known.refuses(&trust(&unlisted, 42), "");
+    known.lets_in(&trust(&good, 43));
+}
+
+#[test]
+fn authorities_without_a_revocation_list_are_named_at_the_start() {
+    let clients = Authority::root("Authority of clients");
+    let list = Authority::root("Another authority").revocations(&[]);
+    let known = Known::with_lists("optional", clients, Some(&list));
+    let said = known.server.stderr();
+    assert!(said.contains("no revocation list of CN=Authority of clients"), "{said}");
+    known.refuses(&known.trust().showing(&known.clients.client("alice")), "");
+    known.lets_in(&known.trust());
+}
+
+#[test]
+fn the_latest_list_of_an_authority_counts_wherever_it_stands() {
+    let clients = Authority::root("Authority of clients");
+    let lists =
+        [clients.revocations(&[]), clients.later_revocations(&[41]), clients.revocations(&[])].concat();
+    let known = Known::with_lists("required", clients, Some(&lists));
+    let named = |serial| known.clients.client_with(&[(DnType::CommonName, "somebody")], serial);
+    known.refuses(&known.trust().showing(&named(41)), "CertificateRevoked");
     known.lets_in(&known.trust().showing(&named(42)));
 }
 

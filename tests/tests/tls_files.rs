@@ -5,6 +5,7 @@ use pounce_tests::secured::NAME;
 use pounce_tests::tls::{TlsStream, Trust, has_openssl};
 use pounce_tests::{Client, Exit, Options, Server};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// A folder with a good certificate, and whose it is.
@@ -210,6 +211,29 @@ fn faulty_files_beside_the_first_are_named_too() {
 }
 
 #[test]
+fn an_expired_revocation_list_is_refused_with_what_to_do() {
+    let given = Given::new();
+    let ca = given.write("ca.pem", &given.authority.pem());
+    let required = |list: &str| {
+        let options = with(&given.files.certificate, &given.files.key).with("--ssl-cert-reqs", "required");
+        options.with("--ssl-ca-certs", &ca).with("--ssl-crl", given.write("revoked.crl", list))
+    };
+    let expired =
+        given.authority.revocations_until(&[], SystemTime::UNIX_EPOCH + Duration::from_secs(1_706_933_106));
+    let said = [
+        "revocation list of CN=Authority of files",
+        "revoked.crl",
+        "expired on 2024-02-03",
+        "hint:",
+        "current",
+    ];
+    fails(required(&expired), &said);
+    // One next to it that counts does not help.
+    fails(required(&(given.authority.later_revocations(&[]) + &expired)), &said);
+    Server::start(required(&given.authority.revocations(&[])));
+}
+
+#[test]
 fn who_asks_for_tls_does_not_get_clear_text() {
     let given = Given::new();
     fails(Options::app("transport:app").with("--ssl-keyfile", &given.files.key), &["ssl-certfile"]);
@@ -260,6 +284,34 @@ fn a_key_encrypted_in_the_old_way_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_key_that_pkcs8_encrypts_with_an_old_algorithm_is_named_and_what_the_hint_says_helps() {
+    let given = Given::new();
+    let good = given.files.key.display().to_string();
+    let at = |name: &str| given.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (old, new) = (at("old.key"), at("new.key"));
+    let password = "open sesame";
+    std::fs::write(&old, PBES1).expect("the folder is writable");
+    let options = |key: &str| with(&given.files.certificate, Path::new(key));
+    let said = ["old.key", "PBES1", "openssl pkcs8 -topk8 -v2 aes-256-cbc"];
+    fails(options(&old).with("--ssl-keyfile-password", password), &said);
+    // The password is not what is missing.
+    fails(options(&old), &said);
+    if !has_openssl() {
+        return;
+    }
+    let (pass_in, pass_out) = (format!("pass:{password}"), format!("pass:{password}"));
+    let encrypt = ["pkcs8", "-topk8", "-in", &good, "-out", &old, "-passout", &pass_out];
+    for (arguments, named) in [(["-v1", "PBE-SHA1-3DES"], "PBES1"), (["-v2", "des3"], "old.key")] {
+        openssl(&[&encrypt[..], &arguments].concat());
+        let said = [named, "openssl pkcs8 -topk8 -v2 aes-256-cbc"];
+        fails(options(&old).with("--ssl-keyfile-password", password), &said);
+        let convert = ["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-in", &old, "-out", &new];
+        openssl(&[&convert[..], &["-passin", &pass_in, "-passout", &pass_out]].concat());
+        given.serves(options(&new).with("--ssl-keyfile-password", password));
+    }
+}
+
+#[test]
 fn keys_of_every_usual_kind_are_taken() {
     if !has_openssl() {
         return;
@@ -299,3 +351,13 @@ fn keys_of_every_usual_kind_are_taken() {
         }
     }
 }
+
+/// A key that was made for this test alone: `openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES`, password `open sesame`.
+const PBES1: &str = "\
+-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGxMBwGCiqGSIb3DQEMAQMwDgQIsI6KhuKA6oUCAggABIGQRN3KubTBaqYrA7YU
+Hyw2h43459FyDSQM0U3eSQVrp0LRzQ6s8ZZEuvj8kF3QhU5mYcgOXlktsG6axMQ7
+Rmhub4/3ciNkrbf8RwBCyjYVnZEqoZ1sbL7IhUowhp7+fOw3nVzjdMwE8Nv3bZMD
+q14x+HgbTfw/vJiVPMXYxGj+1c1ybJ3qmShW8go5S4Xw+0pK
+-----END ENCRYPTED PRIVATE KEY-----
+";

@@ -8,10 +8,11 @@ use pounce_tests::tls::TlsStream;
 use pounce_tests::{
     Load, Mode, Options, Server, Transport, TransportLoad, eventually, in_every_mode, over_transport,
 };
+use rcgen::DnType;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const KEPT: &str = "the new certificates are not used";
 
@@ -326,4 +327,76 @@ fn a_server_does_not_start_with_garbage_but_another_name_may_be_renewed() {
         let stream = TlsStream::connect(server.address(), &config, "b.test").ok()?;
         (stream.certificate() == next.der()).then_some(())
     });
+}
+
+/// A server that asks clients for certificates of its authority, with a list that revokes the serial number 40.
+fn with_revocations(options: Options) -> Renewed {
+    let authority = Authority::root("Authority of renewals");
+    let first = authority.server(&[NAME]);
+    let tls = Tls::of(&authority, &first);
+    let ca = write(tls.folder(), "clients.pem", &authority.pem());
+    let list = write(tls.folder(), "revoked.crl", &authority.revocations(&[40]));
+    let options = options.tls_as(tls).with("--ssl-cert-reqs", "optional").with("--ssl-ca-certs", ca);
+    let server = Server::start(options.with("--ssl-crl", list));
+    Renewed { authority, first, server }
+}
+
+impl Renewed {
+    /// Whether a client with a serial number is let in.
+    fn lets_in(&self, serial: u64) -> bool {
+        let client = self.authority.client_with(&[(DnType::CommonName, "somebody")], serial);
+        // The server's refusal ends the handshake of TLS 1.2.
+        let config = self.server.tls().trust().only_tls12().showing(&client).config();
+        TlsStream::connect(self.server.address(), &config, NAME).is_ok()
+    }
+}
+
+#[test]
+fn an_expired_revocation_list_is_no_renewal_and_its_successor_is() {
+    for options in [Options::app("workers:app"), Options::app("workers:app").workers(Mode::Process, 2)] {
+        let renewed = with_revocations(options);
+        let expired = SystemTime::now() - Duration::from_secs(60);
+        renewed.put("revoked.crl", &renewed.authority.revocations_until(&[], expired));
+        renewed.server.signal(Signal::SIGHUP);
+        renewed.server.wait_stderr("Reloaded");
+        eventually("the list is spoken of", || {
+            renewed.shown();
+            renewed.server.stderr().contains("the revocation list of CN=Authority of renewals").then_some(())
+        });
+        let said = renewed.server.stderr();
+        assert!(said.contains("revoked.crl expired on ") && said.contains("openssl ca -gencrl"), "{said}");
+        for _ in 0..5 {
+            assert!(!renewed.lets_in(40), "the list in use is forgotten");
+            assert!(renewed.lets_in(41), "the list in use counts");
+        }
+        renewed.put("revoked.crl", &renewed.authority.revocations(&[41]));
+        eventually("the successor is used", || (0..10).all(|_| !renewed.lets_in(41)).then_some(()));
+        assert!(renewed.lets_in(40));
+    }
+}
+
+#[test]
+fn clients_are_refused_once_the_list_in_use_has_expired_and_certificates_can_be_renewed_all_the_same() {
+    let renewed = with_revocations(Options::app("workers:app").workers(Mode::Process, 1));
+    // On a machine that is slow enough a list has expired before it is read, which is no renewal.
+    let mut seconds = 3;
+    eventually("a list that expires soon is used", || {
+        let end = SystemTime::now() + Duration::from_secs(seconds);
+        seconds *= 2;
+        renewed.put("revoked.crl", &renewed.authority.revocations_until(&[41], end));
+        eventually("the list is read", || {
+            let refused = renewed.server.stderr().contains(KEPT);
+            (!renewed.lets_in(41) || refused).then_some(())
+        });
+        (!renewed.server.stderr().contains(KEPT) && renewed.lets_in(40)).then_some(())
+    });
+    eventually("its time is over", || (!renewed.lets_in(40)).then_some(()));
+    eventually("the log says so", || {
+        renewed.shown();
+        renewed.server.stderr().contains("clients with certificates of that issuer are refused").then_some(())
+    });
+    renewed.renew_and_wait();
+    assert!(!renewed.lets_in(40));
+    renewed.put("revoked.crl", &renewed.authority.revocations(&[41]));
+    eventually("the successor is used", || renewed.lets_in(40).then_some(()));
 }

@@ -141,6 +141,7 @@ fn websocket(options: &mut Resolver) -> Option<WebSocketConfig> {
     let websocket = WebSocketConfig {
         max_size: narrow(options.size("ws-max-size")),
         max_queue: narrow(options.integer("ws-max-queue")),
+        max_queued_bytes: narrow(options.size("ws-max-queued-bytes")),
         ping_interval: some(options.seconds("ws-ping-interval")),
         ping_timeout: some(options.seconds("ws-ping-timeout")),
         per_message_deflate: options.choice::<Switch>("ws-per-message-deflate") == Switch::On,

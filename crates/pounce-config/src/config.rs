@@ -334,10 +334,13 @@ impl ServerConfig {
     }
 
     /// Every option in the order of the table: its name, its value as text (`None` where nothing gave one,
-    /// items of a list with commas between them) and where that came from.
+    /// items of a list with commas between them, `(hidden)` for a password) and where that came from.
     pub fn settings(&self) -> impl Iterator<Item = (&'static str, Option<String>, &Origin)> {
         self.settings.iter().map(|Setting { spec, values, origin }| {
-            let text = (!values.is_empty()).then(|| values.join(", "));
+            let text = (!values.is_empty()).then(|| {
+                let shown: Vec<_> = values.iter().map(|value| spec.shown(value)).collect();
+                shown.join(", ")
+            });
             (spec.name, text, origin)
         })
     }

@@ -170,7 +170,8 @@ impl Origin {
 
 impl fmt::Debug for Setting {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} = {:?} ({})", self.spec.name, self.values, self.origin)
+        let values: Vec<_> = self.values.iter().map(|value| self.spec.shown(value)).collect();
+        write!(out, "{} = {values:?} ({})", self.spec.name, self.origin)
     }
 }
 

@@ -51,6 +51,7 @@ mod layer;
 mod options;
 mod plan;
 mod resolve;
+mod secret;
 mod value;
 
 pub use config::{
@@ -67,3 +68,4 @@ pub use options::{
     find_option, foreign_options,
 };
 pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};
+pub use secret::Secret;

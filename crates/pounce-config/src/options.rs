@@ -58,6 +58,8 @@ pub enum Kind {
     Flag,
     /// Any text.
     Text,
+    /// Any text, and no message shows it: a password.
+    Secret,
     /// A path, relative to the working directory.
     Path,
     /// A whole number within a range.
@@ -135,6 +137,11 @@ impl OptionSpec {
     /// Whether a later item of the same source is added to the earlier ones rather than replacing them.
     pub fn is_list(&self) -> bool {
         matches!(self.kind, Kind::List { .. } | Kind::Choices(_))
+    }
+
+    /// A value of this option as messages may show it.
+    pub(crate) fn shown<'a>(&self, value: &'a str) -> &'a str {
+        if self.kind == Kind::Secret { "(hidden)" } else { value }
     }
 
     /// The words the option can be chosen from; empty where it is not a choice.

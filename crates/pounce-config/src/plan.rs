@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::WorkerConfig;
+use crate::secret::Secret;
 
 /// Everything a worker needs to rebuild what the server decided.
 ///
 /// Both ends are the same release; the version catches the case where they are not, such as a program
 /// that was replaced on disk under a running server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WorkerPlan {
@@ -38,6 +39,26 @@ pub struct WorkerPlan {
     pub tls: Option<TlsHandover>,
 }
 
+impl fmt::Debug for WorkerPlan {
+    /// Of the lifespan's state the keys alone: applications keep passwords in there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerPlan")
+            .field("config", &self.config)
+            .field("worker_id", &self.worker_id)
+            .field("generation", &self.generation)
+            .field("listeners", &self.listeners)
+            .field(
+                "lifespan_state",
+                &self.lifespan_state.as_ref().map(|state| state.keys().collect::<Vec<_>>()),
+            )
+            .field("sys_path", &self.sys_path)
+            .field("max_requests", &self.max_requests)
+            .field("load", &self.load)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A worker's place among others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +76,7 @@ pub struct TlsHandover {
     /// What the keys of session tickets come from: the number of its period, and its bytes.
     pub ticket_secret: (u64, [u8; 32]),
     /// The texts of the files that the configuration names, as they were last of use.
-    pub texts: Vec<String>,
+    pub texts: Vec<Secret>,
 }
 
 impl fmt::Debug for TlsHandover {

@@ -201,7 +201,7 @@ fn fault(setting: &Setting, text: &str, expected: Option<&str>) -> ConfigFault {
         None if spec.flag_words.is_empty() => spec.kind.expected(),
         None => crate::value::one_of(spec.flag_words, "or"),
     };
-    let fault = ConfigFault::invalid(spec.name, text, setting.origin.clone(), expected);
+    let fault = ConfigFault::invalid(spec.name, spec.shown(text), setting.origin.clone(), expected);
     fault.with_close(close_word(text, spec.choices()))
 }
 

@@ -38,7 +38,7 @@ impl Kind {
     pub fn expected(self) -> String {
         match self {
             Self::Flag => "on or off".into(),
-            Self::Text => "text".into(),
+            Self::Text | Self::Secret => "text".into(),
             Self::Path => "a path".into(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Count => "a whole number, or 0 or none for no limit".into(),

@@ -3,10 +3,11 @@
 //! Everything a worker needs is rebuilt from the plan: the configuration, the listeners, `sys.path`, the
 //! application, the lifespan's state. Nothing of the server's memory is used.
 
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pounce_asgi::python::{EventLoop, Exclusive, LifespanMode};
+use pounce_asgi::python::{self, EventLoop, Exclusive, LifespanMode};
 use pounce_config::{ListenerHandle, LoadHandover, WorkerPlan};
 use pounce_net::{Listener, Load, LoadTable};
 use pounce_supervisor::Status;
@@ -60,7 +61,8 @@ pub(crate) async fn bootstrap(
         let (period, bytes) = tls.ticket_secret;
         let secret = TicketSecret::from_parts(period, bytes);
         let settings = settings::tls(&config).unwrap_or_default();
-        TlsStore::open(settings, secret, Some(tls.texts)).map(Arc::new)
+        let texts = tls.texts.iter().map(|text| text.reveal().to_owned().into()).collect();
+        TlsStore::open(settings, secret, Some(texts)).map(Arc::new)
     });
     let job = Job {
         tls: tls.transpose()?,
@@ -82,7 +84,11 @@ fn inherited(
     let listeners = listeners::reconstruct(listeners)
         .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
     let load = load
-        .map(|load| Ok(LoadTable::from_raw_fd(load.fd)?.load(load.place)))
+        .map(|load| {
+            let table = LoadTable::from_raw_fd(load.fd)?;
+            python::disown(table.as_fd());
+            Ok(table.load(load.place))
+        })
         .transpose()
         .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
     Ok((listeners, load))

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pounce_asgi::python::disown;
 use pounce_config::{AddressFamily, ListenConfig, ListenerHandle};
 use pounce_net::{BindOptions, Endpoint, Family, Listener, LocalAddr, bind, bind_set};
 use pounce_supervisor::SlotListeners;
@@ -50,6 +51,7 @@ impl Listeners {
         let mut listeners = Self { open: Mutex::default(), options, own: Vec::new(), inherited: false };
         if let Some(shared) = inherited() {
             listeners.inherited = true;
+            shared.iter().for_each(|listener| disown(listener.as_fd()));
             listeners.lock().shared = shared;
             return Ok(listeners);
         }
@@ -70,6 +72,7 @@ impl Listeners {
                 open.slots.entry(slot).or_default().extend(bound);
             }
         }
+        open.shared.iter().chain(open.slots.values().flatten()).for_each(|listener| disown(listener.as_fd()));
         listeners.open = Mutex::new(open);
         Ok(listeners)
     }
@@ -130,6 +133,7 @@ impl SlotListeners for Listeners {
             for endpoint in &self.own {
                 bound.extend(bind(endpoint, &self.options).map_err(io::Error::other)?);
             }
+            bound.iter().for_each(|listener| disown(listener.as_fd()));
             open.slots.insert(slot, bound);
         }
         let own = open.slots.get(&slot).into_iter().flatten();
@@ -171,7 +175,9 @@ pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener
         AddressFamily::Unix => Family::Unix,
     };
     let made = handles.iter().map(|handle| Listener::bound_from_raw_fd(handle.fd, family(handle.family)));
-    made.collect::<Result<_, _>>().map_err(io::Error::other)
+    let made: Vec<_> = made.collect::<Result<_, _>>().map_err(io::Error::other)?;
+    made.iter().for_each(|listener| disown(listener.as_fd()));
+    Ok(made)
 }
 
 fn inherited() -> Option<Vec<Listener>> {

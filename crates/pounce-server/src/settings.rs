@@ -48,6 +48,7 @@ pub(crate) fn worker(
         websocket: config.websocket.as_ref().map(|websocket| WebSocketSettings {
             max_size: websocket.max_size,
             max_queue: websocket.max_queue,
+            max_queued_bytes: websocket.max_queued_bytes,
             ping_interval: websocket.ping_interval,
             ping_timeout: websocket.ping_timeout,
             per_message_deflate: websocket.per_message_deflate,
@@ -79,7 +80,7 @@ pub(crate) fn tls(config: &config::WorkerConfig) -> Option<TlsSettings> {
     };
     Some(TlsSettings {
         certificates: tls.certificates.iter().map(files).collect(),
-        key_password: tls.key_password.clone(),
+        key_password: tls.key_password.as_ref().map(|password| password.reveal().to_owned().into()),
         ca_certs: tls.ca_certs.clone(),
         client_certificates: match tls.client_certificates {
             config::ClientCertificates::None => ClientCertificates::None,

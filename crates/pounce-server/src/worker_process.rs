@@ -1,9 +1,10 @@
 //! The life of a worker process: what its server has started with exec, until the server ends it or is gone.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd as _, RawFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use nix::sys::signal::Signal;
 use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
@@ -49,8 +50,10 @@ fn run(control: RawFd) -> Result<(), ServerError> {
         ServerError::System { what: "no server", error }
     };
     let control = pounce_net::inherited_stream(control).map_err(no_server)?;
-    let (plan, end) = process::attach(control, orphaned).map_err(no_server)?;
-    let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan);
+    python::disown(control.as_fd());
+    let (text, end) = process::attach(control, orphaned).map_err(no_server)?;
+    let plan = WorkerPlan::from_json(&text).map_err(ServerError::Plan);
+    drop(text);
     match plan {
         Ok(plan) => work(plan, &end),
         Err(error) => Err(tell(&end, error)),
@@ -73,6 +76,12 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
         Post { end: end.clone(), watchdog: watchdog.clone(), stacks: None, alone: Arc::new(true.into()) };
     let served = python::run(&interpreter, async move |event_loop| {
         let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
+        let told = post.end.clone();
+        tokio::task::spawn_local(async move {
+            told.told().await;
+            // The signal that stops the server may have been sent to the server alone.
+            python::call_handlers_for(Signal::SIGTERM);
+        });
         bootstrap(&event_loop, plan, Sockets::Inherited, None, &post).await
     })
     .map_err(ServerError::from)

@@ -4,6 +4,7 @@
 //! Down the socket go the worker's plan, as one line, and then commands; up come statuses. A child that reads
 //! the end of the socket has lost its parent.
 
+use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -18,6 +19,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::control::{from_line, to_line};
 use crate::worker::{Order, WorkerEnd, WorkerEvents, WorkerHandle};
@@ -26,16 +28,25 @@ use crate::worker::{Order, WorkerEnd, WorkerEvents, WorkerHandle};
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A child to be started.
-#[derive(Debug)]
 pub struct Launch {
     /// The program.
     pub program: PathBuf,
     /// Its arguments; the number of the control socket's descriptor is added as the last one.
     pub arguments: Vec<String>,
-    /// What [`attach`] returns in the child.
-    pub plan: String,
+    /// What [`attach`] returns in the child. It may have keys and passwords in it.
+    pub plan: Zeroizing<String>,
     /// Descriptors that the child inherits under the numbers they have here.
     pub inherited: Vec<OwnedFd>,
+}
+
+impl fmt::Debug for Launch {
+    /// Without the plan.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, arguments, inherited, plan: _ } = self;
+        let mut shown = out.debug_struct("Launch");
+        shown.field("program", program).field("arguments", arguments).field("inherited", inherited);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Starts the child. Inside a tokio `LocalRuntime`.
@@ -84,7 +95,7 @@ fn when_ended(child: &Child) -> io::Result<oneshot::Receiver<()>> {
 async fn watch_child(
     mut child: Child,
     control: tokio::net::UnixStream,
-    plan: String,
+    plan: Zeroizing<String>,
     mut ended: oneshot::Receiver<()>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     events: WorkerEvents,
@@ -95,8 +106,13 @@ async fn watch_child(
     let mut open = true;
     // What cannot be written is for a child that has ended, which is noticed by itself.
     let (sender, mut outbox) = mpsc::unbounded_channel::<Vec<u8>>();
-    let _ = sender.send((plan + "\n").into_bytes());
     tokio::task::spawn_local(async move {
+        let planned = async {
+            writer.write_all(plan.as_bytes()).await?;
+            drop(plan);
+            writer.write_all(b"\n").await
+        };
+        let _ = planned.await;
         while let Some(line) = outbox.recv().await {
             if writer.write_all(&line).await.is_err() {
                 break;
@@ -151,10 +167,10 @@ fn signal(child: &Child, signal: Signal) {
 pub fn attach(
     control: UnixStream,
     orphaned: impl FnOnce(bool) + Send + 'static,
-) -> io::Result<(String, WorkerEnd)> {
+) -> io::Result<(Zeroizing<String>, WorkerEnd)> {
     let writer = Mutex::new(control.try_clone()?);
     let mut lines = BufReader::new(control).lines();
-    let plan = lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
+    let plan = Zeroizing::new(lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?);
     let end = WorkerEnd::new(move |status| {
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody to tell: the thread below hears of that.

@@ -2,14 +2,18 @@
 //!
 //! [`TlsStore`] is what the connections of a worker, or of all workers of a process, share.
 
+mod clients;
 mod error;
 mod identity;
 mod key;
+mod revocation;
+mod secret;
 mod store;
 mod stream;
 mod tickets;
 
 pub use error::TlsError;
+pub use secret::Secret;
 pub use store::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
 pub(crate) use stream::TlsStream;
 pub use tickets::TicketSecret;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::{CertificateFiles, ClientCertificates, TlsConfig};
 use crate::resolve::Resolver;
+use crate::secret::Secret;
 use crate::value;
 
 /// `None` for clear text.
@@ -15,7 +16,8 @@ pub(super) fn tls(options: &mut Resolver) -> Option<TlsConfig> {
         Some(CertificateFiles { certificate: path(certificate)?, key: path(key)? })
     };
     let more = options.list("ssl-sni", Some("CERTFILE:KEYFILE"), pair);
-    let key_password = options.text("ssl-keyfile-password", "a password", |text| Some(text.to_owned()));
+    let key_password =
+        options.text("ssl-keyfile-password", "a password", |text| Some(Secret::from(text.to_owned())));
     let ca_certs = options.path("ssl-ca-certs");
     let client_certificates = options.choice("ssl-cert-reqs");
     let crls = options.list("ssl-crl", Some("a path"), path);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
+
 /// Windows and limits of HTTP/2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,8 @@ pub struct WebSocketConfig {
     pub max_size: usize,
     /// Messages that are read ahead of the application.
     pub max_queue: usize,
+    /// Bytes that all WebSockets of a worker may hold together before their applications take them.
+    pub max_queued_bytes: usize,
     /// How often an idle connection is pinged; `None` never.
     pub ping_interval: Option<Duration>,
     /// How long a ping may stay unanswered; `None` for ever.
@@ -47,7 +51,7 @@ pub struct TlsConfig {
     /// Certificates, the default one first; at least one.
     pub certificates: Vec<CertificateFiles>,
     /// What encrypted keys are encrypted with.
-    pub key_password: Option<String>,
+    pub key_password: Option<Secret>,
     /// Authorities of client certificates; given where they are asked for.
     pub ca_certs: Option<PathBuf>,
     /// Whether clients must show a certificate.

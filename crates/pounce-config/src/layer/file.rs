@@ -2,6 +2,7 @@
 //!
 //! [`discover`] is the only function of this crate that reads the file system.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,13 +10,13 @@ use toml::{Table, Value};
 
 use super::{Layers, Origin};
 use crate::fault::{ConfigErrors, ConfigFault, Problem};
-use crate::options::{OptionSpec, find_foreign, find_option};
+use crate::options::{Kind, OPTIONS, OptionSpec, find_foreign, find_option};
 
 const OWN_FILE: &str = "pounce.toml";
 const PROJECT_FILE: &str = "pyproject.toml";
 
 /// A file's path and text, not yet understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// The file as messages name it.
     pub path: PathBuf,
@@ -90,7 +91,7 @@ impl Layers {
                 None => {}
             },
             Err(error) => {
-                let reason = error.to_string().trim_end().to_owned();
+                let reason = reason(&error, &file.text);
                 self.faults.push(ConfigFault::new("config", whole, Problem::Malformed { reason }));
             }
         }
@@ -117,13 +118,34 @@ impl Layers {
                 match texts(spec, &value) {
                     Ok(values) => self.file.set(spec, values, origin),
                     Err(expected) => {
-                        let fault = ConfigFault::invalid(spec.name, value.to_string(), origin, expected);
+                        let fault =
+                            ConfigFault::invalid(spec.name, spec.shown(&value.to_string()), origin, expected);
                         self.faults.push(fault);
                     }
                 }
             }
         }
     }
+}
+
+impl fmt::Debug for ConfigFile {
+    /// Without the text, which may have a password in it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ConfigFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What the parser said. It quotes a line, which is left out where the file sets a secret.
+fn reason(error: &toml::de::Error, text: &str) -> String {
+    let plain = text.replace('_', "-");
+    let mut secrets = OPTIONS.iter().filter(|spec| spec.kind == Kind::Secret);
+    let is_set =
+        |spec: &OptionSpec| std::iter::once(&spec.name).chain(spec.aliases).any(|name| plain.contains(name));
+    if !secrets.any(is_set) {
+        return error.to_string().trim_end().to_owned();
+    }
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
 
 fn own_table(project: &mut Table) -> Option<Value> {

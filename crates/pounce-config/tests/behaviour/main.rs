@@ -7,3 +7,4 @@ mod foreign;
 mod layers;
 mod meaning;
 mod plan;
+mod secrets;

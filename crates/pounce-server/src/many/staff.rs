@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
-use pounce_config::{LifespanScope, ListenerHandle, LoadHandover, TlsHandover, WorkerPlan};
+use pounce_config::{LifespanScope, ListenerHandle, LoadHandover, Secret, TlsHandover, WorkerPlan};
 use pounce_net::{LoadTable, Reservation};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
@@ -62,6 +62,9 @@ impl Staff {
             let has_gil = Cell::new(Interpreter::starts_with_gil());
             OwnPython { interpreter, event_loop, stacks, has_gil }
         });
+        // Without it workers accept as it comes.
+        let loads = LoadTable::new().ok().filter(|_| !life.workers.reuse_port);
+        loads.iter().for_each(|table| python::disown(table.as_fd()));
         Self {
             life: Rc::clone(life),
             mode,
@@ -70,8 +73,7 @@ impl Staff {
             lifespan: RefCell::default(),
             state: RefCell::default(),
             failure: RefCell::default(),
-            // Without it workers accept as it comes.
-            loads: LoadTable::new().ok().filter(|_| !life.workers.reuse_port),
+            loads,
         }
     }
 
@@ -152,7 +154,8 @@ impl Staff {
         plan.tls = self.life.tls.as_ref().map(|store| {
             let secret = store.secret();
             let (period, bytes) = secret.parts();
-            TlsHandover { ticket_secret: (period, *bytes), texts: store.texts() }
+            let texts = store.texts().iter().map(|text| text.reveal().to_owned().into()).collect();
+            TlsHandover { ticket_secret: (period, *bytes), texts }
         });
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
@@ -191,7 +194,7 @@ impl Staff {
             plan.load = Some(LoadHandover { fd: table.as_raw_fd(), place: reserved.place() });
             inherited.push(table);
         }
-        let plan = plan.to_json().map_err(io::Error::other)?;
+        let plan = plan.to_json().map_err(io::Error::other)?.into();
         let program = self.life.program.clone();
         process::start(Launch { program, arguments: vec![ARGUMENT.to_owned()], plan, inherited }, events)
     }
@@ -240,7 +243,7 @@ impl Staff {
         reserved: Option<&Reservation>,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
-        let plan = self.plan(&spawn, Vec::new()).to_json().map_err(io::Error::other)?;
+        let text = Secret::from(self.plan(&spawn, Vec::new()).to_json().map_err(io::Error::other)?);
         let sockets = Sockets::Own { listeners: spawn.listeners, load: reserved.map(Reservation::load) };
         let interpreter = Arc::clone(&python.interpreter);
         let post = self.post(python);
@@ -248,8 +251,9 @@ impl Staff {
             let post = post(end.clone());
             let ran = interpreter.with_subinterpreter(|own, alone| {
                 let ran = python::run(own, async move |event_loop| {
-                    let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan)?;
-                    bootstrap(&event_loop, plan, sockets, Some(alone), &post).await
+                    let plan = WorkerPlan::from_json(text.reveal()).map_err(ServerError::Plan);
+                    drop(text);
+                    bootstrap(&event_loop, plan?, sockets, Some(alone), &post).await
                 });
                 ran.map_err(ServerError::from).flatten()
             });

@@ -44,11 +44,13 @@ pub enum TlsError {
         /// Which file.
         path: PathBuf,
     },
-    /// A key is encrypted in the way of before PKCS#8.
-    #[error("the key in {path} is encrypted in OpenSSL's own old format")]
+    /// A key is encrypted in a way that is too old to be read, or unknown.
+    #[error("the key in {path} cannot be read: it is encrypted with {scheme}")]
     OldEncryption {
         /// Which file.
         path: PathBuf,
+        /// What it is encrypted with.
+        scheme: String,
     },
     /// The key belongs to another certificate.
     #[error("the key in {key} is not that of the first certificate in {certificate}")]
@@ -80,6 +82,16 @@ pub enum TlsError {
         /// `expired on …` or `is not valid before …`.
         when: String,
     },
+    /// A list of revoked certificates counts no more.
+    #[error("the revocation list of {issuer} in {path} expired on {when}")]
+    ListExpired {
+        /// Which file.
+        path: PathBuf,
+        /// Who issued the list.
+        issuer: String,
+        /// When the next one was due.
+        when: String,
+    },
     /// Client certificates cannot be verified with what there is.
     #[error("client certificates cannot be verified: {0}")]
     Verifier(String),
@@ -99,12 +111,16 @@ impl TlsError {
                 "The file must have -----BEGIN lines; openssl x509 -outform PEM converts DER."
             }
             Self::NoPassword { .. } => "Give it as the environment variable POUNCE_SSL_KEYFILE_PASSWORD.",
-            Self::OldEncryption { .. } => "Convert it: openssl pkcs8 -topk8 -in OLD -out NEW",
+            Self::OldEncryption { .. } => "Convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW",
             Self::KeyMismatch { .. } => {
                 "Compare: openssl x509 -noout -pubkey -in CERT, and openssl pkey -pubout -in KEY"
             }
             Self::Order { .. } => {
                 "Put the server's own certificate first and behind each the one that issued it."
+            }
+            Self::ListExpired { .. } => {
+                "Replace the file with the authority's current list (openssl ca -gencrl makes one), or set the clock if it \
+                 is wrong: what was revoked since then would be let in."
             }
             _ => return None,
         })

@@ -9,17 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use ring::digest::{Context as Digest, SHA256};
-use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
 
 use super::TlsError;
-use super::identity::{Identities, Identity, certificates};
+use super::clients::Clients;
+use super::identity::{Identities, Identity};
+use super::revocation::RevocationList;
+use super::secret::Secret;
 use super::tickets::{TicketSecret, Tickets, period};
 
 /// How often the files are looked at, at most.
@@ -52,7 +51,7 @@ pub struct TlsSettings {
     /// Certificates, the default one first.
     pub certificates: Vec<TlsFiles>,
     /// What encrypted keys are encrypted with.
-    pub key_password: Option<String>,
+    pub key_password: Option<Secret>,
     /// Authorities of client certificates, in PEM.
     pub ca_certs: Option<PathBuf>,
     /// Whether clients must show a certificate.
@@ -77,11 +76,15 @@ struct State {
     /// Of the latest period in which it was asked for.
     secret: TicketSecret,
     current: Arc<Setup>,
-    /// The texts of the files that `current` was made of.
-    texts: Vec<String>,
+    /// A digest of the texts that `current` was made of.
+    digest: Vec<u8>,
+    /// These texts, where they are for workers that are started later.
+    texts: Option<Vec<Secret>>,
     /// How the files looked when they were last read, whether or not they were of use.
     seen: Vec<Look>,
     looked: Instant,
+    /// The lists in use whose end the log has named.
+    over: Vec<RevocationList>,
 }
 
 /// How a file looks from outside: what changes when it is written or exchanged.
@@ -94,6 +97,10 @@ pub(crate) struct Setup {
     pub(super) identities: Arc<Identities>,
     /// For each certificate, what is wrong with its time.
     late: Vec<Option<TlsError>>,
+    /// Lists of revoked client certificates.
+    lists: Vec<RevocationList>,
+    /// Authorities of clients of which there is no such list.
+    unlisted: Vec<String>,
 }
 
 impl TlsSettings {
@@ -103,12 +110,10 @@ impl TlsSettings {
         pairs.chain(&self.ca_certs).chain(&self.crls).map(PathBuf::as_path)
     }
 
-    fn read(&self) -> Result<Vec<String>, TlsError> {
+    fn read(&self) -> Result<Vec<Secret>, TlsError> {
         let read = |path: &Path| {
             let reason = |reason: String| TlsError::Read { path: path.to_owned(), reason };
-            let bytes = fs::read(path).map_err(|error| reason(error.to_string()))?;
-            // What is no PEM is found out by who parses it.
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            Secret::read(path).map_err(|error| reason(error.to_string()))
         };
         self.paths().map(read).collect()
     }
@@ -125,31 +130,42 @@ impl TlsSettings {
 impl TlsStore {
     /// Reads the files. Where they are of no use, `fallback` is taken: the texts of another store.
     ///
-    /// Certificates that have expired are used all the same, with a warning: the clock may be wrong.
+    /// Certificates that have expired are used all the same, with a warning: the clock may be wrong. A list of revoked
+    /// certificates that has is refused: what was revoked since then would be let in.
     ///
     /// # Errors
     /// What is wrong with which file.
     pub fn open(
         settings: TlsSettings,
         secret: TicketSecret,
-        fallback: Option<Vec<String>>,
+        fallback: Option<Vec<Secret>>,
     ) -> Result<Self, TlsError> {
         let seen = settings.look();
         let read = settings.read().and_then(|texts| {
             let setup = Setup::make(&settings, &secret, &texts)?;
             Ok((texts, setup))
         });
+        let is_worker = fallback.is_some();
         let (texts, setup) = match fallback {
             None => {
                 let read = read?;
+                if let Some(expired) = read.1.expired_lists().next() {
+                    return Err(expired);
+                }
                 for late in read.1.late.iter().flatten() {
                     tracing::warn!(target: "pounce", "{late}");
+                }
+                for name in &read.1.unlisted {
+                    tracing::warn!(
+                        target: "pounce",
+                        "there is no revocation list of {name}: clients with certificates that it has issued are refused"
+                    );
                 }
                 read
             }
             Some(texts) => {
                 let before = Setup::make(&settings, &secret, &texts)?;
-                match read.and_then(|read| read.1.is_no_later_than(&before).map(|()| read)) {
+                match read.and_then(|read| read.1.replaces(&before).map(|()| read)) {
                     Ok(read) => read,
                     Err(error) => {
                         tracing::error!(target: "pounce", "{error}; the certificates of before are used");
@@ -158,7 +174,11 @@ impl TlsStore {
                 }
             }
         };
-        let state = State { secret, current: Arc::new(setup), texts, seen, looked: Instant::now() };
+        let current = Arc::new(setup);
+        let digest = digest(&texts);
+        let texts = (!is_worker).then_some(texts);
+        let looked = Instant::now();
+        let state = State { secret, current, digest, texts, seen, looked, over: Vec::new() };
         Ok(Self { settings, state: Mutex::new(state) })
     }
 
@@ -169,9 +189,11 @@ impl TlsStore {
         state.secret.clone()
     }
 
-    /// The texts of the files in use, which hold private keys: for workers of the same server.
-    pub fn texts(&self) -> Vec<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).texts.clone()
+    /// The texts of the files in use, which hold private keys: for workers of the same server. None of a store that was
+    /// opened with such texts itself.
+    pub fn texts(&self) -> Vec<Secret> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.texts.clone().unwrap_or_default()
     }
 
     /// Reads the files again if they have changed. What is in use stays if they are of no use.
@@ -187,6 +209,7 @@ impl TlsStore {
         if now.saturating_duration_since(state.looked) >= LOOK {
             state.looked = now;
             self.refresh_state(&mut state);
+            state.name_expired_lists();
         }
         Arc::clone(&state.current)
     }
@@ -199,25 +222,40 @@ impl TlsStore {
         state.seen = seen;
         state.advance_secret();
         let read = self.settings.read().and_then(|texts| {
-            if texts == state.texts {
+            if digest(&texts) == state.digest {
                 return Ok(None);
             }
             let setup = Setup::make(&self.settings, &state.secret, &texts)?;
-            setup.is_no_later_than(&state.current)?;
+            setup.replaces(&state.current)?;
             Ok(Some((texts, setup)))
         });
         match read {
             Ok(None) => {}
             Ok(Some((texts, setup))) => {
                 tracing::info!(target: "pounce", "the certificates were read again");
-                state.texts = texts;
+                state.digest = digest(&texts);
+                state.texts = state.texts.is_some().then_some(texts);
                 state.current = Arc::new(setup);
             }
             Err(error) => {
-                tracing::error!(target: "pounce", "the new certificates are not used, the old ones stay: {error}");
+                let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                tracing::error!(
+                    target: "pounce",
+                    "the new certificates are not used, the old ones stay: {error}{hint}"
+                );
             }
         }
     }
+}
+
+/// Tells whether texts have changed that are not kept.
+fn digest(texts: &[Secret]) -> Vec<u8> {
+    let mut digest = Digest::new(&SHA256);
+    for text in texts {
+        digest.update(&text.reveal().len().to_be_bytes());
+        digest.update(text.reveal().as_bytes());
+    }
+    digest.finish().as_ref().to_vec()
 }
 
 impl State {
@@ -227,14 +265,29 @@ impl State {
             self.secret = secret;
         }
     }
+
+    /// Says once of each list that its time is over.
+    fn name_expired_lists(&mut self) {
+        let now = SystemTime::now();
+        for list in &self.current.lists {
+            if let Some(error) = list.expired(now).filter(|_| !self.over.contains(list)) {
+                let hint = error.hint().unwrap_or_default();
+                tracing::error!(
+                    target: "pounce",
+                    "{error}: clients with certificates of that issuer are refused\nhint: {hint}"
+                );
+                self.over.push(list.clone());
+            }
+        }
+    }
 }
 
 impl Setup {
-    fn make(settings: &TlsSettings, secret: &TicketSecret, texts: &[String]) -> Result<Self, TlsError> {
-        let mut files = settings.paths().zip(texts.iter().map(String::as_str));
+    fn make(settings: &TlsSettings, secret: &TicketSecret, texts: &[Secret]) -> Result<Self, TlsError> {
+        let mut files = settings.paths().zip(texts.iter().map(Secret::reveal));
         let mut next = || files.next().ok_or_else(|| TlsError::Setup("a file is missing".into()));
         let provider = Arc::new(default_provider());
-        let password = settings.key_password.as_deref();
+        let password = settings.key_password.as_ref().map(Secret::reveal);
         let mut identities = Vec::new();
         let mut late = Vec::new();
         for _ in &settings.certificates {
@@ -249,7 +302,8 @@ impl Setup {
             .with_protocol_versions(versions)
             .map_err(setup)?;
         let verification: Vec<_> = files.collect();
-        let builder = match verifier(settings, &verification, provider)? {
+        let clients = Clients::load(settings, &verification, provider)?;
+        let builder = match clients.verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
@@ -266,59 +320,24 @@ impl Setup {
             context.update(text.as_bytes());
         }
         config.ticketer = Arc::new(Tickets::new(secret.clone(), context.finish().as_ref()));
-        Ok(Self { config: Arc::new(config), identities, late })
+        let Clients { lists, unlisted, .. } = clients;
+        Ok(Self { config: Arc::new(config), identities, late, lists, unlisted })
     }
 
-    /// Whether no certificate has expired that has not in what is in use: that one is no renewal.
-    fn is_no_later_than(&self, current: &Self) -> Result<(), TlsError> {
+    /// Whether this is a renewal of what is in use: nothing has expired, but what had expired there as well.
+    fn replaces(&self, current: &Self) -> Result<(), TlsError> {
         let mut pairs = self.late.iter().zip(&current.late);
-        match pairs.find_map(|(new, old)| new.as_ref().filter(|_| old.is_none())) {
-            Some(late) => Err(late.clone()),
+        let late = pairs.find_map(|(new, old)| new.as_ref().filter(|_| old.is_none()).cloned());
+        let lists = self.lists.iter().filter(|list| !current.lists.contains(list));
+        let now = SystemTime::now();
+        match late.or_else(|| lists.into_iter().find_map(|list| list.expired(now))) {
+            Some(expired) => Err(expired),
             None => Ok(()),
         }
     }
-}
 
-/// What verifies client certificates, from the files of authorities and revocation lists.
-fn verifier(
-    settings: &TlsSettings,
-    files: &[(&Path, &str)],
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-    if settings.client_certificates == ClientCertificates::None {
-        return Ok(None);
+    fn expired_lists(&self) -> impl Iterator<Item = TlsError> {
+        let now = SystemTime::now();
+        self.lists.iter().filter_map(move |list| list.expired(now))
     }
-    let (authorities, lists) = files.split_at(settings.ca_certs.iter().len());
-    let mut roots = RootCertStore::empty();
-    for (path, text) in authorities {
-        for certificate in certificates(path, text)? {
-            roots.add(certificate).map_err(|error| TlsError::Faulty {
-                path: path.to_path_buf(),
-                what: "certificate",
-                reason: error.to_string(),
-            })?;
-        }
-    }
-    let mut crls = Vec::new();
-    for (path, text) in lists {
-        let what = "revocation list";
-        let found =
-            CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
-        let mut found = found.map_err(|error| TlsError::Faulty {
-            path: path.to_path_buf(),
-            what,
-            reason: error.to_string(),
-        })?;
-        if found.is_empty() {
-            return Err(TlsError::Missing { path: path.to_path_buf(), what });
-        }
-        crls.append(&mut found);
-    }
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(crls)
-        .only_check_end_entity_revocation();
-    if settings.client_certificates == ClientCertificates::Optional {
-        builder = builder.allow_unauthenticated();
-    }
-    builder.build().map(Some).map_err(|error| TlsError::Verifier(error.to_string()))
 }

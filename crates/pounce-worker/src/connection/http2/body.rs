@@ -23,8 +23,18 @@ pub(in crate::connection) struct Body {
     /// Nothing more comes behind them, but for the trailers.
     last: bool,
     trailers: Option<HeaderMap>,
-    /// The end has been sent.
-    ended: bool,
+    end: End,
+}
+
+/// How far the end of a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It goes with the last piece.
+    Due,
+    /// Both go when [`Body::let_go`] says so.
+    Held,
+    /// It has been sent.
+    Sent,
 }
 
 enum Piece {
@@ -35,7 +45,7 @@ enum Piece {
 
 impl Body {
     pub(in crate::connection) fn new(stream: SendStream<Bytes>) -> Self {
-        Self { stream, pieces: VecDeque::new(), length: 0, last: false, trailers: None, ended: false }
+        Self { stream, pieces: VecDeque::new(), length: 0, last: false, trailers: None, end: End::Due }
     }
 
     /// How many bytes wait.
@@ -45,7 +55,19 @@ impl Body {
 
     /// Whether all has been handed on.
     pub(in crate::connection) fn is_ended(&self) -> bool {
-        self.ended
+        self.end == End::Sent
+    }
+
+    /// Whether only the last piece is left, and is held back.
+    pub(in crate::connection) fn is_held(&self) -> bool {
+        self.end == End::Held && self.pieces.len() <= 1
+    }
+
+    /// Has the last piece go too.
+    pub(in crate::connection) fn let_go(&mut self) {
+        if self.end == End::Held {
+            self.end = End::Due;
+        }
     }
 
     pub(in crate::connection) fn push(&mut self, payload: Payload<'_>) {
@@ -75,10 +97,13 @@ impl Body {
         }
     }
 
-    /// Nothing more comes.
-    pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>) {
+    /// Nothing more comes. With `held` the last piece waits for [`Body::let_go`].
+    pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>, held: bool) {
         self.last = true;
         self.trailers = trailers;
+        if held && self.end == End::Due {
+            self.end = End::Held;
+        }
     }
 
     /// Hands on what the client's windows let through now. True if anything was.
@@ -87,7 +112,7 @@ impl Body {
     /// The stream is of no use any more, or a file has become shorter.
     pub(in crate::connection) fn pump(&mut self) -> io::Result<bool> {
         let mut moved = false;
-        while self.length > 0 {
+        while self.length > 0 && !self.is_held() {
             self.stream.reserve_capacity(usize::try_from(self.length).unwrap_or(usize::MAX).min(1 << 30));
             let capacity = self.stream.capacity();
             if capacity == 0 {
@@ -96,15 +121,17 @@ impl Body {
             let bytes = self.take(capacity)?;
             let last = self.length == 0 && self.last && self.trailers.is_none();
             self.stream.send_data(bytes, last).map_err(io::Error::other)?;
-            self.ended |= last;
+            if last {
+                self.end = End::Sent;
+            }
             moved = true;
         }
-        if self.last && !self.ended {
+        if self.last && self.end == End::Due {
             match self.trailers.take() {
                 Some(trailers) => self.stream.send_trailers(trailers).map_err(io::Error::other)?,
                 None => self.stream.send_data(Bytes::new(), true).map_err(io::Error::other)?,
             }
-            self.ended = true;
+            self.end = End::Sent;
             moved = true;
         }
         Ok(moved)
@@ -117,7 +144,7 @@ impl Body {
     pub(in crate::connection) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.pump()?;
-            if self.length == 0 {
+            if self.length == 0 || self.is_held() {
                 return Poll::Ready(Ok(()));
             }
             std::task::ready!(self.stream.poll_capacity(cx));
@@ -138,7 +165,7 @@ impl Body {
         self.stream.send_reset(reason);
         self.pieces.clear();
         self.length = 0;
-        self.ended = true;
+        self.end = End::Sent;
     }
 
     /// The next bytes, at most `limit`.

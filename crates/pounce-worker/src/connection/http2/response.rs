@@ -13,7 +13,9 @@ use crate::progress::{Held, Progress};
 
 /// The response of one exchange.
 pub(in crate::connection) struct Responder {
-    respond: SendResponse<Bytes>,
+    stream_id: u32,
+    /// Until nothing more is sent.
+    respond: Option<SendResponse<Bytes>>,
     progress: Progress,
     is_head: bool,
     accepts_trailers: bool,
@@ -23,6 +25,10 @@ pub(in crate::connection) struct Responder {
     pub(in crate::connection) body: Option<Body>,
     /// The connection has had a turn to write before a reset.
     has_waited: bool,
+    /// The client is going to send the rest of a body that nobody reads.
+    pub(super) is_uploading: bool,
+    /// A head that is such a last piece.
+    last: Option<Response<()>>,
 }
 
 impl Responder {
@@ -32,7 +38,8 @@ impl Responder {
         accepts_trailers: bool,
     ) -> Self {
         Self {
-            respond,
+            stream_id: respond.stream_id().as_u32(),
+            respond: Some(respond),
             progress: Progress::default(),
             is_head,
             accepts_trailers,
@@ -41,11 +48,13 @@ impl Responder {
             gathered: HeaderMap::new(),
             body: None,
             has_waited: false,
+            is_uploading: false,
+            last: None,
         }
     }
 
     pub(in crate::connection) fn stream_id(&self) -> u32 {
-        self.respond.stream_id().as_u32()
+        self.stream_id
     }
 
     pub(in crate::connection) fn is_started(&self) -> bool {
@@ -70,9 +79,32 @@ impl Responder {
         self.is_head_sent().then(|| self.held.status().as_u16())
     }
 
-    /// Whether all of it has been handed to `h2`.
+    /// Whether all of it has been handed to `h2`, but for a last piece that is held back.
     pub(in crate::connection) fn is_flushed(&self) -> bool {
-        self.is_complete() && self.body.as_ref().is_none_or(Body::is_ended)
+        self.is_complete() && self.body.as_ref().is_none_or(|body| body.is_ended() || body.is_held())
+    }
+
+    /// Whether the last piece of the response waits until the request's body is here: it makes some clients read no
+    /// more, and so not learn that they may send more. Behind any other status than of success they send no more
+    /// anyway.
+    fn holds_last(&self) -> bool {
+        self.is_uploading && self.held.status().is_success()
+    }
+
+    /// Whether only the last piece is left, and is held back.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_complete() && (self.last.is_some() || self.body.as_ref().is_some_and(Body::is_held))
+    }
+
+    /// Has the last piece go too.
+    pub(super) fn let_go(&mut self) {
+        if let (Some(head), Some(respond)) = (self.last.take(), &mut self.respond) {
+            // A stream that is gone needs none.
+            let _ = respond.send_response(head, true);
+        }
+        if let Some(body) = &mut self.body {
+            body.let_go();
+        }
     }
 
     /// Bytes that wait for the client.
@@ -93,7 +125,7 @@ impl Responder {
         match &mut self.body {
             Some(body) => body.poll_reset(cx),
             None if self.progress.is_head_sent() => std::task::Poll::Pending,
-            None => self.respond.poll_reset(cx).map(drop),
+            None => self.respond.as_mut().map_or(std::task::Poll::Pending, |it| it.poll_reset(cx).map(drop)),
         }
     }
 
@@ -113,11 +145,18 @@ impl Responder {
 
     /// Tells the client that nothing more comes.
     pub(in crate::connection) fn reset(&mut self, reason: h2::Reason) {
-        match &mut self.body {
-            Some(body) => body.reset(reason),
-            None => self.respond.send_reset(reason),
+        match (&mut self.body, &mut self.respond) {
+            (Some(body), _) => body.reset(reason),
+            (None, Some(respond)) => respond.send_reset(reason),
+            (None, None) => {}
         }
         self.progress.complete();
+    }
+
+    /// Leaves what was sent to `h2`, which may then end the stream behind it.
+    pub(in crate::connection) fn release(&mut self) {
+        self.body = None;
+        self.respond = None;
     }
 
     /// Sends a response that opens a tunnel, and returns what is sent through it.
@@ -133,7 +172,8 @@ impl Responder {
             add(self.held.headers_mut(), name, value)?;
         }
         self.add_fields(engine, now);
-        let sent = self.respond.send_response(std::mem::take(&mut self.held), false);
+        let respond = self.respond.as_mut().ok_or(SendError::Disconnected)?;
+        let sent = respond.send_response(std::mem::take(&mut self.held), false);
         self.progress.complete();
         sent.map(Body::new).map_err(|_| SendError::Disconnected)
     }
@@ -143,7 +183,7 @@ impl Responder {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::CONTINUE;
         // A stream that is gone is noticed elsewhere.
-        let _ = self.respond.send_informational(response);
+        let _ = self.respond.as_mut().map(|respond| respond.send_informational(response));
     }
 
     /// Sends `103 Early Hints`.
@@ -155,7 +195,7 @@ impl Responder {
             let (name, value) = pair(name, value)?;
             add(response.headers_mut(), name, value)?;
         }
-        let _ = self.respond.send_informational(response);
+        let _ = self.respond.as_mut().map(|respond| respond.send_informational(response));
         Ok(())
     }
 
@@ -232,8 +272,9 @@ impl Responder {
             add(&mut self.gathered, name, value)?;
         }
         if !more {
+            let held = self.holds_last();
             if let Some(body) = &mut self.body {
-                body.end(Some(std::mem::take(&mut self.gathered)));
+                body.end(Some(std::mem::take(&mut self.gathered)), held);
             }
             self.progress.complete();
         }
@@ -256,8 +297,9 @@ impl Responder {
             push(body);
         }
         let ended = self.progress.finish_piece(length, more, self.trailers);
+        let held = self.holds_last();
         if let (true, false, Some(body)) = (ended, self.trailers, &mut self.body) {
-            body.end(None);
+            body.end(None, held);
         }
         Ok(())
     }
@@ -279,9 +321,14 @@ impl Responder {
         let mut response = Response::new(());
         *response.status_mut() = self.held.status();
         *response.headers_mut() = std::mem::take(self.held.headers_mut());
-        let sent = self.respond.send_response(response, unsent);
-        let stream = sent.map_err(|_| SendError::Disconnected)?;
-        self.body = (!unsent).then(|| Body::new(stream));
+        if unsent && self.holds_last() {
+            self.last = Some(response);
+        } else {
+            let respond = self.respond.as_mut().ok_or(SendError::Disconnected)?;
+            let sent = respond.send_response(response, unsent);
+            let stream = sent.map_err(|_| SendError::Disconnected)?;
+            self.body = (!unsent).then(|| Body::new(stream));
+        }
         self.progress.enter_body(unsent, held.length.or(whole));
         Ok(())
     }

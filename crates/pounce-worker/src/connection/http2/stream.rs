@@ -15,7 +15,10 @@ use super::body::Body;
 use super::response::Responder;
 use crate::access::{AccessRecord, logged_status};
 use crate::engine::Engine;
-use crate::http1::Fault;
+use crate::http1::{Fault, decimal};
+
+/// How much of a body is read and dropped behind a response that is complete without it.
+const MAX_DISCARD: u64 = 16 * 1024 * 1024;
 
 /// The shared half of a stream. Never borrowed while the application runs.
 pub(super) struct StreamLink {
@@ -36,8 +39,12 @@ pub(super) struct State {
     recv: Option<RecvStream>,
     /// A piece of the body that nobody has taken yet.
     piece: Option<Bytes>,
+    /// How long the client has said that the body is.
+    declared: Option<u64>,
     /// Bytes of the body that have come.
     received: u64,
+    /// Bytes of it that were dropped behind the response.
+    discarded: u64,
     /// No data comes behind the piece.
     ended: bool,
     /// The application has been given the whole body.
@@ -70,6 +77,8 @@ impl StreamLink {
         continue_due: bool,
         now: Instant,
     ) -> Rc<Self> {
+        let lengths = (!recv.is_end_stream()).then(|| head.fields().get_all(b"content-length"));
+        let declared = lengths.and_then(|mut lengths| lengths.next()).and_then(decimal);
         Rc::new(Self {
             engine,
             info,
@@ -77,7 +86,9 @@ impl StreamLink {
             state: RefCell::new(State {
                 recv: Some(recv),
                 piece: None,
+                declared,
                 received: 0,
+                discarded: 0,
                 ended: false,
                 body_taken: false,
                 responder,
@@ -203,11 +214,45 @@ impl State {
         self.forget_body();
     }
 
+    /// Tells the response whether the client is going to send the rest of the body: it has begun, or waits for nothing,
+    /// has said how long it is, and it is not too long. One without a length may wait for our end to send its own.
+    pub(super) fn note_upload(&mut self) {
+        let rest = self.declared.map_or(0, |declared| declared.saturating_sub(self.received));
+        let is_open = self.recv.as_ref().is_some_and(|recv| !recv.is_end_stream());
+        self.responder.is_uploading = is_open && !self.continue_due && (1..=MAX_DISCARD).contains(&rest);
+    }
+
     /// Gives back what nobody will read.
     pub(super) fn forget_body(&mut self) {
         if let (Some(mut recv), Some(piece)) = (self.recv.take(), self.piece.take()) {
             let _ = recv.flow_control().release_capacity(piece.len());
         }
+    }
+
+    /// Reads and drops what still comes of a body behind its response, and lets the client send on: many clients lose
+    /// a response that a reset follows. Ready at the body's end, and when it is longer than is worth reading.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(recv) = &mut self.recv else { return Poll::Ready(()) };
+        let mut piece = self.piece.take().unwrap_or_default();
+        loop {
+            // A stream that is closed by now has nothing to give back.
+            let _ = recv.flow_control().release_capacity(piece.len());
+            self.discarded += piece.len() as u64;
+            if self.discarded > MAX_DISCARD || recv.is_end_stream() {
+                return Poll::Ready(());
+            }
+            match std::task::ready!(recv.poll_data(cx)) {
+                Some(Ok(next)) => piece = next,
+                Some(Err(_)) | None => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Leaves the stream to `h2`, once the response is with it: where the client still sends, a reset NO_ERROR follows
+    /// the response (RFC 9113 section 8.1).
+    pub(super) fn release(&mut self) {
+        self.forget_body();
+        self.responder.release();
     }
 
     /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.

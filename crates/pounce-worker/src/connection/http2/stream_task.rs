@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use h2::Reason;
 use pounce_asgi::App;
@@ -16,6 +16,9 @@ use super::super::running::Running;
 use super::stream::{State, StreamLink};
 use crate::engine::Phase;
 use crate::http1::Fault;
+
+/// How long the end of a body is waited for behind a response that is complete without it.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 /// One stream. Ready when its response is out and its application has returned.
 pub(super) struct StreamTask<A: App> {
@@ -40,6 +43,8 @@ enum Wait {
     Body,
     /// The client's reading.
     Write,
+    /// The end of a body that nobody reads, behind the response.
+    Discard,
 }
 
 impl<A: App> StreamTask<A> {
@@ -107,16 +112,21 @@ impl<A: App> StreamTask<A> {
             }
             state.lose();
         }
+        if !state.gone && state.responder.is_held() && self.has_discarded(state, cx) {
+            state.responder.let_go();
+            state.poll_body(cx);
+        }
         let over = state.gone || state.responder.is_flushed();
-        if over {
-            state.forget_body();
+        let is_released = state.gone || over && self.has_discarded(state, cx);
+        if is_released {
+            state.release();
         }
         if over && !std::mem::replace(&mut self.recorded, true) {
             link.record(state, self.started);
         }
         if self.call.is_none() {
             if over {
-                return Some(Poll::Ready(()));
+                return Some(if is_released { Poll::Ready(()) } else { Poll::Pending });
             }
         } else if over {
             if state.gone && self.is_abandoned() {
@@ -149,6 +159,26 @@ impl<A: App> StreamTask<A> {
         false
     }
 
+    /// Whether the rest of the body has been dropped behind the response, or is not waited for any more.
+    fn has_discarded(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
+        // What follows a CONNECT is no body, and has no end.
+        if self.link.head.method() == b"CONNECT" || state.poll_discard(cx).is_ready() {
+            state.forget_body();
+            return true;
+        }
+        let now = self.link.now.get();
+        if self.wait != Wait::Discard {
+            self.wait = Wait::Discard;
+            self.since = now;
+        }
+        let deadline = self.since.checked_add(DISCARD_TIME);
+        let is_late = deadline.is_none_or(|deadline| self.alarm.poll_expired(deadline, now, cx));
+        if is_late {
+            state.forget_body();
+        }
+        is_late
+    }
+
     /// Looks at the clock. True if the client has been too slow.
     fn is_late(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
@@ -166,7 +196,7 @@ impl<A: App> StreamTask<A> {
         }
         let settings = &self.link.engine.settings;
         let limit = match wait {
-            Wait::Application => return false,
+            Wait::Application | Wait::Discard => return false,
             Wait::Body => settings.body_timeout,
             Wait::Write => settings.write_timeout,
         };

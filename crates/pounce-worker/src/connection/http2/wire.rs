@@ -129,13 +129,14 @@ impl StreamLink {
 
     /// The state, if the exchange may still send.
     fn admit(&self, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
-        let state = self.state();
+        let mut state = self.state();
         if state.gone || state.refused {
             return Err(SendError::Disconnected);
         }
         if state.responder.is_complete() {
             return Err(SendError::AfterEnd(event));
         }
+        state.note_upload();
         Ok(state)
     }
 

@@ -94,7 +94,7 @@ impl Http2 {
             std::task::ready!(body.poll_pump(cx))?;
             return self.responder.poll_break_off(cx).map(Ok);
         }
-        body.end(None);
+        body.end(None, false);
         body.poll_pump(cx)
     }
 }
