@@ -171,6 +171,18 @@ async def late_accept(scope, receive, send, token, seconds):
     await repeat(receive, send, token)
 
 
+async def not_accepted(scope, receive, send, token):
+    """Waits for more in front of accepting, and accepts all the same. What comes goes to standard error."""
+    assert (await receive())["type"] == "websocket.connect"
+    note(token, "asked")
+    print(f"{token} {describe(await receive())}", file=sys.stderr, flush=True)
+    try:
+        await send({"type": "websocket.accept"})
+    except Exception as error:
+        print(f"{token} accept", describe_error(error), file=sys.stderr, flush=True)
+        raise
+
+
 async def with_nones(scope, receive, send):
     """Messages with the keys that they do not need, as ASGI allows."""
     assert (await receive())["type"] == "websocket.connect"

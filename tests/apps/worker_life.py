@@ -1,8 +1,9 @@
 """Writes down the lifespan and the worker hooks of every worker, and answers with the state it was given."""
 
+import asyncio
 import json
 
-from kit import respond, respond_json
+from kit import body, respond, respond_json, start
 from workers import append, worker
 
 
@@ -20,11 +21,14 @@ def shown(value):
 
 
 class App:
+    is_draining = False
+
     async def __call__(self, scope, receive, send):
         kind = scope["type"]
         if kind == "lifespan":
             return await self.lifespan(scope, receive, send)
         if kind.startswith("pounce.worker."):
+            self.is_draining |= kind.endswith(".draining")
             return log(kind)
         await self.http(scope, receive, send)
 
@@ -45,6 +49,12 @@ class App:
             state["nested"]["list"].append(1)
         elif scope["path"] == "/app":
             return await respond(send, f"{worker()} {id(self)}")
+        elif scope["path"] == "/until-draining":
+            await start(send)
+            await body(send, b"begun", True)
+            while not self.is_draining:
+                await asyncio.sleep(0.02)
+            return await body(send, b" and done")
         elif scope["path"].startswith("/who"):
             return await respond(send, worker())
         await respond_json(send, {"worker": worker(), "state": {key: shown(state[key]) for key in state}})

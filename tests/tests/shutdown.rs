@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use pounce_tests::notes::token;
-use pounce_tests::{Client, Options, Server, eventually};
+use pounce_tests::{Ask, Client, Options, Server, Transport, eventually};
 use std::time::Duration;
 
 fn refuses_connections(server: &Server) {
@@ -18,6 +18,25 @@ fn an_idle_server_stops_when_asked() {
         server.signal(signal);
         let exit = server.wait_exit();
         assert_eq!(exit.code, Some(0), "{signal}: {}", exit.stderr);
+        assert!(!exit.stderr.contains("waiting up to"), "{signal}: {}", exit.stderr);
+    }
+}
+
+#[test]
+fn what_a_stop_waits_for_is_named_once() {
+    for transport in [Transport::ClearHttp1, Transport::ClearHttp2] {
+        let mut server = Server::start(Options::app("raw:app").with("--timeout-graceful-shutdown", "600"));
+        let token = token();
+        let exchange = transport.ask(&server, &Ask::get(&format!("/sleep/3/{token}?secret=1")));
+        server.wait_note(&token, "began");
+        server.sigterm();
+        server.wait_stderr(&format!(
+            "Stopping: waiting up to 10 min for 1 request (GET /sleep/3/{token}, open for "
+        ));
+        assert_eq!(exchange.answer().status(), Some(200));
+        let exit = server.wait_exit();
+        assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+        assert_eq!(exit.stderr.matches("waiting up to").count(), 1, "{}", exit.stderr);
     }
 }
 

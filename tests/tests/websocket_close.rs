@@ -2,6 +2,7 @@
 
 use pounce_tests::notes::token;
 use pounce_tests::{Frame, Transport, over_every_transport};
+use std::time::{Duration, Instant};
 
 over_every_transport! {
     a_client_closes_with_code_and_reason,
@@ -12,6 +13,7 @@ over_every_transport! {
     a_reason_may_hold_line_breaks,
     what_comes_behind_an_applications_close_is_not_delivered,
     a_client_that_never_answers_a_close_is_not_waited_for_by_others,
+    the_end_of_a_client_that_answers_a_close_is_not_waited_for_but_noticed,
     there_is_one_disconnect_and_receive_raises_after_it,
     send_after_the_client_has_gone_raises_oserror,
     send_after_the_applications_close_raises,
@@ -112,6 +114,20 @@ fn a_client_that_never_answers_a_close_is_not_waited_for_by_others(transport: Tr
     transport.wait_note(transport.shared(), &token, "disconnect 1000");
     // In the end it is left, over HTTP/2 by a reset.
     assert_eq!(socket.rest(), b"");
+}
+
+fn the_end_of_a_client_that_answers_a_close_is_not_waited_for_but_noticed(transport: Transport) {
+    let server = transport.shared();
+    let began = Instant::now();
+    // One after the other: a server that waited for each until its time is over would need far longer than for all.
+    for _ in 0..10 {
+        let token = token();
+        let mut socket = transport.connect(server, &format!("/close/{token}"));
+        socket.expect_close(1000);
+        socket.send_close(1000, "").finish_sending();
+        server.wait_stdout_line(&token);
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "their ends were not noticed");
 }
 
 fn there_is_one_disconnect_and_receive_raises_after_it(transport: Transport) {

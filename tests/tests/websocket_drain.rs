@@ -10,7 +10,7 @@ over_every_transport! {
     an_application_that_goes_on_after_1012_does_not_hold_up_the_exit,
     an_application_that_sends_after_1012_gets_oserror_and_is_no_failure,
     a_websocket_that_nobody_answers_does_not_hold_up_the_exit,
-    a_websocket_accepted_while_the_server_stops_is_closed_with_1012,
+    a_websocket_that_is_not_accepted_yet_is_refused_at_once_and_its_application_told,
     sighup_closes_with_1012_while_new_websockets_are_served,
     sighup_with_workers_closes_with_1012_while_new_websockets_are_served,
 }
@@ -43,7 +43,7 @@ fn a_client_that_ignores_the_close_does_not_hold_up_the_exit(transport: Transpor
 }
 
 fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: Transport) {
-    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "1"));
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "2"));
     let token = token();
     // It waits for what never comes.
     let socket = transport.connect(&server, &format!("/wait-then-watch/{token}"));
@@ -52,6 +52,9 @@ fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: T
     socket.closed_by_server(1012);
     let exit = server.wait_exit();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let named =
+        format!("Stopping: waiting up to 2 s for 1 request (WebSocket /wait-then-watch/{token}, open for ");
+    assert!(exit.stderr.contains(&named), "{}", exit.stderr);
 }
 
 fn an_application_that_sends_after_1012_gets_oserror_and_is_no_failure(transport: Transport) {
@@ -84,19 +87,28 @@ fn a_websocket_that_nobody_answers_does_not_hold_up_the_exit(transport: Transpor
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
 }
 
-fn a_websocket_accepted_while_the_server_stops_is_closed_with_1012(transport: Transport) {
-    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "40"));
-    let token = token();
+fn a_websocket_that_is_not_accepted_yet_is_refused_at_once_and_its_application_told(transport: Transport) {
+    let mut server = transport.start(options().with("--timeout-graceful-shutdown", "600"));
+    let [token, late] = [token(), token()];
+    let ask = |target: String| transport.upgrade(&server, &Handshake::to(&target)).map(drop);
     std::thread::scope(|scope| {
-        let opening = scope.spawn(|| {
-            transport.connect(&server, &format!("/late-accept/{token}/1.5")).closed_by_server(1012);
-        });
-        transport.wait_note(&server, &token, "asked");
+        let asking = [format!("/not-accepted/{token}"), format!("/late-accept/{late}/1")]
+            .map(|target| scope.spawn(move || ask(target)));
+        for token in [&token, &late] {
+            transport.wait_note(&server, token, "asked");
+        }
         server.sigterm();
-        opening.join().expect("it was accepted, and closed");
+        for asking in asking {
+            let refused = asking.join().expect("it is answered").expect_err("it is refused");
+            assert_eq!(refused.expect(503).header("retry-after"), Some("1"));
+        }
     });
     let exit = server.wait_exit();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let told = format!("{token} disconnect 1012 'the server is restarting'");
+    assert!(exit.stderr.contains(&told), "{}", exit.stderr);
+    assert!(exit.stderr.contains(&format!("{token} accept Disconnected|")), "{}", exit.stderr);
+    assert!(!exit.stderr.contains("Traceback"), "{}", exit.stderr);
 }
 
 fn reloads(transport: Transport, options: Options) {

@@ -65,3 +65,14 @@ fn without_being_asked_for_there_are_none(mode: Mode) {
     // The lifespan is in the log, and nothing else.
     assert_eq!(hooks(&server), BTreeMap::new());
 }
+
+#[test]
+fn an_application_that_is_told_of_the_drain_can_end_its_streams() {
+    let options = Options::app("worker_life:app").flag("--worker-hooks");
+    let mut server = Server::start(options.with("--timeout-graceful-shutdown", "600"));
+    let mut client = server.connect();
+    client.get("/until-draining").head().expect(200);
+    assert!(client.has_more());
+    stop(&mut server);
+    assert!(String::from_utf8_lossy(&client.rest()).contains(" and done"));
+}

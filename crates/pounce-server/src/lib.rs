@@ -24,6 +24,7 @@ mod settings;
 mod signals;
 mod single;
 mod terminal;
+mod waiting;
 mod watchdog;
 mod worker_process;
 

@@ -17,6 +17,7 @@ use pounce_worker::{Queue, Worker};
 
 use crate::access_log::AccessLog;
 use crate::error::ServerError;
+use crate::waiting::name_open_requests;
 use crate::watchdog::{GRACE, Subject, Watchdog, rss};
 use crate::{lifespan, settings};
 
@@ -144,6 +145,7 @@ pub(crate) async fn serve(
         reporter.report(Status::Heartbeat(Heartbeat { busy: true, requests, rss: rss() }));
         std::future::pending().await
     };
+    let (tell_draining, is_draining) = tokio::sync::oneshot::channel();
     let told = async {
         let command = tokio::select! {
             command = post.end.told() => command,
@@ -154,9 +156,19 @@ pub(crate) async fn serve(
         tokio::task::spawn_local(async move { hooks.call_and_log("draining", timeout).await });
         let message = "the application does not yield; stopped without it";
         post.arm(lifecycle.timeout_graceful_shutdown + GRACE, 0, message);
+        let _ = tell_draining.send(command);
         if command == Command::ReloadDrain { Queue::Leave } else { Queue::Take }
     };
-    let drained = worker.serve(job.listeners, told).await;
+    let naming = async {
+        if let Ok(command) = is_draining.await {
+            name_open_requests(&worker, command, lifecycle.timeout_graceful_shutdown).await;
+        }
+        std::future::pending().await
+    };
+    let drained = tokio::select! {
+        drained = worker.serve(job.listeners, told) => drained,
+        never = naming => never,
+    };
     let drained = drained.map_err(|error| ServerError::System { what: "cannot serve", error })?;
     if drained.aborted > 0 {
         tracing::warn!(

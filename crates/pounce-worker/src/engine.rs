@@ -1,6 +1,7 @@
 //! What all connections of a worker share: settings, buffers, the date, who is connected.
 
 mod buffers;
+mod census;
 mod own_fields;
 mod presence;
 mod read_ahead;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 pub(crate) use buffers::{Buffers, READ_SIZE};
+use census::Census;
+pub use census::OpenRequest;
 use own_fields::OwnFields;
 pub(crate) use presence::Presence;
 use read_ahead::ReadAhead;
@@ -21,7 +24,10 @@ pub(crate) use read_ahead::Share;
 use crate::Settings;
 use crate::access::AccessLog;
 use crate::flusher::Flusher;
-use crate::websocket::Codecs;
+use crate::websocket::{Codecs, Refusal};
+
+/// What the two sides of a WebSocket learn where the worker stops.
+pub(crate) const RESTARTING: &str = "the server is restarting";
 
 /// How far the worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +61,8 @@ pub(crate) struct Engine {
     pub(crate) own_fields: OwnFields,
     /// What wakes the tasks that have to see how far the worker is in its life.
     wakers: RefCell<HashMap<u64, Waker>>,
+    /// What is open, while it is asked for.
+    census: RefCell<Option<Census>>,
     connections: Cell<usize>,
     next_key: Cell<u64>,
     /// Woken when a connection has gone.
@@ -77,6 +85,7 @@ impl Engine {
             codecs: Rc::default(),
             buffers: Buffers::default(),
             wakers: RefCell::default(),
+            census: RefCell::default(),
             connections: Cell::new(0),
             next_key: Cell::new(0),
             departed: tokio::sync::Notify::new(),
@@ -109,6 +118,10 @@ impl Engine {
     /// Enters a phase and lets every connection see it.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }
@@ -117,6 +130,15 @@ impl Engine {
     /// Whether as many exchanges run as may.
     pub(crate) fn is_busy(&self) -> bool {
         self.settings.max_concurrency.is_some_and(|limit| self.running.get() >= limit)
+    }
+
+    /// Why a WebSocket cannot be opened now, if so.
+    pub(crate) fn refuses_websocket(&self) -> Result<(), Refusal> {
+        match self.phase() {
+            Phase::Serving if self.is_busy() => Err(Refusal { status: 503, detail: "the server is busy" }),
+            Phase::Serving => Ok(()),
+            Phase::Draining | Phase::Aborting => Err(Refusal { status: 503, detail: RESTARTING }),
+        }
     }
 
     /// Counts a request that begins.

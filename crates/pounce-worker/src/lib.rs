@@ -24,5 +24,6 @@ pub mod websocket;
 mod worker;
 
 pub use access::{AccessLog, AccessRecord, CLIENT_CLOSED_REQUEST};
+pub use engine::OpenRequest;
 pub use settings::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
 pub use worker::{Drained, Queue, Worker};

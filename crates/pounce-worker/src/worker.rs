@@ -12,7 +12,7 @@ use pounce_net::Listener;
 use crate::Settings;
 use crate::accept::Acceptor;
 use crate::access::AccessLog;
-use crate::engine::{Engine, Phase};
+use crate::engine::{Engine, OpenRequest, Phase};
 
 /// Serves one application on the thread that runs it, inside a tokio `LocalRuntime`.
 pub struct Worker<A: App> {
@@ -50,6 +50,18 @@ impl<A: App> Worker<A> {
     /// Waits until [`Settings::max_requests`] have begun; for ever where there is no such limit.
     pub async fn spent(&self) {
         self.engine.spent.notified().await;
+    }
+
+    /// The requests that are open, the one that has been for longest first.
+    pub async fn open_requests(&self) -> Vec<OpenRequest> {
+        let engine = Rc::clone(&self.engine);
+        let counted = tokio::task::spawn_local(async move {
+            engine.begin_census();
+            // This task takes its turn behind all those that were woken.
+            tokio::task::yield_now().await;
+            engine.end_census()
+        });
+        counted.await.unwrap_or_default()
     }
 
     /// Serves until `drain` is ready, then lets what runs come to its end.

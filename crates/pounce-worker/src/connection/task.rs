@@ -89,6 +89,7 @@ impl<A: App> Future for ConnectionTask<A> {
         // Behind the connection: what it has written or lost is what these may wait for.
         this.background.retain_mut(|running| running.poll(cx).is_pending());
         this.link.polling.set(false);
+        this.count_if_asked();
         if this.is_http2 {
             let state = &mut *this.link.state();
             let stream = std::mem::replace(&mut state.stream, Stream::Closed);
@@ -112,6 +113,14 @@ impl<A: App> Future for ConnectionTask<A> {
 }
 
 impl<A: App> ConnectionTask<A> {
+    /// Says which request is open.
+    fn count_if_asked(&self) {
+        let Some(running) = self.current.as_ref().filter(|_| self.link.engine.is_counting()) else { return };
+        let state = self.link.state();
+        let head = state.machine.head();
+        self.link.engine.count(&raw const *self.link, head.method(), head.raw_path(), running.started);
+    }
+
     /// Goes on with the connection. True when it has ended.
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> bool {
         let mut requests = 0;

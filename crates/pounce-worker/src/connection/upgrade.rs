@@ -10,7 +10,7 @@ use crate::http1::Facts;
 use crate::output::Output;
 use crate::settings::WebSocketSettings;
 use crate::stream::Stream;
-use crate::websocket::{Refusal, UpgradeRequest};
+use crate::websocket::UpgradeRequest;
 
 /// A connection whose client has asked for a WebSocket, as HTTP/1.1 leaves it.
 pub(crate) struct Upgrade {
@@ -34,8 +34,7 @@ impl Link {
         let (engine, started) = (&self.engine, self.now.get());
         let state = &mut *self.state();
         let request = UpgradeRequest::read(state.machine.head(), true, settings.per_message_deflate);
-        let busy = Refusal { status: 503, detail: "the server is busy" };
-        let request = request.and_then(|request| if engine.is_busy() { Err(busy) } else { Ok(request) });
+        let request = request.and_then(|request| engine.refuses_websocket().map(|()| request));
         match request {
             Ok(request) => Some(Box::new(Upgrade {
                 stream: std::mem::replace(&mut state.stream, Stream::Closed),

@@ -3,6 +3,7 @@
 //! It is the same over HTTP/1.1 and HTTP/2: [`Carrier`] is what differs.
 
 mod carrier;
+mod ending;
 mod link;
 mod queue;
 mod state;

@@ -27,6 +27,7 @@ pub(super) struct StreamLink {
     pub(super) head: RequestHead,
     state: RefCell<State>,
     waker: RefCell<Waker>,
+    pub(super) started: Instant,
     /// The time at which the stream was last looked at.
     pub(super) now: Cell<Instant>,
     /// The stream is being polled, and whoever does so sees for himself what happens meanwhile.
@@ -96,6 +97,7 @@ impl StreamLink {
                 sending: false,
             }),
             waker: RefCell::new(Waker::noop().clone()),
+            started: now,
             now: Cell::new(now),
             polling: Cell::new(true),
         })

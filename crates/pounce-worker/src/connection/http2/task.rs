@@ -26,7 +26,7 @@ use super::stream_task::StreamTask;
 use crate::engine::{Engine, Phase};
 use crate::http2::{Request, Tripped, Unfit, read_request};
 use crate::stream::Stream;
-use crate::websocket::{Refusal, UpgradeRequest};
+use crate::websocket::UpgradeRequest;
 
 /// How many requests are handed to the application before the others get their turn.
 const REQUESTS_PER_TURN: usize = 64;
@@ -263,9 +263,8 @@ impl<A: App> Connection<A> {
         cx: &mut Context<'_>,
     ) {
         let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
-        let busy = Refusal { status: 503, detail: "the server is busy" };
         let upgrade = UpgradeRequest::read(&request.head, false, deflate);
-        let upgrade = upgrade.and_then(|upgrade| if self.engine.is_busy() { Err(busy) } else { Ok(upgrade) });
+        let upgrade = upgrade.and_then(|upgrade| self.engine.refuses_websocket().map(|()| upgrade));
         let responder = Responder::new(respond, false, false);
         match upgrade {
             Ok(upgrade) => {
@@ -385,6 +384,12 @@ impl<A: App> Future for Connection<A> {
                 && error.is_panic()
             {
                 tracing::error!(target: "pounce", "a stream's task has panicked");
+            }
+        }
+        if this.engine.is_counting() {
+            for link in this.links.iter().filter_map(Weak::upgrade) {
+                let head = &link.head;
+                this.engine.count(&raw const *link, head.method(), head.raw_path(), link.started);
             }
         }
         this.look_at_clock(now, cx);

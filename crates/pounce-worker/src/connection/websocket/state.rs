@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use pounce_asgi::{MessageKind, Payload, ResponseHead};
+use pounce_asgi::{MessageKind, ResponseHead};
 
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
-use super::super::own_response;
 use super::carrier::Carrier;
 use super::queue::Queue;
 use crate::engine::{Engine, Share};
@@ -79,10 +78,8 @@ pub(super) struct State {
     pub(super) has_taken: bool,
     /// Nothing was read because of what waits to be written.
     pub(super) held_back: bool,
-    /// The application has closed it.
-    pub(super) closed_by_application: bool,
-    /// The WebSocket was accepted.
-    pub(super) accepted: bool,
+    /// The application has ended it: by a close frame, or by a response that denies.
+    pub(super) ended_by_application: bool,
     /// The client has been told that nothing more comes.
     pub(super) shut_down: bool,
     /// The client has said that too.
@@ -123,8 +120,7 @@ impl State {
             has_read: false,
             has_taken: false,
             held_back: false,
-            closed_by_application: false,
-            accepted: false,
+            ended_by_application: false,
             shut_down: false,
             end_of_input: false,
             status: None,
@@ -263,7 +259,8 @@ impl State {
 
     fn read(&mut self, engine: &Engine, cx: &mut Context<'_>) {
         loop {
-            let wanted = match self.phase {
+            let phase = self.phase;
+            let wanted = match phase {
                 Phase::Connecting | Phase::Denying => self.input.len() < EARLY,
                 Phase::Open | Phase::Closing => self.parse(),
                 Phase::Leaving => {
@@ -274,6 +271,10 @@ impl State {
                 }
                 Phase::Gone => false,
             };
+            // A close frame was among what has come: what follows is the end, which must be read to be noticed.
+            if self.phase != phase {
+                continue;
+            }
             if !wanted || self.end_of_input {
                 self.held_back = self.output.len() > HIGH_WATER;
                 if !self.queue.has_lying() {
@@ -372,27 +373,5 @@ impl State {
         self.input = Input::default();
         self.share.stop_waiting();
         self.phase = Phase::Gone;
-    }
-
-    /// Answers with a response of the server's own.
-    pub(super) fn deny(&mut self, engine: &Engine, status: u16, detail: &str, now: std::time::Instant) {
-        self.carrier.restart();
-        let (head, body) = own_response(status, detail);
-        let sent = self.carrier.start(&head).and_then(|()| {
-            self.carrier.body(Payload::Borrowed(body.as_bytes()), false, engine, now, &mut self.output)
-        });
-        if sent.is_err() {
-            return self.lose();
-        }
-        self.status = Some(status);
-        self.sent += body.len() as u64;
-        self.response_head = head;
-        self.denied();
-    }
-
-    /// The response that denies is complete.
-    pub(super) fn denied(&mut self) {
-        self.end.get_or_insert(End { code: 1006, reason: String::new() });
-        self.phase = Phase::Leaving;
     }
 }

@@ -120,6 +120,9 @@ impl<A: App> Future for Task<A> {
             link.state().lose();
             return Poll::Ready(());
         }
+        if link.engine.is_counting() {
+            link.engine.count(&raw const *link, b"WebSocket", &this.path, this.started);
+        }
         link.polling.set(true);
         loop {
             this.poll_once(cx);
@@ -138,13 +141,14 @@ impl<A: App> Task<A> {
     /// Reads, lets the application go on, writes.
     fn poll_once(&mut self, cx: &mut Context<'_>) {
         let link = &self.link;
-        {
+        let phase = {
             let mut state = link.state();
-            if link.engine.phase() != WorkerPhase::Serving && state.phase == Phase::Open {
-                state.close(1012, "the server is restarting");
+            if link.engine.phase() != WorkerPhase::Serving {
+                state.restart(&link.engine, link.now.get());
             }
             state.poll_input(&link.engine, cx);
-        }
+            state.phase
+        };
         if let Some(call) = &mut self.call
             && let Poll::Ready(outcome) = call.poll(cx)
         {
@@ -152,6 +156,10 @@ impl<A: App> Task<A> {
             self.conclude(outcome);
         }
         let state = &mut *self.link.state();
+        // The application has closed it, or come upon the client's close: what is read now is read for another reason.
+        if state.phase != phase {
+            state.poll_input(&self.link.engine, cx);
+        }
         // What is left waits for the client, which is the timer's business.
         let _ = state.poll_output(&self.link.engine, cx);
     }

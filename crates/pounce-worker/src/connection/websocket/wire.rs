@@ -72,16 +72,14 @@ impl SocketWire for Link {
         let state = &mut *self.state();
         match state.phase {
             Phase::Connecting => {}
-            Phase::Gone => return Err(SendError::Disconnected),
             Phase::Open => return Err(SendError::Accepted("websocket.accept")),
-            _ => return Err(SendError::AfterEnd("websocket.accept")),
+            phase => return Err(ended(phase, state, "websocket.accept")),
         }
         let Some(request) = &state.request else { return Err(SendError::Accepted("websocket.accept")) };
         let fields = request.response_fields(accept)?;
         state.prepare_output(&self.engine);
         state.carrier.accept(&fields, &self.engine, self.now.get(), &mut state.output)?;
         state.status = Some(state.carrier.accepted_status());
-        state.accepted = true;
         state.request = None;
         if self.engine.needs_response_fields {
             state.response_head.fields = fields;
@@ -114,13 +112,11 @@ impl SocketWire for Link {
             return Err(SendError::CloseReason(reason.len()));
         }
         match state.phase {
-            Phase::Open => {
-                state.close(code, reason);
-                state.closed_by_application = true;
-            }
+            Phase::Open => state.close(code, reason),
             Phase::Connecting => state.deny(&self.engine, 403, "Forbidden", self.now.get()),
             phase => return Err(ended(phase, state, "websocket.close")),
         }
+        state.ended_by_application = true;
         self.wake();
         Ok(())
     }
@@ -138,6 +134,7 @@ impl SocketWire for Link {
         if self.engine.needs_response_fields {
             state.response_head.fields.clone_from(&head.fields);
         }
+        state.ended_by_application = true;
         state.phase = Phase::Denying;
         Ok(())
     }
@@ -185,11 +182,11 @@ impl Link {
     }
 }
 
-/// Why nothing can be sent any more: the client has gone, or the application itself has ended it.
+/// Why nothing can be sent any more: the client or the server has ended it, or the application itself.
 fn ended(phase: Phase, state: &State, event: &'static str) -> SendError {
     match phase {
         Phase::Gone => SendError::Disconnected,
-        _ if state.accepted && !state.closed_by_application => SendError::Disconnected,
+        _ if !state.ended_by_application => SendError::Disconnected,
         _ => SendError::AfterEnd(event),
     }
 }
