@@ -13,7 +13,8 @@ use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
 use super::super::running::Running;
 use super::link::Link;
-use super::state::{End, Phase, State};
+use super::phase::{End, Phase};
+use super::state::State;
 use crate::access::{AccessRecord, logged_status};
 use crate::engine::{Phase as WorkerPhase, Presence};
 
