@@ -5,6 +5,7 @@
 mod carrier;
 mod ending;
 mod link;
+mod phase;
 mod queue;
 mod state;
 mod task;

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use pounce_asgi::ConnectionInfo;
 
-use super::state::{Phase, State};
+use super::phase::Phase;
+use super::state::State;
 use crate::engine::Engine;
 use crate::flusher::Flush;
 

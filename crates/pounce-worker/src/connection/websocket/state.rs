@@ -9,6 +9,7 @@ use pounce_asgi::{MessageKind, ResponseHead};
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use super::carrier::Carrier;
+use super::phase::{End, Phase};
 use super::queue::Queue;
 use crate::engine::{Engine, Share};
 use crate::output::Output;
@@ -27,28 +28,6 @@ const EARLY: usize = 16 * 1024;
 
 /// How much a WebSocket may hold when the worker's budget for reading ahead is used up: enough for control frames.
 const ALWAYS: usize = 4 * 1024;
-
-/// How far a WebSocket is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The application has not answered yet.
-    Connecting,
-    /// It sends a response that denies.
-    Denying,
-    Open,
-    /// We have sent a close frame and wait for the client's.
-    Closing,
-    /// Nothing more is to be said: what waits is written, then the connection ends.
-    Leaving,
-    Gone,
-}
-
-/// The end, as the application is told of it.
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) code: u16,
-    pub(super) reason: String,
-}
 
 pub(super) struct State {
     pub(super) carrier: Carrier,

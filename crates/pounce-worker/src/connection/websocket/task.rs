@@ -14,7 +14,8 @@ use super::super::link::HIGH_WATER;
 use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::link::Link;
-use super::state::{End, Phase, State};
+use super::phase::{End, Phase};
+use super::state::State;
 use crate::access::{AccessRecord, logged_status};
 use crate::engine::{Phase as WorkerPhase, Presence};
 

@@ -9,7 +9,8 @@ use pounce_asgi::{
 
 use super::super::link::HIGH_WATER;
 use super::link::Link;
-use super::state::{Phase, State};
+use super::phase::Phase;
+use super::state::State;
 use crate::websocket::{MAX_CLOSE_REASON, is_close_code};
 
 impl SocketWire for Link {
