@@ -14,7 +14,7 @@ use super::carrier::Carrier;
 use crate::engine::Engine;
 use crate::output::Output;
 use crate::settings::WebSocketSettings;
-use crate::websocket::{Event, Limits, Receiver, Sender, UpgradeRequest};
+use crate::websocket::{Event, Fault, Limits, Receiver, Sender, UpgradeRequest};
 
 /// How many frames a message may come in: as many as anybody has asked for in earnest.
 const MAX_FRAGMENTS: u32 = 128 * 1024;
@@ -65,6 +65,8 @@ pub(super) struct State {
     /// Messages that were read ahead.
     queue: VecDeque<(MessageKind, Vec<u8>)>,
     queued: usize,
+    /// What the client has done wrong, while the application answers what came before it.
+    fault: Option<Fault>,
     pub(super) end: Option<End>,
     pub(super) end_taken: bool,
     /// The application waits in `receive`.
@@ -118,6 +120,7 @@ impl State {
             lying: None,
             queue: VecDeque::new(),
             queued: 0,
+            fault: None,
             end: None,
             end_taken: false,
             receiving: false,
@@ -186,14 +189,34 @@ impl State {
         self.may_read() && !self.end_of_input
     }
 
+    /// Whether it ends as soon as the application has answered what came before a fault.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.fault.is_some() && self.phase == Phase::Open
+    }
+
+    /// Ends it for the client's fault, if there is one.
+    pub(super) fn fail_for_fault(&mut self) {
+        if let Some(fault) = self.fault.take() {
+            self.fail(fault.code(), fault.reason());
+        }
+    }
+
     /// Takes frames out of the input. True if more input is needed.
     pub(super) fn parse(&mut self) -> bool {
+        if self.fault.is_some() {
+            // The application has answered what came before it once it waits for more.
+            let answers = !self.receiving || !self.queue.is_empty() || self.lying.is_some();
+            if self.phase != Phase::Open || !answers {
+                self.fail_for_fault();
+            }
+            return false;
+        }
         while self.may_read() {
             let step = match self.receiver.advance(self.input.bytes_mut()) {
                 Ok(step) => step,
                 Err(fault) => {
-                    self.fail(fault.code(), fault.reason());
-                    return false;
+                    self.fault = Some(fault);
+                    return self.parse();
                 }
             };
             let base = self.input.position();

@@ -47,6 +47,8 @@ enum Wait {
     Pong,
     /// The client's reading.
     Write,
+    /// The application's answer to what came before the client's fault.
+    Answer,
     /// The client's close frame.
     Close,
     /// The client's end of the connection.
@@ -216,7 +218,7 @@ impl<A: App> Task<A> {
             Wait::Pong => state.settings.ping_timeout,
             Wait::Write => Some(settings.write_timeout),
             Wait::Close => Some(CLOSE),
-            Wait::Linger => Some(LINGER),
+            Wait::Linger | Wait::Answer => Some(LINGER),
         };
         let deadline = limit.and_then(|limit| self.since.checked_add(limit));
         let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
@@ -243,6 +245,7 @@ impl<A: App> Task<A> {
                 state.end.get_or_insert(End { code: 1006, reason: String::new() });
                 state.fail(1011, "keepalive ping timeout");
             }
+            Wait::Answer => state.fail_for_fault(),
             Wait::Close | Wait::Linger | Wait::Write => state.lose(),
             Wait::Nothing => {}
         }
@@ -257,6 +260,7 @@ fn waits_for(state: &State, before: Wait) -> Wait {
     match state.phase {
         Phase::Closing => Wait::Close,
         Phase::Leaving => Wait::Linger,
+        Phase::Open if state.is_faulty() => Wait::Answer,
         // Whoever is not read from cannot answer.
         Phase::Open if !state.is_reading() => Wait::Nothing,
         Phase::Open if before == Wait::Pong => Wait::Pong,
