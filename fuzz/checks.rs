@@ -4,7 +4,6 @@
 use pounce_worker::http1::{Event, Limits, RequestMachine};
 use pounce_worker::http2::{Beginning, Guard};
 use pounce_worker::websocket::{self, Codecs, Receiver};
-use std::rc::Rc;
 use std::time::Instant;
 
 /// Any bytes as a request head: no panic, and what is understood has a method and a target.
@@ -97,7 +96,7 @@ const FRAMES: websocket::Limits = websocket::Limits { message: 512, fragments: 4
 
 /// What frames come to that arrive so many bytes at a time, and whether there was a fault.
 fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>)>, bool) {
-    let mut machine = Receiver::new(FRAMES, deflate.then(|| Rc::new(Codecs::new())));
+    let mut machine = Receiver::new(FRAMES, deflate);
     let mut told = Vec::new();
     let mut kept = Vec::new();
     for piece in data.chunks(step_size) {
@@ -111,6 +110,13 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
                     told.push((format!("{kind:?}"), kept[range].to_vec()))
                 }
                 websocket::Event::Assembled(kind) => told.push((format!("{kind:?}"), machine.take_message())),
+                websocket::Event::Compressed(kind) => {
+                    let packed = machine.take_message();
+                    match Codecs::new().inflate(kind, &packed, FRAMES.message) {
+                        Ok(message) => told.push((format!("{kind:?}"), message)),
+                        Err(_) => return (told, true),
+                    }
+                }
                 websocket::Event::Ping(range) => told.push(("ping".into(), kept[range].to_vec())),
                 other => told.push((format!("{other:?}"), Vec::new())),
             }

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import time
+import traceback
 
 from kit import note, read_body, respond, respond_json, router, routes_of
 
@@ -200,6 +201,18 @@ async def many_tasks(scope, receive, send):
 
     results = await asyncio.gather(produce(), consume())
     await respond(send, str(results[1]))
+
+
+async def holds_the_loop(scope, receive, send):
+    """Holds it in its first step, or in the one after."""
+    if scope["query_string"] == b"later":
+        await asyncio.sleep(0)
+    time.sleep(0.2)
+    await respond(send, "held")
+
+
+async def stack_files(scope, receive, send):
+    await respond_json(send, [frame.filename for frame in traceback.extract_stack()])
 
 
 async def generator(scope, receive, send):

@@ -74,6 +74,37 @@ async def path_send_missing(scope, receive, send):
         await body(send, describe_error(error).encode())
 
 
+async def path_send_caught(scope, receive, send):
+    """Answers with what sending raised."""
+    await start(send)
+    try:
+        await send({"type": "http.response.pathsend", "path": query(scope, "path")})
+    except OSError as error:
+        await body(send, describe_error(error).encode())
+
+
+async def path_send_announced(scope, receive, send, status, length):
+    """With a length of the test's own."""
+    await start(send, int(status), [(b"content-length", length.encode())])
+    await send({"type": "http.response.pathsend", "path": query(scope, "path")})
+
+
+async def zero_copy_send_pipe(scope, receive, send, offset=None):
+    """Answers with what sending a pipe raised."""
+    import os
+
+    ends = os.pipe()
+    await start(send)
+    try:
+        message = {"type": "http.response.zerocopysend", "file": ends[0]}
+        await send(message if offset is None else message | {"offset": int(offset), "count": 5})
+    except OSError as error:
+        await body(send, describe_error(error).encode())
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 async def zero_copy_send(scope, receive, send, offset=None, count=None):
     """A file in two messages around a part of a body of the usual kind."""
     with open(query(scope, "path"), "rb", buffering=0) as file:

@@ -102,5 +102,5 @@ def routes_of(namespace):
     return {
         name.replace("_", "-"): function
         for name, function in namespace.items()
-        if inspect.iscoroutinefunction(function) and function.__module__ == namespace["__name__"]
+        if getattr(function, "__module__", None) == namespace["__name__"] and inspect.iscoroutinefunction(function)
     }

@@ -117,6 +117,66 @@ async def raises_at_shutdown(scope, receive, send):
     raise RuntimeError("the shutdown broke")
 
 
+async def raises_at_once(scope, receive, send):
+    """A fault in what comes before the first message."""
+    if scope["type"] != "lifespan":
+        return await http(scope, receive, send)
+    scope["state"].database.connect()
+
+
+async def raises_while_it_runs(scope, receive, send):
+    if scope["type"] != "lifespan":
+        return await http(scope, receive, send)
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await asyncio.sleep(0.01)
+    raise RuntimeError("the pool broke")
+
+
+async def raises_after_shutdown(scope, receive, send):
+    if scope["type"] != "lifespan":
+        return await http(scope, receive, send)
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+    raise RuntimeError("the clean-up broke")
+
+
+async def refuses_the_message(scope, receive, send):
+    if scope["type"] != "lifespan":
+        return await http(scope, receive, send)
+    raise NotImplementedError((await receive())["type"])
+
+
+async def refuses_the_type(scope, receive, send):
+    if scope["type"] != "http":
+        raise ValueError(f"No application configured for scope type {scope['type']!r}")
+    await http(scope, receive, send)
+
+
+async def knows_no_types(scope, receive, send):
+    """Takes every scope for a request."""
+    await respond_json(send, {"path": scope["path"]})
+
+
+async def looks_at_nothing(scope, receive, send):
+    await respond_json(send, {})
+
+
+async def gated(scope, receive, send):
+    """Is started once there is a file `go` in the working directory."""
+    if scope["type"] != "lifespan":
+        return await http(scope, receive, send)
+    await receive()
+    log("starting")
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
 async def background(scope, receive, send):
     """Keeps a task running from startup to shutdown, on the loop that serves requests."""
     if scope["type"] != "lifespan":

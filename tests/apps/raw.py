@@ -160,6 +160,25 @@ async def wait(scope, receive, send, token):
     await respond(send, b"opened")
 
 
+async def begin_then_wait(scope, receive, send, token):
+    """Sends a piece, and the rest when somebody asks for /open/TOKEN."""
+    event = EVENTS.setdefault(token, asyncio.Event())
+    await start(send)
+    await body(send, b"begun", True)
+    note(token, "waiting")
+    await event.wait()
+    await body(send, b" and done")
+
+
+async def paced(scope, receive, send, chunks, seconds):
+    """A stream with a pause in front of each piece."""
+    await start(send)
+    for _ in range(int(chunks)):
+        await asyncio.sleep(float(seconds))
+        await body(send, b"x", True)
+    await body(send)
+
+
 async def wait_then_count(scope, receive, send, token):
     """Leaves the request body alone until somebody asks for /open/TOKEN."""
     event = EVENTS.setdefault(token, asyncio.Event())

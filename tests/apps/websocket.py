@@ -317,6 +317,15 @@ async def progress(scope, receive, send, token, count, size):
     await send({"type": "websocket.close"})
 
 
+async def stream(scope, receive, send, kind, count, size):
+    """Sends messages of one kind, and notes nothing."""
+    await accept(receive, send)
+    block = "x" * int(size) if kind == "text" else bytes(int(size))
+    for _ in range(int(count)):
+        await send({"type": "websocket.send", kind: block})
+    await send({"type": "websocket.close"})
+
+
 async def burst(scope, receive, send, number):
     await accept(receive, send)
     for sent in range(int(number)):

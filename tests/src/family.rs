@@ -65,11 +65,13 @@ impl Server {
     }
 
     /// Shows of a server that has ended that nothing is left of it: no process of its group or of
-    /// `children`, and nobody who holds its port.
+    /// `children`, and nobody who holds its port, if it came to serve at one.
     pub fn left_nothing(&self, children: &[u32]) {
         self.left_no_process(children);
-        let bound = TcpListener::bind(self.address());
-        assert!(bound.is_ok(), "the port is still taken: {bound:?}");
+        if let Some(address) = self.served_at() {
+            let bound = TcpListener::bind(address);
+            assert!(bound.is_ok(), "the port is still taken: {bound:?}");
+        }
     }
 
     fn left_no_process(&self, children: &[u32]) {

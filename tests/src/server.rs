@@ -10,7 +10,7 @@ use crate::wait::{PATIENCE, eventually, within};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -58,6 +58,17 @@ impl Server {
         server
     }
 
+    /// Starts a server that says nothing below `level`, so not where it serves either: it gets a socket that
+    /// listens, in which the first request waits until the server is ready.
+    pub fn start_silent(options: Options, level: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let options = options.without_port().inherit(listener).with("--fd", "3");
+        let server = Self::spawn(options.with("--log-level", level));
+        server.addresses.get_or_init(|| vec![address]);
+        server
+    }
+
     /// Starts a server and returns at once.
     pub fn spawn(mut options: Options) -> Self {
         let tls = options.take_tls();
@@ -87,7 +98,7 @@ impl Server {
 
     /// Waits until the server says that it is ready; panics with its output when it does not.
     pub fn wait_ready(&mut self) {
-        let ready = self.stderr.wait(PATIENCE, |text| text.contains("READY").then_some(()));
+        let ready = self.stderr.wait(PATIENCE, |text| text.contains(READY).then_some(()));
         assert!(ready.is_some(), "not ready\n{}", self.printed());
     }
 
@@ -96,18 +107,23 @@ impl Server {
         self.child.id()
     }
 
-    /// The first TCP address that the server says it listens on.
+    /// The first TCP address that the server says it serves at.
     pub fn address(&self) -> SocketAddr {
         self.addresses()[0]
     }
 
-    /// Every TCP address that the server says it listens on.
+    /// Every TCP address that the server says it serves at.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.addresses.get_or_init(|| {
             let found =
                 self.stderr.wait(PATIENCE, |text| Some(announced(text)).filter(|all| !all.is_empty()));
             found.unwrap_or_else(|| panic!("no address announced\n{}", self.printed()))
         })
+    }
+
+    /// The first TCP address, if the server has said so far that it serves at one.
+    pub(crate) fn served_at(&self) -> Option<SocketAddr> {
+        announced(&self.stderr()).first().copied()
     }
 
     /// The directory that the server runs in.
@@ -285,10 +301,14 @@ impl Drop for Guard {
     }
 }
 
-/// The addresses in the lines that say `http://ADDRESS:PORT`, or `https`.
+/// What the line says that a server is ready with.
+pub const READY: &str = " ready: ";
+
+/// The addresses that the line names as `http://ADDRESS:PORT`, or `https`.
 fn announced(stderr: &str) -> Vec<SocketAddr> {
     let whole = &stderr[..stderr.rfind('\n').map_or(0, |end| end + 1)];
-    let urls = whole.split("http://").flat_map(|part| part.split("https://")).skip(1);
+    let line = whole.lines().find(|line| line.contains(READY)).unwrap_or_default();
+    let urls = line.split("http://").flat_map(|part| part.split("https://")).skip(1);
     urls.filter_map(|url| {
         let end = url.find(|c: char| !(c.is_ascii_hexdigit() || "[].:".contains(c))).unwrap_or(url.len());
         url[..end].parse().ok()

@@ -1,7 +1,7 @@
 //! What applications do with tasks, timers and receive works as on asyncio's own.
 
 use pounce_tests::notes::token;
-use pounce_tests::{Options, Server};
+use pounce_tests::{Options, Server, eventually};
 use std::sync::OnceLock;
 
 fn server() -> &'static Server {
@@ -142,4 +142,33 @@ fn many_requests_wait_side_by_side() {
     for client in &mut clients {
         assert_eq!(client.response().expect(200).text(), "opened");
     }
+}
+
+#[test]
+fn the_debug_mode_of_asyncio_logs_what_holds_the_loop() {
+    // Before Python 3.12 the first step is one of the loop's too.
+    let steps = [
+        "Executing the first step of GET /holds-the-loop took 0.",
+        "Executing <Task finished name='pounce-request' coro=",
+    ];
+    for target in ["/holds-the-loop", "/holds-the-loop?later"] {
+        let server = Server::start(Options::app("asyncio_features:app").env("PYTHONASYNCIODEBUG", "1"));
+        server.get(target).expect(200);
+        eventually("it is logged", || {
+            let stderr = server.stderr();
+            steps.iter().any(|step| stderr.contains(step)).then_some(())
+        });
+    }
+    let server = Server::start(Options::app("asyncio_features:app"));
+    server.get("/holds-the-loop").expect(200);
+    assert!(!server.stderr().contains("Executing"), "{}", server.stderr());
+}
+
+#[test]
+fn the_file_of_the_server_s_own_python_is_none_that_tools_look_for() {
+    let files = server().get("/stack-files").expect(200).json();
+    let files: Vec<&str> =
+        files.as_array().expect("a list").iter().filter_map(|file| file.as_str()).collect();
+    assert!(files.contains(&"<pounce>"), "{files:?}");
+    assert!(!files.iter().any(|file| file.contains("glue")), "{files:?}");
 }

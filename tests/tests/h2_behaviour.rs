@@ -20,7 +20,7 @@ fn server() -> &'static Server {
 
 fn faulty() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(Options::app("faulty:app").with("--log-level", "critical")))
+    SERVER.get_or_init(|| Server::start_silent(Options::app("faulty:app"), "critical"))
 }
 
 fn extensions() -> &'static Server {

@@ -18,8 +18,7 @@ const MOST_TASKS: u64 = 1000;
 
 fn start() -> Server {
     // What a flood makes the log say is not part of it.
-    let options = Options::app("counted:app").flag("--no-access-log").with("--log-level", "critical");
-    let server = Server::start(options);
+    let server = Server::start_silent(Options::app("counted:app").flag("--no-access-log"), "critical");
     // What is allocated once is not growth.
     let mut client = server.h2();
     for number in 0..200 {

@@ -86,7 +86,7 @@ fn a_path_with_what_no_path_has_is_refused() {
     }
 }
 
-// §8.3.1, RFC 3986 §2
+// §8.3.1
 #[test]
 fn a_path_with_an_octet_that_is_not_ascii_is_refused() {
     for path in ["/caf\u{e9}", "/\u{80}", "/hello?\u{20ac}"] {

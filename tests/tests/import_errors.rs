@@ -21,7 +21,7 @@ fn could_not_import(exit: &Exit, parts: &[&str]) {
         assert!(exit.stderr.contains(part), "{part:?} not in\n{}", exit.stderr);
     }
     assert!(exit.stderr.contains("error"), "{}", exit.stderr);
-    for part in ["panicked", "RUST_BACKTRACE", "READY"] {
+    for part in ["panicked", "RUST_BACKTRACE", " ready: "] {
         assert!(!exit.stderr.contains(part), "{part:?} in\n{}", exit.stderr);
     }
 }

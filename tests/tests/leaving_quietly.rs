@@ -3,7 +3,7 @@
 
 use pounce_tests::notes::token;
 use pounce_tests::python::has;
-use pounce_tests::{Ask, Exchange, Options, Server, Transport, eventually};
+use pounce_tests::{Ask, Client, Exchange, Options, Server, Transport, eventually};
 
 /// How a client leaves.
 #[derive(Debug, Clone, Copy)]
@@ -253,4 +253,71 @@ fn websockets_of_starlette_end_quietly() {
     if has("starlette") {
         leaves_sockets(&start("leaving.with_starlette:app"), &["/endless", "/listening"]);
     }
+}
+
+/// Requests of clients who then send nothing more, while their applications wait for `/open/TOKEN`: the response has
+/// not begun, has begun, or the body that came has not been asked for.
+fn half_closed(server: &Server, token: &str) -> Vec<Client> {
+    let requests = [
+        format!("GET /wait/{token} HTTP/1.1\r\nHost: test\r\n\r\n"),
+        format!("GET /begin-then-wait/{token} HTTP/1.1\r\nHost: test\r\n\r\n"),
+        format!("POST /wait-then-count/{token} HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"),
+        format!("POST /wait-then-count/{token} HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhell"),
+    ];
+    let clients = requests.iter().map(|request| {
+        let mut client = server.connect();
+        client.send(request).finish_sending();
+        client
+    });
+    clients.collect()
+}
+
+fn over_http_1_1(test: impl Fn(Options)) {
+    test(Options::app("raw:app"));
+    test(Options::app("raw:app").tls());
+}
+
+#[test]
+fn a_client_that_sends_nothing_more_keeps_no_descriptor_for_longer_than_it_may_leave_a_response_unread() {
+    over_http_1_1(|options| {
+        let server = Server::start(options.with("--timeout-write", "1"));
+        let before = server.stderr();
+        server.get("/hello").expect(200);
+        let descriptors = server.fd_count();
+        let token = token();
+        let clients: Vec<_> = (0..10).flat_map(|_| half_closed(&server, &token)).collect();
+        eventually("all of them wait", || (server.notes(&token).len() == 40).then_some(()));
+        server.wait_fd_count(descriptors);
+        // Their applications still run, and what they send then is no error.
+        server.get(&format!("/open/{token}")).expect(200);
+        server.get("/hello").expect(200);
+        assert_eq!(server.stderr(), before);
+        drop(clients);
+    });
+}
+
+#[test]
+fn a_client_that_sends_nothing_more_is_answered() {
+    over_http_1_1(|options| {
+        let server = Server::start(options);
+        let token = token();
+        let mut clients = half_closed(&server, &token);
+        eventually("all of them wait", || (server.notes(&token).len() == 4).then_some(()));
+        server.get(&format!("/open/{token}")).expect(200);
+        for (client, answer) in clients.iter_mut().zip(["opened", "begun and done", "5"]) {
+            assert_eq!(client.response().expect(200).text(), answer);
+            client.expect_closed();
+        }
+    });
+}
+
+#[test]
+fn a_stream_goes_on_for_a_client_that_sends_nothing_more_but_reads() {
+    over_http_1_1(|options| {
+        let server = Server::start(options.with("--timeout-write", "1"));
+        let mut client = server.connect();
+        client.get("/paced/12/0.2").finish_sending();
+        assert_eq!(client.response().expect(200).text(), "x".repeat(12));
+        client.expect_closed();
+    });
 }

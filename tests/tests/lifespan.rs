@@ -8,7 +8,7 @@ fn could_not_start(options: Options, part: &str) -> Exit {
     let exit = Server::run(options);
     assert_eq!(exit.code, Some(3), "{exit:?}");
     assert!(exit.stderr.contains(part), "{part:?} not in\n{}", exit.stderr);
-    assert!(!exit.stderr.contains("READY"), "{}", exit.stderr);
+    assert!(!exit.stderr.contains(" ready: "), "{}", exit.stderr);
     exit
 }
 
@@ -44,6 +44,64 @@ fn an_application_without_lifespan_is_served() {
     }
 }
 
+/// What a server printed that served an application and was stopped.
+fn printed(app: &str) -> String {
+    let mut server = Server::start(Options::app(app));
+    server.get("/show").expect(200);
+    server.sigterm();
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{app}: {exit:?}");
+    exit.stderr
+}
+
+#[test]
+fn an_application_that_refuses_the_lifespan_is_served_without_a_word() {
+    for app in [
+        "unaware",
+        "returns",
+        "refuses_the_message",
+        "refuses_the_type",
+        "knows_no_types",
+        "looks_at_nothing",
+    ] {
+        let stderr = printed(&format!("lifespan:{app}"));
+        assert!(!stderr.contains("Traceback") && !stderr.contains("without its lifespan"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_fault_in_a_startup_that_is_done_without_is_shown() {
+    for (app, fault) in
+        [("raises_at_once", "AttributeError: 'dict'"), ("raises_at_startup", "the startup broke")]
+    {
+        let stderr = printed(&format!("lifespan:{app}"));
+        let (_, said) =
+            stderr.split_once(" INFO the application is served without its lifespan").expect(&stderr);
+        assert!(
+            said.contains("Traceback") && said.contains(fault) && said.contains("in raises_at_"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn an_exception_in_a_lifespan_that_runs_is_shown_when_it_happens() {
+    let mut server = Server::start(Options::app("lifespan:raises_while_it_runs"));
+    server.wait_stderr("RuntimeError: the pool broke");
+    server.get("/show").expect(200);
+    server.sigterm();
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    for part in
+        ["ERROR the application's lifespan raised an exception while it ran", "in raises_while_it_runs"]
+    {
+        assert_eq!(exit.stderr.matches(part).count(), 1, "{part:?} once in {}", exit.stderr);
+    }
+    let stderr = printed("lifespan:raises_after_shutdown");
+    assert!(stderr.contains("ERROR the application's lifespan raised"), "{stderr}");
+    assert!(stderr.contains("RuntimeError: the clean-up broke"), "{stderr}");
+}
+
 #[test]
 fn when_lifespan_is_on_an_application_that_raises_is_not_served() {
     could_not_start(Options::app("lifespan:unaware").with("--lifespan", "on"), "only http here");
@@ -74,7 +132,7 @@ fn a_startup_that_blocks_the_loop_is_given_up_too() {
 fn no_request_is_answered_before_the_startup_is_complete() {
     let mut server = Server::spawn(Options::app("lifespan:slow").env("STARTUP_SECONDS", "1.5"));
     eventually("the startup has begun", || (!log(&server).is_empty()).then_some(()));
-    assert!(!server.stderr().contains("READY"), "{}", server.stderr());
+    assert!(!server.stderr().contains(" ready: "), "{}", server.stderr());
     server.wait_ready();
     assert_eq!(log(&server), ["starting", "started"]);
     server.get("/show").expect(200);
@@ -86,7 +144,7 @@ fn a_server_can_be_stopped_while_it_starts() {
     eventually("the startup has begun", || (!log(&server).is_empty()).then_some(()));
     server.sigterm();
     let exit = server.wait_exit();
-    assert!(!exit.stderr.contains("READY") && !exit.stderr.contains("panicked"), "{}", exit.stderr);
+    assert!(!exit.stderr.contains(" ready: ") && !exit.stderr.contains("panicked"), "{}", exit.stderr);
 }
 
 #[test]

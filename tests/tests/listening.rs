@@ -1,11 +1,12 @@
 //! Where the server listens: ports, addresses, Unix sockets and inherited descriptors.
 
-use pounce_tests::{Client, Options, Server};
-use std::fs;
-use std::net::TcpListener;
+use nix::sys::signal::Signal;
+use pounce_tests::{Client, Options, Server, eventually};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 use tempfile::TempDir;
 
 fn socket_path() -> (TempDir, PathBuf) {
@@ -166,6 +167,19 @@ fn a_descriptor_that_is_no_listener_is_refused() {
 }
 
 #[test]
+fn listeners_that_another_process_was_to_inherit_are_left_alone() {
+    // What a server tells the program that is executed in its place; other programs find it in their environment.
+    for value in ["3:inet", "1,3:inet"] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let options = Options::app("raw:app").env("_POUNCE_LISTENERS", value).inherit(listener);
+        let server = Server::start(options);
+        assert_ne!(server.address(), address, "{value}");
+        server.get("/hello").expect(200);
+    }
+}
+
+#[test]
 fn localhost_is_served_at_both_loopback_addresses_with_one_port() {
     let has_v6 = TcpListener::bind("[::1]:0").is_ok();
     for workers in ["1", "2"] {
@@ -178,5 +192,102 @@ fn localhost_is_served_at_both_loopback_addresses_with_one_port() {
             assert!(address.ip().is_loopback());
             Client::tcp(*address).get("/hello").response().expect(200);
         }
+    }
+}
+
+/// A server whose application is there once [`open`] says so, and who writes down that it starts.
+fn gated(options: Options) -> Server {
+    let server = Server::spawn(options);
+    let started = || server.directory().join("lifespan.log").exists().then_some(());
+    eventually("the startup has begun", started);
+    server
+}
+
+fn open(server: &Server) {
+    fs::write(server.directory().join("go"), "").expect("the directory is writable");
+}
+
+fn free_port() -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound")
+}
+
+fn is_refused(connected: io::Result<impl Sized>) {
+    let refused = connected.err().map(|error| error.kind());
+    assert_eq!(refused, Some(io::ErrorKind::ConnectionRefused));
+}
+
+#[test]
+fn connections_are_refused_until_the_application_is_there() {
+    for more in [
+        &["--workers", "1"][..],
+        &["--workers", "2"],
+        &["--workers", "2", "--reuse-port"],
+        &["--workers", "2", "--lifespan-scope", "server"],
+    ] {
+        let (address, (_directory, path)) = (free_port(), socket_path());
+        let options = Options::app("lifespan:gated").without_port().with("--bind", address.to_string());
+        let options = options.with("--bind", format!("unix:{}", path.display()));
+        let mut server = gated(more.iter().fold(options, |options, argument| options.flag(argument)));
+        is_refused(TcpStream::connect(address));
+        is_refused(UnixStream::connect(&path));
+        assert!(!server.stderr().contains(&address.to_string()), "{}", server.stderr());
+        open(&server);
+        server.wait_ready();
+        assert_eq!(server.address(), address);
+        server.get("/show").expect(200);
+        Client::unix(&path).get("/show").response().expect(200);
+    }
+}
+
+#[test]
+fn an_address_is_claimed_before_the_application_is_there() {
+    let (address, (_directory, path)) = (free_port(), socket_path());
+    let binds = [address.to_string(), format!("unix:{}", path.display())];
+    let all = binds
+        .iter()
+        .fold(Options::app("lifespan:gated").without_port(), |all, bind| all.with("--bind", bind));
+    let mut first = gated(all);
+    for bind in &binds {
+        let second = Options::app("raw:app").without_port().with("--bind", bind);
+        let exit = Server::run(second);
+        assert_eq!(exit.code, Some(4), "{bind}: {exit:?}");
+        assert!(exit.stderr.contains("hint: ") && !exit.stderr.contains("Loading"), "{}", exit.stderr);
+    }
+    open(&first);
+    first.wait_ready();
+    first.get("/show").expect(200);
+    Client::unix(&path).get("/show").response().expect(200);
+}
+
+#[test]
+fn a_socket_that_is_handed_over_listening_keeps_who_waits_in_it() {
+    for workers in ["1", "2"] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let options = Options::app("lifespan:gated").without_port().with("--fd", "3").inherit(listener);
+        let server = gated(options.with("--workers", workers));
+        let mut early = Client::tcp(address);
+        early.get("/show");
+        open(&server);
+        early.response().expect(200);
+    }
+}
+
+#[test]
+fn a_server_goes_on_listening_while_its_application_is_loaded_anew() {
+    for workers in ["1", "2"] {
+        let mut server = gated(Options::app("lifespan:gated").with("--workers", workers));
+        open(&server);
+        server.wait_ready();
+        let log = server.directory().join("lifespan.log");
+        fs::remove_file(server.directory().join("go")).expect("it is there");
+        fs::remove_file(&log).expect("it is there");
+        server.signal(Signal::SIGHUP);
+        eventually("the next startup has begun", || log.exists().then_some(()));
+        server.get("/show").expect(200);
+        open(&server);
+        server.wait_stderr("Reloaded");
+        server.get("/show").expect(200);
     }
 }

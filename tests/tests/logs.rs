@@ -1,12 +1,15 @@
-//! Logs that cannot be written: a reader that is gone, one that stalls, a disk that is full, a closed descriptor.
-//! Nothing of that stops the server, nor its stop.
+//! What a server prints: its form, and logs that cannot be written, because the reader is gone or stalls, the disk is
+//! full or the descriptor closed. Nothing of that stops the server, nor its stop.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pounce_tests::options::{apps, binary};
 use pounce_tests::output::Output;
+use pounce_tests::python::virtualenv;
+use pounce_tests::server::READY;
 use pounce_tests::wait::{PATIENCE, eventually, within};
-use pounce_tests::{Client, Options};
+use pounce_tests::{Client, Options, Server};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{PipeReader, Read, Write, pipe};
 use std::net::{SocketAddr, TcpListener};
@@ -218,4 +221,146 @@ fn a_fault_at_start_is_said_after_what_was_said_before() {
     let error = text.find("\nerror: ").expect("it says why");
     assert!(text.find("no_such_module:app").is_some_and(|banner| banner < error), "{text}");
     assert!(text.trim_end().lines().last().is_some_and(|line| line.starts_with("hint: ")), "{text}");
+}
+
+/// What a server printed from its start to its stop, in which one request failed.
+fn printed(arguments: &[&str]) -> (String, String) {
+    let options = arguments.iter().fold(Options::app("faulty:app"), |all, argument| all.flag(argument));
+    let mut server = Running::start(options, |command| {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    });
+    let stdout = Output::collect(server.child.stdout.take().expect("piped"));
+    let stderr = Output::collect(server.child.stderr.take().expect("piped"));
+    server.expect("/pid", 200);
+    server.expect("/raise-before/shown", 500);
+    if !arguments.contains(&"warning") {
+        // A worker may answer before all of them are there.
+        let ready = stderr.wait(PATIENCE, |text| text.contains(READY).then_some(()));
+        assert!(ready.is_some(), "never ready: {}", stderr.text());
+    }
+    assert_eq!(server.stop(), Some(0));
+    stdout.wait_ended(PATIENCE);
+    stderr.wait_ended(PATIENCE);
+    (stdout.text(), stderr.text())
+}
+
+fn object(line: &str) -> Value {
+    let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    for field in ["timestamp", "level", "target", "message"] {
+        assert!(object[field].is_string(), "no {field}: {line}");
+    }
+    object
+}
+
+#[test]
+fn levels_above_information_silence_what_the_server_says_of_itself_and_of_requests() {
+    for workers in ["1", "2"] {
+        let (stdout, stderr) = printed(&["--log-level", "warning", "--workers", workers]);
+        assert_eq!(stdout, "");
+        assert!(stderr.contains("ERROR") && stderr.contains("shown before the response"), "{stderr}");
+        for word in ["INFO", "ready", "Stop", "Loading"] {
+            assert!(!stderr.contains(word), "{word} in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn in_json_every_line_is_one_object() {
+    for workers in ["1", "2"] {
+        let (stdout, stderr) =
+            printed(&["--log-format", "json", "--workers", workers, "--log-level", "debug"]);
+        let lines: Vec<Value> = stdout.lines().map(object).collect();
+        assert_eq!(lines.len(), 2, "{stdout}");
+        assert_eq!((&lines[0]["method"], &lines[0]["path"]), (&"GET".into(), &"/pid".into()));
+        assert_eq!((&lines[1]["status"], &lines[1]["level"]), (&500.into(), &"INFO".into()));
+        let messages: Vec<String> = stderr.lines().map(|line| object(line)["message"].to_string()).collect();
+        for part in ["Loading faulty:app", " ready: ", "shown before the response", "Stopped"] {
+            assert!(messages.iter().any(|message| message.contains(part)), "no {part} in {messages:?}");
+        }
+    }
+}
+
+#[test]
+fn in_json_the_fault_that_ends_a_server_is_an_object_too() {
+    for (app, hint) in [("no_such_module:app", true), ("broken.raises:app", false)] {
+        let exit = Server::run(Options::app(app).with("--log-format", "json"));
+        assert_eq!(exit.code, Some(3));
+        let last = object(exit.stderr.lines().last().expect("it says why"));
+        assert_eq!((&last["level"], last["hint"].is_string()), (&"ERROR".into(), hint), "{last}");
+        exit.stderr.lines().for_each(|line| drop(object(line)));
+    }
+}
+
+#[test]
+fn an_access_log_format_that_is_asked_for_stays_among_json() {
+    let (stdout, _) = printed(&["--log-format", "json", "--access-log-format", "%(m)s %(U)s %(s)s"]);
+    assert_eq!(stdout, "GET /pid 200\nGET /raise-before/shown 500\n");
+}
+
+#[test]
+fn one_line_says_what_is_ready_where_and_with_what() {
+    let options =
+        Options::app("raw:app").without_port().with("--bind", "127.0.0.1:0").with("--bind", "127.0.0.2:0");
+    let server = Server::start(options);
+    let [first, second] = server.addresses() else { panic!("two addresses: {}", server.stderr()) };
+    let stderr = server.stderr();
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{stderr}");
+    assert!(lines[0].ends_with(" INFO Loading raw:app"), "{stderr}");
+    let says = format!(" ready: raw:app on http://{first}, http://{second} (Python 3.");
+    assert!(lines[1].contains(&says) && lines[1].ends_with("1 worker). Ctrl-C stops."), "{stderr}");
+}
+
+#[test]
+fn the_line_names_the_virtualenv_as_seen_from_the_working_directory() {
+    let Some(venv) = virtualenv() else { return println!("skipped: there is no test virtualenv") };
+    let venv = std::path::absolute(venv).expect("a path");
+    let shown = |options: Options| Server::start(options).stderr();
+    let outside = shown(Options::app("raw:app"));
+    assert!(outside.contains(&format!(", venv {}, 1 worker)", venv.display())), "{outside}");
+    let parent = venv.parent().expect("it is in a folder");
+    let beside = shown(Options::app("raw:app").directory(parent));
+    let name = venv.file_name().expect("it has a name").to_string_lossy();
+    assert!(beside.contains(&format!(", venv {name}, 1 worker)")), "{beside}");
+}
+
+/// What a server prints on a terminal: all of it, until the terminal's Ctrl-C.
+fn on_a_terminal(environment: &[(&str, &str)], arguments: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    // The descriptor passes through util-linux' script(1), which makes the terminal.
+    let server =
+        format!("{} faulty:app --app-dir {} --fd 3 {arguments}", binary().display(), apps().display());
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec 3<&0 </dev/null; exec script -qefc \"$1\" /dev/null", "sh", &server]);
+    shell.stdin(OwnedFd::from(listener)).stdout(Stdio::piped()).stderr(Stdio::null());
+    shell.env_remove("NO_COLOR").envs(environment.iter().copied());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut child = shell.current_dir(directory.path()).spawn().expect("there is a shell");
+    let output = Output::collect(child.stdout.take().expect("piped"));
+    let server = Running { child, address, _directory: directory };
+    server.expect("/pid", 200);
+    server.expect("/raise-before/coloured", 500);
+    let text = output.wait(PATIENCE, |text| {
+        let all = text.contains("/pid")
+            && text.contains("\"GET /raise-before/coloured")
+            && text.contains("Error: col");
+        all.then(|| text.to_owned())
+    });
+    text.unwrap_or_else(|| panic!("not all was printed: {}", output.text()))
+}
+
+#[test]
+fn a_terminal_gets_colours_unless_its_user_wants_none() {
+    if Command::new("script").arg("--version").output().is_err() {
+        return println!("skipped: there is no script(1)");
+    }
+    let coloured = on_a_terminal(&[], "");
+    for part in ["\x1b[32m200\x1b[0m", "\x1b[31m500\x1b[0m", "\x1b[31mERROR\x1b[0m"] {
+        assert!(coloured.contains(part), "{part:?} not in {coloured:?}");
+    }
+    for (environment, arguments) in [(&[("NO_COLOR", "1")][..], ""), (&[], "--no-use-colors")] {
+        let plain = on_a_terminal(environment, arguments);
+        assert!(!plain.contains('\x1b'), "{plain:?}");
+    }
 }

@@ -85,8 +85,7 @@ fn five_hundred_idle_connections_are_held_and_given_back() {
 
 #[test]
 fn refused_requests_and_failures_leave_nothing_behind() {
-    let server =
-        Server::start(Options::app("faulty:app").with("--log-level", "critical").flag("--no-access-log"));
+    let server = Server::start_silent(Options::app("faulty:app").flag("--no-access-log"), "critical");
     let fail = |count: usize| {
         for _ in 0..count {
             server.request("GET / HTTP/1.1\r\n\r\n").expect(400);

@@ -129,7 +129,7 @@ fn the_environment_s_file_is_the_application_s_environment() {
 
 #[test]
 fn errors_are_said_at_the_level_of_errors() {
-    let server = Server::start(Options::app("faulty:app").with("--log-level", "error"));
+    let server = Server::start_silent(Options::app("faulty:app"), "error");
     server.get("/raise-before/level").expect(500);
     server.wait_stderr("level before the response");
 }

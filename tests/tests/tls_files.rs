@@ -50,7 +50,7 @@ fn fails(options: Options, words: &[&str]) -> Exit {
     for word in words {
         assert!(exit.stderr.contains(word), "{word:?} not in {}", exit.stderr);
     }
-    for word in ["panicked", "Traceback", "READY"] {
+    for word in ["panicked", "Traceback", " ready: "] {
         assert!(!exit.stderr.contains(word), "{}", exit.stderr);
     }
     exit

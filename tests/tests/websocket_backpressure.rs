@@ -3,7 +3,7 @@
 use pounce_tests::attack::growth_kib;
 use pounce_tests::notes::{standstill, token};
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
-use pounce_tests::{Frame, Options, Transport, over_every_transport};
+use pounce_tests::{Frame, Options, Server, Transport, WebSocket, over_every_transport};
 use std::time::Duration;
 
 over_every_transport! {
@@ -13,6 +13,8 @@ over_every_transport! {
     an_application_that_does_not_receive_stops_the_client,
     pings_are_answered_while_the_queue_has_room,
     a_queue_of_one_still_delivers_everything,
+    websockets_over_the_budget_of_their_worker_wait_their_turn,
+    websockets_that_wait_their_turn_close_as_the_server_drains,
 }
 
 const MIB: usize = 1 << 20;
@@ -116,4 +118,71 @@ fn a_queue_of_one_still_delivers_everything(transport: Transport) {
         }
     }
     socket.close(1000, "");
+}
+
+/// WebSockets whose application does not receive yet, with a message of 1 MiB sent to each as far as that goes. The
+/// client of one in four leaves.
+fn over_the_budget(
+    transport: Transport,
+    server: &Server,
+    count: usize,
+    message: &[u8],
+) -> Vec<(WebSocket, String, usize)> {
+    let mut sockets = Vec::new();
+    for number in 0..count {
+        let token = token();
+        let mut socket = transport.connect(server, &format!("/wait-then-watch/{token}"));
+        transport.wait_note(server, &token, "accepted");
+        let sent = socket.pump(message, message.len(), Duration::from_millis(50));
+        if number % 4 == 3 {
+            socket.abort();
+        } else {
+            sockets.push((socket, token, sent));
+        }
+    }
+    sockets
+}
+
+fn with_small_budget(transport: Transport) -> Server {
+    let options = Options::app("websocket:app").with("--ws-max-queued-bytes", "1MiB");
+    let server = transport.start(options.with("--timeout-graceful-shutdown", "1"));
+    transport.hear(&server, "/hello");
+    server
+}
+
+fn websockets_over_the_budget_of_their_worker_wait_their_turn(transport: Transport) {
+    let server = with_small_budget(transport);
+    let message = Frame::binary(vec![7; MIB]).masked();
+    let mut sockets = Vec::new();
+    let growth = growth_kib(&server, || sockets = over_the_budget(transport, &server, 32, &message));
+    // A connection of HTTP/2 or TLS has buffers of its own.
+    let each = if transport.is_http2() || transport.is_tls() { 400 } else { 100 };
+    assert!(growth < 4 * 1024 + 32 * each, "grew by {growth} KiB");
+
+    // One whose application waits is served all the same, and one that brings nothing but pings.
+    let mut echo = transport.connect(&server, "/echo");
+    echo.send_binary(vec![1; 100_000]);
+    assert_eq!(echo.binary().len(), 100_000);
+    let mut quiet = transport.connect(&server, &format!("/wait-then-watch/{}", token()));
+    quiet.send(Frame::ping("p")).expect(Frame::pong("p"));
+
+    for (socket, token, sent) in &mut sockets {
+        transport.hear(&server, &format!("/open/{token}"));
+        socket.send_bytes(&message[*sent..]).send_close(1000, "");
+        transport.wait_note(&server, token, &format!("received 1 {MIB}"));
+        transport.wait_note(&server, token, "disconnect 1000");
+    }
+}
+
+fn websockets_that_wait_their_turn_close_as_the_server_drains(transport: Transport) {
+    let mut server = with_small_budget(transport);
+    let message = Frame::binary(vec![7; MIB]).masked();
+    let sockets = over_the_budget(transport, &server, 12, &message);
+    server.sigterm();
+    for (mut socket, _, sent) in sockets {
+        // What waited is read and dropped, so that the end can be agreed on.
+        socket.send_bytes(&message[sent..]);
+        socket.closed_by_server(1012);
+    }
+    assert_eq!(server.wait_exit().code, Some(0));
 }

@@ -52,13 +52,13 @@ fn an_unasked_pong_is_ignored(transport: Transport) {
     socket.send(Frame::pong("")).send(Frame::pong("unasked")).send_text("on").expect_text("on");
 }
 
-fn pinging(transport: Transport) -> Server {
+fn pinging(transport: Transport, timeout: &str) -> Server {
     let options = Options::app("websocket:app").with("--ws-ping-interval", "0.3");
-    transport.start(options.with("--ws-ping-timeout", "0.3"))
+    transport.start(options.with("--ws-ping-timeout", timeout))
 }
 
 fn an_idle_client_is_pinged_and_stays_if_it_answers(transport: Transport) {
-    let server = pinging(transport);
+    let server = pinging(transport, "5");
     let mut socket = transport.connect(&server, "/echo");
     for _ in 0..4 {
         let ping = socket.frame();
@@ -69,7 +69,7 @@ fn an_idle_client_is_pinged_and_stays_if_it_answers(transport: Transport) {
 }
 
 fn a_client_that_does_not_answer_is_closed(transport: Transport) {
-    let server = pinging(transport);
+    let server = pinging(transport, "0.3");
     let token = token();
     let mut socket = transport.connect(&server, &format!("/echo/{token}"));
     assert!(socket.frame().is_whole(PING));
@@ -80,7 +80,7 @@ fn a_client_that_does_not_answer_is_closed(transport: Transport) {
 }
 
 fn any_sign_of_life_answers_a_ping(transport: Transport) {
-    let server = pinging(transport);
+    let server = pinging(transport, "5");
     let mut socket = transport.connect(&server, "/echo");
     for round in 0..4 {
         assert!(socket.frame().is_whole(PING));

@@ -20,7 +20,7 @@ fn refused(options: Options, part: &str) -> Exit {
     let exit = Server::run(options);
     assert_eq!(exit.code, Some(2), "{exit:?}");
     assert!(exit.stderr.contains(part), "{part:?} not in\n{}", exit.stderr);
-    assert!(!exit.stderr.contains("READY") && !exit.stderr.contains("panicked"), "{}", exit.stderr);
+    assert!(!exit.stderr.contains(" ready: ") && !exit.stderr.contains("panicked"), "{}", exit.stderr);
     exit
 }
 
@@ -68,7 +68,11 @@ fn auto_takes_processes_where_threads_are_told_to_take_turns() {
     let server = Server::start(app().with("--workers", "2").env("PYTHON_GIL", "1"));
     server.client_of_each(2);
     assert_eq!(server.children().len(), 2);
-    assert!(server.stderr().contains("(process)"), "the banner does not say process: {}", server.stderr());
+    assert!(
+        server.stderr().contains("2 worker processes"),
+        "the banner does not say process: {}",
+        server.stderr()
+    );
 }
 
 #[test]

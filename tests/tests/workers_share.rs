@@ -1,11 +1,14 @@
 //! Every worker gets requests, and every request an answer.
 
+use nix::sys::signal::Signal;
 use pounce_tests::{Load, Mode, Options, Server, eventually, in_every_mode};
+use std::collections::BTreeSet;
 
 in_every_mode! {
     short_and_kept_connections_reach_every_worker,
     connections_opened_at_once_reach_every_worker,
     a_worker_that_is_busy_leaves_new_connections_to_the_others,
+    an_application_cannot_cut_off_the_memory_that_workers_share,
 }
 
 fn start(mode: Mode, count: usize) -> Server {
@@ -53,4 +56,39 @@ fn a_worker_that_is_busy_leaves_new_connections_to_the_others(mode: Mode) {
     }
     assert!(answered.iter().any(|worker| *worker != busy), "all by the one that was busy");
     assert_eq!(client.response().expect(200).text(), busy);
+}
+
+fn an_application_cannot_cut_off_the_memory_that_workers_share(mode: Mode) {
+    let mut server = start(mode, 2);
+    let workers = server.wait_workers(2, &BTreeSet::new());
+    assert_eq!(server.get("/truncate").expect(200).text(), "refused");
+    // Every connection makes workers read and write in it; the server itself does when a worker is started.
+    let load = Load::on(&server, 4);
+    load.wait_answered(100);
+    load.finish();
+    server.signal(Signal::SIGHUP);
+    server.wait_stderr("Reloaded");
+    server.wait_workers(2, &workers);
+    server.sigterm();
+    let exit = server.wait_exit();
+    assert_eq!((exit.code, exit.signal), (Some(0), None), "{}", exit.stderr);
+}
+
+#[test]
+fn descriptors_that_an_application_makes_inheritable_stay_the_servers_own() {
+    if !Mode::Subinterpreter.is_there() {
+        return;
+    }
+    let options = Options::app("workers:app").workers(Mode::Subinterpreter, 2).flag("--no-access-log");
+    let mut server = Server::start(options);
+    for reloads in 1..=3 {
+        let workers = server.wait_workers(2, &BTreeSet::new());
+        server.get("/inheritable").expect(200);
+        server.signal(Signal::SIGHUP);
+        server.wait_stderr_times("Reloaded", reloads);
+        server.wait_workers(2, &workers);
+    }
+    server.sigterm();
+    let exit = server.wait_exit();
+    assert_eq!((exit.code, exit.signal), (Some(0), None), "{}", exit.stderr);
 }

@@ -24,7 +24,7 @@ fn could_not_start(mode: Mode, options: Options, parts: &[&str]) -> Exit {
         assert_eq!(exit.stderr.matches(part).count(), 1, "{part:?} once in\n{}", exit.stderr);
     }
     assert!(exit.stderr.contains("error"), "{}", exit.stderr);
-    for part in ["panicked", "READY"] {
+    for part in ["panicked", " ready: "] {
         assert!(!exit.stderr.contains(part), "{part:?} in\n{}", exit.stderr);
     }
     server.left_nothing(&[]);
@@ -58,7 +58,7 @@ fn a_server_can_be_stopped_while_its_workers_start(mode: Mode) {
     pounce_tests::eventually("a startup has begun", || log.exists().then_some(()));
     server.sigterm();
     let exit = server.wait_exit();
-    assert!(!exit.stderr.contains("READY") && !exit.stderr.contains("panicked"), "{}", exit.stderr);
+    assert!(!exit.stderr.contains(" ready: ") && !exit.stderr.contains("panicked"), "{}", exit.stderr);
     server.left_nothing(&[]);
 }
 
@@ -67,7 +67,7 @@ fn a_process_that_exits_at_import_is_not_started_again_and_again() {
     let mut server = Server::spawn(broken("exits_hard:app").workers(Mode::Process, 2));
     let exit = server.wait_exit();
     assert_eq!(exit.code, Some(3), "{exit:?}");
-    assert!(exit.stderr.contains("error") && !exit.stderr.contains("READY"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("error") && !exit.stderr.contains(" ready: "), "{}", exit.stderr);
     let log = std::fs::read_to_string(server.directory().join("imported.log")).expect("it was imported");
     // Once in each worker at most, and once more where somebody looks before.
     assert!(log.lines().count() <= 3, "imported {} times", log.lines().count());

@@ -59,7 +59,7 @@ fn code_that_is_broken_at_the_start_can_be_repaired_or_ends_the_server(mode: Mod
     project.set_text("repaired");
     // Either is sensible; a loop of failures, or silence, is not.
     pounce_tests::eventually("it serves or ends", || {
-        (!server.is_running() || server.stderr().contains("READY")).then_some(())
+        (!server.is_running() || server.stderr().contains(" ready: ")).then_some(())
     });
     if server.is_running() {
         server.wait_text("repaired");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, Http2Config, HttpConfig, LifecycleConfig, ListenConfig, LogConfig,
+    AccessLogFormat, AppConfig, Http2Config, HttpConfig, LifecycleConfig, ListenConfig, LogConfig, LogFormat,
     ReloadConfig, ServerConfig, WebSocketConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
@@ -141,6 +141,7 @@ fn websocket(options: &mut Resolver) -> Option<WebSocketConfig> {
     let websocket = WebSocketConfig {
         max_size: narrow(options.size("ws-max-size")),
         max_queue: narrow(options.integer("ws-max-queue")),
+        max_queued_bytes: narrow(options.size("ws-max-queued-bytes")),
         ping_interval: some(options.seconds("ws-ping-interval")),
         ping_timeout: some(options.seconds("ws-ping-timeout")),
         per_message_deflate: options.choice::<Switch>("ws-per-message-deflate") == Switch::On,
@@ -198,9 +199,15 @@ fn log(options: &mut Resolver) -> LogConfig {
         _ => Some(AccessLogFormat::Text(text.to_owned())),
     };
     let format = options.text("access-log-format", "a template of one line, or json", one_line);
+    let form: LogFormat = options.choice("log-format");
+    // One stream of JSON cannot have lines that are none, unless somebody asks for them.
+    let format = match form {
+        LogFormat::Json if !options.is_given("access-log-format") => Some(AccessLogFormat::Json),
+        _ => format,
+    };
     LogConfig {
         level: options.choice("log-level"),
-        format: options.choice("log-format"),
+        format: form,
         colors: options.optional_flag("use-colors"),
         access: format.filter(|_| options.flag("access-log")),
     }

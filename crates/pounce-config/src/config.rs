@@ -59,6 +59,8 @@ pub struct WorkerConfig {
     pub lifecycle: LifecycleConfig,
     /// The log.
     pub log: LogConfig,
+    /// Connections that may wait to be accepted at each address, once a worker serves.
+    pub backlog: u32,
 }
 
 /// Which application is served and how it is called.
@@ -321,6 +323,7 @@ impl ServerConfig {
             tls: self.tls.clone(),
             lifecycle: self.lifecycle.clone(),
             log: self.log.clone(),
+            backlog: self.listen.backlog,
         }
     }
 

@@ -13,8 +13,9 @@ mod unix;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindOptions {
     /// How many connections may wait to be accepted; 2048 by default. The kernel caps it (on Linux at
-    /// `net.core.somaxconn`).
-    pub backlog: u32,
+    /// `net.core.somaxconn`). `None` only claims the address: connections are refused until
+    /// [`Listener::listen`].
+    pub backlog: Option<u32>,
     /// TCP: let other sockets of the same user bind the same address (SO_REUSEPORT, `socket(7)`). A second
     /// server at the same address is then no error.
     pub reuse_port: bool,
@@ -27,11 +28,18 @@ pub struct BindOptions {
 
 impl Default for BindOptions {
     fn default() -> Self {
-        Self { backlog: 2048, reuse_port: false, unix_mode: None, ipv6_only: None }
+        Self { backlog: Some(2048), reuse_port: false, unix_mode: None, ipv6_only: None }
     }
 }
 
-/// Binds the endpoint and listens: all of it or nothing.
+impl BindOptions {
+    /// Has a socket that was bound listen, unless that is to come later.
+    fn listen(&self, listener: &Listener) -> Result<(), BindError> {
+        self.backlog.map_or(Ok(()), |backlog| listener.listen(backlog))
+    }
+}
+
+/// Binds the endpoint and, with a [backlog](BindOptions::backlog), listens: all of it or nothing.
 ///
 /// - A host is resolved, which may block, and every address it has is bound; `localhost` gives IPv4 and IPv6.
 ///   With port 0 all of them get the same port. Addresses of a family that the machine lacks are left out as

@@ -41,14 +41,16 @@
 //! | `endpoint` | the text form of an endpoint and what can be wrong with it |
 //! | `bind` | from an endpoint to listeners: TCP, Unix, descriptors, SO_REUSEPORT sets |
 //! | `listener` | the listener, its address and family, adopting a descriptor |
+//! | `file` | files on their way to a client |
 //! | `load` | how many connections each of several workers has, in memory that they share |
-//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `load` and in `accept` alone |
+//! | `raw_fd` | descriptors across `exec`; unsafe code is here, in `file`, `load::memory` and `accept` alone |
 //! | `sys` | what differs between Linux and other systems |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod bind;
 mod endpoint;
+mod file;
 mod listener;
 mod load;
 mod raw_fd;
@@ -58,6 +60,7 @@ pub use bind::error::BindError;
 pub use bind::{BindOptions, bind, bind_set};
 pub use endpoint::Endpoint;
 pub use endpoint::parse::EndpointError;
+pub use file::{read_at, send_file};
 pub use listener::addr::{Family, LocalAddr, UnknownFamily};
 pub use listener::adopt::AdoptError;
 pub use listener::{Accepted, Listener, StdListener};

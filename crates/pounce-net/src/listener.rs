@@ -13,12 +13,15 @@ pub use accept::Accepted;
 use addr::{Family, LocalAddr};
 use socket_file::SocketFile;
 
+use crate::{BindError, sys};
+
 mod accept;
 pub(crate) mod addr;
 pub(crate) mod adopt;
 pub(crate) mod socket_file;
 
-/// A listening stream socket: nonblocking, close-on-exec, and closed when dropped.
+/// A stream socket that listens, or is bound and yet to [listen](Self::listen): nonblocking, close-on-exec, and closed
+/// when dropped.
 ///
 /// Made by [`bind`](crate::bind), [`bind_set`](crate::bind_set), [`Listener::from_fd`] or
 /// [`Listener::from_raw_fd`]. On Linux the sockets accepted from a TCP listener have TCP_NODELAY set, because
@@ -76,6 +79,26 @@ impl Listener {
         self.socket.set_cloexec(!inheritable)
     }
 
+    /// Accepts connections from now on, which the kernel queues. A socket that listens already keeps its backlog, which
+    /// may be the choice of whoever handed it over.
+    ///
+    /// # Errors
+    ///
+    /// Another socket listens at the address; see [`bind`](crate::bind).
+    pub fn listen(&self, backlog: u32) -> Result<(), BindError> {
+        let listen = || {
+            if sys::CAN_ASK_FOR_LISTENING && sys::is_listening(&self.socket)? {
+                return Ok(());
+            }
+            if let LocalAddr::Tcp(_) = self.address {
+                // Its connections inherit this, and another server can bind while they linger in TIME_WAIT.
+                self.socket.set_reuse_address(true)?;
+            }
+            listen(&self.socket, backlog)
+        };
+        listen().map_err(|error| BindError::from_io(self.address.clone(), error))
+    }
+
     /// Changes how many connections may wait to be accepted. The kernel caps it (on Linux at
     /// `net.core.somaxconn`); connections that wait already stay.
     ///
@@ -97,6 +120,11 @@ impl Listener {
     /// Those of `unlink(2)`, save that the file is gone already.
     pub fn unlink(&self) -> io::Result<bool> {
         self.file.as_ref().map_or(Ok(false), SocketFile::remove)
+    }
+
+    /// As [`unlink`](Self::unlink), while the caller holds the lock of the directory.
+    pub(crate) fn remove_file_locked(&self) -> io::Result<bool> {
+        self.file.as_ref().map_or(Ok(false), SocketFile::remove_locked)
     }
 
     /// The standard library's listener of the same socket, nonblocking, for a runtime to take.
@@ -133,6 +161,6 @@ impl From<Listener> for OwnedFd {
 }
 
 /// `listen(2)` takes a C int; more than it holds is more than any kernel allows.
-pub(crate) fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
+fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))
 }

@@ -2,19 +2,18 @@
 //!
 //! A page of memory that processes and threads share. It decides nothing by itself; see [`Load::is_ahead`].
 
-#![allow(unsafe_code, reason = "memory that processes share is mapped, and read through a pointer")]
+mod memory;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr::NonNull;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many numbers fit in: those of a page. The first says how many places are in use at most; the others are places.
-const NUMBERS: usize = 1024;
+use memory::{Memory, NUMBERS};
+
+/// The first number says how many places are in use at most; the others are places.
 const PLACES: u32 = NUMBERS as u32 - 1;
-const BYTES: usize = NUMBERS * size_of::<AtomicU32>();
 
 /// In the place of a worker that does not accept. One that does has one more than it has connections there.
 const ABSENT: u32 = 0;
@@ -22,21 +21,10 @@ const ABSENT: u32 = 0;
 /// A table of the connections that each worker has, shared by processes and threads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LoadTable {
-    mapping: Arc<Mapping>,
+    memory: Arc<Memory>,
     /// Places that are reserved, as far as this process knows: the server reserves for all.
     reserved: Arc<Mutex<BTreeSet<u32>>>,
 }
-
-#[derive(Debug)]
-struct Mapping {
-    fd: OwnedFd,
-    numbers: NonNull<AtomicU32>,
-}
-
-// SAFETY: what the pointer leads to is atomic, and stays mapped until the last clone is dropped.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
 
 impl LoadTable {
     /// An empty table.
@@ -44,67 +32,21 @@ impl LoadTable {
     /// # Errors
     ///
     /// There is no memory, or the system has no `memfd_create(2)`.
-    #[cfg(target_os = "linux")]
     pub fn new() -> io::Result<Self> {
-        // SAFETY: the name is a C string; a new descriptor or -1 comes back.
-        let fd = unsafe { libc::memfd_create(c"pounce-load".as_ptr(), libc::MFD_CLOEXEC) };
-        if fd == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor has just been made, and nobody else knows it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        // SAFETY: no pointer is passed.
-        if unsafe { libc::ftruncate(fd.as_raw_fd(), BYTES as libc::off_t) } == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        Self::map(fd)
-    }
-
-    /// Elsewhere workers know nothing of each other.
-    ///
-    /// # Errors
-    ///
-    /// Always.
-    #[cfg(not(target_os = "linux"))]
-    pub fn new() -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+        Memory::new().map(Self::of)
     }
 
     /// The table behind a descriptor that [`as_fd`](AsFd::as_fd) gave, in this process or in one that inherited it.
     ///
     /// # Errors
     ///
-    /// It is no such descriptor.
-    pub fn from_raw_fd(fd: i32) -> io::Result<Self> {
-        let fd = crate::raw_fd::adopt(fd, |_| Ok(())).map_err(io::Error::other)?;
-        // SAFETY: no pointer is passed, and the descriptor is ours.
-        if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        Self::map(fd)
+    /// It is no such descriptor, and is left open as it was.
+    pub fn from_raw_fd(fd: RawFd) -> io::Result<Self> {
+        Memory::adopt(fd).map(Self::of)
     }
 
-    fn map(fd: OwnedFd) -> io::Result<Self> {
-        // SAFETY: the structure is plain numbers, and fstat fills it in.
-        let mut stat = unsafe { std::mem::zeroed::<libc::stat>() };
-        // SAFETY: the structure is valid for the call.
-        if unsafe { libc::fstat(fd.as_raw_fd(), &raw mut stat) } == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        if stat.st_size != BYTES as libc::off_t {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a load table"));
-        }
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping wherever there is room, over a file that is as long and that nobody shortens:
-        // only holders of the descriptor could.
-        let address = unsafe {
-            libc::mmap(std::ptr::null_mut(), BYTES, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
-        };
-        if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let numbers = NonNull::new(address.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { mapping: Arc::new(Mapping { fd, numbers }), reserved: Arc::default() })
+    fn of(memory: Memory) -> Self {
+        Self { memory: Arc::new(memory), reserved: Arc::default() }
     }
 
     /// Reserves a place for a worker that is about to be started. `None` if there are more workers than places: one
@@ -123,8 +65,7 @@ impl LoadTable {
     }
 
     fn numbers(&self) -> &[AtomicU32; NUMBERS] {
-        // SAFETY: the mapping is that long, aligned to a page, and lives as long as `self`.
-        unsafe { self.mapping.numbers.cast().as_ref() }
+        self.memory.numbers()
     }
 
     /// The places, of which those behind the ones in use may be left out.
@@ -137,14 +78,7 @@ impl LoadTable {
 
 impl AsFd for LoadTable {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.mapping.fd.as_fd()
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: it was mapped with this length, and nobody refers to it any more.
-        unsafe { libc::munmap(self.numbers.as_ptr().cast(), BYTES) };
+        self.memory.as_fd()
     }
 }
 
@@ -219,6 +153,11 @@ impl Load {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::fs::File;
+    use std::os::fd::AsRawFd as _;
+
+    use socket2::SockRef;
+
     use super::*;
 
     #[test]
@@ -266,9 +205,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_is_refused() {
-        let file = tempfile::tempfile().expect("a file");
-        assert!(LoadTable::from_raw_fd(file.as_raw_fd()).is_err());
+    fn nobody_can_change_the_length_of_a_table() {
+        let table = LoadTable::new().expect("a table");
+        let one = table.reserve().expect("a place");
+        let file = File::from(table.as_fd().try_clone_to_owned().expect("a duplicate"));
+        let length = file.metadata().expect("it is open").len();
+        for other in [0, length - 1, length + 1] {
+            let error = file.set_len(other).expect_err("the length is sealed");
+            assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{other}: {error}");
+        }
+        // This read would end the process if the page were cut off.
+        assert!(!one.load().is_ahead(1000));
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused_and_stays_open() {
+        let long_enough = tempfile::tempfile().expect("a file");
+        let table = LoadTable::new().expect("a table");
+        let length = File::from(table.as_fd().try_clone_to_owned().expect("a duplicate"));
+        long_enough.set_len(length.metadata().expect("it is open").len()).expect("room");
+        for file in [tempfile::tempfile().expect("a file"), long_enough] {
+            // As a descriptor that came over exec, which is taken over where it is a table.
+            SockRef::from(&file).set_cloexec(false).expect("any descriptor has the flag");
+            let error = LoadTable::from_raw_fd(file.as_raw_fd()).expect_err("it is a file");
+            assert!(error.to_string().contains("not a load table"), "{error}");
+            file.metadata().expect("it is still open");
+        }
         assert!(LoadTable::from_raw_fd(9999).is_err());
     }
 

@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use socket2::{SockRef, Socket};
+use socket2::{SockRef, Socket, Type};
 
 use crate::listener::adopt::AdoptError;
 
@@ -70,11 +70,11 @@ pub fn inherit(program: &mut Command, descriptors: &[BorrowedFd<'_>]) {
 ///
 /// # Errors
 ///
-/// The number is no open descriptor, or no such socket.
+/// The number is no open descriptor, or no such socket, which is then left as it was.
 pub fn inherited_stream(number: RawFd) -> io::Result<UnixStream> {
     let inspect = |fd: BorrowedFd<'_>| {
         let socket = SockRef::from(&fd);
-        match socket.peer_addr()?.is_unix() {
+        match socket.peer_addr()?.is_unix() && socket.r#type()? == Type::STREAM {
             true => Ok(()),
             false => Err(AdoptError::Io(io::ErrorKind::InvalidInput.into())),
         }

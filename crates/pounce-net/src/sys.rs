@@ -24,6 +24,9 @@ pub(crate) fn is_listening(socket: &Socket) -> io::Result<bool> {
     socket.is_listener()
 }
 
+/// Whether [`is_listening`] knows.
+pub(crate) const CAN_ASK_FOR_LISTENING: bool = cfg!(target_os = "linux");
+
 /// Where the state cannot be asked for, the first `accept` tells.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_listening(_socket: &Socket) -> io::Result<bool> {

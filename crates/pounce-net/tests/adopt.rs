@@ -96,6 +96,18 @@ fn a_socket_that_does_not_listen_is_refused() {
 }
 
 #[test]
+fn a_socket_that_is_yet_to_listen_can_be_adopted_as_such() {
+    let claim = BindOptions { backlog: None, ..BindOptions::default() };
+    let claimed = bind(&"127.0.0.1:0".parse::<Endpoint>().unwrap(), &claim).unwrap().remove(0);
+    let adopted = Listener::bound_from_raw_fd(claimed.as_raw_fd(), Family::Inet).unwrap();
+    adopted.listen(16).unwrap();
+    let _client = connect(&claimed);
+    accept(adopted);
+    let wrong = Listener::bound_from_raw_fd(claimed.as_raw_fd(), Family::Unix).unwrap_err();
+    assert!(matches!(wrong, AdoptError::WrongFamily { .. }), "{wrong}");
+}
+
+#[test]
 fn the_wrong_family_is_refused() {
     let fd = OwnedFd::from(loopback());
     let error = Listener::from_fd(fd, Family::Inet6).unwrap_err();

@@ -76,6 +76,17 @@ fn a_second_set_at_the_same_address_needs_leave() {
 }
 
 #[test]
+fn a_set_does_not_join_a_server_that_is_yet_to_listen() {
+    let claim = BindOptions { backlog: None, ..BindOptions::default() };
+    let first = bind_set(&endpoint("127.0.0.1:0"), &claim, 2).unwrap();
+    let same = endpoint(&address(&first[0][0]).to_string());
+    let error = bind_set(&same, &claim, 2).unwrap_err();
+    assert!(matches!(error, BindError::InUse { .. }), "{error}");
+    first.iter().flatten().for_each(|listener| listener.listen(16).unwrap());
+    assert!(matches!(bind_set(&same, &claim, 2), Err(BindError::InUse { .. })));
+}
+
+#[test]
 fn what_is_not_tcp_has_one_queue() {
     let dir = tempfile::tempdir().unwrap();
     for endpoint in [Endpoint::Unix(dir.path().join("app.sock")), Endpoint::Fd(0)] {

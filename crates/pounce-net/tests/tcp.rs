@@ -179,3 +179,49 @@ fn the_backlog_can_be_changed_while_connections_wait() {
     listener.set_backlog(u32::MAX).unwrap();
     accept(listener);
 }
+
+fn claim(text: &str) -> Result<Vec<Listener>, BindError> {
+    bind_text(text, &BindOptions { backlog: None, ..BindOptions::default() })
+}
+
+#[test]
+fn an_address_that_is_claimed_refuses_connections_until_the_socket_listens() {
+    let claimed = claim("127.0.0.1:0").unwrap().remove(0);
+    let text = address(&claimed).to_string();
+    assert_eq!(TcpStream::connect(&text).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    // Nobody else gets the address, to listen at once or later.
+    for second in [bind_text(&text, &BindOptions::default()), claim(&text)] {
+        assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
+    }
+    claimed.try_clone().unwrap().listen(16).unwrap();
+    let _client = TcpStream::connect(&text).unwrap();
+    claimed.listen(16).unwrap();
+    accept(claimed);
+}
+
+#[test]
+fn an_address_can_be_claimed_while_connections_of_an_earlier_listener_linger() {
+    let first = bind_one("127.0.0.1:0");
+    let text = address(&first).to_string();
+    let client = TcpStream::connect(address(&first)).unwrap();
+    drop(accept(first));
+    let claimed = claim(&text).unwrap().remove(0);
+    claimed.listen(16).unwrap();
+    let _next = TcpStream::connect(&text).unwrap();
+    // Once more, with what was left by a listener that was claimed itself.
+    drop(accept(claimed));
+    claim(&text).unwrap().remove(0).listen(16).unwrap();
+    drop(client);
+}
+
+#[test]
+fn of_two_that_could_claim_an_address_the_second_to_listen_fails() {
+    let first = bind_one("127.0.0.1:0");
+    let text = address(&first).to_string();
+    let client = TcpStream::connect(address(&first)).unwrap();
+    drop(accept(first));
+    let (one, other) = (claim(&text).unwrap().remove(0), claim(&text).unwrap().remove(0));
+    one.listen(16).unwrap();
+    assert!(matches!(other.listen(16), Err(BindError::InUse { .. })));
+    drop(client);
+}

@@ -85,7 +85,7 @@ fn a_socket_that_answers_is_refused_and_goes_on() {
 fn a_socket_with_a_full_queue_is_in_use() {
     let dir = tempdir();
     let path = dir.path().join("app.sock");
-    let first = try_bind(&path, &BindOptions { backlog: 0, ..BindOptions::default() }).unwrap();
+    let first = try_bind(&path, &BindOptions { backlog: Some(0), ..BindOptions::default() }).unwrap();
     let _waits = UnixStream::connect(&path).unwrap();
     assert!(matches!(refuse(&path), BindError::InUse { .. }));
     drop(first);
@@ -183,4 +183,32 @@ fn an_abstract_name_listens_without_a_file() {
     assert!(!listener.unlink().unwrap());
     let again = Listener::from_fd(listener.into(), Family::Unix).unwrap();
     assert_eq!(again.local_addr().to_string(), format!("unix:{name}"));
+}
+
+#[test]
+fn a_path_that_is_claimed_refuses_connections_until_the_socket_listens() {
+    let dir = tempdir();
+    let path = dir.path().join("app.sock");
+    let claim = BindOptions { backlog: None, unix_mode: Some(0o600), ..BindOptions::default() };
+    let claimed = try_bind(&path, &claim).unwrap();
+    let refused = UnixStream::connect(&path).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    // It is not taken for the socket of a server that is gone.
+    for second in [try_bind(&path, &claim), try_bind(&path, &BindOptions::default())] {
+        assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
+    }
+    claimed.listen(16).unwrap();
+    let _client = UnixStream::connect(&path).unwrap();
+    accept(claimed);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn looking_whether_a_socket_is_stale_does_not_connect_to_it() {
+    let dir = tempdir();
+    let path = dir.path().join("app.sock");
+    let first = UnixListener::bind(&path).unwrap();
+    first.set_nonblocking(true).unwrap();
+    refuse(&path);
+    assert_eq!(first.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

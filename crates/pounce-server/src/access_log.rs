@@ -4,9 +4,10 @@ mod format;
 
 use std::cell::RefCell;
 
-use pounce_config::AccessLogFormat;
+use pounce_config::{LogConfig, LogLevel};
 use pounce_worker::AccessRecord;
 
+use crate::logging;
 use crate::output::STDOUT;
 use format::Format;
 
@@ -17,8 +18,11 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    pub(crate) fn new(format: &AccessLogFormat) -> Self {
-        Self { format: Format::new(format), line: RefCell::default() }
+    /// The access log that the configuration asks for. Its lines are information: a level above that silences it.
+    pub(crate) fn of(config: &LogConfig) -> Option<Self> {
+        let format = config.access.as_ref().filter(|_| config.level >= LogLevel::Info)?;
+        let colored = logging::are_colored(config, &std::io::stdout());
+        Some(Self { format: Format::new(format, colored), line: RefCell::default() })
     }
 }
 

@@ -1,72 +1,72 @@
-//! What the server says of itself: the banner, where it listens, that it is ready.
+//! What the server says of itself: that it loads the application, where it is ready, that it stops.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+use std::path::Path;
+use std::sync::Arc;
+
 use pounce_asgi::python::Interpreter;
+use pounce_config::ServerConfig;
 use pounce_net::LocalAddr;
 use pounce_supervisor::Notice;
 
 use crate::detect::{self, Shape};
-use crate::output::STDERR;
+use crate::settings;
 
-/// Says things to the operator: plain lines, or events of the log where that is JSON.
-#[derive(Debug, Clone, Copy)]
+/// Says things to the operator, at the level of information.
+#[derive(Debug, Clone)]
 pub(crate) struct Announcer {
-    pub(crate) json: bool,
+    /// What the line says that it is ready with: `main:app on http://127.0.0.1:8000 (Python 3.13.0, 1 worker)`.
+    serving: Arc<str>,
 }
 
 impl Announcer {
-    fn say(self, text: &str) {
-        if self.json {
-            tracing::info!(target: "pounce", "{text}");
-        } else {
-            STDERR.push(format!("{text}\n").as_bytes());
-        }
-    }
-
-    pub(crate) fn banner(self, target: &str, shape: Shape) {
-        let workers = match shape {
-            Shape::Single => "one worker".to_owned(),
-            Shape::Many { count: 1, mode } => format!("one worker ({})", detect::name(mode)),
-            Shape::Many { count, mode } => format!("{count} workers ({})", detect::name(mode)),
-        };
-        self.say(&format!(
-            "Pounce {} serving {target} on {}, {workers} (pid {})",
-            env!("CARGO_PKG_VERSION"),
+    pub(crate) fn new(config: &ServerConfig, shape: Shape, addresses: &[LocalAddr]) -> Self {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let urls = addresses.iter().map(|address| match address {
+            LocalAddr::Tcp(address) => format!("{scheme}://{address}"),
+            LocalAddr::Unix(_) => address.to_string(),
+        });
+        let urls: Vec<String> = urls.collect();
+        let venv = Interpreter::environment(&settings::interpreter(&config.worker()));
+        let venv = venv.map(|folder| format!(", venv {}", shown(&folder))).unwrap_or_default();
+        let serving = format!(
+            "{} on {} ({}{venv}, {})",
+            config.app.target,
+            urls.join(", "),
             Interpreter::describe(),
-            std::process::id()
-        ));
+            detect::describe(shape),
+        );
+        Self { serving: serving.into() }
     }
 
-    pub(crate) fn listening(self, addresses: &[LocalAddr], encrypted: bool) {
-        let scheme = if encrypted { "https" } else { "http" };
-        for address in addresses {
-            match address {
-                LocalAddr::Tcp(address) => self.say(&format!("Listening on {scheme}://{address}")),
-                LocalAddr::Unix(_) => self.say(&format!("Listening on {address}")),
-            }
-        }
+    fn say(&self, text: &str) {
+        tracing::info!(target: "pounce", "{text}");
     }
 
-    pub(crate) fn ready(self, python: &str) {
-        self.say(&format!("READY ({python}); press Ctrl-C to stop"));
+    pub(crate) fn loading(&self, target: &str) {
+        self.say(&format!("Loading {target}"));
+    }
+
+    pub(crate) fn ready(&self) {
+        self.say(&format!("Pounce {} ready: {}. Ctrl-C stops.", env!("CARGO_PKG_VERSION"), self.serving));
         notify("READY=1");
     }
 
-    pub(crate) fn stopping(self) {
+    pub(crate) fn stopping(&self) {
         self.say("Stopping: finishing what runs; a second signal stops at once");
         notify("STOPPING=1");
     }
 
-    pub(crate) fn reloading(self, what: &str) {
+    pub(crate) fn reloading(&self, what: &str) {
         self.say(&format!("Reloading: {what} changed"));
     }
 
     /// What the supervisor has to say.
-    pub(crate) fn notice(self, notice: Notice) {
+    pub(crate) fn notice(&self, notice: Notice) {
         match notice {
-            Notice::Ready => self.ready(&Interpreter::describe()),
+            Notice::Ready => self.ready(),
             Notice::Reloaded => self.say("Reloaded: all workers serve the new code"),
             Notice::ReloadFailed(why) => {
                 tracing::error!(target: "pounce", "the reload failed, and the workers stay as they are: {why}");
@@ -99,13 +99,19 @@ impl Announcer {
         }
     }
 
-    pub(crate) fn waiting(self) {
+    pub(crate) fn waiting(&self) {
         self.say("Waiting for a change of the files to try again");
     }
 
-    pub(crate) fn stopped(self) {
+    pub(crate) fn stopped(&self) {
         self.say("Stopped");
     }
+}
+
+/// A folder as the operator, who started the server in the working directory, would name it.
+fn shown(folder: &Path) -> String {
+    let directory = std::env::current_dir().unwrap_or_default();
+    folder.strip_prefix(directory).unwrap_or(folder).display().to_string()
 }
 
 /// Tells systemd (sd_notify(3)). Nobody listening is no fault.

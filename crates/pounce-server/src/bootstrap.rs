@@ -3,12 +3,13 @@
 //! Everything a worker needs is rebuilt from the plan: the configuration, the listeners, `sys.path`, the
 //! application, the lifespan's state. Nothing of the server's memory is used.
 
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pounce_asgi::python::{EventLoop, Exclusive, LifespanMode};
-use pounce_config::WorkerPlan;
-use pounce_net::{Listener, LoadTable};
+use pounce_asgi::python::{self, EventLoop, Exclusive, LifespanMode};
+use pounce_config::{ListenerHandle, LoadHandover, WorkerPlan};
+use pounce_net::{Listener, Load, LoadTable};
 use pounce_supervisor::Status;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 
@@ -16,28 +17,33 @@ use crate::error::ServerError;
 use crate::serve::{Job, Post, load, serve};
 use crate::{listeners, settings};
 
-/// Runs the worker that `plan` describes until it is told to end. `lent` is what the plan names,
-/// where that is this process's own, and `alone` is let go of when the application is imported.
+/// Where a worker's sockets come from.
+pub(crate) enum Sockets {
+    /// They are this process's own. A number would not do: the application may change what the flags of a
+    /// descriptor say of its owner.
+    Own { listeners: Vec<Listener>, load: Option<Load> },
+    /// They came over exec, under the numbers that the plan names.
+    Inherited,
+}
+
+/// Runs the worker that `plan` describes until it is told to end. `alone` is let go of when the application is
+/// imported.
 ///
 /// # Errors
 /// It cannot be made, or its application does not start.
 pub(crate) async fn bootstrap(
     event_loop: &EventLoop,
     plan: WorkerPlan,
-    lent: (Vec<Listener>, Option<LoadTable>),
+    sockets: Sockets,
     alone: Option<Exclusive>,
     post: &Post,
 ) -> Result<(), ServerError> {
     post.end.reporter().report(Status::Started);
     let config = Arc::new(plan.config);
-    let listeners = listeners::reconstruct(&plan.listeners)
-        .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
-    let place = plan
-        .load
-        .map(|load| Ok(LoadTable::from_raw_fd(load.fd)?.load(load.place)))
-        .transpose()
-        .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
-    drop(lent);
+    let (listeners, place) = match sockets {
+        Sockets::Own { listeners, load } => (listeners, load),
+        Sockets::Inherited => inherited(&plan.listeners, plan.load)?,
+    };
     post.arm_startup(&config);
     event_loop.extend_sys_path(&plan.sys_path);
     let mut options = settings::application(&config);
@@ -67,4 +73,22 @@ pub(crate) async fn bootstrap(
         load: place,
     };
     serve(event_loop, app, job, post).await
+}
+
+/// Takes over what a plan names by number.
+fn inherited(
+    listeners: &[ListenerHandle],
+    load: Option<LoadHandover>,
+) -> Result<(Vec<Listener>, Option<Load>), ServerError> {
+    let listeners = listeners::reconstruct(listeners)
+        .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
+    let load = load
+        .map(|load| {
+            let table = LoadTable::from_raw_fd(load.fd)?;
+            python::disown(table.as_fd());
+            Ok(table.load(load.place))
+        })
+        .transpose()
+        .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
+    Ok((listeners, load))
 }

@@ -63,11 +63,13 @@ pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
     Ok(Shape::Many { count, mode })
 }
 
-/// The mode as users name it.
-pub(crate) fn name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Process => "process",
-        Mode::Thread => "thread",
-        Mode::Subinterpreter => "subinterpreter",
-    }
+/// The workers as the operator reads of them: `1 worker`, `4 worker processes`.
+pub(crate) fn describe(shape: Shape) -> String {
+    let (count, one, several) = match shape {
+        Shape::Single => (1, "worker", "workers"),
+        Shape::Many { count, mode: Mode::Process } => (count, "worker process", "worker processes"),
+        Shape::Many { count, mode: Mode::Thread } => (count, "worker thread", "worker threads"),
+        Shape::Many { count, mode: Mode::Subinterpreter } => (count, "subinterpreter", "subinterpreters"),
+    };
+    format!("{count} {}", if count == 1 { one } else { several })
 }

@@ -23,6 +23,7 @@ mod server;
 mod settings;
 mod signals;
 mod single;
+mod terminal;
 mod watchdog;
 mod worker_process;
 

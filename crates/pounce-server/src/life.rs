@@ -1,4 +1,4 @@
-//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → SERVE → SHUTDOWN.
+//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → LISTEN → SERVE → SHUTDOWN.
 //!
 //! Here is what every server has; `single` and `many` are the two ways to serve.
 
@@ -85,16 +85,16 @@ pub(crate) fn run(
     for note in config.notes() {
         tracing::warn!(target: "pounce", "{note}");
     }
-    let announcer = Announcer { json: logging::is_json(&config.log) };
     let shape = shape(&config)?;
     let tls = open_tls(&config)?;
-    announcer.banner(&config.app.target, shape);
     let slots = match shape {
         Shape::Single => 0,
         Shape::Many { count, .. } => count,
     };
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
-    let result = run_bound((config, shape, tls), &handle, orders, announcer, &listeners);
+    let announcer = Announcer::new(&config, shape, &listeners.addresses());
+    announcer.loading(&config.app.target);
+    let result = run_bound((config, shape, tls), &handle, orders, &announcer, &listeners);
     match handle.asked() {
         Request::Reload => {
             output::flush();
@@ -122,7 +122,7 @@ fn run_bound(
     (config, shape, tls): (ServerConfig, Shape, Option<Arc<TlsStore>>),
     handle: &ServerHandle,
     orders: mpsc::UnboundedReceiver<Order>,
-    announcer: Announcer,
+    announcer: &Announcer,
     listeners: &Arc<Listeners>,
 ) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
@@ -136,7 +136,7 @@ fn run_bound(
     let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
     let limit = Arc::new(StopLimit::default());
     let first_signal = {
-        let (watchdog, limit) = (watchdog.clone(), Arc::clone(&limit));
+        let (announcer, watchdog, limit) = (announcer.clone(), watchdog.clone(), Arc::clone(&limit));
         move || {
             announcer.stopping();
             match limit.get() {
@@ -146,7 +146,6 @@ fn run_bound(
         }
     };
     signals::listen(handle.clone(), first_signal, clean_up).map_err(system("cannot listen to signals"))?;
-    announcer.listening(&listeners.addresses(), tls.is_some());
 
     // A worker that serves alone is reloaded by executing the program again; so is a server that waits for a
     // broken edit to be mended.
@@ -161,7 +160,7 @@ fn run_bound(
         reload_dirs: config.reload.map(|reload| reload.dirs).unwrap_or_default(),
         program,
         handle: handle.clone(),
-        announcer,
+        announcer: announcer.clone(),
         watchdog: watchdog.clone(),
         listeners: Arc::clone(listeners),
         tls,
@@ -223,11 +222,11 @@ fn run_bound(
 fn watch_files(
     config: &ServerConfig,
     handle: &ServerHandle,
-    announcer: Announcer,
+    announcer: &Announcer,
     executes_again: &Arc<AtomicBool>,
 ) -> Result<Option<reload::Watching>, ServerError> {
     let Some(reload) = &config.reload else { return Ok(None) };
-    let (handle, executes_again) = (handle.clone(), Arc::clone(executes_again));
+    let (announcer, handle, executes_again) = (announcer.clone(), handle.clone(), Arc::clone(executes_again));
     let changed = move |path: String| {
         announcer.reloading(&path);
         if executes_again.load(Ordering::Acquire) {

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pounce_asgi::python::disown;
 use pounce_config::{AddressFamily, ListenConfig, ListenerHandle};
 use pounce_net::{BindOptions, Endpoint, Family, Listener, LocalAddr, bind, bind_set};
 use pounce_supervisor::SlotListeners;
 
 use crate::error::ServerError;
 
-/// How a reloading server tells its successor about listeners: `fd:family`, separated by commas.
+/// How a reloading server tells its successor about listeners: the process that they are for, and `fd:family` of each,
+/// separated by commas. Programs that the application starts see the variable too, and own none of the descriptors.
 const INHERITED: &str = "_POUNCE_LISTENERS";
 
 /// The server's own listeners, open for as long as it serves.
@@ -33,13 +35,14 @@ struct Open {
 }
 
 impl Listeners {
-    /// Opens what the configuration names; with `slots`, TCP addresses once for each (SO_REUSEPORT).
+    /// Binds what the configuration names; with `slots`, TCP addresses once for each (SO_REUSEPORT).
     ///
     /// # Errors
     /// An address is malformed or cannot be bound.
     pub(crate) fn open(config: &ListenConfig, reuse_port: bool, slots: usize) -> Result<Self, ServerError> {
         let options = BindOptions {
-            backlog: config.backlog,
+            // A worker listens once its application is there.
+            backlog: None,
             unix_mode: config.uds_permissions,
             // Several servers may then share the address as well.
             reuse_port,
@@ -48,6 +51,7 @@ impl Listeners {
         let mut listeners = Self { open: Mutex::default(), options, own: Vec::new(), inherited: false };
         if let Some(shared) = inherited() {
             listeners.inherited = true;
+            shared.iter().for_each(|listener| disown(listener.as_fd()));
             listeners.lock().shared = shared;
             return Ok(listeners);
         }
@@ -68,6 +72,7 @@ impl Listeners {
                 open.slots.entry(slot).or_default().extend(bound);
             }
         }
+        open.shared.iter().chain(open.slots.values().flatten()).for_each(|listener| disown(listener.as_fd()));
         listeners.open = Mutex::new(open);
         Ok(listeners)
     }
@@ -92,7 +97,7 @@ impl Listeners {
     /// # Errors
     /// A descriptor cannot be made to survive that.
     pub(crate) fn hand_over(&self) -> io::Result<(&'static str, String)> {
-        let mut value = Vec::new();
+        let mut value = vec![std::process::id().to_string()];
         let open = self.lock();
         for listener in open.shared.iter().chain(open.slots.values().flatten()) {
             listener.set_inheritable(true)?;
@@ -128,6 +133,7 @@ impl SlotListeners for Listeners {
             for endpoint in &self.own {
                 bound.extend(bind(endpoint, &self.options).map_err(io::Error::other)?);
             }
+            bound.iter().for_each(|listener| disown(listener.as_fd()));
             open.slots.insert(slot, bound);
         }
         let own = open.slots.get(&slot).into_iter().flatten();
@@ -158,7 +164,7 @@ pub(crate) fn handles(listeners: &[Listener]) -> Vec<ListenerHandle> {
     listeners.iter().map(|one| ListenerHandle { fd: one.as_raw_fd(), family: family(one.family()) }).collect()
 }
 
-/// The listeners that a plan names. Those of this process are duplicated, inherited ones taken over.
+/// Takes over the listeners that a plan names.
 ///
 /// # Errors
 /// A descriptor is not what the plan says.
@@ -168,18 +174,24 @@ pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener
         AddressFamily::Inet6 => Family::Inet6,
         AddressFamily::Unix => Family::Unix,
     };
-    let made = handles.iter().map(|handle| Listener::from_raw_fd(handle.fd, Some(family(handle.family))));
-    made.collect::<Result<_, _>>().map_err(io::Error::other)
+    let made = handles.iter().map(|handle| Listener::bound_from_raw_fd(handle.fd, family(handle.family)));
+    let made: Vec<_> = made.collect::<Result<_, _>>().map_err(io::Error::other)?;
+    made.iter().for_each(|listener| disown(listener.as_fd()));
+    Ok(made)
 }
 
 fn inherited() -> Option<Vec<Listener>> {
     let value = std::env::var(INHERITED).ok()?;
-    value
-        .split(',')
+    let mut entries = value.split(',');
+    // A program that is executed in the place of another one keeps its number.
+    if entries.next()?.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    entries
         .map(|entry| {
             let (fd, family) = entry.split_once(':')?;
             let (fd, family): (RawFd, Family) = (fd.parse().ok()?, family.parse().ok()?);
-            Listener::from_raw_fd(fd, Some(family)).ok()
+            Listener::bound_from_raw_fd(fd, family).ok()
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! The server's own log: what happens to the server and to the application, on stderr.
 
-use std::io::IsTerminal as _;
+use std::io::IsTerminal;
 use std::time::SystemTime;
 
 use pounce_config::{LogConfig, LogFormat, LogLevel};
@@ -18,7 +18,7 @@ pub(crate) fn install(config: &LogConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let colors = config.colors.unwrap_or_else(|| std::io::stderr().is_terminal());
+    let colors = are_colored(config, &std::io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_writer(|| Events)
         .with_max_level(level)
@@ -28,7 +28,7 @@ pub(crate) fn install(config: &LogConfig) {
         output::use_json();
     }
     let installed = if is_json(config) {
-        tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
+        tracing::subscriber::set_global_default(builder.json().flatten_event(true).with_target(true).finish())
     } else {
         tracing::subscriber::set_global_default(builder.finish())
     };
@@ -36,8 +36,13 @@ pub(crate) fn install(config: &LogConfig) {
     drop(installed);
 }
 
+/// Whether lines on a stream have colours: as was asked for, else on a terminal whose user has not asked for none.
+pub(crate) fn are_colored(config: &LogConfig, stream: &impl IsTerminal) -> bool {
+    config.colors.unwrap_or_else(|| stream.is_terminal() && output::colors_are_wanted())
+}
+
 /// Whether events are JSON objects, one a line.
-pub(crate) fn is_json(config: &LogConfig) -> bool {
+fn is_json(config: &LogConfig) -> bool {
     config.format == LogFormat::Json
 }
 
@@ -45,7 +50,8 @@ pub(crate) fn is_json(config: &LogConfig) -> bool {
 pub(crate) fn warning(text: &str) -> Vec<u8> {
     let time = rfc3339(SystemTime::now());
     let line = if output::is_json() {
-        serde_json::json!({ "timestamp": time, "level": "WARN", "message": text }).to_string()
+        serde_json::json!({ "timestamp": time, "level": "WARN", "target": "pounce", "message": text })
+            .to_string()
     } else {
         format!("{time}  WARN {text}")
     };

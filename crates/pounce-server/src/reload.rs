@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use notify::{EventKind, RecursiveMode, Watcher as _};
+use pounce_asgi::python::disown_opened_by;
 use pounce_config::ReloadConfig;
 
 use crate::listeners::Listeners;
@@ -27,7 +28,7 @@ pub(crate) fn watch(
     changed: impl Fn(String) + Send + 'static,
 ) -> notify::Result<Watching> {
     let (sender, events) = mpsc::channel();
-    let mut watcher = notify::recommended_watcher(sender)?;
+    let mut watcher = disown_opened_by(|| notify::recommended_watcher(sender))?;
     let dirs: Vec<PathBuf> =
         if config.dirs.is_empty() { vec![default_dir.to_owned()] } else { config.dirs.clone() };
     for dir in &dirs {

@@ -117,7 +117,7 @@ pub(crate) async fn serve(
         _ = post.end.told() => return Ok(()),
     }
 
-    let access = config.log.access.as_ref().map(|format| Box::new(AccessLog::new(format)) as _);
+    let access = AccessLog::of(&config.log).map(|access| Box::new(access) as _);
     let worker =
         Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(&app), access);
     let requests = worker.requests();
@@ -125,6 +125,9 @@ pub(crate) async fn serve(
         event_loop.settle();
     }
     post.disarm();
+    for listener in &job.listeners {
+        listener.listen(config.backlog)?;
+    }
     reporter.report(Status::Serving);
     let subject = Subject {
         name: format!("worker {}", job.worker_id),

@@ -48,6 +48,7 @@ pub(crate) fn worker(
         websocket: config.websocket.as_ref().map(|websocket| WebSocketSettings {
             max_size: websocket.max_size,
             max_queue: websocket.max_queue,
+            max_queued_bytes: websocket.max_queued_bytes,
             ping_interval: websocket.ping_interval,
             ping_timeout: websocket.ping_timeout,
             per_message_deflate: websocket.per_message_deflate,

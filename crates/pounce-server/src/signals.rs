@@ -1,16 +1,21 @@
-//! Signals, heard on a thread of their own, so that they are heard even while Python blocks the loop.
+//! The meaning of signals for a server and for a worker process. A native thread acts on them, even while Python
+//! blocks the loop.
 
 use std::io;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1};
-use signal_hook::iterator::Signals;
+use nix::sys::signal::Signal;
+use pounce_asgi::python::{Received, Sender, Signals};
 
-use crate::output::STDERR;
 use crate::server::{Order, Request, ServerHandle};
+use crate::terminal::Terminal;
 
 /// Starts to listen in a server. The first SIGTERM or SIGINT asks the server to stop and calls `first`; the
-/// second calls `clean_up` and ends the process at once.
+/// second calls `clean_up` and ends the process at once. SIGHUP reloads, but stops when the terminal on which the server
+/// was started has hung up.
+///
+/// A signal that the process sends itself never ends it at once: a handler of the application that restores the
+/// previous one and sends the signal again repeats one signal.
 ///
 /// # Errors
 /// The handlers or the thread cannot be installed.
@@ -19,34 +24,39 @@ pub(crate) fn listen(
     first: impl Fn() + Send + 'static,
     clean_up: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU])?;
-    thread::Builder::new().name("pounce-signals".to_owned()).spawn(move || {
-        let mut stopping = false;
-        for signal in signals.forever() {
-            match signal {
-                SIGHUP => handle.order(Order::Restart),
-                SIGTTIN => handle.order(Order::ScaleUp),
-                SIGTTOU => handle.order(Order::ScaleDown),
-                SIGTERM | SIGINT if stopping => {
-                    STDERR.push(b"Stopped at once: connections are aborted\n");
-                    clean_up();
-                    signal_hook::low_level::exit(0);
-                }
-                SIGTERM | SIGINT => {
-                    stopping = true;
-                    first();
-                    handle.ask(Request::Stop);
-                }
-                // Logs go to stdout and stderr: there is no file to open again.
-                _ => {}
+    let terminal = Terminal::of_stdin();
+    let mut stopping = false;
+    spawn(move |Received { signal, sender }| {
+        let hung_up = || terminal.as_ref().is_some_and(Terminal::is_gone);
+        let stops = match signal {
+            Signal::SIGTERM | Signal::SIGINT => true,
+            Signal::SIGHUP => hung_up(),
+            _ => false,
+        };
+        match signal {
+            _ if stops && !stopping => {
+                stopping = true;
+                first();
+                handle.ask(Request::Stop);
             }
+            Signal::SIGTERM | Signal::SIGINT if sender == Sender::Other => {
+                tracing::info!(target: "pounce", "Stopped at once: connections are aborted");
+                clean_up();
+                signal_hook::low_level::exit(0);
+            }
+            // The hangup may come twice: the shell sends its jobs another one.
+            _ if stops => {}
+            Signal::SIGHUP => handle.order(Order::Restart),
+            Signal::SIGTTIN => handle.order(Order::ScaleUp),
+            Signal::SIGTTOU => handle.order(Order::ScaleDown),
+            // Logs go to stdout and stderr: there is no file to open again.
+            _ => {}
         }
-    })?;
-    Ok(())
+    })
 }
 
-/// Starts to listen in a worker process. A terminal sends its signals to the workers too, whose server tells them
-/// what to do: those are not heard. The first SIGTERM calls `drain`, the second `clean_up`, and ends the process.
+/// Starts to listen in a worker process. A terminal sends SIGINT and SIGHUP to workers too; they do nothing there, since
+/// the server decides. The first SIGTERM calls `drain`; the second calls `clean_up` and ends the process.
 ///
 /// # Errors
 /// The handlers or the thread cannot be installed.
@@ -54,19 +64,26 @@ pub(crate) fn listen_in_worker(
     drain: impl Fn() + Send + 'static,
     clean_up: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU])?;
-    thread::Builder::new().name("pounce-signals".to_owned()).spawn(move || {
-        let mut draining = false;
-        for signal in signals.forever() {
-            if signal != SIGTERM {
-                continue;
-            }
-            if draining {
-                clean_up();
-                signal_hook::low_level::exit(0);
-            }
-            draining = true;
+    let mut asked = false;
+    spawn(move |Received { signal, sender }| match (signal, sender) {
+        (Signal::SIGTERM, Sender::Other) if asked => {
+            clean_up();
+            signal_hook::low_level::exit(0);
+        }
+        (Signal::SIGTERM, sender) => {
+            // A handler that is called because the server stops this worker may send the signal again.
+            asked |= sender == Sender::Other;
             drain();
+        }
+        _ => {}
+    })
+}
+
+fn spawn(mut act: impl FnMut(Received) + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::install()?;
+    thread::Builder::new().name("pounce-signals".to_owned()).spawn(move || {
+        while let Ok(received) = signals.wait() {
+            act(received);
         }
     })?;
     Ok(())

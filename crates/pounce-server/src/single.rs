@@ -125,7 +125,8 @@ impl Single {
         let life = Rc::clone(&self.life);
         let (serving, serves) = oneshot::channel();
         let serving = std::sync::Mutex::new(Some(serving));
-        let (announcer, handle, limit) = (life.announcer, life.handle.clone(), Arc::clone(&life.limit));
+        let (announcer, handle, limit) =
+            (life.announcer.clone(), life.handle.clone(), Arc::clone(&life.limit));
         let drain = life.worker.lifecycle.timeout_graceful_shutdown;
         let end = WorkerEnd::new(move |status| {
             match status {
@@ -138,7 +139,7 @@ impl Single {
             }
             limit.set(drain + GRACE);
             if generation == 0 && handle.asked() == Request::Run {
-                announcer.ready(&Interpreter::describe());
+                announcer.ready();
             }
             let serving = serving.lock().ok().and_then(|mut serving| serving.take());
             // Nobody waits for it any more once the server stops.

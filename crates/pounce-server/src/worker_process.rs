@@ -1,14 +1,15 @@
 //! The life of a worker process: what its server has started with exec, until the server ends it or is gone.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd as _, RawFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use nix::sys::signal::Signal;
 use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
-use crate::bootstrap::bootstrap;
+use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
 use crate::serve::Post;
 use crate::watchdog::{self, Watchdog};
@@ -49,6 +50,7 @@ fn run(control: RawFd) -> Result<(), ServerError> {
         ServerError::System { what: "no server", error }
     };
     let control = pounce_net::inherited_stream(control).map_err(no_server)?;
+    python::disown(control.as_fd());
     let (plan, end) = process::attach(control, orphaned).map_err(no_server)?;
     let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan);
     match plan {
@@ -73,7 +75,13 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
         Post { end: end.clone(), watchdog: watchdog.clone(), stacks: None, alone: Arc::new(true.into()) };
     let served = python::run(&interpreter, async move |event_loop| {
         let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
-        bootstrap(&event_loop, plan, (Vec::new(), None), None, &post).await
+        let told = post.end.clone();
+        tokio::task::spawn_local(async move {
+            told.told().await;
+            // The signal that stops the server may have been sent to the server alone.
+            python::call_handlers_for(Signal::SIGTERM);
+        });
+        bootstrap(&event_loop, plan, Sockets::Inherited, None, &post).await
     })
     .map_err(ServerError::from)
     .flatten()

@@ -3,6 +3,7 @@
 mod buffers;
 mod own_fields;
 mod presence;
+mod read_ahead;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,6 +15,8 @@ use std::task::Waker;
 pub(crate) use buffers::{Buffers, READ_SIZE};
 use own_fields::OwnFields;
 pub(crate) use presence::Presence;
+use read_ahead::ReadAhead;
+pub(crate) use read_ahead::Share;
 
 use crate::Settings;
 use crate::access::AccessLog;
@@ -46,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) flusher: Flusher,
     /// What WebSocket messages are compressed with.
     pub(crate) codecs: Rc<Codecs>,
+    /// What is read ahead of WebSockets' applications.
+    pub(crate) read_ahead: Rc<ReadAhead>,
     pub(crate) buffers: Buffers,
     pub(crate) own_fields: OwnFields,
     /// What wakes the tasks that have to see how far the worker is in its life.
@@ -61,6 +66,7 @@ impl Engine {
         Self {
             needs_response_fields: access.as_ref().is_some_and(|access| access.needs_response_fields()),
             own_fields: OwnFields::new(&settings),
+            read_ahead: ReadAhead::new(settings.websocket.unwrap_or_default().max_queued_bytes),
             settings,
             access,
             phase: Cell::new(Phase::Serving),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -9,6 +10,39 @@ use pounce_asgi::{FileBody, Payload};
 
 /// From this size on a shared piece is kept rather than copied behind what is gathered.
 const KEEP_FROM: usize = 16 * 1024;
+
+/// Written bytes below this are left in front of the others.
+const COMPACT_FROM: usize = 4 * 1024;
+
+/// How much of a file is read at once where it cannot be sent from.
+const FILE_PIECE: usize = 64 * 1024;
+
+/// Appends the next piece of a file to `buffer`, at most `limit` bytes of it.
+///
+/// # Errors
+/// What the system says, and [`io::ErrorKind::UnexpectedEof`] where the file has become shorter.
+pub(crate) fn read_piece(file: &FileBody, limit: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let count = usize::try_from(file.length).unwrap_or(usize::MAX).min(limit).min(FILE_PIECE);
+    match pounce_net::read_at(file.file.as_fd(), file.offset, count, buffer)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        read => Ok(read),
+    }
+}
+
+/// Tells the operator that a response breaks off because of its file: the length was promised to the client.
+pub(crate) fn broken_file(error: &io::Error, missing: u64) {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        tracing::error!(
+            target: "pounce",
+            "a file became shorter while it was sent; the response breaks off {missing} bytes before its end",
+        );
+    } else {
+        tracing::error!(
+            target: "pounce",
+            "cannot read a file that is being sent: {error}; the response breaks off {missing} bytes before its end",
+        );
+    }
+}
 
 /// What waits to be written on one connection.
 #[derive(Debug, Default)]
@@ -134,11 +168,11 @@ impl Output {
     }
 
     /// The file whose bytes come next, if no others come before them.
-    pub fn file(&mut self) -> Option<&mut FileBody> {
+    pub fn file(&self) -> Option<&FileBody> {
         if self.written < self.front.len() {
             return None;
         }
-        match self.rest.front_mut() {
+        match self.rest.front() {
             Some(Segment::File(file)) => Some(file),
             _ => None,
         }
@@ -146,27 +180,46 @@ impl Output {
 
     /// Notes that this many bytes of what [`Output::slices`] gave have been written.
     pub fn advance(&mut self, mut written: usize) {
-        let front = (self.front.len() - self.written).min(written);
-        self.written += front;
-        written -= front;
-        self.rest_length -= written as u64;
-        while written > 0 {
-            let Some(segment) = self.rest.front_mut() else { return };
-            let length = match segment {
-                Segment::Gathered(bytes) => bytes.len(),
-                Segment::Shared(bytes) => bytes.len(),
-                Segment::File(_) => return,
-            };
-            if written < length {
-                match segment {
-                    Segment::Gathered(bytes) => drop(bytes.drain(..written)),
-                    Segment::Shared(bytes) => bytes::Buf::advance(bytes, written),
-                    Segment::File(_) => {}
-                }
+        loop {
+            let front = (self.front.len() - self.written).min(written);
+            self.written += front;
+            written -= front;
+            self.compact();
+            if written == 0 {
                 return;
             }
-            written -= length;
+            match self.rest.front_mut() {
+                // It is written as the front is, so that it never moves with each write.
+                Some(Segment::Gathered(bytes)) => {
+                    self.rest_length -= bytes.len() as u64;
+                    self.front = std::mem::take(bytes);
+                    self.written = 0;
+                }
+                Some(Segment::Shared(bytes)) if written < bytes.len() => {
+                    bytes::Buf::advance(bytes, written);
+                    self.rest_length -= written as u64;
+                    return;
+                }
+                Some(Segment::Shared(bytes)) => {
+                    self.rest_length -= bytes.len() as u64;
+                    written -= bytes.len();
+                }
+                Some(Segment::File(_)) | None => return,
+            }
             self.rest.pop_front();
+        }
+    }
+
+    /// Drops what is written of the front. A steady reader may never let it become empty while more is gathered
+    /// behind; moving no more than was written keeps the cost of a byte constant.
+    fn compact(&mut self) {
+        let left = self.front.len() - self.written;
+        if left == 0 {
+            self.front.clear();
+            self.written = 0;
+        } else if self.written >= COMPACT_FROM.max(left) {
+            self.front.drain(..self.written);
+            self.written = 0;
         }
     }
 
@@ -180,6 +233,22 @@ impl Output {
         if file.length == 0 {
             self.rest.pop_front();
         }
+    }
+
+    /// Reads a piece of the file that is next, to be kept until it is written.
+    ///
+    /// # Errors
+    /// Those of [`read_piece`].
+    pub(crate) fn load_file(&mut self) -> io::Result<()> {
+        if self.written < self.front.len() {
+            return Ok(());
+        }
+        let Some(Segment::File(file)) = self.rest.front() else { return Ok(()) };
+        self.front.clear();
+        self.written = 0;
+        let read = read_piece(file, FILE_PIECE, &mut self.front)?;
+        self.advance_file(read as u64);
+        Ok(())
     }
 
     /// Drops everything.
@@ -250,5 +319,18 @@ mod tests {
             assert!(written(&mut output, step) == expected, "step {step}");
             assert_eq!(output.len(), 0);
         }
+    }
+
+    #[test]
+    fn what_is_written_is_dropped_while_more_is_gathered() {
+        let mut output = Output::new();
+        output.extend(&[0; 1000]);
+        for round in 0..10_000_usize {
+            output.extend(&[round as u8; 1000]);
+            output.advance(1000);
+        }
+        assert_eq!(output.len(), 1000);
+        assert!(output.front.capacity() < 32 * 1024, "{} bytes are held", output.front.capacity());
+        assert_eq!(written(&mut output, 100), [(9_999_usize % 256) as u8; 1000]);
     }
 }

@@ -1,6 +1,6 @@
 //! How far a response has come, and which of ASGI's messages may come next, whatever carries it.
 
-use pounce_asgi::SendError;
+use pounce_asgi::{FileBody, SendError};
 
 /// How far one response has come.
 #[derive(Debug, Default)]
@@ -104,6 +104,19 @@ impl Progress {
                 Ok(None)
             }
             Phase::Body { left: None } | Phase::Unsent => Ok(None),
+        }
+    }
+
+    /// Leaves out what a file has grown by since its length was announced. With 206 the announced length is that of a
+    /// part of the file, and it is a mistake to send the file from its beginning.
+    pub(crate) fn clip(&self, status: u16, file: &mut FileBody) {
+        let left = match self.phase {
+            Phase::Held(Held { length, .. }) => length,
+            Phase::Body { left } => left,
+            _ => None,
+        };
+        if let (true, Some(left)) = (file.to_end && status != 206, left) {
+            file.length = file.length.min(left);
         }
     }
 

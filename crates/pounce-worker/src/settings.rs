@@ -95,6 +95,8 @@ pub struct WebSocketSettings {
     pub max_size: usize,
     /// Messages that are read ahead of the application.
     pub max_queue: usize,
+    /// Bytes that all WebSockets of the worker may hold together before their applications take them.
+    pub max_queued_bytes: usize,
     /// How often an idle connection is pinged; `None` never.
     pub ping_interval: Option<Duration>,
     /// How long a ping may stay unanswered; `None` for ever.
@@ -108,6 +110,7 @@ impl Default for WebSocketSettings {
         Self {
             max_size: 16 * 1024 * 1024,
             max_queue: 32,
+            max_queued_bytes: 256 * 1024 * 1024,
             ping_interval: Some(Duration::from_secs(20)),
             ping_timeout: Some(Duration::from_secs(20)),
             per_message_deflate: true,

@@ -1,13 +1,19 @@
 //! A connected socket, of whatever family, and what is spoken directly over it: clear text or TLS.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use pounce_asgi::FileBody;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::tls::TlsStream;
+
+/// How much of a file is sent by one system call: a client that reads as fast as it is sent to does not keep the
+/// worker in it.
+const SEND_AT_ONCE: u64 = 256 * 1024;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -50,6 +56,35 @@ impl Socket {
         }
     }
 
+    /// Writes some of `file` without reading it; 0 is the end of the file.
+    ///
+    /// # Errors
+    /// Those of [`pounce_net::send_file`].
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &FileBody) -> Poll<io::Result<usize>> {
+        let count = usize::try_from(file.length.min(SEND_AT_ONCE)).unwrap_or(usize::MAX);
+        loop {
+            let sent = match self {
+                Self::Tcp(stream) => {
+                    std::task::ready!(stream.poll_write_ready(cx))?;
+                    stream.try_io(Interest::WRITABLE, || {
+                        pounce_net::send_file(stream.as_fd(), file.file.as_fd(), file.offset, count)
+                    })
+                }
+                Self::Unix(stream) => {
+                    std::task::ready!(stream.poll_write_ready(cx))?;
+                    stream.try_io(Interest::WRITABLE, || {
+                        pounce_net::send_file(stream.as_fd(), file.file.as_fd(), file.offset, count)
+                    })
+                }
+            };
+            match sent {
+                // It is not ready any more: the task is woken when it is.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
     /// Tells the peer that nothing more comes.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -78,6 +113,22 @@ impl Stream {
         match self {
             Self::Clear(socket) => socket.poll_write(cx, slices),
             Self::Tls(stream) => stream.poll_write(cx, slices),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Writes some of `file` without reading it; 0 is the end of the file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where the bytes must be read, as they always must to be encrypted.
+    pub(crate) fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &FileBody,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Clear(socket) => socket.poll_send_file(cx, file),
+            Self::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }

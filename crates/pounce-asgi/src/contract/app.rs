@@ -59,6 +59,9 @@ pub enum LifespanError {
     /// `lifespan.startup.failed` or `lifespan.shutdown.failed`, with the application's message.
     #[error("the application reported a failure: {0}")]
     Reported(String),
+    /// The application raised to say that it has no lifespan, with the traceback.
+    #[error("the application has no lifespan\n{0}")]
+    Refused(String),
     /// The application raised, with the traceback.
     #[error("the application raised an exception\n{0}")]
     Raised(String),

@@ -45,4 +45,7 @@ pub struct FileBody {
     pub offset: u64,
     /// How many bytes to send.
     pub length: u64,
+    /// The application has named no length, so that this is the file up to its end. Of a file that has grown since the
+    /// application announced a content-length, only that much is sent.
+    pub to_end: bool,
 }

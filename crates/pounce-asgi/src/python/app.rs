@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Instant;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -11,6 +12,7 @@ use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHea
 
 use super::app_coroutine::AppCoroutine;
 use super::call::{Call, CallState};
+use super::callback::Callback;
 use super::context::Context;
 use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
@@ -227,6 +229,7 @@ impl PythonApp {
             Side::Http(_) => self.template.make_request(&scope, &kit.names, connection, head)?,
             Side::WebSocket(_) => self.template.make_websocket(&scope, &kit.names, connection, head)?,
         }
+        let began = kit.is_debug(py).then(Instant::now);
         let receive = kit.receives.make(py, Receive(Function::new(coroutine, &kit.coroutines)))?;
         let send = kit.sends.make(py, Send(Function::new(coroutine, &kit.coroutines)))?;
         let call = || {
@@ -248,7 +251,11 @@ impl PythonApp {
         if let Some(own) = unsafe { owned::<AppCoroutine>(coroutine.as_ptr()) } {
             own.watch(returned)?;
         }
-        state.keep_task(kit.task(py, coroutine, context.as_ref())?);
+        let task = kit.task(py, coroutine, context.as_ref())?;
+        if let Some(began) = began {
+            kit.log_if_slow(py, state.request(), began.elapsed())?;
+        }
+        state.keep_task(task);
         Ok(())
     }
 
@@ -279,6 +286,7 @@ impl PythonApp {
         match verdict.as_str() {
             "complete" => Ok(()),
             "failed" => Err(LifespanError::Reported(detail)),
+            "refused" => Err(LifespanError::Refused(detail)),
             "silent" => Err(LifespanError::Silent(if phase == "startup" {
                 "lifespan.startup"
             } else {
@@ -313,22 +321,32 @@ impl App for PythonApp {
         {
             let py = attached();
             let state = PyDict::new(py);
-            let made = self.kit.glue.bind(py).call_method1("Lifespan", (&self.app, self.asgi2, &state));
+            let fault = Callback::new(|arguments| {
+                let traceback = arguments.first().map(|text| text.to_string()).unwrap_or_default();
+                tracing::error!(target: "pounce", "the application's lifespan raised an exception while it ran; the server goes on\n{traceback}");
+                Ok(())
+            });
+            let made = self.kit.callbacks.make(py, fault).and_then(|fault| {
+                let arguments = (&self.app, self.asgi2, &state, fault);
+                self.kit.glue.bind(py).call_method1("Lifespan", arguments)
+            });
             let lifespan = made.map_err(|error| LifespanError::Raised(self.kit.traceback(py, &error)))?;
             self.lifespan.replace(Some(lifespan.unbind()));
             self.state.replace(Some(state.unbind()));
         }
-        match self.run_lifespan("startup").await {
-            Err(LifespanError::Raised(_) | LifespanError::Silent(_))
-                if self.lifespan_mode == LifespanMode::Auto =>
-            {
+        let started = self.run_lifespan("startup").await;
+        match (&started, self.lifespan_mode) {
+            (Err(LifespanError::Refused(_) | LifespanError::Silent(_)), LifespanMode::Auto) => {
                 tracing::debug!(target: "pounce", "the application has no lifespan");
-                self.lifespan.take();
-                self.state.take();
-                Ok(())
             }
-            other => other,
+            (Err(LifespanError::Raised(traceback)), LifespanMode::Auto) => {
+                tracing::info!(target: "pounce", "the application is served without its lifespan, in which it raised an exception; with --lifespan on it would not be served\n{traceback}");
+            }
+            _ => return started,
         }
+        self.lifespan.take();
+        self.state.take();
+        Ok(())
     }
 
     async fn shutdown(&self) -> Result<(), LifespanError> {

@@ -21,7 +21,7 @@ use super::side::Side;
 pub(super) struct CallState {
     pub(super) kit: Rc<Kit>,
     pub(super) side: Side,
-    /// Method and path, for log lines.
+    /// See [`request`](Self::request).
     request: Box<[u8]>,
     debug: bool,
     /// Futures that wait in `receive()`, oldest first.
@@ -72,6 +72,11 @@ impl CallState {
             released: Cell::new(false),
             waker: RefCell::default(),
         })
+    }
+
+    /// Method and path, for log lines.
+    pub(super) fn request(&self) -> &[u8] {
+        &self.request
     }
 
     /// Keeps the task, unless it is over already.

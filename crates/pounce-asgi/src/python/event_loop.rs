@@ -14,11 +14,13 @@ use tokio::runtime::LocalRuntime;
 
 use super::attic::Attic;
 use super::callback::{Callback, Wake};
-use super::interpreter::Interpreter;
+use super::forked::{self, Watched};
+use super::interpreter::{self, Interpreter};
 use super::kit::{Kit, attached, whole};
 use super::object::Type;
 use super::park;
 use super::pulse::{self, Pulse};
+use super::signals;
 use super::stacks::Stacks;
 use super::turn::Turns;
 
@@ -135,11 +137,17 @@ where
     let result = Rc::new(RefCell::new(None));
     Python::attach(|py| {
         let runtime = Rc::new(park::runtime()?);
+        let watched = Watched::by(&runtime);
         let attic = Arc::new(Attic::default());
         let turns = Rc::default();
         let ran = run_attached(py, &runtime, &attic, &turns, main, Rc::clone(&result));
         // The loop has a callback that has the turns, which have the loop: a circle that only this can open.
         turns.take();
+        if interpreter::is_main_thread() {
+            signals::set_main_loop(None);
+        }
+        // Its descriptors are somebody else's as soon as it is gone.
+        drop(watched);
         // Tasks may hold Python objects: they must go while this thread is attached.
         drop(runtime);
         pulse::end();
@@ -165,6 +173,9 @@ where
     let glue = load_glue(py)?;
     let callbacks = Type::<Callback>::new(py, attic)?;
     let waker = runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
+    if interpreter::is_main_thread() {
+        signals::set_main_loop(Some(waker.clone()));
+    }
     let wake = Type::<Wake>::new(py, attic)?.make(py, Wake(waker.clone()))?;
 
     let run_loop = {
@@ -181,6 +192,7 @@ where
                     None => {
                         let _inside = runtime.enter();
                         let made = Turns::new(event_loop, waker.clone(), &attic)?;
+                        forked::disown_loop(event_loop)?;
                         park::set_turns(Rc::downgrade(&made));
                         turns.replace(Some(Rc::clone(&made)));
                         made
@@ -228,7 +240,8 @@ fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     if let Ok(loaded) = py.import("sys")?.getattr("modules")?.get_item(name) {
         return Ok(loaded.cast_into()?);
     }
-    PyModule::from_code(py, GLUE, c"pounce/glue.py", c"pounce_glue")
+    // Coverage and debuggers pass over files whose names are in angle brackets.
+    PyModule::from_code(py, GLUE, c"<pounce>", c"pounce_glue")
 }
 
 const GLUE: &std::ffi::CStr = {

@@ -102,6 +102,13 @@ def pose_as_coroutine_function(kind, function):
     kind.__defaults__ = kind.__kwdefaults__ = None
 
 
+def log_if_slow(event_loop, request, seconds):
+    """Does for the first step of a call, which no handle of the loop's ran, what asyncio's debug mode does for handles."""
+    if seconds >= event_loop.slow_callback_duration:
+        request = request.decode("ascii", "backslashreplace")
+        asyncio.log.logger.warning("Executing the first step of %s took %.3f seconds", request, seconds)
+
+
 class Disconnected(OSError):
     """Raised by `send` for a piece that more is to follow, when the client has gone."""
 
@@ -387,16 +394,34 @@ def _without_frames(summary, skip):
     return summary
 
 
+# What a scope of HTTP has and that of a lifespan lacks.
+HTTP_KEYS = {"client", "headers", "http_version", "method", "path", "query_string", "raw_path", "scheme", "server"}
+
+
+def is_refusal(error, asked):
+    """Whether an application raised because it has no lifespan, as ASGI has it; any other exception is a fault.
+
+    `asked` says whether it had asked for a message by then, which only an application with a lifespan does.
+    """
+    if isinstance(error, NotImplementedError):
+        return True
+    knows_only_http = isinstance(error, KeyError) and HTTP_KEYS.issuperset(error.args)
+    return not asked and (knows_only_http or isinstance(error, AssertionError) or "lifespan" in str(error).lower())
+
+
 class Lifespan:
     """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
 
     `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
-    message, raised with a traceback, or silent when the application returned without an answer.
+    message, raised or refused with a traceback, or silent when the application returned without an answer.
+    `fault` is called with the traceback of an exception that comes when nobody waits for a verdict.
     """
 
-    def __init__(self, app, asgi2, state):
+    def __init__(self, app, asgi2, state, fault):
         self.app = app
         self.asgi2 = asgi2
+        self.fault = fault
+        self.asked = False
         self.scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         self.inbox = asyncio.Queue()
         self.answer = None
@@ -427,14 +452,21 @@ class Lifespan:
     async def _live(self):
         try:
             if self.asgi2:
-                await self.app(self.scope)(self.inbox.get, self._send)
+                await self.app(self.scope)(self._receive, self._send)
             else:
-                await self.app(self.scope, self.inbox.get, self._send)
+                await self.app(self.scope, self._receive, self._send)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # sys.exit() included: it must not end the loop
-            return "raised", format_exception(error)
+            text = format_exception(error)
+            if self.answer.done() and self.answer.result()[0] == "complete":
+                self.fault(text)
+            return "refused" if is_refusal(error, self.asked) else "raised", text
         return "silent", ""
+
+    async def _receive(self):
+        self.asked = True
+        return await self.inbox.get()
 
     async def _send(self, message):
         kind = message["type"]

@@ -3,14 +3,25 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::thread::{self, ThreadId};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::subinterpreter::{is_one_left_behind, run_exit_functions};
+use super::{forked, signals};
 
 /// The interpreter this program was built for.
 const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
+
+/// The thread that has started Python, on which handlers of signals run.
+static MAIN_THREAD: OnceLock<ThreadId> = OnceLock::new();
+
+/// Whether this is Python's main thread.
+pub(super) fn is_main_thread() -> bool {
+    MAIN_THREAD.get() == Some(&thread::current().id())
+}
 
 /// Which environment the interpreter shall see.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +78,8 @@ pub struct Interpreter(());
 impl Interpreter {
     /// Starts CPython on this thread, which becomes Python's main thread. Once per process.
     ///
-    /// Python installs no signal handlers: signals are the server's.
+    /// Python does not install its signal handlers: where the process catches [`Signals`](super::Signals), Python code
+    /// finds the server's.
     ///
     /// # Errors
     /// See [`InterpreterError`].
@@ -103,6 +115,9 @@ impl Interpreter {
             }
             ffi::PyEval_SaveThread();
         }
+        MAIN_THREAD.get_or_init(|| thread::current().id());
+        Python::attach(|py| forked::register(py).and_then(|()| signals::register(py)))
+            .map_err(|error| InterpreterError::Start(error.to_string()))?;
         Ok(Self(()))
     }
 
@@ -138,6 +153,11 @@ impl Interpreter {
     /// See [`InterpreterError`].
     pub fn check(options: &InterpreterOptions) -> Result<(), InterpreterError> {
         find_virtualenv(options).map(drop)
+    }
+
+    /// The virtualenv that [`start`](Self::start) would use, if any. Starts nothing.
+    pub fn environment(options: &InterpreterOptions) -> Option<PathBuf> {
+        find_virtualenv(options).ok().flatten()
     }
 
     /// The version, as a banner tells it: `Python 3.13.0`. No interpreter has to run.

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -103,6 +104,19 @@ impl Kit {
             let task = ffi::PyObject_Vectorcall(self.task.as_ptr(), arguments.as_ptr(), 1, keywords.as_ptr());
             Bound::from_owned_ptr_or_err(py, task)
         }
+    }
+
+    /// Whether the loop is in asyncio's debug mode, which logs callbacks that hold it.
+    pub(super) fn is_debug(&self, py: Python<'_>) -> bool {
+        let debug = self.event_loop.bind(py).getattr(&self.names.debug);
+        debug.and_then(|debug| debug.is_truthy()).unwrap_or(false)
+    }
+
+    /// Logs the first step of a request's call if it held the loop for too long, as asyncio's debug mode does for the
+    /// others.
+    pub(super) fn log_if_slow(&self, py: Python<'_>, request: &[u8], took: Duration) -> PyResult<()> {
+        let arguments = (&self.event_loop, request, took.as_secs_f64());
+        self.glue.bind(py).call_method1("log_if_slow", arguments).map(drop)
     }
 
     /// A future of the loop: what `create_future` makes, without its way through Python.

@@ -1,18 +1,15 @@
 //! What an application sends, read into the contract's terms. Every fault names its key.
 
-use std::fs::File;
-use std::io::Seek as _;
-use std::os::fd::BorrowedFd;
-
 use bytes::Bytes;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
-use crate::{Exchange, Fields, FileBody, Payload, SendError};
+use crate::{Exchange, Fields, Payload, SendError};
 
 use super::call::CallState;
+use super::files;
 use super::kit::Kit;
 use super::side::Side;
 use super::socket_message;
@@ -122,20 +119,10 @@ fn respond(
         }
         // What the debug extension sends is for test clients; there is none here.
         "http.response.debug" => Ok(()),
-        "http.response.pathsend" => {
-            let path = required(message, &names.path)?;
-            let path: std::path::PathBuf = path.extract().map_err(|_| wrong("path", "a str", &path))?;
-            let file = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-            match file {
-                Ok((length, file)) => exchange.file(FileBody { file, offset: 0, length }, false),
-                Err(error) => {
-                    Err(SendError::File { path: path.display().to_string(), reason: error.to_string() })
-                }
-            }
-        }
+        "http.response.pathsend" => files::send_path(kit, exchange, message)?,
         "http.response.zerocopysend" => {
             more = flag(message, &names.more_body)?;
-            send_descriptor(kit, exchange, message, more)?
+            files::send_descriptor(kit, exchange, message, more)?
         }
         other => {
             return Err(PyValueError::new_err(format!(
@@ -187,38 +174,6 @@ impl AsRef<[u8]> for KeptBytes {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_bytes(super::kit::attached())
     }
-}
-
-fn send_descriptor(
-    kit: &Kit,
-    exchange: &Exchange,
-    message: &Bound<'_, PyDict>,
-    more: bool,
-) -> PyResult<Result<(), SendError>> {
-    let (py, names) = (message.py(), &kit.names);
-    let object = required(message, &names.file)?;
-    let fd: Option<i32> =
-        object.extract().or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract())).ok();
-    let fd = fd
-        .filter(|fd| *fd >= 0)
-        .ok_or_else(|| wrong("file", "a file descriptor or a file object that has one", &object))?;
-    let number = |name: &Py<PyString>| -> PyResult<Option<u64>> {
-        match message.get_item(name)? {
-            Some(value) if !value.is_none() => value
-                .extract()
-                .map(Some)
-                .map_err(|_| wrong(&name.bind(py).to_string_lossy(), "a positive int", &value)),
-            _ => Ok(None),
-        }
-    };
-    let (offset, count) = (number(&names.offset)?, number(&names.count)?);
-    // SAFETY: the application vouches for the descriptor, which is only duplicated; a closed one is an error.
-    let mut file = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().map(File::from)?;
-    // The duplicate shares the position.
-    let offset = offset.map_or_else(|| file.stream_position(), Ok)?;
-    let left = file.metadata()?.len().saturating_sub(offset);
-    let length = count.unwrap_or(left).min(left);
-    Ok(exchange.file(FileBody { file, offset, length }, more))
 }
 
 pub(super) fn read_head(

@@ -29,6 +29,7 @@ macro_rules! names {
 
 names! {
     dunder_await = "__await__",
+    debug = "_debug",
     asgi = "asgi",
     body = "body",
     bytes = "bytes",

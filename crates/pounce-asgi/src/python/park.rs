@@ -10,8 +10,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-use super::pulse;
 use super::turn::Turns;
+use super::{forked, pulse, signals};
 
 thread_local! {
     /// The thread state that was detached while this thread waits.
@@ -38,6 +38,7 @@ pub(super) fn set_turns(turns: Weak<Turns>) {
 }
 
 fn detach() {
+    forked::leave_if_child();
     pulse::begin_wait();
     // SAFETY: the runtime is entered attached, and what runs in between leaves the thread attached.
     DETACHED.set(unsafe { ffi::PyEval_SaveThread() });
@@ -49,17 +50,11 @@ fn attach() {
     // SAFETY: this is the state that `detach` took from this very thread.
     unsafe { ffi::PyEval_RestoreThread(state) };
     // A signal may have ended the wait; its Python handler runs when Python looks.
-    // SAFETY: attached.
-    let failed = unsafe { ffi::PyErr_CheckSignals() } != 0;
+    // SAFETY: attached, since the line before.
+    signals::call_handlers(unsafe { Python::assume_attached() });
     TURNS.with_borrow(|turns| {
         if let Some(turns) = turns.upgrade() {
-            // SAFETY: attached, as above.
-            let py = unsafe { Python::assume_attached() };
-            if failed {
-                turns.raise(PyErr::fetch(py));
-            } else {
-                turns.look();
-            }
+            turns.look();
         }
     });
 }

@@ -2,7 +2,7 @@
 //! that never gives the GIL back.
 
 use std::io::{self, Read as _};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ impl Stacks {
     pub(super) fn install(py: Python<'_>) -> PyResult<Self> {
         let (reader, writer) = io::pipe()?;
         set_nonblocking(&reader)?;
+        super::forked::disown(reader.as_fd());
         let faulthandler = py.import("faulthandler")?;
         faulthandler.call_method1("register", (SIGNAL as i32, writer.as_raw_fd(), false))?;
         Ok(Self { pipe: Mutex::new((reader, writer)) })

@@ -31,6 +31,8 @@ pub struct WebSocketConfig {
     pub max_size: usize,
     /// Messages that are read ahead of the application.
     pub max_queue: usize,
+    /// Bytes that all WebSockets of a worker may hold together before their applications take them.
+    pub max_queued_bytes: usize,
     /// How often an idle connection is pinged; `None` never.
     pub ping_interval: Option<Duration>,
     /// How long a ping may stay unanswered; `None` for ever.

@@ -151,6 +151,10 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("N")
         .default("32")
         .help("WebSocket messages read ahead of the application"),
+    option("ws-max-queued-bytes", Kind::Size { min: 64 * KIB, max: 1024 * GIB }, Section::Protocols)
+        .value("SIZE")
+        .default("256MiB")
+        .help("What all WebSockets of a worker may hold of messages read ahead, before they wait their turn"),
     option("ws-ping-interval", FROM_ZERO, Section::Protocols)
         .value("SECONDS")
         .aliases(&["websocket-ping-interval", "ping-interval"])

@@ -8,7 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{BindError, BindOptions};
-use crate::listener::listen;
 use crate::{Listener, LocalAddr};
 
 /// Every distinct address of the host, in the resolver's order. Never empty. `localhost` is both loopback
@@ -82,7 +81,7 @@ fn bind_each(addresses: &[SocketAddr], options: &BindOptions) -> Result<Vec<List
         if address.port() == 0 {
             address.set_port(picked);
         }
-        match listen_at(address, options).map_err(|error| BindError::from_io(address.into(), error)) {
+        match listener_at(address, options) {
             Ok(listener) => {
                 picked = listener.local_addr().port().unwrap_or(picked);
                 listeners.push(listener);
@@ -98,18 +97,31 @@ fn bind_each(addresses: &[SocketAddr], options: &BindOptions) -> Result<Vec<List
     }
 }
 
-fn listen_at(address: SocketAddr, options: &BindOptions) -> io::Result<Listener> {
-    let socket = bind_socket(address, options)?;
-    listen(&socket, options.backlog)?;
-    let bound = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok(Listener::new(socket, bound.into(), None))
+fn listener_at(address: SocketAddr, options: &BindOptions) -> Result<Listener, BindError> {
+    let bound = || {
+        let socket = bind_socket(address, options)?;
+        let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+        Ok(Listener::new(socket, bound.into(), None))
+    };
+    let listener = bound().map_err(|error| BindError::from_io(address.into(), error))?;
+    options.listen(&listener)?;
+    Ok(listener)
 }
 
+/// Bound so that nobody else can bind the address before this socket listens. Where connections of an earlier server
+/// linger in TIME_WAIT that cannot be had: SO_REUSEADDR lets two sockets bind as long as neither listens (`socket(7)`),
+/// and the second to listen fails.
 fn bind_socket(address: SocketAddr, options: &BindOptions) -> io::Result<Socket> {
+    match bind_as(address, options, false) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind_as(address, options, true),
+        bound => bound,
+    }
+}
+
+fn bind_as(address: SocketAddr, options: &BindOptions, reuse_address: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // Bind although connections of an earlier server linger in TIME_WAIT (`socket(7)`).
-    socket.set_reuse_address(true)?;
+    socket.set_reuse_address(reuse_address)?;
     if options.reuse_port {
         socket.set_reuse_port(true)?;
     }

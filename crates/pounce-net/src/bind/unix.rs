@@ -12,7 +12,6 @@ use std::path::Path;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{BindError, BindOptions};
-use crate::listener::listen;
 use crate::listener::socket_file::{DirectoryLock, SocketFile};
 use crate::{Listener, LocalAddr};
 
@@ -30,14 +29,13 @@ fn bind_abstract(path: &Path, name: &[u8], options: &BindOptions) -> Result<List
         let raw = OsString::from_vec([b"\0", name].concat());
         let socket = stream_socket()?;
         socket.bind(&SockAddr::unix(raw)?)?;
-        listen(&socket, options.backlog)?;
         Ok(socket)
     };
     let address = LocalAddr::Unix(path.to_owned());
-    match bound() {
-        Ok(socket) => Ok(Listener::new(socket, address, None)),
-        Err(error) => Err(BindError::from_io(address, error)),
-    }
+    let socket = bound().map_err(|error| BindError::from_io(address.clone(), error))?;
+    let listener = Listener::new(socket, address, None);
+    options.listen(&listener)?;
+    Ok(listener)
 }
 
 fn bind_path(path: &Path, options: &BindOptions) -> Result<Listener, BindError> {
@@ -49,16 +47,17 @@ fn bind_path(path: &Path, options: &BindOptions) -> Result<Listener, BindError> 
     socket.bind(&SockAddr::unix(path).map_err(failed)?).map_err(failed)?;
     let file = SocketFile::at(path).map_err(failed)?;
     // Connecting is refused until `listen`, so nobody connects under the permissions that the umask gave.
-    let opened = restrict(path, options.unix_mode).and_then(|()| listen(&socket, options.backlog));
-    if let Err(error) = opened {
+    let restricted = restrict(path, options.unix_mode).map_err(failed);
+    let listener = Listener::new(socket, LocalAddr::Unix(path.to_owned()), Some(file));
+    if let Err(error) = restricted.and_then(|()| options.listen(&listener)) {
         // The first error is the one to tell; a file left behind is stale and is taken over next time.
-        let _ = file.remove_locked();
-        return Err(failed(error));
+        let _ = listener.remove_file_locked();
+        return Err(error);
     }
-    Ok(Listener::new(socket, LocalAddr::Unix(path.to_owned()), Some(file)))
+    Ok(listener)
 }
 
-/// Removes the socket of a server that is gone. A socket that answers and a file of another kind are errors.
+/// Removes the socket of a server that is gone. A socket that somebody has, and a file of another kind, are errors.
 fn remove_stale(path: &Path) -> Result<(), BindError> {
     let failed = |error| from_io(path, error);
     let metadata = match fs::symlink_metadata(path) {
@@ -78,10 +77,10 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// Only a refused connection says that nobody listens. A full queue (EAGAIN) or a socket of another type
-/// (EPROTOTYPE) is somebody's.
+/// Only a refused datagram says that nobody has the socket. One of another type (EPROTOTYPE) is somebody's; a stream
+/// would be refused by a server that is still starting, too, and would reach one that serves.
 fn is_stale(path: &Path) -> io::Result<bool> {
-    match stream_socket()?.connect(&SockAddr::unix(path)?) {
+    match Socket::new(Domain::UNIX, Type::DGRAM, None)?.connect(&SockAddr::unix(path)?) {
         Ok(()) => Ok(false),
         Err(error) => match error.kind() {
             ErrorKind::ConnectionRefused => Ok(true),

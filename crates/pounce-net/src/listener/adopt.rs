@@ -57,6 +57,7 @@ impl Listener {
     /// If the descriptor is no listening stream socket of that family. The descriptor is then closed.
     pub fn from_fd(fd: OwnedFd, family: Family) -> Result<Self, AdoptError> {
         inspect(&SockRef::from(&fd), Some(family))?;
+        must_listen(&SockRef::from(&fd))?;
         Self::adopt(fd)
     }
 
@@ -73,8 +74,21 @@ impl Listener {
     /// If nothing is open under the number, or what is open is no listening stream socket of that family. The
     /// descriptor is then left as it was.
     pub fn from_raw_fd(fd: RawFd, family: Option<Family>) -> Result<Self, AdoptError> {
-        let owned = raw_fd::adopt(fd, |fd| inspect(&SockRef::from(&fd), family))?;
+        let owned = raw_fd::adopt(fd, |fd| {
+            inspect(&SockRef::from(&fd), family)?;
+            must_listen(&SockRef::from(&fd))
+        })?;
         Self::adopt(owned)
+    }
+
+    /// As [`from_raw_fd`](Self::from_raw_fd), for a socket that [`bind`](crate::bind) made: it may be yet to
+    /// [listen](Self::listen).
+    ///
+    /// # Errors
+    ///
+    /// Those of `from_raw_fd`, save that the socket does not listen.
+    pub fn bound_from_raw_fd(fd: RawFd, family: Family) -> Result<Self, AdoptError> {
+        Self::adopt(raw_fd::adopt(fd, |fd| inspect(&SockRef::from(&fd), Some(family)))?)
     }
 
     fn adopt(fd: OwnedFd) -> Result<Self, AdoptError> {
@@ -106,6 +120,10 @@ fn inspect(socket: &Socket, expected: Option<Family>) -> Result<(), AdoptError> 
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         return Err(AdoptError::WrongFamily { expected, found });
     }
+    Ok(())
+}
+
+fn must_listen(socket: &Socket) -> Result<(), AdoptError> {
     match sys::is_listening(socket)? {
         true => Ok(()),
         false => Err(AdoptError::NotListening),

@@ -37,6 +37,7 @@ pub(super) enum Atom {
     Query,
     Protocol,
     Status,
+    ColoredStatus,
     Bytes,
     BytesOrDash,
     Referer,
@@ -50,10 +51,19 @@ pub(super) enum Atom {
 }
 
 impl Format {
-    pub(super) fn new(format: &AccessLogFormat) -> Self {
+    /// Reads a format; with colours the status tells its class by one.
+    pub(super) fn new(format: &AccessLogFormat, colored: bool) -> Self {
         match format {
             AccessLogFormat::Json => Self::Json,
-            AccessLogFormat::Text(format) => Self::Text(parse(format)),
+            AccessLogFormat::Text(format) => {
+                let mut parts = parse(format);
+                for part in &mut parts {
+                    if colored && matches!(part, Part::Atom(Atom::Status)) {
+                        *part = Part::Atom(Atom::ColoredStatus);
+                    }
+                }
+                Self::Text(parts)
+            }
         }
     }
 
@@ -170,6 +180,7 @@ fn write_atom(atom: Atom, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
         Atom::Query => return escape(head.query(), line),
         Atom::Protocol => write!(line, "HTTP/{}", head.version().as_str()),
         Atom::Status => write!(line, "{}", record.status),
+        Atom::ColoredStatus => write!(line, "\x1b[{}m{}\x1b[0m", color(record.status), record.status),
         Atom::BytesOrDash if record.body_bytes == 0 => write!(line, "-"),
         Atom::Bytes | Atom::BytesOrDash => write!(line, "{}", record.body_bytes),
         Atom::Referer => return field(head.fields(), b"referer", line),
@@ -181,6 +192,16 @@ fn write_atom(atom: Atom, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
         Atom::Pid => write!(line, "<{}>", std::process::id()),
         Atom::Scheme => write!(line, "{}", record.connection.scheme()),
     };
+}
+
+/// The SGR parameter of a status's class: green, cyan, yellow, red.
+fn color(status: u16) -> u8 {
+    match status {
+        ..300 => 32,
+        300..400 => 36,
+        400..500 => 33,
+        500.. => 31,
+    }
 }
 
 fn field(fields: &Fields, name: &[u8], line: &mut Vec<u8>) {
@@ -218,7 +239,11 @@ fn write_json(record: &AccessRecord<'_>, line: &mut Vec<u8>) {
     };
     let value = |name: &[u8]| head.fields().get_all(name).next().map(text);
     let object = serde_json::json!({
-        "time": rfc3339(SystemTime::now()),
+        // The envelope is that of the server's own lines.
+        "timestamp": rfc3339(SystemTime::now()),
+        "level": "INFO",
+        "target": "pounce.access",
+        "message": format!("{} {} {}", text(head.method()), text(head.raw_path()), record.status),
         "client": record.connection.client.to_string(),
         "method": text(head.method()),
         "path": text(head.raw_path()),

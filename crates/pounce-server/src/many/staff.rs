@@ -8,14 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
-use pounce_config::{LifespanScope, LoadHandover, TlsHandover, WorkerPlan};
+use pounce_config::{LifespanScope, ListenerHandle, LoadHandover, TlsHandover, WorkerPlan};
 use pounce_net::{LoadTable, Reservation};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
     Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
 };
 
-use crate::bootstrap::bootstrap;
+use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
 use crate::life::Life;
 use crate::serve::{Job, Post, load, serve};
@@ -62,6 +62,9 @@ impl Staff {
             let has_gil = Cell::new(Interpreter::starts_with_gil());
             OwnPython { interpreter, event_loop, stacks, has_gil }
         });
+        // Without it workers accept as it comes.
+        let loads = LoadTable::new().ok().filter(|_| !life.workers.reuse_port);
+        loads.iter().for_each(|table| python::disown(table.as_fd()));
         Self {
             life: Rc::clone(life),
             mode,
@@ -70,8 +73,7 @@ impl Staff {
             lifespan: RefCell::default(),
             state: RefCell::default(),
             failure: RefCell::default(),
-            // Without it workers accept as it comes.
-            loads: LoadTable::new().ok().filter(|_| !life.workers.reuse_port),
+            loads,
         }
     }
 
@@ -145,9 +147,8 @@ impl Staff {
         Ok(())
     }
 
-    fn plan(&self, spawn: &Spawn) -> WorkerPlan {
+    fn plan(&self, spawn: &Spawn, handles: Vec<ListenerHandle>) -> WorkerPlan {
         let config = (*self.life.worker).clone();
-        let handles = listeners::handles(&spawn.listeners);
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
         plan.tls = self.life.tls.as_ref().map(|store| {
@@ -185,7 +186,7 @@ impl Staff {
         reserved: Option<&Reservation>,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
-        let mut plan = self.plan(&spawn);
+        let mut plan = self.plan(&spawn, listeners::handles(&spawn.listeners));
         let mut inherited: Vec<OwnedFd> = spawn.listeners.into_iter().map(OwnedFd::from).collect();
         if let Some(reserved) = reserved {
             let table = reserved.as_fd().try_clone_to_owned()?;
@@ -241,20 +242,16 @@ impl Staff {
         reserved: Option<&Reservation>,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
-        let mut plan = self.plan(&spawn);
-        plan.load = reserved
-            .map(|reserved| LoadHandover { fd: reserved.as_fd().as_raw_fd(), place: reserved.place() });
-        let plan = plan.to_json().map_err(io::Error::other)?;
+        let plan = self.plan(&spawn, Vec::new()).to_json().map_err(io::Error::other)?;
+        let sockets = Sockets::Own { listeners: spawn.listeners, load: reserved.map(Reservation::load) };
         let interpreter = Arc::clone(&python.interpreter);
         let post = self.post(python);
-        // What the plan names must be open until it is the worker's turn.
-        let lent = (spawn.listeners, self.loads.clone());
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
             let post = post(end.clone());
             let ran = interpreter.with_subinterpreter(|own, alone| {
                 let ran = python::run(own, async move |event_loop| {
                     let plan = WorkerPlan::from_json(&plan).map_err(ServerError::Plan)?;
-                    bootstrap(&event_loop, plan, lent, Some(alone), &post).await
+                    bootstrap(&event_loop, plan, sockets, Some(alone), &post).await
                 });
                 ran.map_err(ServerError::from).flatten()
             });

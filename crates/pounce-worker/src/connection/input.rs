@@ -27,6 +27,11 @@ impl Input {
         &mut self.buffer[self.start..self.end]
     }
 
+    /// How much memory it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.buffer.len()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.end - self.start
     }

@@ -1,14 +1,14 @@
 //! Reading and writing the socket of a [`Link`].
 
-use std::io::IoSlice;
-use std::os::unix::fs::FileExt as _;
+use std::io;
 use std::task::{Context, Poll};
 
 use super::link::State;
 use crate::engine::Engine;
+use crate::output::broken_file;
 
-/// How much of a file is read at once.
-const FILE_PIECE: usize = 256 * 1024;
+/// How much is kept of what a client sends before it is asked for.
+const READ_AHEAD: usize = 16 * 1024;
 
 impl State {
     /// Reads what has arrived into the input. Ready with false at the end of the stream, which an error is
@@ -35,13 +35,25 @@ impl State {
         }
     }
 
+    /// Reads on while the application does something else, within limits: that is how a client's leaving is noticed.
+    /// False when the client sends nothing more.
+    pub(super) fn read_ahead(&mut self, engine: &Engine, cx: &mut Context<'_>) -> bool {
+        while self.input.len() < READ_AHEAD && !self.holds_piece() {
+            match self.poll_fill(engine, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return false,
+                Poll::Pending => break,
+            }
+        }
+        true
+    }
+
     /// Writes what waits. Ready when nothing is left, which is so too when the client has gone.
     pub(super) fn poll_flush(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<()> {
         while !self.output.is_empty() {
-            let written = if self.output.file().is_some() {
-                self.poll_write_file(cx)
-            } else {
-                self.output.poll_write(|slices| self.stream.poll_write(cx, slices))
+            let written = match self.output.file() {
+                Some(_) => self.poll_write_file(cx),
+                None => self.output.poll_write(|slices| self.stream.poll_write(cx, slices)),
             };
             match written {
                 Poll::Ready(Ok(1..)) => self.has_written = true,
@@ -55,20 +67,29 @@ impl State {
         Poll::Ready(())
     }
 
-    /// Writes a piece of the file that is next.
-    fn poll_write_file(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+    /// Writes some of the file that is next: straight into the socket, or by way of a piece that is kept until it is
+    /// written.
+    fn poll_write_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(file) = self.output.file() else { return Poll::Ready(Ok(0)) };
-        let mut piece = vec![0; FILE_PIECE.min(usize::try_from(file.length).unwrap_or(FILE_PIECE))];
-        let read = match file.file.read_at(&mut piece, file.offset) {
-            // The file has become shorter than it was: the length is promised, so the connection must end.
-            Ok(0) => return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into())),
-            Ok(read) => read,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
-        let written = self.stream.poll_write(cx, &[IoSlice::new(&piece[..read])]);
-        if let Poll::Ready(Ok(count)) = written {
-            self.output.advance_file(count as u64);
+        let left = file.length;
+        match self.stream.poll_send_file(cx, file) {
+            Poll::Ready(Ok(0)) => {
+                let error = io::ErrorKind::UnexpectedEof.into();
+                broken_file(&error, left);
+                Poll::Ready(Err(error))
+            }
+            Poll::Ready(Ok(sent)) => {
+                self.output.advance_file(sent as u64);
+                Poll::Ready(Ok(sent))
+            }
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                if let Err(error) = self.output.load_file() {
+                    broken_file(&error, left);
+                    return Poll::Ready(Err(error));
+                }
+                self.output.poll_write(|slices| self.stream.poll_write(cx, slices))
+            }
+            other => other,
         }
-        written
     }
 }

@@ -196,6 +196,11 @@ impl State {
         Ok(true)
     }
 
+    /// Whether a piece of the body lies in the input, which must not move then.
+    pub(super) fn holds_piece(&self) -> bool {
+        self.piece.is_some()
+    }
+
     /// Calls `take` with the prepared piece. True if the body goes on.
     pub(super) fn take_body(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
         let (piece, ended) = self.piece.take().unwrap_or((0..0, false));

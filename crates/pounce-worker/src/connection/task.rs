@@ -225,22 +225,18 @@ impl<A: App> ConnectionTask<A> {
         }
         let writable = state.output.len() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
         let readable = if state.body_taken || state.machine.facts().body == BodyFraming::None {
-            // Reading on is how a client's leaving is noticed; what it pipelines is kept, within limits.
-            let mut open = true;
-            while open && state.input.len() < HIGH_WATER as usize / 4 {
-                match state.poll_fill(engine, cx) {
-                    Poll::Ready(more) => open = more,
-                    Poll::Pending => break,
-                }
-            }
+            let open = state.read_ahead(engine, cx);
             if !open && state.encoder.is_unsent() {
                 // A client that sends nothing more could still read, but there is nothing to come.
                 state.lose();
             }
             !open
-        } else {
+        } else if state.receiving {
             // A body is read only when it is asked for: that is the client's backpressure.
-            state.receiving && state.poll_fill(engine, cx).is_ready()
+            state.poll_fill(engine, cx).is_ready()
+        } else {
+            state.read_ahead(engine, cx);
+            false
         };
         let received = readable && std::mem::take(&mut state.receiving);
         writable || received || state.gone
@@ -326,7 +322,7 @@ impl<A: App> ConnectionTask<A> {
                 (std::mem::take(&mut state.has_read), std::mem::take(&mut state.has_written));
             let progress = match self.timer.wait() {
                 Wait::Body => read,
-                Wait::Write => written,
+                Wait::Write | Wait::HalfClosed => written,
                 _ => false,
             };
             (self.waits_for(&state), state.exchange, progress, state.machine.is_idle())
@@ -339,7 +335,7 @@ impl<A: App> ConnectionTask<A> {
             Wait::FirstHead | Wait::Head => Some(settings.header_timeout),
             Wait::KeepAlive => Some(settings.keep_alive_timeout),
             Wait::Body => Some(settings.body_timeout),
-            Wait::Write => Some(settings.write_timeout),
+            Wait::Write | Wait::HalfClosed => Some(settings.write_timeout),
             Wait::Linger => Some(LINGER),
             Wait::Application => None,
         };
@@ -351,7 +347,7 @@ impl<A: App> ConnectionTask<A> {
             Wait::KeepAlive | Wait::Linger | Wait::Application => return true,
             // Nobody has asked for anything yet: there is nothing to answer.
             Wait::FirstHead if state.machine.is_idle() => return true,
-            Wait::Write => state.lose(),
+            Wait::Write | Wait::HalfClosed => state.lose(),
             Wait::Body if self.current.is_none() => state.close_lingering(),
             Wait::FirstHead | Wait::Head | Wait::Body => {
                 if self.current.is_none() {
@@ -371,7 +367,13 @@ impl<A: App> ConnectionTask<A> {
             return Wait::Write;
         }
         if self.current.is_some() {
-            return if state.receiving && !state.body_taken { Wait::Body } else { Wait::Application };
+            return if state.receiving && !state.body_taken {
+                Wait::Body
+            } else if state.end_of_input {
+                Wait::HalfClosed
+            } else {
+                Wait::Application
+            };
         }
         if state.closing {
             return Wait::Linger;

@@ -22,6 +22,8 @@ pub(super) enum Wait {
     Write,
     /// The client's closing.
     Linger,
+    /// The application, for a client that sends nothing more: it may have gone, and only what is written can tell.
+    HalfClosed,
     /// The application alone: no deadline.
     Application,
 }

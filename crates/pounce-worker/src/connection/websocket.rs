@@ -4,6 +4,7 @@
 
 mod carrier;
 mod link;
+mod queue;
 mod state;
 mod task;
 mod wire;

@@ -144,11 +144,12 @@ impl ResponseEncoder {
     /// As [`ResponseEncoder::body`].
     pub fn file(
         &mut self,
-        file: FileBody,
+        mut file: FileBody,
         more: bool,
         context: ResponseContext<'_>,
         output: &mut Output,
     ) -> Result<(), SendError> {
+        self.progress.clip(self.status, &mut file);
         let length = file.length;
         self.piece(length, more, context, output, |output| output.push_file(file))
     }

@@ -7,14 +7,12 @@
 use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use pounce_asgi::MessageKind;
 
 use super::Fault;
 
 /// What ends a compressed message, and is not sent (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
-
-/// How many inflaters are kept for messages to come.
-const KEPT: usize = 4;
 
 /// A message from this size on is not remembered.
 const REMEMBERED: usize = 64 * 1024;
@@ -44,7 +42,7 @@ impl WindowBits {
 pub struct Codecs {
     /// One for each size of window that clients ask for.
     deflaters: RefCell<[Option<Box<Deflater>>; WINDOWS]>,
-    inflaters: RefCell<Vec<Inflater>>,
+    inflater: RefCell<Option<Inflater>>,
 }
 
 /// Compresses whole messages.
@@ -58,7 +56,7 @@ struct Deflater {
 
 /// Inflates one message at a time.
 #[derive(Debug)]
-pub(super) struct Inflater(Box<Decompress>);
+struct Inflater(Box<Decompress>);
 
 impl Codecs {
     /// Nothing made yet.
@@ -85,19 +83,21 @@ impl Codecs {
         (packed.len() < plain.len()).then(|| with(packed))
     }
 
-    /// An inflater at the start of a message.
-    pub(super) fn take_inflater(&self) -> Inflater {
-        let kept = self.inflaters.borrow_mut().pop();
-        kept.unwrap_or_else(|| Inflater(Box::new(Decompress::new(false))))
-    }
-
-    /// Takes one back.
-    pub(super) fn give_inflater(&self, mut inflater: Inflater) {
-        let mut kept = self.inflaters.borrow_mut();
-        if kept.len() < KEPT {
-            inflater.0.reset(false);
-            kept.push(inflater);
+    /// Inflates a message, which must not be larger than `limit`. A text is UTF-8.
+    ///
+    /// # Errors
+    /// The client's fault.
+    pub fn inflate(&self, kind: MessageKind, packed: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+        let mut inflater = self.inflater.borrow_mut();
+        let inflater = inflater.get_or_insert_with(|| Inflater(Box::new(Decompress::new(false))));
+        inflater.0.reset(false);
+        let mut message = Vec::new();
+        inflater.inflate(packed, &mut message, limit)?;
+        inflater.inflate(&TAIL, &mut message, limit)?;
+        if kind == MessageKind::Text && std::str::from_utf8(&message).is_err() {
+            return Err(Fault::Data("the text is not UTF-8"));
         }
+        Ok(message)
     }
 }
 
@@ -135,7 +135,7 @@ impl Deflater {
 
 impl Inflater {
     /// Inflates a piece of a message behind `message`, which must not grow beyond `limit`.
-    pub(super) fn inflate(&mut self, piece: &[u8], message: &mut Vec<u8>, limit: usize) -> Result<(), Fault> {
+    fn inflate(&mut self, piece: &[u8], message: &mut Vec<u8>, limit: usize) -> Result<(), Fault> {
         let mut taken = 0;
         loop {
             let length = message.len();
@@ -165,10 +165,5 @@ impl Inflater {
             return Err(Fault::TooBig("the message is larger than this server allows"));
         }
         Ok(())
-    }
-
-    /// Inflates the end that was not sent.
-    pub(super) fn finish(&mut self, message: &mut Vec<u8>, limit: usize) -> Result<(), Fault> {
-        self.inflate(&TAIL, message, limit)
     }
 }

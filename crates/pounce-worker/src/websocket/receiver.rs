@@ -1,14 +1,14 @@
 //! The receiving half: a client's bytes in, whole messages and control frames out.
 //!
 //! [`Receiver::advance`] is input. The caller owns the buffer, gives what has arrived and is not consumed yet, and
-//! drops what a [`Step`] says was consumed. Masks are taken off in place.
+//! drops what a [`Step`] says was consumed. Masks are taken off in place. A compressed message stays compressed: what a
+//! client sends costs no more memory than its bytes until somebody wants the message
+//! ([`Codecs::inflate`](super::Codecs::inflate)).
 
 use std::ops::Range;
-use std::rc::Rc;
 
 use pounce_asgi::MessageKind;
 
-use super::codecs::{Codecs, Inflater};
 use super::frame::{self, Head, Opcode};
 use super::mask::unmask;
 use super::{Fault, is_close_code};
@@ -16,7 +16,7 @@ use super::{Fault, is_close_code};
 /// How much a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a message, inflated.
+    /// Bytes of a message, as it is sent.
     pub message: usize,
     /// Frames of a message.
     pub fragments: u32,
@@ -33,6 +33,8 @@ pub enum Event {
     Message(MessageKind, Range<usize>),
     /// A whole message that was put together; see [`Receiver::take_message`].
     Assembled(MessageKind),
+    /// The same, still compressed.
+    Compressed(MessageKind),
     /// A ping, to be answered with the same payload.
     Ping(Range<usize>),
     /// A pong.
@@ -54,14 +56,16 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Receiver {
     limits: Limits,
-    /// What messages are inflated with, if that was agreed on.
-    codecs: Option<Rc<Codecs>>,
+    /// Compression was agreed on.
+    deflate: bool,
     /// The message that has begun.
     message: Option<Message>,
     /// The frame whose payload is on its way, and how much of it has come.
     frame: Option<(Head, u64)>,
-    /// A message that is complete, until it is taken; then its memory, until the next one.
+    /// A message that is complete, until it is taken.
     done: Vec<u8>,
+    /// Nobody wants messages any more.
+    discards: bool,
     broken: Option<Fault>,
     closed: bool,
 }
@@ -70,7 +74,7 @@ pub struct Receiver {
 #[derive(Debug)]
 struct Message {
     kind: MessageKind,
-    inflater: Option<Inflater>,
+    compressed: bool,
     bytes: Vec<u8>,
     /// How much of a text is known to be UTF-8.
     checked: usize,
@@ -78,14 +82,42 @@ struct Message {
 }
 
 impl Receiver {
-    /// At the start of a connection. `codecs` where compression was agreed on.
-    pub fn new(limits: Limits, codecs: Option<Rc<Codecs>>) -> Self {
-        Self { limits, codecs, message: None, frame: None, done: Vec::new(), broken: None, closed: false }
+    /// At the start of a connection. `deflate` where compression was agreed on.
+    pub fn new(limits: Limits, deflate: bool) -> Self {
+        Self {
+            limits,
+            deflate,
+            message: None,
+            frame: None,
+            done: Vec::new(),
+            discards: false,
+            broken: None,
+            closed: false,
+        }
     }
 
-    /// Takes the message that [`Event::Assembled`] told of. A text is UTF-8.
+    /// What it was made with.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Takes the message that [`Event::Assembled`] or [`Event::Compressed`] told of. A text that is not compressed is
+    /// UTF-8.
     pub fn take_message(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.done)
+    }
+
+    /// How many bytes are kept of a message that is not complete.
+    pub fn kept(&self) -> usize {
+        self.message.as_ref().map_or(0, |message| message.bytes.len())
+    }
+
+    /// Keeps nothing of messages from now on: what is awaited is the client's close frame.
+    pub fn discard_messages(&mut self) {
+        self.discards = true;
+        if let Some(message) = &mut self.message {
+            message.bytes = Vec::new();
+        }
     }
 
     /// Takes `input`, which starts at the first byte that was not consumed before.
@@ -148,7 +180,7 @@ impl Receiver {
     /// Whether a frame may come now.
     fn check_order(&self, compressed: bool, opcode: u8) -> Result<(), Fault> {
         let data = opcode == Opcode::Text as u8 || opcode == Opcode::Binary as u8;
-        if compressed && !(data && self.codecs.is_some()) {
+        if compressed && !(data && self.deflate) {
             return Err(Fault::Protocol("a reserved bit is set"));
         }
         if data && self.message.is_some() {
@@ -163,14 +195,11 @@ impl Receiver {
     fn begin_fragment(&mut self, head: Head) -> Result<(), Fault> {
         let message = self.message.get_or_insert_with(|| Message {
             kind: kind(head.opcode),
-            inflater: None,
+            compressed: head.compressed,
             bytes: Vec::new(),
             checked: 0,
             fragments: 0,
         });
-        if head.compressed {
-            message.inflater = self.codecs.as_ref().map(|codecs| codecs.take_inflater());
-        }
         message.fragments += 1;
         if message.fragments > self.limits.fragments {
             return Err(Fault::TooBig("the message has more fragments than this server allows"));
@@ -193,7 +222,9 @@ impl Receiver {
         unmask(piece, head.mask, come);
         let Some(message) = &mut self.message else { unreachable!("a data frame has begun its message") };
         let complete = length == left;
-        message.take(piece, head.last && complete, self.limits.message)?;
+        if !self.discards {
+            message.take(piece, head.last && complete)?;
+        }
         let consumed = start + length;
         if !complete {
             self.frame = Some((head, come + length as u64));
@@ -205,11 +236,9 @@ impl Receiver {
             return Ok(Step { consumed, event: Event::Fragment });
         }
         let Some(message) = self.message.take() else { unreachable!("it was there a moment ago") };
-        if let (Some(codecs), Some(inflater)) = (&self.codecs, message.inflater) {
-            codecs.give_inflater(inflater);
-        }
         self.done = message.bytes;
-        Ok(Step { consumed, event: Event::Assembled(message.kind) })
+        let told = if message.compressed { Event::Compressed } else { Event::Assembled };
+        Ok(Step { consumed, event: told(message.kind) })
     }
 
     fn control(&mut self, opcode: Opcode, range: Range<usize>, payload: &[u8]) -> Result<Event, Fault> {
@@ -237,17 +266,9 @@ impl Receiver {
 
 impl Message {
     /// Adds a piece; the last one if `last`.
-    fn take(&mut self, piece: &[u8], last: bool, limit: usize) -> Result<(), Fault> {
-        match &mut self.inflater {
-            Some(inflater) => {
-                inflater.inflate(piece, &mut self.bytes, limit)?;
-                if last {
-                    inflater.finish(&mut self.bytes, limit)?;
-                }
-            }
-            None => self.bytes.extend_from_slice(piece),
-        }
-        if self.kind == MessageKind::Text {
+    fn take(&mut self, piece: &[u8], last: bool) -> Result<(), Fault> {
+        self.bytes.extend_from_slice(piece);
+        if self.kind == MessageKind::Text && !self.compressed {
             match std::str::from_utf8(&self.bytes[self.checked..]) {
                 Ok(_) => self.checked = self.bytes.len(),
                 Err(error) if error.error_len().is_none() && !last => self.checked += error.valid_up_to(),

@@ -2,7 +2,6 @@
 
 use pounce_asgi::MessageKind;
 use pounce_worker::websocket::{Codecs, Event, Fault, Limits, Receiver};
-use std::rc::Rc;
 
 pub(crate) const FIN: u8 = 0x80;
 pub(crate) const RSV1: u8 = 0x40;
@@ -84,7 +83,7 @@ pub(crate) fn text(text: &str) -> Told {
 }
 
 pub(crate) fn receiver(limits: Limits, deflate: bool) -> Receiver {
-    Receiver::new(limits, deflate.then(|| Rc::new(Codecs::new())))
+    Receiver::new(limits, deflate)
 }
 
 /// Feeds `input` in pieces that end at `cuts`, as a connection does: what is not consumed is kept.
@@ -115,6 +114,15 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
                     story.told.push(Told::Message(*kind, kept[range.clone()].to_vec()))
                 }
                 Event::Assembled(kind) => story.told.push(Told::Message(*kind, machine.take_message())),
+                Event::Compressed(kind) => {
+                    match Codecs::new().inflate(*kind, &machine.take_message(), machine.limits().message) {
+                        Ok(message) => story.told.push(Told::Message(*kind, message)),
+                        Err(fault) => {
+                            story.fault = Some(fault);
+                            return story;
+                        }
+                    }
+                }
                 Event::Ping(range) => story.told.push(Told::Ping(kept[range.clone()].to_vec())),
                 Event::Pong => story.told.push(Told::Pong),
                 Event::Close(code, reason) => story.told.push(Told::Close(*code, reason.clone())),

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::{Reason, SendStream};
 use http::HeaderMap;
 use pounce_asgi::{FileBody, Payload};
 
-/// How much of a file is read at once.
-const FILE_PIECE: usize = 64 * 1024;
+use crate::output::{broken_file, read_piece};
+
+/// Up to this size pieces that wait are gathered in one: each by itself would take more than its bytes.
+const GATHERED: usize = 16 * 1024;
 
 /// What is to be sent on a stream, in order.
 pub(in crate::connection) struct Body {
@@ -37,6 +38,7 @@ enum End {
 }
 
 enum Piece {
+    Gathered(BytesMut),
     Bytes(Bytes),
     File(FileBody),
 }
@@ -69,13 +71,22 @@ impl Body {
     }
 
     pub(in crate::connection) fn push(&mut self, payload: Payload<'_>) {
-        let bytes = match payload {
-            Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-            Payload::Shared(bytes) => bytes,
-        };
-        if !bytes.is_empty() {
-            self.length += bytes.len() as u64;
-            self.pieces.push_back(Piece::Bytes(bytes));
+        let length = payload.as_slice().len();
+        if length == 0 {
+            return;
+        }
+        self.length += length as u64;
+        match (self.pieces.back_mut(), payload) {
+            (Some(Piece::Gathered(tail)), payload) if tail.len() + length <= GATHERED => {
+                tail.extend_from_slice(payload.as_slice());
+            }
+            (_, Payload::Shared(bytes)) => self.pieces.push_back(Piece::Bytes(bytes)),
+            (Some(_), Payload::Borrowed(bytes)) if length < GATHERED => {
+                self.pieces.push_back(Piece::Gathered(bytes.into()));
+            }
+            (_, Payload::Borrowed(bytes)) => {
+                self.pieces.push_back(Piece::Bytes(Bytes::copy_from_slice(bytes)));
+            }
         }
     }
 
@@ -161,17 +172,14 @@ impl Body {
     fn take(&mut self, limit: usize) -> io::Result<Bytes> {
         let Some(piece) = self.pieces.front_mut() else { return Ok(Bytes::new()) };
         let (bytes, done) = match piece {
+            Piece::Gathered(bytes) => (bytes.split_to(limit.min(bytes.len())).freeze(), bytes.is_empty()),
             Piece::Bytes(bytes) => (bytes.split_to(limit.min(bytes.len())), bytes.is_empty()),
             Piece::File(file) => {
-                let length = usize::try_from(file.length).unwrap_or(usize::MAX).min(limit).min(FILE_PIECE);
-                let mut piece = vec![0; length];
-                let read = file.file.read_at(&mut piece, file.offset)?;
-                if read == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                piece.truncate(read);
-                file.offset += read as u64;
-                file.length -= read as u64;
+                let mut piece = Vec::new();
+                let read = read_piece(file, limit, &mut piece);
+                let read = read.inspect_err(|error| broken_file(error, file.length))? as u64;
+                file.offset += read;
+                file.length -= read;
                 (Bytes::from(piece), file.length == 0)
             }
         };

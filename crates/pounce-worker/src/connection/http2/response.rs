@@ -248,11 +248,12 @@ impl Responder {
     /// Sends a part of a file as a piece of the body.
     pub(in crate::connection) fn file(
         &mut self,
-        file: FileBody,
+        mut file: FileBody,
         more: bool,
         engine: &Engine,
         now: std::time::Instant,
     ) -> Result<(), SendError> {
+        self.progress.clip(self.held.status().as_u16(), &mut file);
         let length = file.length;
         self.piece(length, more, engine, now, |body| body.push_file(file))
     }

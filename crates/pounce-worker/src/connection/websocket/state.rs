@@ -1,6 +1,5 @@
 //! The state of one WebSocket: what was read and nobody has taken, what waits to be written, how far it is.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -11,10 +10,11 @@ use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use super::super::own_response;
 use super::carrier::Carrier;
-use crate::engine::Engine;
+use super::queue::Queue;
+use crate::engine::{Engine, Share};
 use crate::output::Output;
 use crate::settings::WebSocketSettings;
-use crate::websocket::{Event, Fault, Limits, Receiver, Sender, UpgradeRequest};
+use crate::websocket::{Codecs, Event, Fault, Limits, Receiver, Sender, UpgradeRequest};
 
 /// How many frames a message may come in: as many as anybody has asked for in earnest.
 const MAX_FRAGMENTS: u32 = 128 * 1024;
@@ -25,6 +25,9 @@ const LIES_FROM: usize = 4 * 1024;
 
 /// How much is read ahead of the application's answer.
 const EARLY: usize = 16 * 1024;
+
+/// How much a WebSocket may hold when the worker's budget for reading ahead is used up: enough for control frames.
+const ALWAYS: usize = 4 * 1024;
 
 /// How far a WebSocket is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +63,10 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// `websocket.connect` is still to be taken.
     pub(super) connect_due: bool,
-    /// A message that lies in the input until the application, which waits for it, takes it.
-    lying: Option<(MessageKind, Range<usize>)>,
     /// Messages that were read ahead.
-    queue: VecDeque<(MessageKind, Vec<u8>)>,
-    queued: usize,
+    queue: Queue,
+    /// What is held of the worker's budget for them.
+    share: Share,
     /// What the client has done wrong, while the application answers what came before it.
     fault: Option<Fault>,
     pub(super) end: Option<End>,
@@ -105,21 +107,19 @@ impl State {
     ) -> Self {
         let settings = engine.settings.websocket.unwrap_or_default();
         let deflate = request.deflate.as_ref().map(|(_, window)| (Rc::clone(&engine.codecs), *window));
-        let codecs = deflate.as_ref().map(|(codecs, _)| Rc::clone(codecs));
         let limits = Limits { message: settings.max_size, fragments: MAX_FRAGMENTS };
         Self {
             carrier,
             input,
             output,
-            receiver: Receiver::new(limits, codecs),
+            receiver: Receiver::new(limits, deflate.is_some()),
             sender: Sender::new(deflate),
             request: Some(Box::new(request)),
             settings,
             phase: Phase::Connecting,
             connect_due: true,
-            lying: None,
-            queue: VecDeque::new(),
-            queued: 0,
+            queue: Queue::default(),
+            share: engine.read_ahead.share(),
             fault: None,
             end: None,
             end_taken: false,
@@ -141,52 +141,73 @@ impl State {
 
     /// Whether `receive` has something to give.
     pub(super) fn has_event(&self) -> bool {
-        self.connect_due || self.lying.is_some() || !self.queue.is_empty() || self.end.is_some()
+        self.connect_due || !self.queue.is_empty() || self.end.is_some()
     }
 
-    /// Calls `take` with the next message. False if there is none.
-    pub(super) fn take_message(&mut self, take: &mut dyn FnMut(MessageKind, &[u8])) -> bool {
-        if let Some((kind, bytes)) = self.queue.pop_front() {
-            self.queued -= bytes.len();
-            take(kind, &bytes);
-        } else if let Some((kind, range)) = self.lying.take() {
-            take(kind, self.input.part(range));
-        } else {
-            return false;
+    /// Calls `take` with the next message. False if there is none, or none that can be read: then it is the end.
+    pub(super) fn take_message(&mut self, codecs: &Codecs, take: &mut dyn FnMut(MessageKind, &[u8])) -> bool {
+        let taken = self.queue.take(&self.input, (codecs, self.settings.max_size), take);
+        self.has_taken = !matches!(taken, Ok(false));
+        if let Err(fault) = taken {
+            self.refuse(fault);
         }
-        self.has_taken = true;
-        true
+        self.settle();
+        matches!(taken, Ok(true))
+    }
+
+    /// A message cannot be inflated, which shows only now that somebody wants it.
+    fn refuse(&mut self, fault: Fault) {
+        self.queue.clear();
+        if self.phase == Phase::Open {
+            self.fail(fault.code(), fault.reason());
+        } else {
+            self.end.get_or_insert(End { code: fault.code(), reason: fault.reason().to_owned() });
+        }
     }
 
     /// Nobody waits for the message that lies in the input: reads on over it.
     pub(super) fn pick_up(&mut self) {
-        if let Some((kind, range)) = self.lying.take() {
-            let bytes = self.input.part(range).to_vec();
-            self.enqueue(kind, bytes);
-        }
+        self.queue.pick_up(&self.input);
     }
 
-    fn enqueue(&mut self, kind: MessageKind, bytes: Vec<u8>) {
-        self.queued += bytes.len();
-        self.queue.push_back((kind, bytes));
+    /// Tells the budget what is held.
+    fn settle(&mut self) {
+        self.share.settle(self.queue.bytes() + self.receiver.kept() + self.input.memory());
+    }
+
+    /// Gives up what is left, once nobody serves it any more.
+    pub(super) fn abandon(&mut self) {
+        self.queue.clear();
+        self.share.stop_waiting();
+        self.share.settle(0);
+    }
+
+    /// How much may be read at once: all there is room for in its turn of the worker's budget, or while the
+    /// application waits for a message; else only what every WebSocket may hold.
+    fn readable(&mut self) -> usize {
+        let is_awaited = self.receiving && !self.has_event();
+        let keeps_nothing = !matches!(self.phase, Phase::Connecting | Phase::Denying | Phase::Open);
+        if is_awaited || keeps_nothing || self.share.may_read() {
+            self.share.stop_waiting();
+            return usize::MAX;
+        }
+        ALWAYS.saturating_sub(self.share.held())
     }
 
     /// Whether more may be read: not while the application or the client are behind.
     fn may_read(&self) -> bool {
         let has_room = match self.phase {
-            Phase::Open => {
-                self.queue.len() < self.settings.max_queue && self.queued <= self.settings.max_size
-            }
+            Phase::Open => self.queue.has_room(self.settings.max_queue),
             // Nothing is kept any more: what is awaited is the client's close frame.
             Phase::Closing => true,
             _ => false,
         };
-        has_room && self.lying.is_none() && self.output.len() <= HIGH_WATER
+        has_room && self.output.len() <= HIGH_WATER
     }
 
     /// Whether input is awaited, so that its absence means something.
     pub(super) fn is_reading(&self) -> bool {
-        self.may_read() && !self.end_of_input
+        self.may_read() && !self.end_of_input && !self.share.is_waiting()
     }
 
     /// Whether it ends as soon as the application has answered what came before a fault.
@@ -205,7 +226,7 @@ impl State {
     pub(super) fn parse(&mut self) -> bool {
         if self.fault.is_some() {
             // The application has answered what came before it once it waits for more.
-            let answers = !self.receiving || !self.queue.is_empty() || self.lying.is_some();
+            let answers = !self.receiving || !self.queue.is_empty();
             if self.phase != Phase::Open || !answers {
                 self.fail_for_fault();
             }
@@ -229,16 +250,17 @@ impl State {
                 Event::Message(kind, range)
                     if range.len() >= LIES_FROM && self.receiving && self.queue.is_empty() =>
                 {
-                    self.lying = Some((kind, found(range)));
+                    self.queue.lay(kind, found(range));
                 }
                 Event::Message(kind, range) => {
                     let bytes = self.input.part(found(range)).to_vec();
-                    self.enqueue(kind, bytes);
+                    self.queue.push(kind, false, bytes);
                 }
-                Event::Assembled(kind) => {
+                Event::Assembled(kind) | Event::Compressed(kind) => {
+                    let compressed = matches!(step.event, Event::Compressed(_));
                     let bytes = self.receiver.take_message();
                     if self.phase == Phase::Open {
-                        self.enqueue(kind, bytes);
+                        self.queue.push(kind, compressed, bytes);
                     }
                 }
                 Event::Ping(range) => {
@@ -261,6 +283,11 @@ impl State {
 
     /// Reads and parses what has come.
     pub(super) fn poll_input(&mut self, engine: &Engine, cx: &mut Context<'_>) {
+        self.read(engine, cx);
+        self.settle();
+    }
+
+    fn read(&mut self, engine: &Engine, cx: &mut Context<'_>) {
         loop {
             let wanted = match self.phase {
                 Phase::Connecting | Phase::Denying => self.input.len() < EARLY,
@@ -269,15 +296,31 @@ impl State {
                     // Whatever still comes is of no interest, but its end is.
                     let all = self.input.len();
                     self.input.consume(all);
-                    self.lying.is_none()
+                    !self.queue.has_lying()
                 }
                 Phase::Gone => false,
             };
             if !wanted || self.end_of_input {
                 self.held_back = self.output.len() > HIGH_WATER;
+                if !self.queue.has_lying() {
+                    self.input.shrink(engine);
+                }
                 return;
             }
-            match self.input.poll_fill(engine, |room| self.carrier.poll_read(cx, room)) {
+            if !self.share.has_room() {
+                self.input.shrink(engine);
+            }
+            self.settle();
+            let readable = self.readable();
+            if readable == 0 {
+                self.share.wait(cx);
+                return;
+            }
+            let filled = self.input.poll_fill(engine, |room| {
+                let end = room.len().min(readable);
+                self.carrier.poll_read(cx, &mut room[..end])
+            });
+            match filled {
                 Poll::Ready(Ok(1..)) => self.has_read = true,
                 Poll::Ready(_) => {
                     self.end_of_input = true;
@@ -335,6 +378,7 @@ impl State {
         self.sender.close(Some(code), reason, &mut self.output);
         self.end.get_or_insert(End { code, reason: reason.to_owned() });
         self.pick_up();
+        self.receiver.discard_messages();
         self.phase = Phase::Closing;
     }
 
@@ -353,6 +397,9 @@ impl State {
         self.output.clear();
         self.carrier.close();
         self.pick_up();
+        self.receiver.discard_messages();
+        self.input = Input::default();
+        self.share.stop_waiting();
         self.phase = Phase::Gone;
     }
 

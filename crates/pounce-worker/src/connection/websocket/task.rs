@@ -90,6 +90,10 @@ impl<A: App> Drop for Task<A> {
         {
             record(&mut self.logged, &state, &self.link, self.started);
         }
+        // The application's side may be kept for as long as it likes.
+        if let Some(mut state) = self.link.try_state() {
+            state.abandon();
+        }
     }
 }
 

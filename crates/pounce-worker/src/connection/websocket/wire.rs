@@ -26,7 +26,7 @@ impl SocketWire for Link {
             take(SocketEvent::Connect);
             return Poll::Ready(());
         }
-        let taken = state.take_message(&mut |kind, bytes| match kind {
+        let taken = state.take_message(&self.engine.codecs, &mut |kind, bytes| match kind {
             MessageKind::Binary => take(SocketEvent::Binary(bytes)),
             // The receiver gives no text that is not UTF-8.
             MessageKind::Text => take(SocketEvent::Text(std::str::from_utf8(bytes).unwrap_or_default())),
@@ -34,7 +34,13 @@ impl SocketWire for Link {
         if taken {
             // There may be room for more now.
             self.wake();
-        } else if let Some(end) = &state.end
+            return Poll::Ready(());
+        }
+        if state.phase == Phase::Leaving {
+            // It may have come to that just now.
+            self.wake();
+        }
+        if let Some(end) = &state.end
             && !std::mem::replace(&mut state.end_taken, true)
         {
             take(SocketEvent::Disconnect { code: end.code, reason: &end.reason });

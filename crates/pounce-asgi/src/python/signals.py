@@ -1,0 +1,60 @@
+"""The server's signal handlers as Python code sees them. Executed once, in the main interpreter.
+
+`signal.getsignal()` gives `handle_signal`, which can be called and restored like any handler. Handlers that the
+application installs are called when their signal comes; the server learns of the signal in C, whichever is installed.
+"""
+
+import _signal
+import atexit
+import functools
+import os
+import sys
+
+
+def install(numbers, installed, called):
+    """Installs a handler for each of `numbers`.
+
+    `installed(number, is_called)` is called after `signal.signal()` has set a handler, `called(number)` when the
+    server's handler is called.
+    """
+    set_handler = _signal.signal
+    is_child = False
+
+    def handle_signal(signum, frame):
+        if is_child:
+            # A handler that the child has inherited chains to this one, or has restored it.
+            set_handler(signum, _signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+        else:
+            called(signum)
+
+    @functools.wraps(set_handler)
+    def signal(signalnum, handler, /):
+        previous = set_handler(signalnum, handler)
+        if signalnum in numbers and not is_child:
+            # The server does the stopping: KeyboardInterrupt would end whatever it interrupts.
+            installed(signalnum, callable(handler) and handler is not _signal.default_int_handler)
+        return previous
+
+    def end():
+        for number in numbers:
+            # When Python ends, it sets signals to their default, except those that are ignored.
+            signal(number, _signal.SIG_IGN)
+
+    def in_child():
+        nonlocal is_child
+        is_child = True
+        atexit.unregister(end)
+        # It wakes a loop that runs in the parent, and so does asyncio's handler, which does nothing else.
+        _signal.set_wakeup_fd(-1)
+        waking = getattr(sys.modules.get("asyncio.unix_events"), "_sighandler_noop", None)
+        for number in numbers:
+            handler = _signal.getsignal(number)
+            set_handler(number, _signal.SIG_DFL if handler in (handle_signal, waking, None) else handler)
+
+    _signal.signal = signal
+    for number in numbers:
+        signal(number, handle_signal)
+    # The first to be registered is the last to be called: handlers work until then.
+    atexit.register(end)
+    os.register_at_fork(after_in_child=in_child)

@@ -1,0 +1,262 @@
+//! Signals that the server acts on: a native thread waits for them, even while Python blocks, and the handlers that
+//! Python code has installed are called as well.
+//!
+//! A C handler writes the signal to a pipe, which [`Signals::wait`] reads, and then trips Python's machinery
+//! (`PyErr_SetInterruptEx`) as Python's C handler does: handlers, `add_signal_handler` and wake-up descriptors work.
+//! `signal.signal()` replaces it by Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
+//! call goes, and puts this one back. Alternatives: subprocesses would inherit the mask that `sigwait()` needs, and
+//! could not be terminated; Python raises no audit event for `signal.signal()`; `sigaction()` can be interposed only by
+//! a program that links libpython, not by an extension module.
+
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, IntoRawFd as _};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Waker;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
+use nix::sys::signal::Signal;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyModule};
+
+use super::forked;
+
+/// The signals that the server acts on, or that must not end it.
+const SIGNALS: [Signal; 6] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGTTIN, Signal::SIGTTOU];
+
+/// In a byte of the pipe: this process sent the signal itself.
+const BY_ITSELF: u8 = 0x80;
+
+/// The process whose signals are heard: 0 before any are. A child that was forked off is another one.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// The pipe's writing end.
+static PIPE: AtomicI32 = AtomicI32::new(-1);
+/// Signals, as bits, for which Python has a function to call. Python must not learn of others: it would compare numbers
+/// to find out that there is nothing to call, which needs an attached thread.
+static FOR_PYTHON: AtomicU32 = AtomicU32::new(0);
+/// Signals, as bits, that came since the handler that `signals.py` installs was last called for them.
+static CAME: AtomicU32 = AtomicU32::new(0);
+/// Signals, as bits, that another process has sent.
+static SENT: AtomicU32 = AtomicU32::new(0);
+/// Signals, as bits, whose handlers [`call_handlers_for`] has had called, and that have not come since.
+static ANTICIPATED: AtomicU32 = AtomicU32::new(0);
+/// Wakes the loop of Python's main thread, where handlers run.
+static MAIN_LOOP: Mutex<Option<Waker>> = Mutex::new(None);
+
+/// The signals of this process.
+#[derive(Debug)]
+pub struct Signals {
+    pipe: io::PipeReader,
+}
+
+/// A signal that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Which.
+    pub signal: Signal,
+    /// Who sent it.
+    pub sender: Sender,
+}
+
+/// Who sent a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Another process, or the kernel.
+    Other,
+    /// This process: the application has sent it, or has called the handler that it found.
+    Itself,
+}
+
+impl Signals {
+    /// Catches SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN and SIGTTOU from now on. Once per process, before Python is
+    /// started.
+    ///
+    /// # Errors
+    /// There is no pipe to be had.
+    pub fn install() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        forked::disown(reader.as_fd());
+        PIPE.store(writer.into_raw_fd(), Ordering::Relaxed);
+        PROCESS.store(std::process::id().cast_signed(), Ordering::Release);
+        for signal in SIGNALS {
+            put_handler(signal as i32, libc::SA_RESTART)?;
+        }
+        Ok(Self { pipe: reader })
+    }
+
+    /// Waits for the next signal.
+    ///
+    /// # Errors
+    /// The pipe is gone, which only a fault of the process can do.
+    pub fn wait(&mut self) -> io::Result<Received> {
+        loop {
+            let mut byte = [0];
+            self.pipe.read_exact(&mut byte)?;
+            // The signal may have come just before the loop began to wait: Python's handler is called all the same.
+            wake_main_loop();
+            let sender = if byte[0] & BY_ITSELF == 0 { Sender::Other } else { Sender::Itself };
+            if let Ok(signal) = Signal::try_from(i32::from(byte[0] & !BY_ITSELF)) {
+                return Ok(Received { signal, sender });
+            }
+        }
+    }
+}
+
+/// Sets the waker of the loop on Python's main thread; `None` when that loop is gone.
+pub(super) fn set_main_loop(waker: Option<Waker>) {
+    *MAIN_LOOP.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+}
+
+fn wake_main_loop() {
+    if let Some(waker) = &*MAIN_LOOP.lock().unwrap_or_else(PoisonError::into_inner) {
+        waker.wake_by_ref();
+    }
+}
+
+/// Installs handlers with Python's `signal` if this process catches signals. On Python's main thread, once.
+pub(super) fn register(py: Python<'_>) -> PyResult<()> {
+    if PROCESS.load(Ordering::Acquire) == 0 {
+        return Ok(());
+    }
+    let installed = PyCFunction::new_closure(py, Some(c"installed"), None, |arguments, _| {
+        let (number, is_called): (i32, bool) = arguments.extract()?;
+        if is_called {
+            FOR_PYTHON.fetch_or(bit(number), Ordering::Relaxed);
+        } else {
+            FOR_PYTHON.fetch_and(!bit(number), Ordering::Relaxed);
+        }
+        Ok::<_, PyErr>(put_handler(number, 0)?)
+    })?;
+    let called = PyCFunction::new_closure(py, Some(c"called"), None, |arguments, _| {
+        let (number,): (i32,) = arguments.extract()?;
+        if CAME.fetch_and(!bit(number), Ordering::Relaxed) & bit(number) == 0 {
+            // The application calls what `signal.getsignal()` gave it, without a signal.
+            tell(number, BY_ITSELF);
+        }
+        Ok::<_, PyErr>(())
+    })?;
+    let module = PyModule::from_code(py, SOURCE, c"<pounce>", c"pounce_signals")?;
+    let numbers = SIGNALS.map(|signal| signal as i32);
+    module.call_method1("install", (numbers.to_vec(), installed, called)).map(drop)
+}
+
+const SOURCE: &std::ffi::CStr = {
+    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("signals.py"), "\0").as_bytes()) {
+        Ok(source) => source,
+        Err(_) => panic!("signals.py has a NUL in it"),
+    }
+};
+
+/// In a forked child: its signals are not reported to the parent.
+pub(super) fn leave_to_child() {
+    PIPE.store(-1, Ordering::Relaxed);
+}
+
+/// Calls the application's handlers for a signal that only the server was sent, unless another process has sent it to
+/// this one too. They run on Python's main thread, soon.
+pub fn call_handlers_for(signal: Signal) {
+    let bit = bit(signal as i32);
+    if SENT.load(Ordering::Relaxed) & bit != 0 || FOR_PYTHON.load(Ordering::Relaxed) & bit == 0 {
+        return;
+    }
+    ANTICIPATED.fetch_or(bit, Ordering::Relaxed);
+    // SAFETY: it may be called from any thread, attached or not.
+    unsafe { ffi::PyErr_SetInterruptEx(signal as i32) };
+    wake_main_loop();
+}
+
+/// Has Python's main thread call the handlers of signals that came. Attached. An exception that they raise does not
+/// end the server.
+pub(super) fn call_handlers(py: Python<'_>) {
+    // SAFETY: attached, by the token.
+    if unsafe { ffi::PyErr_CheckSignals() } == 0 {
+        return;
+    }
+    let error = PyErr::fetch(py);
+    if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        tracing::info!(target: "pounce", "a signal handler of the application raised {error}; the server goes on");
+    } else {
+        let traceback = error.traceback(py).and_then(|traceback| traceback.format().ok()).unwrap_or_default();
+        tracing::error!(target: "pounce", "a signal handler of the application raised an exception\n{traceback}{error}");
+    }
+}
+
+/// Replaces the handler that is installed for a signal by [`on_signal`]. Whether system calls are restarted stays as
+/// Python or the application has set it; `flags` are added.
+fn put_handler(number: i32, flags: i32) -> io::Result<()> {
+    // SAFETY: plain C structures, valid for the calls; the handler does what is async-signal-safe.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        Errno::result(libc::sigaction(number, std::ptr::null(), &raw mut action))?;
+        action.sa_sigaction = on_signal as *const () as usize;
+        action.sa_flags = (action.sa_flags & libc::SA_RESTART) | libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        Errno::result(libc::sigaction(number, &raw const action, std::ptr::null_mut()))?;
+    }
+    Ok(())
+}
+
+extern "C" fn on_signal(number: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    let errno = Errno::last_raw();
+    // SAFETY: getpid, sigaction, raise and write are async-signal-safe, and so is what Python says is. The kernel
+    // gives a valid `info`, whose sender is there where the code says that a process sent the signal.
+    unsafe {
+        let process = libc::getpid();
+        if process != PROCESS.load(Ordering::Relaxed) {
+            // A child that C code has forked, or in which Python's fork is not complete.
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            action.sa_sigaction = libc::SIG_DFL;
+            libc::sigaction(number, &raw const action, std::ptr::null_mut());
+            libc::raise(number);
+        } else {
+            let by_itself = (*info).si_code <= 0 && (*info).si_pid() == process;
+            let bit = bit(number);
+            CAME.fetch_or(bit, Ordering::Relaxed);
+            let mut were_called = false;
+            if !by_itself {
+                SENT.fetch_or(bit, Ordering::Relaxed);
+                were_called = ANTICIPATED.fetch_and(!bit, Ordering::Relaxed) & bit != 0;
+            }
+            tell(number, if by_itself { BY_ITSELF } else { 0 });
+            if !were_called && FOR_PYTHON.load(Ordering::Relaxed) & bit != 0 {
+                ffi::PyErr_SetInterruptEx(number);
+            }
+        }
+    }
+    Errno::set_raw(errno);
+}
+
+/// Writes to the pipe. Signals that a full pipe has no room for are dropped.
+fn tell(number: i32, sender: u8) {
+    let byte = number as u8 | sender;
+    // SAFETY: a byte is written to a descriptor that stays open, or to none.
+    unsafe { libc::write(PIPE.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
+}
+
+const fn bit(number: i32) -> u32 {
+    1 << (number & 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_the_process_sends_itself_is_known_as_such() {
+        let mut signals = Signals::install().expect("a pipe");
+        nix::sys::signal::raise(Signal::SIGUSR1).expect("sent");
+        let heard = signals.wait().expect("heard");
+        assert_eq!(heard, Received { signal: Signal::SIGUSR1, sender: Sender::Itself });
+        let kill =
+            std::process::Command::new("kill").args(["-HUP", &std::process::id().to_string()]).status();
+        assert!(kill.expect("there is kill(1)").success());
+        let heard = signals.wait().expect("heard");
+        assert_eq!(heard, Received { signal: Signal::SIGHUP, sender: Sender::Other });
+    }
+}

@@ -1,0 +1,103 @@
+//! Clients that read: a steady one costs no more than what waits for it.
+
+use pounce_tests::attack::growth_kib;
+use pounce_tests::{Ask, Options, Server, Transport};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+/// What a stream has in all: three times what it may cost, because a server that compacts nothing keeps all of it.
+const TOTAL: usize = 12 << 20;
+
+/// What its reader may cost, in KiB.
+const BOUND: u64 = 4 * 1024;
+
+/// How much is read before the reader pauses. With it the output of the server never becomes empty.
+const BETWEEN_PAUSES: usize = 8 * 1024;
+
+/// Reads to `total` with what `read` says has come, steadily but more slowly than a server sends.
+fn read_slowly(total: usize, mut read: impl FnMut() -> usize) {
+    let (mut come, mut since_pause) = (0, 0);
+    while come < total {
+        let count = read();
+        assert!(count > 0, "the end after {come} of {total} bytes");
+        come += count;
+        since_pause += count;
+        if since_pause >= BETWEEN_PAUSES {
+            since_pause = 0;
+            std::thread::sleep(Duration::from_micros(300));
+        }
+    }
+    assert_eq!(come, total);
+}
+
+/// A server whose sockets take little at once, so that its own buffers are what holds the rest.
+fn with_small_send_buffer(app: &str) -> Server {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let socket = socket.expect("sockets can be made");
+    socket.set_send_buffer_size(8 * 1024).expect("an open socket takes options");
+    socket.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+    socket.listen(16).expect("bound");
+    let options = Options::app(app).without_port().with("--fd", "3").flag("--no-access-log");
+    Server::start(options.inherit(TcpListener::from(socket)))
+}
+
+/// Reads a stream in pieces of `size` bytes to its end.
+fn read_a_stream(transport: Transport, size: usize) {
+    let server = with_small_send_buffer("raw:app");
+    let read = |count: usize| {
+        let mut exchange = transport.ask(&server, &Ask::get(&format!("/stream/{count}/{size}")));
+        read_slowly(count * size, || exchange.piece().map_or(0, |piece| piece.len()));
+        assert!(exchange.piece().is_none());
+    };
+    read(100);
+    let growth = growth_kib(&server, || read(TOTAL / size));
+    assert!(growth <= BOUND, "grew by {growth} KiB");
+}
+
+/// Reads messages of `size` bytes to the end of a WebSocket.
+fn read_messages(transport: Transport, kind: &str, size: usize) {
+    let server = with_small_send_buffer("websocket:app");
+    let read = |count: usize| {
+        let mut socket = transport.connect(&server, &format!("/stream/{kind}/{count}/{size}"));
+        read_slowly(count * size, || socket.frame().payload.len());
+        socket.closed_by_server(1000);
+    };
+    read(100);
+    let growth = growth_kib(&server, || read(TOTAL / size));
+    assert!(growth <= BOUND, "grew by {growth} KiB");
+}
+
+#[test]
+fn a_steady_reader_of_small_pieces_costs_little_over_http1() {
+    read_a_stream(Transport::ClearHttp1, 1_000);
+}
+
+#[test]
+fn a_steady_reader_of_pieces_costs_little_over_http1() {
+    read_a_stream(Transport::ClearHttp1, 8_192);
+}
+
+#[test]
+fn a_steady_reader_of_small_pieces_costs_little_over_http2() {
+    read_a_stream(Transport::ClearHttp2, 1_000);
+}
+
+#[test]
+fn a_steady_reader_of_pieces_costs_little_over_http2() {
+    read_a_stream(Transport::ClearHttp2, 8_192);
+}
+
+#[test]
+fn a_steady_reader_of_small_texts_costs_little() {
+    read_messages(Transport::ClearHttp1, "text", 1_000);
+}
+
+#[test]
+fn a_steady_reader_of_texts_costs_little() {
+    read_messages(Transport::ClearHttp1, "text", 8_192);
+}
+
+#[test]
+fn a_steady_reader_of_texts_costs_little_over_http2() {
+    read_messages(Transport::ClearHttp2, "text", 8_192);
+}
