@@ -8,6 +8,8 @@ use std::time::Duration;
 
 over_every_transport! {
     what_breaks_the_framing_is_1002,
+    what_came_before_a_fault_is_answered_before_the_close,
+    a_fault_ends_a_websocket_whose_application_reads_nothing,
     what_is_not_utf8_is_1007_as_soon_as_it_can_be_told,
     a_million_fragments_are_1009,
     a_deflate_bomb_is_1009,
@@ -76,6 +78,42 @@ fn what_breaks_the_framing_is_1002(transport: Transport) {
         assert_eq!(code_for(transport, server, attack), Some(1002), "{name}");
     }
     lives(transport, server, server.pid());
+}
+
+fn what_came_before_a_fault_is_answered_before_the_close(transport: Transport) {
+    let server = transport.shared();
+    let faults: &[(&str, Vec<u8>, u16)] = &[
+        ("a reserved bit", bytes(&[Frame::text("c").with_bits(0x20)]), 1002),
+        ("a reserved opcode", bytes(&[Frame::new(5, "")]), 1002),
+        ("a reserved control opcode", bytes(&[Frame::new(12, "c"), Frame::ping("")]), 1002),
+        ("a continuation of nothing", bytes(&[Frame::continuation("c")]), 1002),
+        ("a text in a text", bytes(&[Frame::text("c").unfinished(), Frame::text("d")]), 1002),
+        ("a text that is not UTF-8", bytes(&[Frame::new(1, [0xff])]), 1007),
+    ];
+    let large = "b".repeat(20_000);
+    for (name, fault, code) in faults {
+        let good = bytes(&[Frame::text("a"), Frame::text(&large), Frame::ping("p")]);
+        let mut socket = transport.connect(server, "/echo");
+        socket.send_bytes([&good[..], fault].concat());
+        let mut texts = Vec::new();
+        let close = loop {
+            let frame = socket.frame();
+            match frame.opcode {
+                1 => texts.push(String::from_utf8(frame.payload).expect("an echo of UTF-8")),
+                8 => break frame,
+                // The pong is not the application's and may overtake.
+                other => assert_eq!(other, 10, "{name}"),
+            }
+        };
+        assert_eq!(texts, ["a", &large], "{name}");
+        assert_eq!(close.payload[..2], code.to_be_bytes(), "{name}");
+    }
+}
+
+fn a_fault_ends_a_websocket_whose_application_reads_nothing(transport: Transport) {
+    let mut socket = transport.connect(transport.shared(), &format!("/wait-then-watch/{}", token()));
+    socket.send_bytes(bytes(&[Frame::text("a"), Frame::new(5, "")]));
+    assert_eq!(socket.code_at_the_end(), Some(1002));
 }
 
 fn what_is_not_utf8_is_1007_as_soon_as_it_can_be_told(transport: Transport) {

@@ -45,6 +45,8 @@ pub(super) struct State {
     queue: Queue,
     /// What is held of the worker's budget for them.
     share: Share,
+    /// What the client has done wrong, while the application answers what came before it.
+    fault: Option<Fault>,
     pub(super) end: Option<End>,
     pub(super) end_taken: bool,
     /// The application waits in `receive`.
@@ -92,6 +94,7 @@ impl State {
             connect_due: true,
             queue: Queue::default(),
             share: engine.read_ahead.share(),
+            fault: None,
             end: None,
             end_taken: false,
             receiving: false,
@@ -179,14 +182,34 @@ impl State {
         self.may_read() && !self.end_of_input && !self.share.is_waiting()
     }
 
+    /// Whether it ends as soon as the application has answered what came before a fault.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.fault.is_some() && self.phase == Phase::Open
+    }
+
+    /// Ends it for the client's fault, if there is one.
+    pub(super) fn fail_for_fault(&mut self) {
+        if let Some(fault) = self.fault.take() {
+            self.fail(fault.code(), fault.reason());
+        }
+    }
+
     /// Takes frames out of the input. True if more input is needed.
     pub(super) fn parse(&mut self) -> bool {
+        if self.fault.is_some() {
+            // The application has answered what came before it once it waits for more.
+            let answers = !self.receiving || !self.queue.is_empty();
+            if self.phase != Phase::Open || !answers {
+                self.fail_for_fault();
+            }
+            return false;
+        }
         while self.may_read() {
             let step = match self.receiver.advance(self.input.bytes_mut()) {
                 Ok(step) => step,
                 Err(fault) => {
-                    self.fail(fault.code(), fault.reason());
-                    return false;
+                    self.fault = Some(fault);
+                    return self.parse();
                 }
             };
             let base = self.input.position();

@@ -52,6 +52,8 @@ enum Wait {
     Pong,
     /// The client's reading.
     Write,
+    /// The application's answer to what came before the client's fault.
+    Answer,
     /// The client's close frame.
     Close,
     /// The client's end of the connection.
@@ -237,7 +239,7 @@ impl<A: App> Task<A> {
             Wait::Pong => state.settings.ping_timeout,
             Wait::Write => Some(settings.write_timeout),
             Wait::Close => Some(CLOSE),
-            Wait::Linger => Some(LINGER),
+            Wait::Linger | Wait::Answer => Some(LINGER),
         };
         let reads = self.wait == Wait::Write;
         let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || state.carrier.taken());
@@ -266,6 +268,7 @@ impl<A: App> Task<A> {
                 state.end.get_or_insert(End { code: 1006, reason: String::new() });
                 state.fail(1011, "keepalive ping timeout");
             }
+            Wait::Answer => state.fail_for_fault(),
             Wait::Close | Wait::Linger | Wait::Write => state.lose(),
             Wait::Nothing => {}
         }
@@ -280,6 +283,7 @@ fn waits_for(state: &State, before: Wait) -> Wait {
     match state.phase {
         Phase::Closing => Wait::Close,
         Phase::Leaving => Wait::Linger,
+        Phase::Open if state.is_faulty() => Wait::Answer,
         // Whoever is not read from cannot answer.
         Phase::Open if !state.is_reading() => Wait::Nothing,
         Phase::Open if before == Wait::Pong => Wait::Pong,
