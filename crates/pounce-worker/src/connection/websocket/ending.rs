@@ -5,7 +5,8 @@ use std::time::Instant;
 use pounce_asgi::Payload;
 
 use super::super::own_response;
-use super::state::{End, Phase, State};
+use super::phase::{End, Phase};
+use super::state::State;
 use crate::engine::{Engine, RESTARTING};
 
 impl State {
