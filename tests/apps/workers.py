@@ -44,6 +44,14 @@ async def sleep(scope, receive, send, seconds, file):
     await respond(send, worker())
 
 
+async def hold(scope, receive, send, file, key):
+    """Answers once there is a file of the second name."""
+    append(file, "began")
+    while not os.path.exists(key):
+        await asyncio.sleep(0.02)
+    await respond(send, worker())
+
+
 async def block(scope, receive, send, seconds, file):
     append(file, "began")
     time.sleep(float(seconds))  # stuck here

@@ -109,13 +109,15 @@ fn a_request_under_way_is_finished_by_the_old_code(mode: Mode) {
     let server = start(&project, mode);
     let mut clients = server.client_of_each(2);
     for client in clients.values_mut() {
-        client.get("/sleep/3/slept");
+        client.get("/hold/began/go-on");
     }
-    let slept = || std::fs::read_to_string(project.path().join("slept")).unwrap_or_default();
-    pounce_tests::eventually("both sleep", || (slept().lines().count() == 2).then_some(()));
+    let began = || std::fs::read_to_string(project.path().join("began")).unwrap_or_default();
+    pounce_tests::eventually("both wait", || (began().lines().count() == 2).then_some(()));
     project.set_text("second");
     server.signal(Signal::SIGHUP);
     server.wait_text("second");
+    server.wait_stderr_times("Replacing a worker: waiting", 2);
+    std::fs::write(project.path().join("go-on"), "").expect("a file");
     for (worker, mut client) in clients {
         let response = client.response().expect(200);
         assert_eq!(response.text(), worker);

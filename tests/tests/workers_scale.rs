@@ -48,12 +48,14 @@ fn a_worker_that_goes_finishes_what_it_does(mode: Mode) {
     let server = start(mode);
     let mut clients = server.client_of_each(2);
     for client in clients.values_mut() {
-        client.get("/sleep/2/slept");
+        client.get("/hold/began/go-on");
     }
-    let log = server.directory().join("slept");
+    let log = server.directory().join("began");
     let began = || std::fs::read_to_string(&log).unwrap_or_default().lines().count();
-    pounce_tests::eventually("both sleep", || (began() == 2).then_some(()));
+    pounce_tests::eventually("both wait", || (began() == 2).then_some(()));
     server.signal(Signal::SIGTTOU);
+    server.wait_stderr("Stopping a worker: waiting");
+    std::fs::write(server.directory().join("go-on"), "").expect("a file");
     let mut said_close = 0;
     for (worker, mut client) in clients {
         let response = client.response().expect(200);
