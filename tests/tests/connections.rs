@@ -41,6 +41,23 @@ fn an_application_can_close_the_connection() {
 }
 
 #[test]
+fn a_body_that_nobody_reads_costs_the_connection_when_it_is_long_and_the_response_says_so() {
+    for (length, closes) in [(200 * 1024, false), (257 * 1024, true), (400 * 1024, true)] {
+        let mut client = server().connect();
+        client.send(format!("POST /ignore-body HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n"));
+        client.send(vec![b'x'; length]);
+        let response = client.response().expect(200);
+        assert_eq!(response.text(), "not read");
+        assert_eq!(response.says_close(), closes, "{length}");
+        if closes {
+            client.expect_closed();
+        } else {
+            assert_eq!(client.get("/hello").response().expect(200).text(), "hello");
+        }
+    }
+}
+
+#[test]
 fn http_1_0_closes_unless_asked_to_keep() {
     let mut client = server().connect();
     client.send("GET /hello HTTP/1.0\r\n\r\n");

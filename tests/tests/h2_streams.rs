@@ -288,7 +288,7 @@ fn cancelled(client: &mut Client, count: u32) {
     client.send_octets(&octets(frames)).has_opened(1 + 2 * count);
 }
 
-// §5.1.2, §10.5: Pounce's own measure, `--http2-max-idle-frames`.
+// §5.1.2
 #[test]
 fn hundreds_of_requests_that_are_cancelled_in_one_read_leave_the_connection_alone() {
     let mut client = closed();
@@ -296,7 +296,7 @@ fn hundreds_of_requests_that_are_cancelled_in_one_read_leave_the_connection_alon
     client.lives();
 }
 
-// §10.5
+// §5.1.2
 #[test]
 fn the_measure_of_cancelled_requests_is_that_of_idle_frames() {
     let options = || Options::app("raw:app").with("--http2-max-idle-frames", "100");

@@ -11,6 +11,19 @@ use crate::tally::Tally;
 use crate::venv;
 use crate::workspace;
 
+/// How the names of test programs begin that are about bytes on the wire or about options, whatever the Python.
+const OF_PROTOCOL: [&str; 9] = [
+    "h2_",
+    "tls_",
+    "options",
+    "readers",
+    "slow",
+    "transport_options",
+    "websocket_backpressure",
+    "websocket_hostile",
+    "websocket_ping",
+];
+
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -46,7 +59,7 @@ pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
     if !names_packages(rest) {
         cargo.arg("--workspace");
     }
-    cargo.args(with_shown_output(rest)).env("POUNCE_TEST_VENV", venv);
+    cargo.args(with_test_arguments(rest)).env("POUNCE_TEST_VENV", venv);
     count(cargo)
 }
 
@@ -57,21 +70,21 @@ pub(crate) fn of_python(python: &Python, first: &Python) -> Result<Tally> {
     let mut crates = python.cargo();
     crates.args(["test", "--no-fail-fast", "--lib", "--bins"]);
     crates.args(["--package", "pounce-asgi", "--package", "pounce-server", "--package", "pounce-cli"]);
-    crates.args(with_shown_output(&[])).env("POUNCE_TEST_VENV", &venv);
+    crates.args(with_test_arguments(&[])).env("POUNCE_TEST_VENV", &venv);
     let mut end_to_end = first.cargo();
     end_to_end.args(["test", "--no-fail-fast", "--package", "pounce-tests", "--lib"]);
     let folder = workspace::root().join("tests/tests");
     for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let of_protocol = ["h2_", "tls_"].iter().any(|start| name.starts_with(start));
+        let of_protocol = OF_PROTOCOL.iter().any(|start| name.starts_with(start));
         let is_test =
             path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
         if is_test && !of_protocol {
             end_to_end.args(["--test", &name]);
         }
     }
-    end_to_end.args(with_shown_output(&[]));
+    end_to_end.args(with_test_arguments(&[]));
     for transport in ["tls_http1::", "clear_http2::", "tls_http2::"] {
         end_to_end.args(["--skip", transport]);
     }
@@ -120,13 +133,18 @@ fn names_packages(rest: &[String]) -> bool {
     of_cargo.into_iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
 }
 
-/// Asks for the output of tests that pass, where they say what they skipped.
-fn with_shown_output(rest: &[String]) -> Vec<String> {
+/// Asks for the output of tests that pass, where they say what they skipped, and for two tests at once on each core:
+/// most of the time a test waits for its server or its client.
+fn with_test_arguments(rest: &[String]) -> Vec<String> {
     let mut arguments = rest.to_vec();
     if !arguments.iter().any(|argument| argument == "--") {
         arguments.push("--".into());
     }
     arguments.push("--show-output".into());
+    if !rest.iter().any(|argument| argument.starts_with("--test-threads")) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        arguments.push(format!("--test-threads={}", 2 * cores));
+    }
     arguments
 }
 
@@ -209,9 +227,14 @@ test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
     }
 
     #[test]
-    fn shown_output_is_asked_of_the_test_programs() {
-        assert_eq!(with_shown_output(&[]), ["--", "--show-output"]);
-        let given = ["-p", "x", "--", "name"].map(String::from);
-        assert_eq!(with_shown_output(&given), ["-p", "x", "--", "name", "--show-output"]);
+    fn what_the_test_programs_are_asked_for_comes_last() {
+        let asked = with_test_arguments(&[]);
+        assert_eq!(asked[..2], ["--", "--show-output"]);
+        assert!(asked[2].starts_with("--test-threads="), "{asked:?}");
+        let given = ["-p", "x", "--", "name", "--test-threads=1"].map(String::from);
+        assert_eq!(
+            with_test_arguments(&given),
+            ["-p", "x", "--", "name", "--test-threads=1", "--show-output"]
+        );
     }
 }

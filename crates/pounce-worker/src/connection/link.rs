@@ -260,12 +260,7 @@ impl State {
     /// Whether the rest of the current body is too much to read just to keep the connection. A client that
     /// still waits for `100 Continue` may or may not send it: nobody can tell what would follow.
     pub(super) fn body_costs_connection(&self) -> bool {
-        let left = match self.machine.facts().body {
-            _ if !self.machine.in_body() => 0,
-            BodyFraming::Length(length) => length.saturating_sub(self.input.len() as u64),
-            _ => 0,
-        };
-        self.continue_due || left > MAX_DISCARD
+        self.continue_due || self.machine.body_left().is_some_and(|left| left > MAX_DISCARD)
     }
 
     /// Ends the connection so that a client that is still sending gets to read our response.

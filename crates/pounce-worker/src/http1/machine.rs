@@ -124,6 +124,14 @@ impl RequestMachine {
         matches!(self.state, State::Length { .. } | State::Chunked(_))
     }
 
+    /// How many bytes of the current request's body are still to be consumed, where its length was told.
+    pub fn body_left(&self) -> Option<u64> {
+        match self.state {
+            State::Length { left } => Some(left),
+            _ => None,
+        }
+    }
+
     /// Takes `input`, which starts at the first byte that was not consumed before.
     ///
     /// # Errors
