@@ -1,7 +1,8 @@
 //! RFC 9113 §8.2: which fields a request may have, and which a response has. A malformed request is a stream
 //! error PROTOCOL_ERROR, as the RFC has it; that it is no connection error is Pounce's own rule.
 
-use pounce_tests::h2::{Frame, Request};
+use pounce_tests::h2::hpack::{DYNAMIC, huffman, indexed, integer, literal, literal_with_indexing, string};
+use pounce_tests::h2::{Client, Code, Frame, Request, flag};
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server};
 use std::sync::OnceLock;
@@ -172,4 +173,175 @@ fn a_malformed_request_with_a_body_is_refused_as_a_whole() {
     ]);
     client.malformed(1);
     assert_eq!(server().notes(&token), [""; 0]);
+}
+
+/// Fields whose names and values are none, in whichever way they are told.
+fn wrong_fields() -> Vec<(&'static [u8], &'static [u8])> {
+    vec![
+        (b"X-Upper", b"v"),
+        (b"x y", b"v"),
+        (b"x\0", b"v"),
+        (b"", b"v"),
+        (b":unknown", b"v"),
+        (b":status", b"two hundred"),
+        (b":method", b"G T"),
+        (b":method", b""),
+        (b":path", b"/\xff"),
+        (b":authority", b"\xff"),
+        (b"x-value", b"a\r\nb: c"),
+        (b"x-value", b"\0"),
+        (b"cookie", b"a\x7f"),
+        (b"X-Upper", &[0; 300]),
+        (b"x-larger-than-the-table", &[0; 5000]),
+    ]
+}
+
+/// The request behind others on its connection gets the field that was put into the table before them.
+fn table_is_in_step(index: usize, between: impl FnOnce(&mut Client)) {
+    let mut client = server().h2();
+    let before = [Request::get("/hello").block(), literal_with_indexing(b"x-before", b"kept")].concat();
+    client.send(Frame::headers(1, before).end()).response(1).expect(200);
+    between(&mut client);
+    let block = [Request::get("/scope").block(), indexed(index)].concat();
+    client.send(Frame::headers(101, block).end());
+    let headers = client.response(101).expect(200).json()["scope"]["headers"].clone();
+    assert!(has(&headers, "x-before", "kept"), "{headers}");
+}
+
+// §8.2.1
+#[test]
+fn a_malformed_field_that_goes_into_the_table_leaves_it_as_the_client_believes_it_to_be() {
+    for (name, value) in wrong_fields().into_iter().filter(|(_, value)| value.len() < 4096) {
+        table_is_in_step(DYNAMIC + 2, |client| {
+            let wrong = [
+                Request::get("/hello").block(),
+                literal_with_indexing(name, value),
+                literal_with_indexing(b"x-behind", b"v"),
+            ];
+            client.send(Frame::headers(3, wrong.concat()).end()).malformed(3);
+        });
+    }
+}
+
+// §8.2.1
+#[test]
+fn a_malformed_field_that_does_not_go_into_the_table_leaves_it_alone() {
+    for (name, value) in wrong_fields() {
+        table_is_in_step(DYNAMIC, |client| {
+            let wrong = [Request::get("/hello").block(), literal(name, value)].concat();
+            client.send(Frame::headers(3, wrong).end()).malformed(3);
+        });
+    }
+}
+
+// §8.2.1
+#[test]
+fn a_field_as_large_as_the_table_and_malformed_empties_it() {
+    let mut client = server().h2();
+    let wrong = [
+        Request::get("/hello").block(),
+        literal_with_indexing(b"x-before", b"v"),
+        literal_with_indexing(b"x-larger-than-the-table", &[0; 5000]),
+        literal_with_indexing(b"x-kept", b"v"),
+    ];
+    client.send(Frame::headers(1, wrong.concat()).end()).malformed(1);
+    let after = [Request::get("/scope").block(), indexed(DYNAMIC)].concat();
+    client.send(Frame::headers(5, after).end());
+    let headers = client.response(5).expect(200).json()["scope"]["headers"].clone();
+    assert!(has(&headers, "x-kept", "v"), "{headers}");
+    let beyond = [Request::get("/scope").block(), indexed(DYNAMIC + 1)].concat();
+    client.send(Frame::headers(7, beyond).end()).connection_error(&[Code::COMPRESSION_ERROR]);
+}
+
+// §8.2.1
+#[test]
+fn a_request_that_refers_to_a_malformed_field_is_malformed_too() {
+    for (name, value) in wrong_fields().into_iter().filter(|(_, value)| value.len() < 4096) {
+        let mut client = server().h2();
+        let wrong = [Request::get("/hello").block(), literal_with_indexing(name, value)].concat();
+        client.send(Frame::headers(1, wrong).end()).malformed(1);
+        let token = token();
+        let again = [Request::get(&format!("/note/{token}/seen")).block(), indexed(DYNAMIC)].concat();
+        client.send(Frame::headers(5, again).end()).malformed(5);
+        assert_eq!(server().notes(&token), [""; 0], "{name:?}");
+    }
+}
+
+// §8.2.1
+#[test]
+fn a_value_that_is_none_is_malformed_whatever_table_its_name_is_from() {
+    // `cookie`, `user-agent`, and one that was put into the table.
+    for index in [32, 58, DYNAMIC] {
+        for first in [(0x40, 6), (0x00, 4), (0x10, 4)] {
+            table_is_in_step(DYNAMIC + usize::from(first.0 == 0x40), |client| {
+                let wrong = [integer(first.0, first.1, index), string(b"a\0")].concat();
+                let block = [Request::get("/hello").block(), wrong].concat();
+                client.send(Frame::headers(3, block).end()).malformed(3);
+                if first.0 == 0x40 {
+                    let again = [Request::get("/hello").block(), indexed(DYNAMIC)].concat();
+                    client.send(Frame::headers(7, again).end()).malformed(7);
+                }
+            });
+        }
+    }
+}
+
+// §8.2.1
+#[test]
+fn a_malformed_field_in_huffman_coding_is_malformed_too() {
+    table_is_in_step(DYNAMIC + 1, |client| {
+        // "X" is 11111100, NUL is 1111111111000.
+        let wrong = [&[0x40][..], &huffman(&[0b1111_1100]), &huffman(&[0xff, 0b1100_0111])].concat();
+        let block = [Request::get("/hello").block(), wrong].concat();
+        client.send(Frame::headers(3, block).end()).malformed(3);
+    });
+}
+
+// §8.2.1
+#[test]
+fn a_malformed_field_block_may_come_in_many_pieces() {
+    for (name, value) in [(&b"X-Upper"[..], &b"v"[..]), (b"x-value", b"\0"), (b"connection", b"close")] {
+        table_is_in_step(DYNAMIC + 1, |client| {
+            let block = [literal_with_indexing(name, value), literal(b"x-behind", b"v")].concat();
+            let block = [Request::get("/hello").block(), block].concat();
+            let first = Frame::headers(3, &block[..3]).depending(1).padded(9).end();
+            client.send(first.without(flag::END_HEADERS));
+            for piece in block[3..].chunks(9) {
+                client.send(Frame::continuation(3, piece).without(flag::END_HEADERS));
+            }
+            client.send(Frame::continuation(3, [])).malformed(3);
+        });
+    }
+}
+
+// §8.2.1
+#[test]
+fn a_malformed_field_block_may_be_larger_than_a_frame() {
+    table_is_in_step(DYNAMIC + 1, |client| {
+        let large = literal(b"x-large", &[b'v'; 14_000]);
+        let block = [Request::get("/hello").block(), literal(b"X-Upper", b"v"), large.clone()].concat();
+        let more = [literal_with_indexing(b"x-value", b"\0"), large].concat();
+        client.send(Frame::headers(3, block).end().without(flag::END_HEADERS));
+        client.send(Frame::continuation(3, more)).malformed(3);
+    });
+}
+
+// §8.2.1
+#[test]
+fn malformed_trailers_are_an_error_of_their_stream_too() {
+    for (name, value) in wrong_fields().into_iter().filter(|(_, value)| value.len() < 4096) {
+        table_is_in_step(DYNAMIC + 1, |client| {
+            let trailers = Frame::headers(3, literal_with_indexing(name, value)).padded(3).end();
+            client.post(3, "/echo").send(Frame::data(3, *b"body")).send(trailers).malformed(3);
+        });
+    }
+}
+
+// §8.2.1
+#[test]
+fn requests_next_to_a_malformed_one_are_answered() {
+    let mut client = server().h2();
+    client.post(1, "/count");
+    client.send(Request::get("/hello").field("X-Upper", "v").whole(3)).malformed(3);
+    client.send(Frame::data(1, *b"some").end()).response(1).expect(200);
 }

@@ -143,6 +143,31 @@ fn resets_made_by_wrong_priorities() {
 }
 
 #[test]
+fn resets_made_by_malformed_fields() {
+    made_resets(|stream| vec![Request::get("/deaf").field("X-Upper", "\0").whole(stream)]).was_cut_off();
+}
+
+#[test]
+fn resets_made_by_field_blocks_that_grow_when_they_are_mended() {
+    // `:method` without a value, into the table, again and again.
+    let block = [Request::get("/deaf").block(), [0x43, 0x00].repeat(8000)].concat();
+    let wrong = Frame::headers(1, block).without(flag::END_HEADERS);
+    let more = Frame::continuation(1, [0x43, 0x00].repeat(8000));
+    let frames = |stream| vec![Frame { stream, ..wrong.clone() }, Frame { stream, ..more.clone() }];
+    stands(|server| server.h2().flood(many(2000, frames))).was_cut_off();
+}
+
+#[test]
+fn pieces_of_one_octet_without_end() {
+    stands(|server| {
+        let first = Frame::headers(1, hpack::integer(0x00, 7, 0)).without(flag::END_HEADERS);
+        let piece = Frame::continuation(1, [0x82]).without(flag::END_HEADERS);
+        server.h2().flood([octets([first])].into_iter().chain(again(&piece, 500_000)))
+    })
+    .was_cut_off();
+}
+
+#[test]
 fn resets_made_by_malformed_requests() {
     made_resets(|stream| vec![Request::get("/deaf").field("connection", "close").whole(stream)])
         .was_cut_off();

@@ -1,10 +1,14 @@
 //! What is ours of HTTP/2 (RFC 9113) beside the `h2` crate, which speaks it: no socket and no clock in here.
 
+mod field_block;
 mod guard;
+mod huffman;
 mod request;
+mod screen;
 
 pub use guard::{Guard, Tripped};
 pub(crate) use request::{Request, Unfit, read_request};
+pub use screen::{Screen, Screened};
 
 /// What a client begins with (RFC 9113 section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

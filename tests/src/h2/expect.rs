@@ -91,26 +91,17 @@ impl Client {
         }
     }
 
-    /// A malformed request (§8.1.1): a stream error PROTOCOL_ERROR, before which there may be a response of 4xx.
+    /// A malformed request (§8.1.1): a stream error PROTOCOL_ERROR, before which there may be a response of 4xx. An
+    /// error of the connection would take the requests of others along, and is not allowed.
     pub fn malformed(&mut self, stream: u32) {
-        self.stream_error(stream, &[Code::PROTOCOL_ERROR]);
+        let reaction = self.reaction(stream);
+        assert_eq!(reaction, Reaction::StreamError(Code::PROTOCOL_ERROR));
+        self.lives();
     }
 
     /// A stream error PROTOCOL_ERROR, or a whole answer with one of `statuses`, where the RFC calls a request wrong
     /// but not malformed.
     pub fn malformed_or_answered(&mut self, stream: u32, statuses: &[u16]) {
-        let first = self.wait_for("an error or an answer", |event| match event {
-            Event::GoAway { .. } => true,
-            Event::Headers { stream: other, .. } | Event::Reset { stream: other, .. } => *other == stream,
-            _ => false,
-        });
-        if let Event::GoAway { code, .. } = first {
-            let reaction = Reaction::ConnectionError(code);
-            fits(reaction, code, &[Code::PROTOCOL_ERROR]);
-            allowed(reaction, &[Code::PROTOCOL_ERROR]);
-            return self.is_closed();
-        }
-        self.put_back(first);
         match self.ending(stream) {
             Ending::Whole(response) => {
                 assert!(statuses.contains(&response.status), "{statuses:?} wanted: {response:?}");

@@ -85,6 +85,10 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
     }
     let mut crumbs = Vec::new();
     for (name, value) in &parts.headers {
+        // Section 8.2.1. In place of a value that is none, `http2::field_block` puts white space.
+        if value.as_bytes().trim_ascii() != value.as_bytes() {
+            return Err(malformed);
+        }
         match *name {
             header::HOST => {}
             // RFC 9113 section 8.2.3: one field where HTTP/2 is not spoken any more.
@@ -95,7 +99,6 @@ pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Un
                 crumbs.extend_from_slice(value.as_bytes());
             }
             _ if !is_field_name(name.as_str().as_bytes()) => return Err(malformed),
-            _ if value.as_bytes().trim_ascii() != value.as_bytes() => return Err(malformed),
             _ => head.push(name.as_str().as_bytes(), value.as_bytes()),
         }
     }

@@ -8,13 +8,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::MAX_LINGER;
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use crate::engine::Engine;
-use crate::http2::{Guard, Tripped};
+use crate::http2::{Guard, Screen, Screened, Tripped};
 use crate::output::Output;
 use crate::stream::Stream;
 
@@ -33,6 +34,11 @@ struct State {
     output: Output,
     guard: Guard,
     tripped: Option<Tripped>,
+    screen: Screen,
+    /// What goes through before the input does.
+    replaced: Bytes,
+    /// How much of the input goes through as it is.
+    screened: usize,
     end_of_input: bool,
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client's end.
@@ -43,6 +49,7 @@ impl Shared {
     pub(super) fn new(engine: Rc<Engine>, stream: Stream, input: Input, now: Instant) -> Rc<Self> {
         let mut guard = Guard::new(engine.settings.http2.max_idle_frames, now);
         let tripped = guard.read(input.bytes(), now).err();
+        let screen = Screen::new(engine.settings.http2.max_frame_size);
         Rc::new(Self {
             engine,
             state: RefCell::new(State {
@@ -51,6 +58,9 @@ impl Shared {
                 output: Output::new(),
                 guard,
                 tripped,
+                screen,
+                replaced: Bytes::new(),
+                screened: 0,
                 end_of_input: false,
                 shut_down: false,
                 lingered: 0,
@@ -124,6 +134,56 @@ impl Shared {
 }
 
 impl State {
+    /// Gives bytes to read, once they have been looked at.
+    fn poll_read(
+        &mut self,
+        engine: &Engine,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if self.tripped.is_some() {
+                // Nothing more is listened to; the task sees to the end.
+                let all = self.input.len();
+                self.input.consume(all);
+                return Poll::Pending;
+            }
+            if !self.replaced.is_empty() {
+                let count = self.replaced.len().min(buffer.remaining());
+                buffer.put_slice(&self.replaced.split_to(count));
+                return Poll::Ready(Ok(()));
+            }
+            if self.screened > 0 {
+                let count = self.screened.min(buffer.remaining());
+                buffer.put_slice(&self.input.bytes()[..count]);
+                self.input.consume(count);
+                self.screened -= count;
+                return Poll::Ready(Ok(()));
+            }
+            match self.screen.look(self.input.bytes()) {
+                Screened::Pass(count) => self.screened = count,
+                Screened::Replace(count, bytes) => {
+                    self.input.consume(count);
+                    self.replaced = bytes.into();
+                }
+                Screened::Hold if self.end_of_input && self.input.is_empty() => return Poll::Ready(Ok(())),
+                // Half a frame is for `h2` to complain about.
+                Screened::Hold if self.end_of_input => self.screened = self.input.len(),
+                Screened::Hold => std::task::ready!(self.poll_fill(engine, cx))?,
+            }
+        }
+    }
+
+    /// Reads from the client.
+    fn poll_fill(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let read = self.input.poll_fill(engine, |room| self.stream.poll_read(cx, room));
+        let count = std::task::ready!(read)?;
+        let new = &self.input.bytes()[self.input.len() - count..];
+        self.tripped = self.guard.read(new, Instant::now()).err();
+        self.end_of_input = count == 0;
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_flush(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
             match std::task::ready!(self.output.poll_write(|slices| self.stream.poll_write(cx, slices)))? {
@@ -165,29 +225,7 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let state = &mut *self.0.state.borrow_mut();
-        if state.input.is_empty() {
-            if state.end_of_input {
-                return Poll::Ready(Ok(()));
-            }
-            let read = state.input.poll_fill(&self.0.engine, |room| state.stream.poll_read(cx, room));
-            if std::task::ready!(read)? == 0 {
-                state.end_of_input = true;
-                return Poll::Ready(Ok(()));
-            }
-            state.tripped = state.guard.read(state.input.bytes(), Instant::now()).err().or(state.tripped);
-        }
-        if state.tripped.is_some() {
-            // Nothing more is listened to; the task sees to the end.
-            let all = state.input.len();
-            state.input.consume(all);
-            return Poll::Pending;
-        }
-        let bytes = state.input.bytes();
-        let count = bytes.len().min(buffer.remaining());
-        buffer.put_slice(&bytes[..count]);
-        state.input.consume(count);
-        Poll::Ready(Ok(()))
+        self.0.state.borrow_mut().poll_read(&self.0.engine, cx, buffer)
     }
 }
 
