@@ -30,7 +30,7 @@ impl Pace {
     ) -> Option<Instant> {
         let least = least?;
         let window = self.0.get_or_insert_with(|| Window::begin(count(), now));
-        window.count_to(Some(now));
+        window.count_to(now);
         if window.waited >= least.window {
             let count = count();
             if i128::from(count) - i128::from(window.count) < least.bytes_in_window() {
@@ -58,10 +58,8 @@ impl Pace {
 
     /// The client is not waited for, and will be again.
     pub(super) fn pause(&mut self, now: Instant) {
-        if let Some(window) = &mut self.0
-            && window.counted_to.is_some()
-        {
-            window.count_to(Some(now));
+        if let Some(window) = &mut self.0 {
+            window.count_to(now);
             window.counted_to = None;
         }
     }
@@ -82,8 +80,8 @@ impl Window {
         Self { waited: Duration::ZERO, counted_to: Some(now), count }
     }
 
-    fn count_to(&mut self, now: Option<Instant>) {
-        if let (Some(before), Some(now)) = (std::mem::replace(&mut self.counted_to, now), now) {
+    fn count_to(&mut self, now: Instant) {
+        if let Some(before) = self.counted_to.replace(now) {
             self.waited += now.saturating_duration_since(before);
         }
     }

@@ -212,8 +212,10 @@ impl State {
     /// has said how long it is, and it is not too long. One without a length may wait for our end to send its own.
     pub(super) fn note_upload(&mut self) {
         let rest = self.declared.map_or(0, |declared| declared.saturating_sub(self.received));
-        let is_open = self.recv.as_ref().is_some_and(|recv| !recv.is_end_stream());
-        self.responder.is_uploading = is_open && !self.continue_due && (1..=MAX_DISCARD).contains(&rest);
+        // Asking `h2` takes its lock, which most responses do without: their requests have no body.
+        self.responder.is_uploading = !self.continue_due
+            && (1..=MAX_DISCARD).contains(&rest)
+            && self.recv.as_ref().is_some_and(|recv| !recv.is_end_stream());
     }
 
     /// Gives back what nobody will read.
