@@ -46,6 +46,8 @@ impl Server {
 }
 
 /// How much resident memory `attack` made `server` grow by, in KiB.
+///
+/// The server must be the test's own: what other tests ask of a shared one would be counted too.
 pub fn growth_kib(server: &Server, attack: impl FnOnce()) -> u64 {
     let before = server.rss_kib();
     attack();

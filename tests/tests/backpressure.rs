@@ -22,7 +22,6 @@ fn held_by_sockets() -> usize {
 
 #[test]
 fn an_upload_that_nobody_reads_is_not_taken_from_the_socket() {
-    // One of its own: other tests would be seen in its memory.
     let server = Server::start(Options::app("raw:app"));
     let token = token();
     let size = held_by_sockets() + 64 * MIB;
@@ -64,16 +63,17 @@ fn a_chunked_upload_that_nobody_reads_is_not_taken_either() {
 fn a_reader_that_stops_makes_send_wait_and_gets_everything_later() {
     let token = token();
     let parts = (held_by_sockets() + 64 * MIB) / 65536;
-    let mut client = Client::tcp_with_receive_buffer(server().address(), 65536);
+    let server = Server::start(Options::app("raw:app"));
+    let mut client = Client::tcp_with_receive_buffer(server.address(), 65536);
     let mut reached = 0;
-    let growth = growth_kib(server(), || {
+    let growth = growth_kib(&server, || {
         client.get(&format!("/progress/{token}/{parts}/65536"));
-        reached = standstill(|| server().notes(&token).len());
+        reached = standstill(|| server.notes(&token).len());
     });
     assert!(reached < parts, "send never waited");
     assert!(growth < 8 * 1024, "grew by {growth} KiB");
     assert_eq!(client.response().expect(200).body.len(), parts * 65536);
-    server().wait_note(&token, "done");
+    server.wait_note(&token, "done");
 }
 
 #[test]
@@ -91,8 +91,9 @@ fn a_reader_that_stops_and_leaves_frees_the_application() {
 #[test]
 fn one_large_part_is_not_copied_for_a_reader_that_stops() {
     let size = 32 * MIB;
-    let mut client = Client::tcp_with_receive_buffer(server().address(), 65536);
-    let growth = growth_kib(server(), || {
+    let server = Server::start(Options::app("raw:app"));
+    let mut client = Client::tcp_with_receive_buffer(server.address(), 65536);
+    let growth = growth_kib(&server, || {
         client.get(&format!("/big/{size}"));
         client.head().expect(200);
         // The rest is held back by then.
