@@ -1,7 +1,9 @@
 //! Memory and file descriptors over many requests and connections: nothing is kept.
 
 use pounce_tests::attack::growth_kib;
-use pounce_tests::{Client, Options, Server};
+use pounce_tests::h2::Request;
+use pounce_tests::notes::token;
+use pounce_tests::{Client, Options, Server, eventually};
 
 fn start(app: &str) -> Server {
     Server::start(Options::app(app).flag("--no-access-log"))
@@ -120,6 +122,34 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
     let growth = growth_kib(&server, || leave(1_000));
     assert!(growth < 4 * 1024, "grew by {growth} KiB over 2 000 clients");
     server.wait_fd_count(descriptors);
+}
+
+/// What a request's scope takes is in many small pieces, and each one that stays would keep a whole arena of Python's.
+#[test]
+fn a_burst_of_large_requests_gives_its_memory_back_once_it_is_over() {
+    const REQUESTS: u32 = 128;
+    let options = Options::app("raw:app").flag("--no-access-log");
+    let server = Server::start(options.flag("--limit-request-fields=2000"));
+    let token = token();
+    let request = (0..1_500).fold(Request::get(&format!("/wait/{token}")), |request, number| {
+        request.field(format!("x{}", number % 40), "v")
+    });
+    server.h2().ask(1, &Request::get("/hello")).expect(200);
+    let before = server.rss_kib();
+    let mut client = server.h2();
+    for number in 0..REQUESTS {
+        client.send(request.whole(1 + 2 * number));
+    }
+    eventually("all requests wait", || (server.notes(&token).len() == REQUESTS as usize).then_some(()));
+    let held = server.rss_kib() - before;
+    assert!(held > 24 * 1024, "{held} KiB is no burst");
+    server.get(&format!("/open/{token}")).expect(200);
+    for number in 0..REQUESTS {
+        client.response(1 + 2 * number).expect(200);
+    }
+    eventually("what was taken is given back", || {
+        (server.rss_kib().saturating_sub(before) < 12 * 1024).then_some(())
+    });
 }
 
 /// How much memory each of 500 WebSockets takes that say nothing, in KiB.

@@ -19,6 +19,7 @@ mod forked;
 mod function;
 mod interpreter;
 mod kit;
+mod memory;
 mod message;
 mod names;
 mod object;

@@ -1,6 +1,7 @@
 //! What all connections of a worker share: settings, buffers, the date, who is connected.
 
 mod buffers;
+mod burst;
 mod census;
 mod own_fields;
 mod presence;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 pub(crate) use buffers::{Buffers, READ_SIZE};
+use burst::Burst;
 use census::Census;
 pub use census::OpenRequest;
 use own_fields::OwnFields;
@@ -47,6 +49,7 @@ pub(crate) struct Engine {
     phase: Cell<Phase>,
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
+    pub(crate) burst: Burst,
     /// Requests that have begun. Written by the worker's thread alone.
     pub(crate) requests: Arc<AtomicU64>,
     /// Told when they are as many as [`Settings::max_requests`].
@@ -79,6 +82,7 @@ impl Engine {
             access,
             phase: Cell::new(Phase::Serving),
             running: Cell::new(0),
+            burst: Burst::default(),
             requests: Arc::default(),
             spent: tokio::sync::Notify::new(),
             flusher: Flusher::default(),

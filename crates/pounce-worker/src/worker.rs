@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pounce_asgi::App;
 use pounce_net::Listener;
@@ -93,6 +93,15 @@ impl<A: App> Worker<A> {
             let run = async move { engine.flusher.run().await };
             tokio::task::spawn_local(tokio::task::coop::unconstrained(run))
         };
+        let giving_back = {
+            let (engine, app) = (Rc::clone(&self.engine), Rc::clone(&self.app));
+            tokio::task::spawn_local(async move {
+                loop {
+                    engine.burst.over(|| engine.requests.load(Ordering::Relaxed)).await;
+                    app.give_back_memory();
+                }
+            })
+        };
         self.engine.tell_load();
         let queue = drain.await;
 
@@ -118,6 +127,7 @@ impl<A: App> Worker<A> {
             self.emptied().await;
         }
         flushing.abort();
+        giving_back.abort();
         Ok(Drained { aborted })
     }
 

@@ -27,6 +27,9 @@ pub trait App: 'static {
     /// A WebSocket is asked for: start answering, and go as far as possible without waiting.
     fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Self::Call;
 
+    /// A burst of requests is over, and the worker is quiet: gives back memory that the burst took.
+    fn give_back_memory(&self) {}
+
     /// Runs the lifespan's startup (ASGI lifespan 2.0).
     ///
     /// # Errors

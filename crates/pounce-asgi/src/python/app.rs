@@ -17,6 +17,7 @@ use super::context::Context;
 use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
 use super::kit::{Kit, attached};
+use super::memory;
 use super::object::owned;
 use super::scope::{ScopeConnection, ScopeTemplate};
 use super::side::Side;
@@ -312,6 +313,10 @@ impl App for PythonApp {
 
     fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Call {
         self.call(connection, head, Side::WebSocket(socket))
+    }
+
+    fn give_back_memory(&self) {
+        memory::give_back(attached(), &self.kit);
     }
 
     async fn startup(&self) -> Result<(), LifespanError> {

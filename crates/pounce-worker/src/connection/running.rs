@@ -48,13 +48,17 @@ impl<A: App> Running<A> {
 
 impl Counted {
     fn new(engine: &Rc<Engine>) -> Self {
-        engine.running.set(engine.running.get() + 1);
+        let running = engine.running.get() + 1;
+        engine.running.set(running);
+        engine.burst.rise(running);
         Self(Rc::clone(engine))
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.running.set(self.0.running.get() - 1);
+        let running = self.0.running.get() - 1;
+        self.0.running.set(running);
+        self.0.burst.fall(running);
     }
 }

@@ -1,0 +1,20 @@
+//! Memory that a burst of requests took, given back to the system.
+//!
+//! Python keeps freed objects of common types in free lists until its collector runs in full, and one such object keeps
+//! the whole arena that it lies in; glibc keeps what was freed below the top of its heap.
+
+use pyo3::prelude::*;
+
+use super::kit::Kit;
+
+/// Gives back what nothing needs any more. Takes as long as a full collection of what was made since startup.
+pub(super) fn give_back(py: Python<'_>, kit: &Kit) {
+    if let Err(error) = kit.glue.bind(py).call_method0("give_back_memory") {
+        tracing::error!(target: "pounce", "cannot run the garbage collector: {error}");
+    }
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time, on any thread.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
