@@ -61,7 +61,7 @@ pub(super) fn suites(folder: &Path) -> Result<Vec<Suite>> {
         };
         let text = fs::read_to_string(&path)?;
         if text.starts_with(MARK) {
-            let tests = parse(&text).with_context(|| path.display().to_string())?;
+            let tests = parse(&text, name).with_context(|| path.display().to_string())?;
             suites.push(Suite { name: name.to_owned(), tests });
         }
     }
@@ -69,7 +69,7 @@ pub(super) fn suites(folder: &Path) -> Result<Vec<Suite>> {
     Ok(suites)
 }
 
-fn parse(text: &str) -> Result<Vec<(Section, String)>> {
+fn parse(text: &str, module: &str) -> Result<Vec<(Section, String)>> {
     let mut tests = Vec::new();
     let mut section = None;
     let mut is_test = false;
@@ -80,7 +80,7 @@ fn parse(text: &str) -> Result<Vec<(Section, String)>> {
             is_test = true;
         } else if let Some(name) = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) {
             match (std::mem::take(&mut is_test), section.take()) {
-                (true, Some(section)) => tests.push((section, name.to_owned())),
+                (true, Some(section)) => tests.push((section, format!("{module}::{name}"))),
                 (true, None) => bail!("{name} has no line `// §6.5.2` above it that names its section"),
                 (false, _) => {}
             }
@@ -154,17 +154,18 @@ mod tests {
     #[test]
     fn a_test_belongs_to_the_section_above_it() {
         let text = "fn helper() {}\n\n// §6.1\n#[test]\nfn a() {}\n\nfn other(x: u32) {}\n// §8\n#[test]\nfn b() {}\n";
-        assert_eq!(parse(text).unwrap(), [(section("6.1"), "a".to_owned()), (section("8"), "b".to_owned())]);
+        let tests = parse(text, "frames").unwrap();
+        assert_eq!(tests, [(section("6.1"), "frames::a".to_owned()), (section("8"), "frames::b".to_owned())]);
     }
 
     #[test]
     fn a_test_without_a_section_is_an_error() {
-        assert!(parse("// §6.1\n#[test]\nfn a() {}\n#[test]\nfn b() {}\n").is_err());
+        assert!(parse("// §6.1\n#[test]\nfn a() {}\n#[test]\nfn b() {}\n", "frames").is_err());
     }
 
     #[test]
     fn every_test_has_a_section_with_a_title() {
-        let suites = suites(&workspace::root().join("tests/tests")).unwrap();
+        let suites = suites(&workspace::root().join("tests/tests/http2")).unwrap();
         assert!(suites.len() > 5);
         for (section, name) in suites.iter().flat_map(|suite| &suite.tests) {
             assert!(!section.title().is_empty(), "{name}: {section}");

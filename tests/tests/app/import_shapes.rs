@@ -67,7 +67,7 @@ fn the_working_directory_is_where_an_application_is_looked_for() {
 fn the_application_s_directory_comes_first() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     // Named like a module of the standard library: first is first.
-    fs::write(directory.path().join("colorsys.py"), include_str!("../apps/kit.py")).expect("writable");
+    fs::write(directory.path().join("colorsys.py"), include_str!("../../apps/kit.py")).expect("writable");
     let app = "\napp = router({'hello': lambda scope, receive, send: respond(send, 'mine')})\n";
     let file = directory.path().join("colorsys.py");
     let source = fs::read_to_string(&file).expect("just written") + app;

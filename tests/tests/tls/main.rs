@@ -1,0 +1,9 @@
+//! TLS: certificates, handshakes, sessions, the encrypted stream.
+
+mod clients;
+mod files;
+mod handshake;
+mod hostile;
+mod renewal;
+mod resumption;
+mod stream;
