@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
+use std::time::Instant;
 
 pub(crate) use buffers::{Buffers, READ_SIZE};
 use burst::Burst;
@@ -94,6 +95,13 @@ impl Engine {
             next_key: Cell::new(0),
             departed: tokio::sync::Notify::new(),
         }
+    }
+
+    /// A task is polled that may call the application: what was sent a while ago goes first. Returns the time.
+    pub(crate) fn begin_poll(&self) -> Instant {
+        let now = Instant::now();
+        self.flusher.flush_old(now);
+        now
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -2,15 +2,16 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Range;
-use std::rc::Rc;
-use std::task::Waker;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 
 use super::input::Input;
 use crate::engine::{Engine, Phase};
-use crate::http1::{BodyFraming, Event, Fault, Output, RequestMachine, ResponseEncoder};
+use crate::flusher::Flush;
+use crate::http1::{Event, Fault, Output, RequestMachine, ResponseEncoder};
 use crate::http2::Beginning;
 use crate::stream::Stream;
 
@@ -31,6 +32,8 @@ pub(crate) struct Link {
     pub(super) now: Cell<Instant>,
     /// The task is being polled, and sees for itself what happens meanwhile.
     pub(super) polling: Cell<bool>,
+    is_due: Cell<bool>,
+    this: Weak<Self>,
 }
 
 pub(super) struct State {
@@ -64,8 +67,6 @@ pub(super) struct State {
     pub(super) receiving: bool,
     /// The application waits in `send`.
     pub(super) sending: bool,
-    /// More requests are buffered: their responses leave together.
-    pub(super) corked: bool,
     /// Bytes that have come.
     pub(super) received: u64,
     /// Bytes of an unread body that have been dropped.
@@ -94,7 +95,7 @@ impl Link {
         now: Instant,
     ) -> Rc<Self> {
         let machine = RequestMachine::new(engine.settings.limits);
-        Rc::new(Self {
+        Rc::new_cyclic(|this| Self {
             engine,
             info,
             state: RefCell::new(State {
@@ -115,7 +116,6 @@ impl Link {
                 disconnect_told: false,
                 receiving: false,
                 sending: false,
-                corked: false,
                 received: 0,
                 discarded: 0,
                 closing: false,
@@ -124,6 +124,8 @@ impl Link {
             waker: RefCell::new(Waker::noop().clone()),
             now: Cell::new(now),
             polling: Cell::new(false),
+            is_due: Cell::new(false),
+            this: Weak::clone(this),
         })
     }
 
@@ -136,8 +138,36 @@ impl Link {
         self.waker.borrow().wake_by_ref();
     }
 
+    /// Has what was sent written at the end of the turn. Nobody may have the state borrowed.
+    pub(super) fn write_soon(&self) {
+        if let Some(this) = self.this.upgrade() {
+            self.engine.flusher.add(this);
+        }
+    }
+
+    /// Writes as much as the socket takes at once; the task sees to the rest.
+    pub(super) fn write(&self, state: &mut State) {
+        let mut context = Context::from_waker(Waker::noop());
+        if state.poll_flush(&self.engine, &mut context).is_pending() || state.gone {
+            self.wake();
+        }
+    }
+
     pub(super) fn set_waker(&self, waker: &Waker) {
         self.waker.borrow_mut().clone_from(waker);
+    }
+}
+
+impl Flush for Link {
+    fn is_due(&self) -> &Cell<bool> {
+        &self.is_due
+    }
+
+    fn flush(&self) {
+        let mut state = self.state();
+        if !state.output.is_empty() {
+            self.write(&mut state);
+        }
     }
 }
 
@@ -254,7 +284,6 @@ impl State {
         self.receiving = false;
         self.sending = false;
         self.discarded = 0;
-        self.corked = facts.body == BodyFraming::None && !self.input.is_empty();
     }
 
     /// Whether the rest of the current body is too much to read just to keep the connection. A client that

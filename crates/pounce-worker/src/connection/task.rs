@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use pounce_asgi::{App, Exchange};
 
@@ -15,6 +14,7 @@ use super::timer::{Moved, Timer, Wait};
 use super::upgrade::Upgrade;
 use super::{LAST_REQUEST, LINGER, MAX_LINGER};
 use crate::engine::Phase;
+use crate::flusher::Flush as _;
 use crate::http1::{BodyFraming, Facts, Fault};
 use crate::stream::Stream;
 
@@ -78,7 +78,7 @@ impl<A: App> Future for ConnectionTask<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.get_mut();
-        this.link.now.set(Instant::now());
+        this.link.now.set(this.link.engine.begin_poll());
         this.link.set_waker(cx.waker());
         this.link.polling.set(true);
         if this.link.engine.phase() == Phase::Aborting {
@@ -191,9 +191,6 @@ impl<A: App> ConnectionTask<A> {
             let started = running.started;
             let outcome = running.poll(cx);
             let mut state = self.link.state();
-            if outcome.is_pending() {
-                state.corked = false;
-            }
             match outcome {
                 Poll::Ready(outcome) if !state.encoder.is_complete() => {
                     self.link.conclude(&mut state, outcome);
@@ -227,8 +224,10 @@ impl<A: App> ConnectionTask<A> {
     /// waits is then taken to wait no more, until the call says so again.
     fn poll_io(&self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
-        // Whether all of it went out is the timer's business.
-        let _ = state.poll_flush(engine, cx);
+        if !self.link.is_due().get() {
+            // Whether all of it went out is the timer's business.
+            let _ = state.poll_flush(engine, cx);
+        }
         if state.gone {
             return true;
         }
@@ -273,7 +272,8 @@ impl<A: App> ConnectionTask<A> {
                 }
             }
             // A client that does not read its responses gets no more of its requests read.
-            if state.poll_flush(engine, cx).is_pending() && state.output.len() > HIGH_WATER {
+            let may_wait = self.link.is_due().get() && state.output.len() <= HIGH_WATER;
+            if !may_wait && state.poll_flush(engine, cx).is_pending() && state.output.len() > HIGH_WATER {
                 return Poll::Pending;
             }
             if state.closing {
@@ -367,7 +367,7 @@ impl<A: App> ConnectionTask<A> {
     }
 
     fn waits_for(&self, state: &State) -> Wait {
-        if !state.output.is_empty() {
+        if !state.output.is_empty() && !self.link.is_due().get() {
             return Wait::Write;
         }
         if self.current.is_some() {

@@ -2,7 +2,7 @@
 
 use std::cell::RefMut;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use pounce_asgi::{
     ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
@@ -80,19 +80,18 @@ impl Wire for Link {
     }
 
     fn trailers(&self, id: ExchangeId, fields: &Fields, more: bool) -> Result<(), SendError> {
-        let mut state = self.admit(id, "http.response.trailers")?;
-        let state = &mut *state;
+        let mut admitted = self.admit(id, "http.response.trailers")?;
+        let state = &mut *admitted;
         state.encoder.trailers(fields, more, &mut state.output)?;
-        self.write_unless_corked(state);
-        self.wake_if_complete(state);
+        self.sent(admitted);
         Ok(())
     }
 
     fn early_hints(&self, id: ExchangeId, links: &Fields) -> Result<(), SendError> {
-        let mut state = self.admit(id, "http.response.early_hint")?;
-        let state = &mut *state;
+        let mut admitted = self.admit(id, "http.response.early_hint")?;
+        let state = &mut *admitted;
         state.encoder.early_hints(links, &mut state.output)?;
-        self.write(state);
+        self.sent(admitted);
         Ok(())
     }
 
@@ -170,36 +169,28 @@ impl Link {
         more: bool,
         encode: impl FnOnce(&mut State, crate::http1::ResponseContext<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        let mut state = self.admit(id, "http.response.body")?;
-        let state = &mut *state;
+        let mut admitted = self.admit(id, "http.response.body")?;
+        let state = &mut *admitted;
         let close = self.engine.phase() != Phase::Serving || !more && state.body_costs_connection();
         self.engine.own_fields.with_context(self.now.get(), close, |context| encode(state, context))?;
-        if state.output.len() > HIGH_WATER / 2 {
-            state.corked = false;
-        }
-        self.write_unless_corked(state);
-        self.wake_if_complete(state);
+        self.sent(admitted);
         Ok(())
     }
 
-    /// A complete response is the task's affair, unless it is just looking: the next request, the close, or
-    /// the disconnect that someone waits for.
-    fn wake_if_complete(&self, state: &State) {
-        if state.encoder.is_complete() && !self.polling.get() {
-            self.wake();
+    /// Has what was sent written: at the end of the turn, or at once where much waits.
+    fn sent(&self, mut state: RefMut<'_, State>) {
+        if state.output.len() > HIGH_WATER {
+            self.write(&mut state);
         }
-    }
-
-    fn write_unless_corked(&self, state: &mut State) {
-        if !state.corked {
-            self.write(state);
+        let has_output = !state.output.is_empty();
+        // The task handles a complete response, unless it is being polled: the next request, the close, or the
+        // disconnect that somebody waits for.
+        let wakes = state.encoder.is_complete() && !self.polling.get();
+        drop(state);
+        if has_output {
+            self.write_soon();
         }
-    }
-
-    /// Writes as much as the socket takes at once; the task sees to the rest.
-    fn write(&self, state: &mut State) {
-        let mut context = Context::from_waker(Waker::noop());
-        if state.poll_flush(&self.engine, &mut context).is_pending() || state.gone {
+        if wakes {
             self.wake();
         }
     }

@@ -1,11 +1,11 @@
 //! The bytes of a connection as `h2` reads and writes them: read into the worker's large buffers, and written when
 //! all that one turn brings is there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use super::super::MAX_LINGER;
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use crate::engine::Engine;
+use crate::flusher::Flush;
 use crate::http2::{Guard, Screen, Screened, Tripped};
 use crate::output::Output;
 use crate::stream::Stream;
@@ -26,6 +27,9 @@ pub(super) struct Io(Rc<Shared>);
 pub(super) struct Shared {
     engine: Rc<Engine>,
     state: RefCell<State>,
+    /// The connection's task.
+    waker: RefCell<Waker>,
+    is_due: Cell<bool>,
 }
 
 struct State {
@@ -40,6 +44,8 @@ struct State {
     /// How much of the input goes through as it is.
     screened: usize,
     end_of_input: bool,
+    /// The socket takes no more for now, or never again.
+    is_blocked: bool,
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client's end.
     lingered: usize,
@@ -62,9 +68,12 @@ impl Shared {
                 replaced: Bytes::new(),
                 screened: 0,
                 end_of_input: false,
+                is_blocked: false,
                 shut_down: false,
                 lingered: 0,
             }),
+            waker: RefCell::new(Waker::noop().clone()),
+            is_due: Cell::new(false),
         })
     }
 
@@ -77,8 +86,9 @@ impl Shared {
         self.state.borrow().tripped
     }
 
-    pub(super) fn has_output(&self) -> bool {
-        !self.state.borrow().output.is_empty()
+    /// Whether the client does not take what waits for it.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.state.borrow().is_blocked
     }
 
     /// Bytes that the socket has taken.
@@ -91,9 +101,23 @@ impl Shared {
         self.state.borrow().stream.taken()
     }
 
-    /// Writes what waits.
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.state.borrow_mut().poll_flush(&self.engine, cx)
+    /// Has what waits written at the end of the turn, or waits for the socket to take more. An error where it takes
+    /// nothing any more.
+    pub(super) fn write_soon(self: &Rc<Self>, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut state = self.state.borrow_mut();
+        if state.output.is_empty() {
+            return Ok(());
+        }
+        if state.is_blocked {
+            return match state.poll_flush(&self.engine, cx) {
+                Poll::Ready(flushed) => flushed,
+                Poll::Pending => Ok(()),
+            };
+        }
+        drop(state);
+        self.waker.borrow_mut().clone_from(cx.waker());
+        self.engine.flusher.add(Rc::clone(self) as _);
+        Ok(())
     }
 
     /// Says that nothing more comes, and waits for the same from the client.
@@ -185,6 +209,12 @@ impl State {
     }
 
     fn poll_flush(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.poll_write(engine, cx);
+        self.is_blocked = !matches!(flushed, Poll::Ready(Ok(())));
+        flushed
+    }
+
+    fn poll_write(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
             match std::task::ready!(self.output.poll_write(|slices| self.stream.poll_write(cx, slices)))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -216,6 +246,21 @@ impl State {
             taken += slice.len();
         }
         Poll::Ready(Ok(taken))
+    }
+}
+
+impl Flush for Shared {
+    fn is_due(&self) -> &Cell<bool> {
+        &self.is_due
+    }
+
+    fn flush(&self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let flushed = self.state.borrow_mut().poll_flush(&self.engine, &mut context);
+        // The task waits for the socket, and ends the connection where it is lost.
+        if !matches!(flushed, Poll::Ready(Ok(()))) {
+            self.waker.borrow().wake_by_ref();
+        }
     }
 }
 

@@ -261,7 +261,7 @@ impl<A: App> Future for StreamTask<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.link.now.set(Instant::now());
+        this.link.now.set(this.link.engine.begin_poll());
         this.link.set_waker(cx.waker());
         this.poll_stream(cx)
     }

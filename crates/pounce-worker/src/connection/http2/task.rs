@@ -190,7 +190,7 @@ impl<A: App> Connection<A> {
         if let Some(tripped) = self.shared.tripped() {
             self.cut_off(tripped, cx);
         }
-        if let Poll::Ready(Err(_)) = self.shared.poll_flush(cx) {
+        if self.shared.write_soon(cx).is_err() {
             self.speaker = Speaker::Over;
         }
     }
@@ -316,7 +316,7 @@ impl<A: App> Connection<A> {
         let written = std::mem::replace(&mut self.sent, sent) != sent;
         let wait = match &self.speaker {
             Speaker::Over => return,
-            _ if self.shared.has_output() => Wait::Write,
+            _ if self.shared.is_blocked() => Wait::Write,
             Speaker::Lingering => Wait::Close,
             _ if !self.streams.is_empty() => Wait::Streams,
             Speaker::Open(open) if open.has_streams() => Wait::Unread,
@@ -363,7 +363,7 @@ impl<A: App> Future for Connection<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let now = Instant::now();
+        let now = this.engine.begin_poll();
         if this.engine.phase() == Phase::Aborting {
             this.streams.abort_all();
             this.speaker = Speaker::Over;

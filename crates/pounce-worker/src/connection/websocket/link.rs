@@ -28,8 +28,11 @@ pub(super) struct Link {
 }
 
 impl Flush for Link {
+    fn is_due(&self) -> &Cell<bool> {
+        &self.is_due
+    }
+
     fn flush(&self) {
-        self.is_due.set(false);
         let state = &mut *self.state();
         let mut context = Context::from_waker(Waker::noop());
         // What the socket does not take is the task's affair, and so is the application that may send again.
@@ -73,7 +76,6 @@ impl Link {
     /// Has what was sent written at the end of the turn: several messages at once.
     pub(super) fn write_soon(&self) {
         if !self.polling.get()
-            && !self.is_due.replace(true)
             && let Some(this) = self.this.upgrade()
         {
             self.engine.flusher.add(this);

@@ -113,7 +113,7 @@ impl<A: App> Future for Task<A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let link = Rc::clone(&this.link);
-        link.now.set(Instant::now());
+        link.now.set(link.engine.begin_poll());
         // It is one task for its whole life.
         if !std::mem::replace(&mut this.is_known, true) {
             link.set_waker(cx.waker());

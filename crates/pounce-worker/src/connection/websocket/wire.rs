@@ -91,7 +91,8 @@ impl SocketWire for Link {
     }
 
     fn send(&self, kind: MessageKind, data: Payload<'_>) -> Result<(), SendError> {
-        let state = &mut *self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         match state.phase {
             Phase::Open => {}
             Phase::Connecting => return Err(SendError::NotAccepted("websocket.send")),
@@ -100,6 +101,7 @@ impl SocketWire for Link {
         state.prepare_output(&self.engine);
         state.sent += data.as_slice().len() as u64;
         state.sender.message(kind, data, &mut state.output);
+        drop(guard);
         self.write_soon();
         Ok(())
     }
