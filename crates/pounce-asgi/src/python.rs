@@ -15,6 +15,7 @@ mod coroutine;
 mod deadline;
 mod event_loop;
 mod files;
+mod flag;
 mod forked;
 mod function;
 mod interpreter;

@@ -64,6 +64,24 @@ impl RequestHead {
         }
     }
 
+    /// Method and target, as they came, one behind the other.
+    pub fn line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// Whether method, target and version are those of `other`.
+    pub fn has_line_of(&self, other: &Self) -> bool {
+        (&self.line, self.method_end, self.version) == (&other.line, other.method_end, other.version)
+    }
+
+    /// Takes over the method, target and version of `other`.
+    pub fn copy_line(&mut self, other: &Self) {
+        self.line.clone_from(&other.line);
+        self.method_end = other.method_end;
+        self.version = other.version;
+        (self.path, self.query) = (other.path.clone(), other.query.clone());
+    }
+
     /// Adds a header field.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         self.fields.push(name, value);

@@ -230,7 +230,7 @@ impl PythonApp {
             Side::Http(_) => self.template.make_request(&scope, &kit.names, connection, head)?,
             Side::WebSocket(_) => self.template.make_websocket(&scope, &kit.names, connection, head)?,
         }
-        let began = kit.is_debug(py).then(Instant::now);
+        let began = kit.is_debug().then(Instant::now);
         let receive = kit.receives.make(py, Receive(Function::new(coroutine, &kit.coroutines)))?;
         let send = kit.sends.make(py, Send(Function::new(coroutine, &kit.coroutines)))?;
         let call = || {

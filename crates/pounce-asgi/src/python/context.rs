@@ -31,7 +31,7 @@ impl Context {
         result
     }
 
-    pub(super) fn as_ptr(&self) -> *mut ffi::PyObject {
-        self.0.as_ptr()
+    pub(super) fn as_object(&self) -> &Py<PyAny> {
+        &self.0
     }
 }

@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use pyo3::prelude::*;
@@ -14,6 +15,7 @@ use tokio::runtime::LocalRuntime;
 
 use super::attic::Attic;
 use super::callback::{Callback, Wake};
+use super::flag::Flag;
 use super::forked::{self, Watched};
 use super::interpreter::{self, Interpreter};
 use super::kit::{Kit, attached, whole};
@@ -177,6 +179,10 @@ where
         signals::set_main_loop(Some(waker.clone()));
     }
     let wake = Type::<Wake>::new(py, attic)?.make(py, Wake(waker.clone()))?;
+    let flags = Type::<Flag>::new(py, attic)?;
+    let (running, debug) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let is_running = flags.make(py, Flag(Arc::clone(&running)))?;
+    let get_debug = flags.make(py, Flag(Arc::clone(&debug)))?;
 
     let run_loop = {
         let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(turns), Arc::clone(attic));
@@ -198,7 +204,10 @@ where
                         made
                     }
                 };
-                runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))))
+                running.store(true, Ordering::Relaxed);
+                let ended = runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))));
+                running.store(false, Ordering::Relaxed);
+                ended
             }),
         )?
     };
@@ -213,7 +222,7 @@ where
                 let ([finished], Some(turns)) = (arguments, &turns) else { return Ok(()) };
                 let py = finished.py();
                 let Some(main) = main.take() else { return Ok(()) };
-                let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), &attic)?;
+                let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), Arc::clone(&debug), &attic)?;
                 let running = tokio::task::spawn_local(main(EventLoop { kit }));
                 let (finished, result, turns) =
                     (finished.clone().unbind(), Rc::clone(&result), Rc::clone(turns));
@@ -231,7 +240,7 @@ where
             }),
         )?
     };
-    glue.call_method1("run", (run_loop, wake, start)).map(drop)
+    glue.call_method1("run", (run_loop, wake, is_running, get_debug, start)).map(drop)
 }
 
 /// The Python half of the bridge, as a module of its own: one for all threads of an interpreter.

@@ -41,10 +41,13 @@ class Selector(selectors.DefaultSelector):
 class EventLoop(asyncio.SelectorEventLoop):
     """asyncio's loop, turned by the runtime that also drives the sockets of the server."""
 
-    def __init__(self, run, wake):
+    def __init__(self, run, wake, is_running, get_debug):
         # Called from any thread. Several calls before the loop turns cost one wake-up. An attribute rather
         # than a method: one Python frame less for each result of a thread pool.
         self._write_to_self = wake
+        # The same for what each task asks of its loop.
+        self.is_running = is_running
+        self.get_debug = get_debug
         super().__init__(Selector())
         self.serving = True
         self._pounce_run = run
@@ -53,6 +56,10 @@ class EventLoop(asyncio.SelectorEventLoop):
     def _run_once(self):
         # Returns when the loop was stopped; the turns in between are taken one by one from within.
         self._pounce_run(self)
+
+    def set_debug(self, enabled):
+        super().set_debug(enabled)
+        self.get_debug.set(enabled)
 
     def stop(self):
         if self.serving:
@@ -78,9 +85,9 @@ async def root(start):
         loop.serving = False
 
 
-def run(run_loop, wake, start):
+def run(run_loop, wake, is_running, get_debug, start):
     """Runs the loop until the future that `start` is given has a result, then cleans up after it."""
-    event_loop = EventLoop(run_loop, wake)
+    event_loop = EventLoop(run_loop, wake, is_running, get_debug)
     try:
         with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
             runner.run(root(start))

@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyModule, PyString, PyTuple};
+use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::{ResponseHead, SendError};
 
@@ -34,6 +35,8 @@ pub(super) struct Kit {
     pub(super) glue: Py<PyModule>,
     pub(super) event_loop: Py<PyAny>,
     pub(super) turns: Rc<Turns>,
+    /// Whether the loop is in asyncio's debug mode.
+    debug: Arc<AtomicBool>,
     /// Scratch space for response heads.
     pub(super) head: RefCell<ResponseHead>,
     /// The exception class of a `send` whose client has gone.
@@ -41,9 +44,7 @@ pub(super) struct Kit {
     future: Py<PyAny>,
     future_keywords: Py<PyTuple>,
     task: Py<PyAny>,
-    task_keywords: Py<PyTuple>,
-    task_keywords_with_context: Py<PyTuple>,
-    task_name: Py<PyString>,
+    task_keywords: Py<PyDict>,
 }
 
 impl Kit {
@@ -51,15 +52,19 @@ impl Kit {
         py: Python<'_>,
         glue: &Bound<'_, PyModule>,
         turns: Rc<Turns>,
+        debug: Arc<AtomicBool>,
         attic: &Arc<Attic>,
     ) -> PyResult<Rc<Self>> {
         let asyncio = py.import("asyncio")?;
         let event_loop = asyncio.call_method0("get_running_loop")?;
         let (receives, sends) = (Type::new(py, attic)?, Type::new(py, attic)?);
         pose_as_coroutine_functions(glue, &receives, &sends)?;
-        let keywords: &[&str] =
-            if cfg!(Py_3_12) { &["loop", "name", "eager_start"] } else { &["loop", "name"] };
-        let with_context = [&["context"], keywords].concat();
+        let task_keywords = PyDict::new(py);
+        task_keywords.set_item("loop", &event_loop)?;
+        task_keywords.set_item("name", "pounce-request")?;
+        if cfg!(Py_3_12) {
+            task_keywords.set_item("eager_start", true)?;
+        }
         Ok(Rc::new(Self {
             names: Names::new(py),
             callbacks: Type::new(py, attic)?,
@@ -72,11 +77,10 @@ impl Kit {
             future: asyncio.getattr("Future")?.unbind(),
             future_keywords: PyTuple::new(py, ["loop"])?.unbind(),
             task: asyncio.getattr("Task")?.unbind(),
-            task_keywords: PyTuple::new(py, keywords)?.unbind(),
-            task_keywords_with_context: PyTuple::new(py, with_context)?.unbind(),
-            task_name: PyString::new(py, "pounce-request").unbind(),
+            task_keywords: task_keywords.unbind(),
             event_loop: event_loop.unbind(),
             turns,
+            debug,
             head: RefCell::default(),
         }))
     }
@@ -88,28 +92,21 @@ impl Kit {
         coroutine: &Bound<'py, PyAny>,
         context: Option<&Context>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (coroutine, event_loop) = (coroutine.as_ptr(), self.event_loop.as_ptr());
-        let (keywords, arguments) = match context {
-            None => {
-                (&self.task_keywords, [coroutine, event_loop, self.task_name.as_ptr(), py_true(), py_true()])
+        // A type takes its keywords as a dict and only reads it: one for all calls.
+        let keywords = self.task_keywords.bind(py);
+        match context {
+            None => self.task.bind(py).call((coroutine,), Some(keywords)),
+            Some(context) => {
+                let keywords = keywords.copy()?;
+                keywords.set_item(&self.names.context, context.as_object())?;
+                self.task.bind(py).call((coroutine,), Some(&keywords))
             }
-            Some(context) => (
-                &self.task_keywords_with_context,
-                [coroutine, context.as_ptr(), event_loop, self.task_name.as_ptr(), py_true()],
-            ),
-        };
-        // SAFETY: attached; one positional argument and at least as many keywords' values as there are keywords:
-        // the last, eager_start, is only looked at where the keywords name it.
-        unsafe {
-            let task = ffi::PyObject_Vectorcall(self.task.as_ptr(), arguments.as_ptr(), 1, keywords.as_ptr());
-            Bound::from_owned_ptr_or_err(py, task)
         }
     }
 
     /// Whether the loop is in asyncio's debug mode, which logs callbacks that hold it.
-    pub(super) fn is_debug(&self, py: Python<'_>) -> bool {
-        let debug = self.event_loop.bind(py).getattr(&self.names.debug);
-        debug.and_then(|debug| debug.is_truthy()).unwrap_or(false)
+    pub(super) fn is_debug(&self) -> bool {
+        self.debug.load(Ordering::Relaxed)
     }
 
     /// Logs the first step of a request's call if it held the loop for too long, as asyncio's debug mode does for the
@@ -194,9 +191,4 @@ pub(super) fn attached() -> Python<'static> {
     // SAFETY: the runtime is entered attached and detaches only around its wait (`park`), so whatever runs
     // inside it is attached. Callers do not keep the token across an await.
     unsafe { Python::assume_attached() }
-}
-
-fn py_true() -> *mut ffi::PyObject {
-    // SAFETY: the singleton lives as long as the interpreter.
-    unsafe { ffi::Py_True() }
 }

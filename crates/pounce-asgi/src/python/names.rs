@@ -29,12 +29,12 @@ macro_rules! names {
 
 names! {
     dunder_await = "__await__",
-    debug = "_debug",
     asgi = "asgi",
     body = "body",
     bytes = "bytes",
     client = "client",
     code = "code",
+    context = "context",
     done = "done",
     extensions = "extensions",
     headers = "headers",

@@ -1,4 +1,5 @@
-//! Scopes: a fresh dict per request, copied from one per connection and filled in.
+//! Scopes: a fresh dict per request, copied from one per connection, which stays as the request before left it: clients
+//! repeat themselves.
 
 use std::cell::RefCell;
 
@@ -10,7 +11,7 @@ use crate::{Address, ConnectionInfo, Extensions, Fields, HttpVersion, RequestHea
 
 use super::names::Names;
 
-/// Fields up to this many bytes are remembered from one request to the next.
+/// Up to so many bytes, the line and the fields of a request are each remembered until the next.
 const REMEMBERED: usize = 2048;
 
 /// What the scopes of a worker have in common.
@@ -75,7 +76,18 @@ impl ScopeTemplate {
             scope.set_item(name, py.None())?;
         }
         let tls = info.tls.as_ref().map(|info| tls(py, info)).transpose()?;
-        Ok(ScopeConnection { scope: scope.unbind(), tls: tls.map(Bound::unbind), fields: RefCell::default() })
+        let extensions = self.extensions.bind(py).copy()?;
+        if let Some(tls) = &tls {
+            extensions.set_item(&names.tls, tls)?;
+        }
+        let connection = ScopeConnection {
+            asgi: Lent::new(self.asgi.bind(py), &scope, &names.asgi)?,
+            extensions: Lent::new(&extensions, &scope, &names.extensions)?,
+            scope: scope.unbind(),
+            tls: tls.map(Bound::unbind),
+            last: RefCell::default(),
+        };
+        Ok(connection)
     }
 
     /// Makes a scope that of a request.
@@ -86,16 +98,12 @@ impl ScopeTemplate {
         connection: &ScopeConnection,
         head: &RequestHead,
     ) -> PyResult<()> {
-        scope.set_item(&names.asgi, self.asgi.bind(scope.py()).copy()?)?;
-        match names.methods.iter().find(|(method, _)| *method == head.method()) {
-            Some((_, method)) => scope.set_item(&names.method, method)?,
-            None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
+        if head.accepts_trailers() {
+            let extensions = self.extensions_with_trailers.bind(scope.py()).copy()?;
+            connection.extend(names, &extensions)?;
+            scope.set_item(&names.extensions, extensions)?;
         }
-        let extensions =
-            if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
-        let extensions = extensions.bind(scope.py()).copy()?;
-        connection.extend(names, &extensions)?;
-        scope.set_item(&names.extensions, extensions)
+        Ok(())
     }
 
     /// What the scopes of requests and of WebSockets have in common.
@@ -107,12 +115,39 @@ impl ScopeTemplate {
         head: &RequestHead,
         state: Option<&Py<PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = connection.scope.bind(py).copy()?;
-        match head.version() {
-            HttpVersion::Http10 => scope.set_item(&names.http_version, &names.http_10)?,
-            HttpVersion::Http11 => {}
-            HttpVersion::Http2 => scope.set_item(&names.http_version, &names.http_2)?,
+        let template = connection.scope.bind(py);
+        connection.asgi.renew_if_changed(template, &names.asgi)?;
+        connection.extensions.renew_if_changed(template, &names.extensions)?;
+        let last = &mut *connection.last.borrow_mut();
+        let is_short = head.line().len() <= REMEMBERED;
+        if is_short && !last.line.has_line_of(head) {
+            self.set_line(template, names, head)?;
+            last.line.copy_line(head);
         }
+        let scope = template.copy()?;
+        if !is_short {
+            self.set_line(&scope, names, head)?;
+        }
+        scope.set_item(&names.headers, last.headers(py, head.fields())?)?;
+        if let Some(state) = state {
+            scope.set_item(&names.state, state.bind(py).copy()?)?;
+        }
+        Ok(scope)
+    }
+
+    /// Sets what a request's line says.
+    fn set_line(&self, scope: &Bound<'_, PyDict>, names: &Names, head: &RequestHead) -> PyResult<()> {
+        let py = scope.py();
+        match names.methods.iter().find(|(method, _)| *method == head.method()) {
+            Some((_, method)) => scope.set_item(&names.method, method)?,
+            None => scope.set_item(&names.method, String::from_utf8_lossy(head.method()))?,
+        }
+        let version = match head.version() {
+            HttpVersion::Http10 => &names.http_10,
+            HttpVersion::Http11 => &names.http_11,
+            HttpVersion::Http2 => &names.http_2,
+        };
+        scope.set_item(&names.http_version, version)?;
         let raw_path = head.raw_path();
         if self.root_path.is_empty() {
             scope.set_item(&names.path, path(py, raw_path))?;
@@ -124,14 +159,9 @@ impl ScopeTemplate {
             scope.set_item(&names.raw_path, PyBytes::new(py, &whole))?;
         }
         match head.query() {
-            b"" => scope.set_item(&names.query_string, &names.empty_bytes)?,
-            query => scope.set_item(&names.query_string, PyBytes::new(py, query))?,
+            b"" => scope.set_item(&names.query_string, &names.empty_bytes),
+            query => scope.set_item(&names.query_string, PyBytes::new(py, query)),
         }
-        scope.set_item(&names.headers, connection.headers(py, head.fields())?)?;
-        if let Some(state) = state {
-            scope.set_item(&names.state, state.bind(py).copy()?)?;
-        }
-        Ok(scope)
     }
 
     /// Makes a scope that of a WebSocket.
@@ -164,10 +194,20 @@ impl ScopeTemplate {
 /// What the scopes of one connection have in common.
 pub struct ScopeConnection {
     scope: Py<PyDict>,
+    asgi: Lent,
+    extensions: Lent,
     /// The `tls` extension, where the connection is encrypted.
     tls: Option<Py<PyDict>>,
-    /// The fields of the request before, with the list that was made of them: clients repeat themselves.
-    fields: RefCell<Option<(Fields, Py<PyList>)>>,
+    last: RefCell<Last>,
+}
+
+/// What is remembered of the last request.
+#[derive(Default)]
+struct Last {
+    /// Its line, which the connection's scope has; nothing else of the head.
+    line: RequestHead,
+    /// Its fields, with the list that was made of them.
+    fields: Option<(Fields, Py<PyList>)>,
 }
 
 impl ScopeConnection {
@@ -178,11 +218,12 @@ impl ScopeConnection {
             None => Ok(()),
         }
     }
+}
 
+impl Last {
     /// A list of its own for each request; the pairs in it cannot be changed and may be shared.
-    fn headers<'py>(&self, py: Python<'py>, fields: &Fields) -> PyResult<Bound<'py, PyList>> {
-        let mut remembered = self.fields.borrow_mut();
-        if let Some((known, list)) = &*remembered
+    fn headers<'py>(&mut self, py: Python<'py>, fields: &Fields) -> PyResult<Bound<'py, PyList>> {
+        if let Some((known, list)) = &self.fields
             && known == fields
         {
             return Ok(list.bind(py).get_slice(0, fields.len()));
@@ -193,10 +234,60 @@ impl ScopeConnection {
         }
         if fields.as_bytes().len() <= REMEMBERED {
             let copy = list.get_slice(0, fields.len());
-            *remembered = Some((fields.clone(), list.unbind()));
+            self.fields = Some((fields.clone(), list.unbind()));
             return Ok(copy);
         }
         Ok(list)
+    }
+}
+
+/// A dict inside of scopes that all requests of a connection share for as long as no application changes it.
+struct Lent {
+    /// Never given to an application.
+    original: Py<PyDict>,
+    lent: RefCell<Py<PyDict>>,
+}
+
+impl Lent {
+    /// Makes a copy of `original` the value of `name` in `scope`.
+    fn new(original: &Bound<'_, PyDict>, scope: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<Self> {
+        let lent = original.copy()?;
+        scope.set_item(name, &lent)?;
+        Ok(Self { original: original.clone().unbind(), lent: RefCell::new(lent.unbind()) })
+    }
+
+    /// Puts a new copy into `scope` where an application has changed the one before.
+    fn renew_if_changed(&self, scope: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<()> {
+        let py = scope.py();
+        let original = self.original.bind(py);
+        if !has_same_items(original, self.lent.borrow().bind(py)) {
+            let copy = original.copy()?;
+            scope.set_item(name, &copy)?;
+            self.lent.replace(copy.unbind());
+        }
+        Ok(())
+    }
+}
+
+/// Whether two dicts have the very same keys and values, in the same order. Where threads run side by side nobody can
+/// tell without locks, which cost more than a copy.
+fn has_same_items(one: &Bound<'_, PyDict>, other: &Bound<'_, PyDict>) -> bool {
+    if cfg!(Py_GIL_DISABLED) || one.len() != other.len() {
+        return false;
+    }
+    let next = |dict: &Bound<'_, PyDict>, at: &mut ffi::Py_ssize_t| {
+        let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: attached; nothing runs in between that could change the dict.
+        let found = unsafe { ffi::PyDict_Next(dict.as_ptr(), at, &mut key, &mut value) };
+        (found != 0).then_some((key, value))
+    };
+    let (mut at_one, mut at_other) = (0, 0);
+    loop {
+        match (next(one, &mut at_one), next(other, &mut at_other)) {
+            (None, None) => return true,
+            (one, other) if one == other => {}
+            _ => return false,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! something to do, and the runtime does the waiting for both. What wakes it: a handle made ready by Python
 //! that a connection called, a timer, an event on asyncio's selector, another thread, a signal.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,8 +34,10 @@ pub(super) struct Turns {
     selector_fd: AsyncFd<OwnedFd>,
     waker: Waker,
     deadline: RefCell<Deadline>,
-    /// When the first timer is due by the loop's clock, as far as the deadline knows.
-    armed: Cell<Option<f64>>,
+    /// The loop's heap of timers. A turn may exchange it for another.
+    timers: RefCell<Py<PyList>>,
+    /// The first timer, as far as the deadline knows.
+    armed: RefCell<Option<Py<PyAny>>>,
     /// One moment on both clocks.
     epoch: (Instant, f64),
     raised: RefCell<Option<PyErr>>,
@@ -73,7 +75,8 @@ impl Turns {
             selector_fd: watch(fd)?,
             waker,
             deadline: RefCell::new(Deadline::new()?),
-            armed: Cell::new(None),
+            timers: RefCell::new(event_loop.getattr("_scheduled")?.cast_into::<PyList>()?.unbind()),
+            armed: RefCell::default(),
             epoch: (Instant::now(), time),
             raised: RefCell::new(None),
             attic: Arc::clone(attic),
@@ -84,7 +87,7 @@ impl Turns {
     pub(super) fn look(&self) {
         // SAFETY: every caller is attached.
         let py = unsafe { Python::assume_attached() };
-        if self.has_ready(py) || !same(self.first_timer(py), self.armed.get()) {
+        if self.has_ready(py) || !self.is_armed_for(self.first_timer(py).as_ref()) {
             self.waker.wake_by_ref();
         }
     }
@@ -109,7 +112,7 @@ impl Turns {
         let due = match self.deadline.borrow_mut().poll(cx) {
             Poll::Ready(rung) => {
                 rung?;
-                self.armed.set(None);
+                self.armed.take();
                 true
             }
             Poll::Pending => false,
@@ -145,7 +148,10 @@ impl Turns {
     /// One turn of asyncio's loop.
     fn turn(&self, py: Python<'_>, readable: bool) -> PyResult<()> {
         self.selector.bind(py).setattr(&self.names.readable, readable)?;
-        match self.run_once.bind(py).call0() {
+        let ran = self.run_once.bind(py).call0();
+        let timers = self.event_loop.bind(py).getattr(&self.names.scheduled)?;
+        self.timers.replace(timers.cast_into::<PyList>()?.unbind());
+        match ran {
             Err(error)
                 if error.is_instance_of::<PySystemExit>(py)
                     || error.is_instance_of::<PyKeyboardInterrupt>(py) =>
@@ -169,22 +175,31 @@ impl Turns {
         self.event_loop.bind(py).getattr(&self.names.stopping)?.is_truthy()
     }
 
-    /// When the first timer is due, by the loop's clock.
-    fn first_timer(&self, py: Python<'_>) -> Option<f64> {
-        let timers = self.event_loop.bind(py).getattr(&self.names.scheduled).ok()?;
-        let timers = timers.cast::<PyList>().ok()?;
+    fn first_timer<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let timers = self.timers.borrow();
+        let timers = timers.bind(py);
         // Asking for what is not there would raise, which takes longer than all the rest.
-        let first = if timers.is_empty() { None } else { timers.get_item(0).ok() };
-        first?.getattr(&self.names.when).ok()?.extract().ok()
+        if timers.is_empty() { None } else { timers.get_item(0).ok() }
+    }
+
+    /// Whether the deadline is that of `first`.
+    fn is_armed_for(&self, first: Option<&Bound<'_, PyAny>>) -> bool {
+        match (&*self.armed.borrow(), first) {
+            (Some(armed), Some(first)) => armed.is(first),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Has the runtime wake the loop when its first timer is due.
     fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
         let first = self.first_timer(py);
-        if same(first, self.armed.replace(first)) {
+        if self.is_armed_for(first.as_ref()) {
             return Ok(());
         }
-        let Some(when) = first else { return Ok(()) };
+        let when = first.as_ref().and_then(|first| first.getattr(&self.names.when).ok()?.extract().ok());
+        self.armed.replace(first.map(Bound::unbind));
+        let Some(when): Option<f64> = when else { return Ok(()) };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
         let now = Instant::now();
         // A timer further off than the clock reaches is looked at again in a year.
@@ -194,16 +209,11 @@ impl Turns {
         alarm.set(deadline, now)?;
         // Registers the task; it may have rung already.
         if alarm.poll(cx).is_ready() {
-            self.armed.set(None);
+            self.armed.take();
             cx.waker().wake_by_ref();
         }
         Ok(())
     }
-}
-
-/// Bit for bit: a timer that is due at no number at all is still the same one.
-fn same(one: Option<f64>, other: Option<f64>) -> bool {
-    one.map(f64::to_bits) == other.map(f64::to_bits)
 }
 
 /// Has the runtime watch a selector's descriptor.

@@ -176,6 +176,9 @@ impl RequestMachine {
     }
 
     fn advance_head(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        if input.is_empty() {
+            return Ok(Step { consumed: 0, event: Event::NeedMore });
+        }
         let State::Head { scanned, mut empty_lines } = self.state else {
             unreachable!("called in a head only")
         };
