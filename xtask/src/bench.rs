@@ -10,6 +10,7 @@ mod cpu;
 mod h2load;
 mod host;
 mod http;
+mod in_process;
 mod load;
 mod measure;
 mod modes;
@@ -41,12 +42,12 @@ pub(crate) struct Options {
     /// The workloads to run [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     workload: Vec<String>,
-    /// The servers to measure against; also granian-mt and h2corn-uvloop
+    /// The servers to measure against; also granian-mt, h2corn-uvloop, hypercorn and gunicorn
     #[arg(
         long,
         value_delimiter = ',',
         value_name = "NAMES",
-        default_value = "granian,h2corn,uvicorn,hypercorn,gunicorn"
+        default_value = "peregrine,weft,h2corn,granian,uvicorn"
     )]
     peers: Vec<String>,
     /// How often each server is measured; the table has the medians
@@ -73,6 +74,9 @@ pub(crate) struct Options {
     /// Put the load on the server's core instead of the next one
     #[arg(long)]
     same_core: bool,
+    /// Measure Pounce with its access log as well, which is on by default and off in the other rows
+    #[arg(long)]
+    access_log: bool,
     /// Count system calls per request as well, with strace, in a run of their own
     #[arg(long)]
     syscalls: bool,
@@ -111,6 +115,7 @@ impl Options {
             peers_only: false,
             no_build: false,
             same_core: false,
+            access_log: false,
             syscalls: false,
             workers: 2,
             modes: Vec::new(),
@@ -146,6 +151,9 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     let mut lineup = Vec::new();
     if !options.peers_only {
         lineup.push(servers::pounce("pounce", build::pounce(&python, options.no_build)?, Some(&venv)));
+        if options.access_log {
+            lineup.push(lineup[0].clone().with("pounce-access-log".into(), &["--access-log".into()]));
+        }
         for named in &options.server_bin {
             let (name, path) = named.split_once('=').unwrap_or(("pounce-other", named));
             let path = std::path::absolute(path)?;
@@ -165,7 +173,7 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     let host = host::Host::look(&python, Some(&venv), options.same_core)?;
     let mut results = Vec::new();
     for workload in workloads {
-        let result = measure::workload(workload, &lineup, options, &host)?;
+        let result = measure::workload(workload, &lineup, options, &host, Some(&venv))?;
         println!("{}", table::markdown(&result));
         results.push(result);
     }

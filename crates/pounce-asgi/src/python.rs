@@ -7,7 +7,6 @@
 
 mod app;
 mod app_coroutine;
-mod attic;
 mod call;
 mod callback;
 mod context;
@@ -24,6 +23,7 @@ mod memory;
 mod message;
 mod names;
 mod object;
+mod owner;
 mod park;
 mod pulse;
 mod scope;

@@ -1,11 +1,14 @@
 //! Measuring one workload: each server checked alone, then all of them in turn, round by round.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::Options;
 use super::cpu::{self, Usage};
 use super::host::Host;
+use super::in_process;
 use super::load::{self, Generator};
 use super::process::Running;
 use super::servers::{Role, Server};
@@ -25,6 +28,8 @@ pub(super) struct Measured {
     pub(super) connections: u32,
     /// False when requests are pipelined, for wrk's latencies mean nothing then, and where there are none.
     pub(super) has_latencies: bool,
+    /// CPU time per request of the application without a server, in microseconds.
+    pub(super) in_process_us: Option<f64>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -78,7 +83,10 @@ pub(super) fn workload(
     lineup: &[Server],
     options: &Options,
     host: &Host,
+    venv: Option<&Path>,
 ) -> Result<Measured> {
+    let venv = venv.filter(|_| in_process::is_measured(workload));
+    let mut in_process = Vec::new();
     let connections = options.connections.unwrap_or(workload.connections);
     eprintln!("{}: {} (c{connections})", workload.name, workload.about);
     let servers: Vec<&Server> = lineup.iter().filter(|server| server.serves(workload)).collect();
@@ -96,6 +104,9 @@ pub(super) fn workload(
     }
     for round in 1..=options.rounds {
         eprintln!("  round {round} of {}", options.rounds);
+        if let Some(venv) = venv {
+            in_process.push(in_process::microseconds(workload, venv, options.seconds, host)?);
+        }
         for (row, running) in rows.iter_mut().zip(&running) {
             let Some(running) = running.as_ref().filter(|_| row.note.is_none()) else { continue };
             match one_round(running, workload, connections, options.seconds, host) {
@@ -118,6 +129,7 @@ pub(super) fn workload(
         unit: workload.unit(),
         connections,
         has_latencies: Generator::of(workload).has_latencies() && !matches!(workload.load, Load::Pipeline(_)),
+        in_process_us: (!in_process.is_empty()).then(|| median(in_process)),
         rows,
     })
 }

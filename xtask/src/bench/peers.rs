@@ -34,7 +34,31 @@ const H2CORN: Speaks = Speaks {
 };
 
 #[rustfmt::skip]
-const ALL: [Peer; 7] = [
+const ALL: [Peer; 9] = [
+    Peer {
+        name: "peregrine",
+        program: "peregrine",
+        arguments: &["--host", "127.0.0.1", "--port", "{port}", "{app}:app"],
+        speaks: Speaks {
+            http1: &[],
+            http2: Some(&[]),
+            websocket: Some(&[]),
+            has_deflate: false,
+            tls: Some(&["--tls-cert", "{certificate}", "--tls-key", "{key}"]),
+        },
+    },
+    Peer {
+        name: "weft",
+        program: "weft",
+        arguments: &["--host", "127.0.0.1", "--port", "{port}", "--log-level=warning", "{app}:app"],
+        speaks: Speaks {
+            http1: &[],
+            http2: Some(&[]),
+            websocket: Some(&[]),
+            has_deflate: false,
+            tls: Some(&["--tls-cert", "{certificate}", "--tls-key", "{key}"]),
+        },
+    },
     Peer {
         name: "granian",
         program: "granian",
@@ -114,7 +138,7 @@ const ALL: [Peer; 7] = [
 
 /// The peers of these names.
 pub(super) fn named(names: &[String]) -> Result<Vec<&'static Peer>> {
-    static PEERS: [Peer; 7] = ALL;
+    static PEERS: [Peer; 9] = ALL;
     let find = |name: &String| {
         PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| {
             let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();

@@ -94,7 +94,7 @@ fn look(options: &Options, pounce: &Server, floor: Option<&Server>, host: &Host)
     let options = Options { connections: options.connections, ..Options::quick() };
     let workload = workloads::named(&options.workload)?[0];
     let lineup: Vec<Server> = [Some(pounce), floor].into_iter().flatten().cloned().collect();
-    let measured = measure::workload(workload, &lineup, &options, host)?;
+    let measured = measure::workload(workload, &lineup, &options, host, None)?;
     println!("{}", table::markdown(&measured));
     Ok(Tally::of(measured.rows.iter().all(|row| row.has_figures() && row.errors == 0)))
 }

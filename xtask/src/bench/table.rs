@@ -3,11 +3,12 @@
 use super::measure::{Measured, Row};
 
 /// `{unit}` is `req` or `msg`.
-const HEAD: [&str; 12] = [
+const HEAD: [&str; 13] = [
     "server",
     "CPU µs/{unit}",
     "user",
     "sys",
+    "own",
     "{unit}/s",
     "p50 ms",
     "p99 ms",
@@ -21,7 +22,7 @@ const HEAD: [&str; 12] = [
 /// The table under its heading.
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut grid: Vec<Vec<String>> = vec![head(measured.unit)];
-    grid.extend(measured.rows.iter().map(|row| cells(row, measured.has_latencies)));
+    grid.extend(measured.rows.iter().map(|row| cells(row, measured)));
     // Columns with nothing in any row are left out.
     let kept: Vec<usize> = (0..HEAD.len())
         .filter(|column| *column == 0 || grid[1..].iter().any(|row| row[*column] != "–"))
@@ -47,6 +48,12 @@ pub(super) fn markdown(measured: &Measured) -> String {
             line(&mut text, &kept, &widths, |column| &rule[column]);
         }
     }
+    if let Some(microseconds) = measured.in_process_us {
+        text.push_str(&format!(
+            "\nWithout a server, the application takes {} µs; own is what a server adds.\n",
+            digits(microseconds)
+        ));
+    }
     for row in &measured.rows {
         if let Some(note) = &row.note {
             text.push_str(&format!("\n{}: {note}\n", row.server));
@@ -69,10 +76,10 @@ fn line<'a>(text: &mut String, kept: &[usize], widths: &[usize], cell: impl Fn(u
     text.push_str("|\n");
 }
 
-fn cells(row: &Row, has_latencies: bool) -> Vec<String> {
+fn cells(row: &Row, measured: &Measured) -> Vec<String> {
     let none = || "–".to_string();
     let ratio = |ratio: Option<f64>| ratio.map_or_else(none, |ratio| format!("{ratio:.2}"));
-    let latency = |ms: f64| if has_latencies { format!("{ms:.2}") } else { none() };
+    let latency = |ms: f64| if measured.has_latencies { format!("{ms:.2}") } else { none() };
     if !row.has_figures() {
         let mut cells = vec![none(); HEAD.len()];
         cells[0].clone_from(&row.server);
@@ -83,6 +90,7 @@ fn cells(row: &Row, has_latencies: bool) -> Vec<String> {
         digits(row.cpu_us),
         digits(row.user_us),
         digits(row.system_us),
+        measured.in_process_us.map_or_else(none, |in_process| digits(row.cpu_us - in_process)),
         format!("{:.0}", row.requests_per_second),
         latency(row.p50_ms),
         latency(row.p99_ms),
@@ -116,6 +124,7 @@ mod tests {
             unit: "req",
             connections: 64,
             has_latencies: true,
+            in_process_us: None,
             rows: vec![row],
         };
         let text = markdown(&measured);
@@ -135,6 +144,7 @@ mod tests {
             unit: "msg",
             connections: 1,
             has_latencies: true,
+            in_process_us: None,
             rows,
         });
         let widths: Vec<usize> =
@@ -145,6 +155,6 @@ mod tests {
     #[test]
     fn the_head_names_what_is_counted() {
         assert_eq!(head("msg")[1], "CPU µs/msg");
-        assert_eq!(head("req")[4], "req/s");
+        assert_eq!(head("req")[5], "req/s");
     }
 }

@@ -21,6 +21,7 @@ use super::coroutine::{itself, thrown};
 use super::object::{
     Methods, Payload, Ref, Visit, Visited, guard, method_noargs, method_o, method_varargs, peek, slot,
 };
+use super::owner::Pool;
 
 /// The coroutine of one call.
 pub(super) struct AppCoroutine {
@@ -104,6 +105,7 @@ static METHODS: Methods<4> = Methods([
 impl Payload for AppCoroutine {
     const NAME: &'static CStr = c"pounce.Application";
     const COLLECTED: bool = true;
+    const POOL: Option<Pool> = Some(Pool::AppCoroutine);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         vec![

@@ -18,6 +18,7 @@ use super::object::{
     Methods, Payload, Ref, Visit, Visited, guard_owned, method_noargs, method_o, method_varargs, owned,
     shared, slot,
 };
+use super::owner::Pool;
 
 /// A coroutine of `receive()` or `send()`.
 pub(super) struct Coroutine {
@@ -155,6 +156,7 @@ impl Payload for Coroutine {
     const NAME: &'static CStr = c"pounce.Coroutine";
     const ANY_THREAD: bool = true;
     const COLLECTED: bool = true;
+    const POOL: Option<Pool> = Some(Pool::Coroutine);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         vec![

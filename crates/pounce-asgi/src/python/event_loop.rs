@@ -13,13 +13,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use tokio::runtime::LocalRuntime;
 
-use super::attic::Attic;
 use super::callback::{Callback, Wake};
 use super::flag::Flag;
 use super::forked::{self, Watched};
 use super::interpreter::{self, Interpreter};
 use super::kit::{Kit, attached, whole};
-use super::object::Type;
+use super::object::{self, Type};
+use super::owner::Owner;
 use super::park;
 use super::pulse::{self, Pulse};
 use super::signals;
@@ -140,9 +140,9 @@ where
     Python::attach(|py| {
         let runtime = Rc::new(park::runtime()?);
         let watched = Watched::by(&runtime);
-        let attic = Arc::new(Attic::default());
+        let owner = Arc::new(Owner::this_thread());
         let turns = Rc::default();
-        let ran = run_attached(py, &runtime, &attic, &turns, main, Rc::clone(&result));
+        let ran = run_attached(py, &runtime, &owner, &turns, main, Rc::clone(&result));
         // The loop has a callback that has the turns, which have the loop: a circle that only this can open.
         turns.take();
         if interpreter::is_main_thread() {
@@ -153,7 +153,9 @@ where
         // Tasks may hold Python objects: they must go while this thread is attached.
         drop(runtime);
         pulse::end();
-        attic.close();
+        owner.close();
+        // SAFETY: attached, on the loop's thread.
+        unsafe { object::free_memory(&owner) };
         ran.map_err(|error| RunError::Loop(describe(py, &error)))
     })?;
     let result = result.take();
@@ -163,7 +165,7 @@ where
 fn run_attached<R, F>(
     py: Python<'_>,
     runtime: &Rc<LocalRuntime>,
-    attic: &Arc<Attic>,
+    owner: &Arc<Owner>,
     turns: &Rc<RefCell<Option<Rc<Turns>>>>,
     main: impl FnOnce(EventLoop) -> F + 'static,
     result: Rc<RefCell<Option<R>>>,
@@ -173,19 +175,19 @@ where
     F: Future<Output = R> + 'static,
 {
     let glue = load_glue(py)?;
-    let callbacks = Type::<Callback>::new(py, attic)?;
+    let callbacks = Type::<Callback>::new(py, owner)?;
     let waker = runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
     if interpreter::is_main_thread() {
         signals::set_main_loop(Some(waker.clone()));
     }
-    let wake = Type::<Wake>::new(py, attic)?.make(py, Wake(waker.clone()))?;
-    let flags = Type::<Flag>::new(py, attic)?;
+    let wake = Type::<Wake>::new(py, owner)?.make(py, Wake(waker.clone()))?;
+    let flags = Type::<Flag>::new(py, owner)?;
     let (running, debug) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let is_running = flags.make(py, Flag(Arc::clone(&running)))?;
     let get_debug = flags.make(py, Flag(Arc::clone(&debug)))?;
 
     let run_loop = {
-        let (runtime, turns, attic) = (Rc::downgrade(runtime), Rc::clone(turns), Arc::clone(attic));
+        let (runtime, turns, owner) = (Rc::downgrade(runtime), Rc::clone(turns), Arc::clone(owner));
         callbacks.make(
             py,
             Callback::new(move |arguments| {
@@ -197,7 +199,7 @@ where
                     Some(turns) => turns,
                     None => {
                         let _inside = runtime.enter();
-                        let made = Turns::new(event_loop, waker.clone(), &attic)?;
+                        let made = Turns::new(event_loop, waker.clone(), &owner)?;
                         forked::disown_loop(event_loop)?;
                         park::set_turns(Rc::downgrade(&made));
                         turns.replace(Some(Rc::clone(&made)));
@@ -213,7 +215,7 @@ where
     };
 
     let start = {
-        let (turns, glue, attic) = (Rc::clone(turns), glue.clone().unbind(), Arc::clone(attic));
+        let (turns, glue, owner) = (Rc::clone(turns), glue.clone().unbind(), Arc::clone(owner));
         let main = RefCell::new(Some(main));
         callbacks.make(
             py,
@@ -222,7 +224,7 @@ where
                 let ([finished], Some(turns)) = (arguments, &turns) else { return Ok(()) };
                 let py = finished.py();
                 let Some(main) = main.take() else { return Ok(()) };
-                let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), Arc::clone(&debug), &attic)?;
+                let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), Arc::clone(&debug), &owner)?;
                 let running = tokio::task::spawn_local(main(EventLoop { kit }));
                 let (finished, result, turns) =
                     (finished.clone().unbind(), Rc::clone(&result), Rc::clone(turns));

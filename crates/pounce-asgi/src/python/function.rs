@@ -10,6 +10,7 @@ use pyo3::types::PyModule;
 
 use super::coroutine::{Coroutine, Operation};
 use super::object::{Payload, Ref, Type, Visit, Visited, make_shared, shared, slot};
+use super::owner::Pool;
 
 /// `receive()`.
 pub(super) struct Receive(pub(super) Function);
@@ -39,12 +40,16 @@ impl Function {
     }
 
     /// # Safety
-    /// Attached.
-    unsafe fn coroutine(&self, operation: Operation) -> *mut ffi::PyObject {
-        // SAFETY: attached; the type is that of coroutines.
+    /// Attached; `object` is the object that this is in.
+    unsafe fn coroutine<T: Payload>(
+        &self,
+        object: *mut ffi::PyObject,
+        operation: Operation,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: attached; the type is that of coroutines, which the same owner made.
         unsafe {
             let coroutine = Coroutine::new(Ref::new(self.call.as_ptr()), operation);
-            make_shared(self.coroutines.as_ptr().cast(), coroutine)
+            make_shared::<Coroutine, T>(self.coroutines.as_ptr().cast(), coroutine, object)
         }
     }
 }
@@ -64,6 +69,7 @@ impl Payload for Receive {
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call_receive);
     const ANY_THREAD: bool = true;
     const COLLECTED: bool = true;
+    const POOL: Option<Pool> = Some(Pool::Receive);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         vec![slot(ffi::Py_tp_getset, RECEIVE_NAMES.0.as_ptr().cast_mut().cast())]
@@ -79,6 +85,7 @@ impl Payload for Send {
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call_send);
     const ANY_THREAD: bool = true;
     const COLLECTED: bool = true;
+    const POOL: Option<Pool> = Some(Pool::Send);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
         vec![slot(ffi::Py_tp_getset, SEND_NAMES.0.as_ptr().cast_mut().cast())]
@@ -149,7 +156,7 @@ unsafe extern "C" fn call_receive(
         } else if !names.is_null() && ffi::PyTuple_Size(names) > 0 {
             unexpected(c"receive", ffi::PyTuple_GetItem(names, 0));
         } else {
-            return shared::<Receive>(object).0.coroutine(Operation::Receive);
+            return shared::<Receive>(object).0.coroutine::<Receive>(object, Operation::Receive);
         }
         std::ptr::null_mut()
     }
@@ -176,7 +183,7 @@ unsafe extern "C" fn call_send(
         let text = match (count, keywords) {
             (1, 0) | (0, 1) => {
                 let message = Ref::new(*arguments);
-                return shared::<Send>(object).0.coroutine(Operation::Send(message));
+                return shared::<Send>(object).0.coroutine::<Send>(object, Operation::Send(message));
             }
             (0, _) => c"send() missing 1 required positional argument: 'message'",
             (1, _) => c"send() got multiple values for argument 'message'",

@@ -15,13 +15,13 @@ use pyo3::types::{PyDict, PyModule, PyTuple};
 use crate::{ResponseHead, SendError};
 
 use super::app_coroutine::AppCoroutine;
-use super::attic::Attic;
 use super::callback::Callback;
 use super::context::Context;
 use super::coroutine::Coroutine;
 use super::function::{Receive, Send, pose_as_coroutine_functions};
 use super::names::Names;
 use super::object::Type;
+use super::owner::Owner;
 use super::turn::Turns;
 
 /// The Python side of one worker.
@@ -37,6 +37,7 @@ pub(super) struct Kit {
     pub(super) turns: Rc<Turns>,
     /// Whether the loop is in asyncio's debug mode.
     debug: Arc<AtomicBool>,
+    pub(super) owner: Arc<Owner>,
     /// Scratch space for response heads.
     pub(super) head: RefCell<ResponseHead>,
     /// The exception class of a `send` whose client has gone.
@@ -53,11 +54,11 @@ impl Kit {
         glue: &Bound<'_, PyModule>,
         turns: Rc<Turns>,
         debug: Arc<AtomicBool>,
-        attic: &Arc<Attic>,
+        owner: &Arc<Owner>,
     ) -> PyResult<Rc<Self>> {
         let asyncio = py.import("asyncio")?;
         let event_loop = asyncio.call_method0("get_running_loop")?;
-        let (receives, sends) = (Type::new(py, attic)?, Type::new(py, attic)?);
+        let (receives, sends) = (Type::new(py, owner)?, Type::new(py, owner)?);
         pose_as_coroutine_functions(glue, &receives, &sends)?;
         let task_keywords = PyDict::new(py);
         task_keywords.set_item("loop", &event_loop)?;
@@ -67,11 +68,11 @@ impl Kit {
         }
         Ok(Rc::new(Self {
             names: Names::new(py),
-            callbacks: Type::new(py, attic)?,
+            callbacks: Type::new(py, owner)?,
             receives,
             sends,
-            coroutines: Type::new(py, attic)?,
-            app_coroutines: Type::new(py, attic)?,
+            coroutines: Type::new(py, owner)?,
+            app_coroutines: Type::new(py, owner)?,
             disconnected: glue.getattr("Disconnected")?.unbind(),
             glue: glue.clone().unbind(),
             future: asyncio.getattr("Future")?.unbind(),
@@ -81,6 +82,7 @@ impl Kit {
             event_loop: event_loop.unbind(),
             turns,
             debug,
+            owner: Arc::clone(owner),
             head: RefCell::default(),
         }))
     }

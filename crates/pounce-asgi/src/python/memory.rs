@@ -1,14 +1,17 @@
 //! Memory that a burst of requests took, given back to the system.
 //!
-//! Python keeps freed objects of common types in free lists until its collector runs in full, and one such object keeps
-//! the whole arena that it lies in; glibc keeps what was freed below the top of its heap.
+//! Python keeps freed objects of common types in free lists until its collector runs in full, and so do our pools; one
+//! such object keeps the whole arena that it lies in. glibc keeps what was freed below the top of its heap.
 
 use pyo3::prelude::*;
 
 use super::kit::Kit;
+use super::object;
 
 /// Gives back what nothing needs any more. Takes as long as a full collection of what was made since startup.
 pub(super) fn give_back(py: Python<'_>, kit: &Kit) {
+    // SAFETY: attached, on the loop's thread.
+    unsafe { object::free_memory(&kit.owner) };
     if let Err(error) = kit.glue.bind(py).call_method0("give_back_memory") {
         tracing::error!(target: "pounce", "cannot run the garbage collector: {error}");
     }

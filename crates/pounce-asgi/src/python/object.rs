@@ -2,7 +2,7 @@
 //!
 //! Not `#[pyclass]`: its types are process-wide, which interpreters with their own GIL must not share.
 //! Most values belong to their worker's thread. Python may drop the last reference on another one (a pool
-//! thread that held a request, say); the value then goes to the worker's [`Attic`] to be dropped there. On a foreign
+//! thread that held a request, say); the value then goes back to its [`Owner`] to be dropped there. On a foreign
 //! thread nothing of PyO3 may run: it counts which threads it has attached, and a reference that it drops on one
 //! that Python attached aborts the process.
 
@@ -11,24 +11,21 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::attic::Attic;
+use super::owner::{Owner, Pool};
 
 /// What a Python object of ours looks like in memory.
 #[repr(C)]
 pub(super) struct Object<T> {
     base: ffi::PyObject,
     vectorcall: Option<ffi::vectorcallfunc>,
+    /// A reference to the thread that owns `value`, unless any may have it. Memory in a pool keeps it.
+    owner: *const Owner,
     value: ManuallyDrop<T>,
-    /// The thread that owns `value`.
-    owner: usize,
-    /// Where `value` goes when its object dies elsewhere. Null where any thread may drop it.
-    attic: *const Attic,
 }
 
 /// A Rust value that Python objects can carry.
@@ -42,6 +39,8 @@ pub(super) trait Payload: Sized + 'static {
     const ANY_THREAD: bool = false;
     /// Whether the garbage collector looks into the objects: true for all that can take part in a cycle.
     const COLLECTED: bool = false;
+    /// Which of the owner's pools keeps the memory of dead objects, where each request makes some.
+    const POOL: Option<Pool> = None;
 
     /// Slots beside those for destruction, collection and calls.
     fn slots() -> Vec<ffi::PyType_Slot> {
@@ -130,13 +129,13 @@ impl<const N: usize> Methods<N> {
 /// A Python type whose objects carry a `T`.
 pub(super) struct Type<T> {
     object: Py<PyAny>,
-    attic: Arc<Attic>,
+    owner: Arc<Owner>,
     marker: PhantomData<fn() -> T>,
 }
 
 impl<T: Payload> Type<T> {
     /// Makes the type in the current interpreter.
-    pub(super) fn new(py: Python<'_>, attic: &Arc<Attic>) -> PyResult<Self> {
+    pub(super) fn new(py: Python<'_>, owner: &Arc<Owner>) -> PyResult<Self> {
         let mut slots = T::slots();
         let mut members = Vec::new();
         slots.push(slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void));
@@ -170,7 +169,7 @@ impl<T: Payload> Type<T> {
         };
         // SAFETY: attached; name and slots are valid, and CPython copies what it keeps of spec and members.
         let object = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))? };
-        Ok(Self { object: object.unbind(), attic: Arc::clone(attic), marker: PhantomData })
+        Ok(Self { object: object.unbind(), owner: Arc::clone(owner), marker: PhantomData })
     }
 
     /// The type itself.
@@ -178,49 +177,72 @@ impl<T: Payload> Type<T> {
         &self.object
     }
 
-    /// A new object of the type, owned by this thread.
+    /// A new object of the type. On the owner's thread.
     pub(super) fn make<'py>(&self, py: Python<'py>, value: T) -> PyResult<Bound<'py, PyAny>> {
-        let attic = if T::ANY_THREAD { std::ptr::null() } else { Arc::into_raw(Arc::clone(&self.attic)) };
         // SAFETY: attached, and the type is one of `T`.
         unsafe {
-            let object = allocate(self.object.as_ptr().cast(), value, attic);
-            if object.is_null() && !attic.is_null() {
-                drop(Arc::from_raw(attic));
-            }
+            let object = allocate(self.object.as_ptr().cast(), value, Arc::as_ptr(&self.owner));
             Bound::from_owned_ptr_or_err(py, object)
         }
     }
 }
 
-/// A new object of a type whose values any thread may have, on any thread; null with an exception set if there is no
-/// memory for it.
+/// A new object of a type whose values any thread may have, made by `maker` on any thread; null with an exception set
+/// if there is no memory for it.
 ///
 /// # Safety
-/// Attached; `kind` is a [`Type<T>`]'s.
-pub(super) unsafe fn make_shared<T: Payload>(kind: *mut ffi::PyTypeObject, value: T) -> *mut ffi::PyObject {
+/// Attached; `kind` is a [`Type<T>`]'s, and `maker` an object of one with the same owner.
+pub(super) unsafe fn make_shared<T: Payload, M: Payload>(
+    kind: *mut ffi::PyTypeObject,
+    value: T,
+    maker: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     const { assert!(T::ANY_THREAD) };
     // SAFETY: by contract.
-    unsafe { allocate(kind, value, std::ptr::null()) }
+    unsafe { allocate(kind, value, (*maker.cast::<Object<M>>()).owner) }
 }
 
 /// # Safety
-/// Attached; `kind` is a [`Type<T>`]'s.
+/// Attached; `kind` is a [`Type<T>`]'s, and `owner` its owner, which is in an [`Arc`].
 unsafe fn allocate<T: Payload>(
     kind: *mut ffi::PyTypeObject,
     value: T,
-    attic: *const Attic,
+    owner: *const Owner,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the allocation has the size of `Object<T>`, whose fields behind the base are written before anybody can
-    // see the object: the collector runs at allocations, and none is made in between.
+    // SAFETY: the memory has the size of `Object<T>`, whose fields behind the base are written before anybody can see
+    // the object: the collector runs at allocations, and none is made in between.
     unsafe {
+        if let Some(memory) = T::POOL.and_then(|pool| (*owner).take_memory(pool)) {
+            let object = memory.cast::<Object<T>>();
+            ffi::PyObject_Init(memory, kind);
+            (&raw mut (*object).value).write(ManuallyDrop::new(value));
+            if T::COLLECTED {
+                ffi::PyObject_GC_Track(object.cast());
+            }
+            return memory;
+        }
         let object = ffi::PyType_GenericAlloc(kind, 0).cast::<Object<T>>();
         if !object.is_null() {
+            Arc::increment_strong_count(owner);
             (&raw mut (*object).value).write(ManuallyDrop::new(value));
             (&raw mut (*object).vectorcall).write(T::VECTORCALL);
-            (&raw mut (*object).owner).write(if T::ANY_THREAD { 0 } else { thread_token() });
-            (&raw mut (*object).attic).write(attic);
+            (&raw mut (*object).owner).write(owner);
         }
         object.cast()
+    }
+}
+
+/// Gives back the memory in the pools.
+///
+/// # Safety
+/// Attached, on the owner's thread.
+pub(super) unsafe fn free_memory(owner: &Owner) {
+    for memory in owner.take_all_memory() {
+        // SAFETY: only memory of types that the collector looks into is pooled. All objects begin alike, up to the value.
+        unsafe {
+            drop(Arc::from_raw((*memory.cast::<Object<()>>()).owner));
+            ffi::PyObject_GC_Del(memory.cast());
+        }
     }
 }
 
@@ -230,10 +252,10 @@ unsafe fn allocate<T: Payload>(
 /// # Safety
 /// Attached; `object` is an object of a [`Type<T>`], alive for as long as the result is used.
 pub(super) unsafe fn owned<'a, T: Payload>(object: *mut ffi::PyObject) -> Option<&'a T> {
-    // SAFETY: by contract; the attic is kept alive by the object.
+    // SAFETY: by contract; the owner is kept alive by the object.
     unsafe {
         let object = &*object.cast::<Object<T>>();
-        if object.owner == thread_token() && !(*object.attic).is_closed() {
+        if (*object.owner).is_here() {
             return Some(&object.value);
         }
         raise_foreign();
@@ -282,23 +304,24 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
         let kind = ffi::Py_TYPE(object);
         let ours = object.cast::<Object<T>>();
         let value = ManuallyDrop::take(&mut (*ours).value);
-        if (*ours).attic.is_null() {
+        let owner = (*ours).owner;
+        if T::ANY_THREAD {
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 value.finalize();
                 drop(value);
             }));
+        } else if (*owner).is_here() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
         } else {
-            let attic = Arc::from_raw((*ours).attic);
-            if (*ours).owner == thread_token() && !attic.is_closed() {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-            } else {
-                attic.keep(value);
-            }
+            (*owner).defer_drop(value);
         }
-        if T::COLLECTED {
-            ffi::PyObject_GC_Del(object.cast());
-        } else {
-            ffi::PyObject_Free(object.cast());
+        if !T::POOL.is_some_and(|pool| (*owner).keep_memory(pool, object)) {
+            drop(Arc::from_raw(owner));
+            if T::COLLECTED {
+                ffi::PyObject_GC_Del(object.cast());
+            } else {
+                ffi::PyObject_Free(object.cast());
+            }
         }
         ffi::Py_DECREF(kind.cast());
     }
@@ -323,14 +346,6 @@ unsafe extern "C" fn clear<T: Payload>(object: *mut ffi::PyObject) -> c_int {
     // SAFETY: the collector calls this attached, with a live object of `Type<T>`.
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { (*object.cast::<Object<T>>()).value.clear() }));
     0
-}
-
-/// Tells threads apart. A number is never used again, unlike an address or a thread's identifier: an object
-/// that has outlived its thread belongs to nobody.
-fn thread_token() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(1);
-    thread_local!(static TOKEN: usize = NEXT.fetch_add(1, Ordering::Relaxed));
-    TOKEN.with(|token| *token)
 }
 
 /// Runs the body of a slot on the thread that owns `object`: a panic across C would abort, so it becomes an

@@ -245,6 +245,8 @@ impl Last {
 struct Lent {
     /// Never given to an application.
     original: Py<PyDict>,
+    /// Its keys and values.
+    items: Vec<(*mut ffi::PyObject, *mut ffi::PyObject)>,
     lent: RefCell<Py<PyDict>>,
 }
 
@@ -253,41 +255,34 @@ impl Lent {
     fn new(original: &Bound<'_, PyDict>, scope: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<Self> {
         let lent = original.copy()?;
         scope.set_item(name, &lent)?;
-        Ok(Self { original: original.clone().unbind(), lent: RefCell::new(lent.unbind()) })
+        let items = original.iter().map(|(key, value)| (key.as_ptr(), value.as_ptr())).collect();
+        Ok(Self { original: original.clone().unbind(), items, lent: RefCell::new(lent.unbind()) })
     }
 
     /// Puts a new copy into `scope` where an application has changed the one before.
     fn renew_if_changed(&self, scope: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<()> {
         let py = scope.py();
-        let original = self.original.bind(py);
-        if !has_same_items(original, self.lent.borrow().bind(py)) {
-            let copy = original.copy()?;
+        if self.has_changed(self.lent.borrow().bind(py)) {
+            let copy = self.original.bind(py).copy()?;
             scope.set_item(name, &copy)?;
             self.lent.replace(copy.unbind());
         }
         Ok(())
     }
-}
 
-/// Whether two dicts have the very same keys and values, in the same order. Where threads run side by side nobody can
-/// tell without locks, which cost more than a copy.
-fn has_same_items(one: &Bound<'_, PyDict>, other: &Bound<'_, PyDict>) -> bool {
-    if cfg!(Py_GIL_DISABLED) || one.len() != other.len() {
-        return false;
-    }
-    let next = |dict: &Bound<'_, PyDict>, at: &mut ffi::Py_ssize_t| {
-        let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: attached; nothing runs in between that could change the dict.
-        let found = unsafe { ffi::PyDict_Next(dict.as_ptr(), at, &mut key, &mut value) };
-        (found != 0).then_some((key, value))
-    };
-    let (mut at_one, mut at_other) = (0, 0);
-    loop {
-        match (next(one, &mut at_one), next(other, &mut at_other)) {
-            (None, None) => return true,
-            (one, other) if one == other => {}
-            _ => return false,
+    /// Whether a copy has not the very same keys and values any more. Where threads run side by side nobody can tell
+    /// without locks, which cost more than another copy.
+    fn has_changed(&self, copy: &Bound<'_, PyDict>) -> bool {
+        if cfg!(Py_GIL_DISABLED) || copy.len() != self.items.len() {
+            return true;
         }
+        let mut at = 0;
+        self.items.iter().any(|item| {
+            let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+            // SAFETY: attached; nothing runs in between that could change the dict.
+            unsafe { ffi::PyDict_Next(copy.as_ptr(), &mut at, &mut key, &mut value) };
+            (key, value) != *item
+        })
     }
 }
 

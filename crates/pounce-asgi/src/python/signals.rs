@@ -1,8 +1,8 @@
 //! Signals that the server acts on: a native thread waits for them, even while Python blocks, and the handlers that
 //! Python code has installed are called as well.
 //!
-//! A C handler writes the signal to a pipe, which [`Signals::wait`] reads, and then trips Python's machinery
-//! (`PyErr_SetInterruptEx`) as Python's C handler does: handlers, `add_signal_handler` and wake-up descriptors work.
+//! A C handler trips Python's machinery (`PyErr_SetInterruptEx`) as Python's C handler does, so that handlers,
+//! `add_signal_handler` and wake-up descriptors work, and then writes the signal to a pipe, which [`Signals::wait`] reads.
 //! `signal.signal()` replaces it by Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
 //! call goes, and puts this one back. Alternatives: subprocesses would inherit the mask that `sigwait()` needs, and
 //! could not be terminated; Python raises no audit event for `signal.signal()`; `sigaction()` can be interposed only by
@@ -223,10 +223,12 @@ extern "C" fn on_signal(number: i32, info: *mut libc::siginfo_t, _context: *mut 
                 SENT.fetch_or(bit, Ordering::Relaxed);
                 were_called = ANTICIPATED.fetch_and(!bit, Ordering::Relaxed) & bit != 0;
             }
-            tell(number, if by_itself { BY_ITSELF } else { 0 });
             if !were_called && FOR_PYTHON.load(Ordering::Relaxed) & bit != 0 {
                 ffi::PyErr_SetInterruptEx(number);
             }
+            // Behind it: this handler may run on any thread, and the one that reads the pipe wakes the loop, which
+            // looks for what Python has to call.
+            tell(number, if by_itself { BY_ITSELF } else { 0 });
         }
     }
     Errno::set_raw(errno);

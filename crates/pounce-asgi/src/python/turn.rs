@@ -18,8 +18,9 @@ use pyo3::types::{PyList, PyString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::attic::Attic;
 use super::deadline::Deadline;
+use super::owner::Owner;
+use super::signals;
 
 /// The turns of one asyncio loop.
 pub(super) struct Turns {
@@ -41,7 +42,7 @@ pub(super) struct Turns {
     /// One moment on both clocks.
     epoch: (Instant, f64),
     raised: RefCell<Option<PyErr>>,
-    attic: Arc<Attic>,
+    owner: Arc<Owner>,
 }
 
 struct Names {
@@ -54,7 +55,7 @@ struct Names {
 
 impl Turns {
     /// The turns of `event_loop`, a `glue.EventLoop`. Inside the runtime.
-    pub(super) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, attic: &Arc<Attic>) -> PyResult<Rc<Self>> {
+    pub(super) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, owner: &Arc<Owner>) -> PyResult<Rc<Self>> {
         let py = event_loop.py();
         let selector = event_loop.getattr("_selector")?;
         let fd: RawFd = selector.call_method0("fileno")?.extract()?;
@@ -79,7 +80,7 @@ impl Turns {
             armed: RefCell::default(),
             epoch: (Instant::now(), time),
             raised: RefCell::new(None),
-            attic: Arc::clone(attic),
+            owner: Arc::clone(owner),
         }))
     }
 
@@ -100,7 +101,10 @@ impl Turns {
 
     /// Takes turns until the loop is stopped. Polled by the runtime, attached.
     pub(super) fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<()>> {
-        self.attic.clear();
+        self.owner.drop_deferred();
+        // A signal wakes the loop. It is too late to look for its handler where the runtime waits: that it was woken may
+        // have been noticed without a wait.
+        signals::call_handlers(py);
         if let Some(error) = self.raised.take() {
             return Poll::Ready(Err(error));
         }

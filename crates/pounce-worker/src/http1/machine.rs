@@ -4,8 +4,9 @@
 //! the buffer, gives what has arrived and is not consumed yet, and drops what a [`Step`] says was consumed.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 use pounce_asgi::RequestHead;
 
 use super::Fault;
@@ -14,6 +15,9 @@ use super::head::{self, BodyFraming, Facts, LONG_METHOD, MAX_METHOD};
 
 /// How many empty lines before a request are overlooked (RFC 9112 section 2.2).
 const MAX_EMPTY_LINES: u8 = 4;
+
+/// The end of a head.
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// How much a client may send of each part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +199,7 @@ impl RequestMachine {
 
         // The end may begin in what was scanned before.
         let from = scanned.saturating_sub(3);
-        let end = memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
+        let end = HEAD_END.find(&input[from..]).map(|at| from + at + 4);
         let known = end.unwrap_or(input.len());
         if scanned <= MAX_METHOD && known > MAX_METHOD && !input[..=MAX_METHOD].contains(&b' ') {
             return Err(LONG_METHOD);
