@@ -29,6 +29,7 @@ mod pulse;
 mod scope;
 mod side;
 mod signals;
+mod slots;
 mod socket_message;
 mod stacks;
 mod subinterpreter;

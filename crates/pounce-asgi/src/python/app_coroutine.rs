@@ -18,10 +18,9 @@ use pyo3::types::PyTuple;
 
 use super::call::CallState;
 use super::coroutine::{itself, thrown};
-use super::object::{
-    Methods, Payload, Ref, Visit, Visited, guard, method_noargs, method_o, method_varargs, peek, slot,
-};
+use super::object::{Payload, Ref, Visit, Visited, guard, peek};
 use super::owner::Pool;
+use super::slots::{Methods, method_noargs, method_o, method_varargs, slot};
 
 /// The coroutine of one call.
 pub(super) struct AppCoroutine {

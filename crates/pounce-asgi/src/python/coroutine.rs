@@ -14,11 +14,9 @@ use pyo3::types::PyTuple;
 
 use super::app_coroutine::AppCoroutine;
 use super::call::Progress;
-use super::object::{
-    Methods, Payload, Ref, Visit, Visited, guard_owned, method_noargs, method_o, method_varargs, owned,
-    shared, slot,
-};
+use super::object::{Payload, Ref, Visit, Visited, guard_owned, owned, shared};
 use super::owner::Pool;
+use super::slots::{Methods, method_noargs, method_o, method_varargs, slot};
 
 /// A coroutine of `receive()` or `send()`.
 pub(super) struct Coroutine {

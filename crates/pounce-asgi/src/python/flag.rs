@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::ffi;
 
-use super::object::{Methods, Payload, method_o, shared};
+use super::object::{Payload, shared};
+use super::slots::{Methods, method_o};
 
 /// `flag()` returns the value, `flag.set(value)` sets it. Any thread may do either.
 pub(super) struct Flag(pub(super) Arc<AtomicBool>);

@@ -9,8 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
 use super::coroutine::{Coroutine, Operation};
-use super::object::{Payload, Ref, Type, Visit, Visited, make_shared, shared, slot};
+use super::object::{Payload, Ref, Type, Visit, Visited, make_shared, shared};
 use super::owner::Pool;
+use super::slots::slot;
 
 /// `receive()`.
 pub(super) struct Receive(pub(super) Function);

@@ -6,7 +6,7 @@
 //! thread nothing of PyO3 may run: it counts which threads it has attached, and a reference that it drops on one
 //! that Python attached aborts the process.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +17,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::owner::{Owner, Pool};
+use super::slots::slot;
 
 /// What a Python object of ours looks like in memory.
 #[repr(C)]
@@ -110,19 +111,6 @@ impl Drop for Ref {
     fn drop(&mut self) {
         // SAFETY: the reference is owned; objects of ours die attached, on whichever thread.
         unsafe { ffi::Py_DECREF(self.0) };
-    }
-}
-
-/// Methods of a type, in memory that CPython may keep pointing to.
-pub(super) struct Methods<const N: usize>(pub(super) [ffi::PyMethodDef; N]);
-
-// SAFETY: names and functions are constants, and nobody writes to them.
-unsafe impl<const N: usize> Sync for Methods<N> {}
-
-impl<const N: usize> Methods<N> {
-    /// The slot that installs them.
-    pub(super) fn slot(&'static self) -> ffi::PyType_Slot {
-        slot(ffi::Py_tp_methods, self.0.as_ptr().cast_mut().cast())
     }
 }
 
@@ -378,37 +366,4 @@ pub(super) fn guard_owned<R>(py: Python<'_>, failed: R, body: impl FnOnce() -> P
             failed
         }
     }
-}
-
-pub(super) fn slot(number: c_int, function: *mut c_void) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot: number, pfunc: function }
-}
-
-/// A method that takes one argument.
-pub(super) const fn method_o(
-    name: &'static CStr,
-    function: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
-) -> ffi::PyMethodDef {
-    ffi::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
-        ml_flags: ffi::METH_O,
-        ml_doc: std::ptr::null::<c_char>(),
-    }
-}
-
-/// A method that takes any positional arguments, as a tuple.
-pub(super) const fn method_varargs(
-    name: &'static CStr,
-    function: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
-) -> ffi::PyMethodDef {
-    ffi::PyMethodDef { ml_flags: ffi::METH_VARARGS, ..method_o(name, function) }
-}
-
-/// A method that takes nothing.
-pub(super) const fn method_noargs(
-    name: &'static CStr,
-    function: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
-) -> ffi::PyMethodDef {
-    ffi::PyMethodDef { ml_flags: ffi::METH_NOARGS, ..method_o(name, function) }
 }

@@ -1,0 +1,51 @@
+//! Slots and methods of the types in `object.rs`.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use pyo3::ffi;
+
+pub(super) fn slot(number: c_int, function: *mut c_void) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot: number, pfunc: function }
+}
+
+/// A method that takes one argument.
+pub(super) const fn method_o(
+    name: &'static CStr,
+    function: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
+) -> ffi::PyMethodDef {
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: ffi::METH_O,
+        ml_doc: std::ptr::null::<c_char>(),
+    }
+}
+
+/// A method that takes any positional arguments, as a tuple.
+pub(super) const fn method_varargs(
+    name: &'static CStr,
+    function: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
+) -> ffi::PyMethodDef {
+    ffi::PyMethodDef { ml_flags: ffi::METH_VARARGS, ..method_o(name, function) }
+}
+
+/// A method that takes nothing.
+pub(super) const fn method_noargs(
+    name: &'static CStr,
+    function: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
+) -> ffi::PyMethodDef {
+    ffi::PyMethodDef { ml_flags: ffi::METH_NOARGS, ..method_o(name, function) }
+}
+
+/// Methods of a type, in memory that CPython may keep pointing to.
+pub(super) struct Methods<const N: usize>(pub(super) [ffi::PyMethodDef; N]);
+
+// SAFETY: names and functions are constants, and nobody writes to them.
+unsafe impl<const N: usize> Sync for Methods<N> {}
+
+impl<const N: usize> Methods<N> {
+    /// The slot that installs them.
+    pub(super) fn slot(&'static self) -> ffi::PyType_Slot {
+        slot(ffi::Py_tp_methods, self.0.as_ptr().cast_mut().cast())
+    }
+}
