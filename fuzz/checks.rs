@@ -1,17 +1,17 @@
 //! What the fuzz targets check of the sans-IO machines. Included by the targets and by the test that runs
 //! their seed corpora.
 
-use pounce_worker::http1::{Event, Limits, RequestMachine};
+use pounce_worker::http1::{RequestEvent, RequestLimits, RequestMachine};
 use pounce_worker::http2::{Beginning, Guard};
 use pounce_worker::websocket::{self, Codecs, Receiver};
 use std::time::Instant;
 
 /// Any bytes as a request head: no panic, and what is understood has a method and a target.
 pub(crate) fn head(data: &[u8]) {
-    let mut machine = RequestMachine::new(Limits::default());
+    let mut machine = RequestMachine::new(RequestLimits::default());
     if let Ok(step) = machine.advance(data) {
         assert!(step.consumed <= data.len());
-        if step.event == Event::Head {
+        if step.event == RequestEvent::Head {
             assert!(!machine.head().method().is_empty() && !machine.head().target().is_empty());
         }
     }
@@ -26,7 +26,7 @@ const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r
 
 /// The body if it is complete, and the fault if there is one.
 fn decode(data: &[u8], step_size: usize) -> (Option<Vec<u8>>, bool) {
-    let mut machine = RequestMachine::new(Limits { body: Some(1 << 20), ..Limits::default() });
+    let mut machine = RequestMachine::new(RequestLimits { body: Some(1 << 20), ..RequestLimits::default() });
     machine.advance(HEAD).expect("the head is valid");
     let mut body = Vec::new();
     let (mut at, mut end) = (0, 0);
@@ -36,13 +36,13 @@ fn decode(data: &[u8], step_size: usize) -> (Option<Vec<u8>>, bool) {
             match machine.advance(&data[at..end]) {
                 Err(_) => return (None, true),
                 Ok(step) => {
-                    if let Event::Body(range) = &step.event {
+                    if let RequestEvent::Body(range) = &step.event {
                         body.extend_from_slice(&data[at + range.start..at + range.end]);
                     }
                     at += step.consumed;
                     match step.event {
-                        Event::NeedMore => break,
-                        Event::End => return (Some(body), false),
+                        RequestEvent::NeedMore => break,
+                        RequestEvent::End => return (Some(body), false),
                         _ => {}
                     }
                 }
@@ -58,7 +58,8 @@ pub(crate) fn machine(data: &[u8]) {
     assert_eq!(run(data, usize::from(cut) % (data.len() + 1)), run(data, data.len()));
 }
 
-const LIMITS: Limits = Limits { request_line: 64, fields: 8, header_size: 256, body: Some(128) };
+const LIMITS: RequestLimits =
+    RequestLimits { request_line: 64, fields: 8, header_size: 256, body: Some(128) };
 
 /// How many requests came to their end, and whether there was a fault.
 fn run(data: &[u8], cut: usize) -> (usize, bool) {
@@ -71,8 +72,8 @@ fn run(data: &[u8], cut: usize) -> (usize, bool) {
                 Ok(step) => {
                     at += step.consumed;
                     match step.event {
-                        Event::NeedMore => break,
-                        Event::End => ended += 1,
+                        RequestEvent::NeedMore => break,
+                        RequestEvent::End => ended += 1,
                         _ => {}
                     }
                 }
@@ -92,7 +93,7 @@ pub(crate) fn websocket(data: &[u8]) {
     assert_eq!(frames(data, deflate, 1), whole);
 }
 
-const FRAMES: websocket::Limits = websocket::Limits { message: 512, fragments: 4 };
+const FRAMES: websocket::MessageLimits = websocket::MessageLimits { message: 512, fragments: 4 };
 
 /// What frames come to that arrive so many bytes at a time, and whether there was a fault.
 fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>)>, bool) {
@@ -105,19 +106,21 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
             let Ok(step) = machine.advance(&mut kept) else { return (told, true) };
             assert!(step.consumed <= kept.len());
             match step.event.clone() {
-                websocket::Event::NeedMore | websocket::Event::Fragment => {}
-                websocket::Event::Message(kind, range) => {
+                websocket::FrameEvent::NeedMore | websocket::FrameEvent::Fragment => {}
+                websocket::FrameEvent::Message(kind, range) => {
                     told.push((format!("{kind:?}"), kept[range].to_vec()))
                 }
-                websocket::Event::Assembled(kind) => told.push((format!("{kind:?}"), machine.take_message())),
-                websocket::Event::Compressed(kind) => {
+                websocket::FrameEvent::Assembled(kind) => {
+                    told.push((format!("{kind:?}"), machine.take_message()))
+                }
+                websocket::FrameEvent::Compressed(kind) => {
                     let packed = machine.take_message();
                     match Codecs::new().inflate(kind, &packed, FRAMES.message) {
                         Ok(message) => told.push((format!("{kind:?}"), message)),
                         Err(_) => return (told, true),
                     }
                 }
-                websocket::Event::Ping(range) => told.push(("ping".into(), kept[range].to_vec())),
+                websocket::FrameEvent::Ping(range) => told.push(("ping".into(), kept[range].to_vec())),
                 other => told.push((format!("{other:?}"), Vec::new())),
             }
             if let Some((kind, bytes)) = told.last() {
@@ -125,7 +128,7 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
                 assert!(kind != "Text" || std::str::from_utf8(bytes).is_ok());
             }
             kept.drain(..step.consumed);
-            if step.event == websocket::Event::NeedMore {
+            if step.event == websocket::FrameEvent::NeedMore {
                 break;
             }
         }

@@ -4,21 +4,23 @@
 //! application. One thread does it all; see `ARCHITECTURE.md` for the rules that keep this sound.
 
 #![allow(unsafe_code)] // CPython's C interface; each block says why it is sound.
-
 mod app;
 mod app_coroutine;
+mod asyncio;
 mod call;
 mod callback;
 mod context;
 mod coroutine;
 mod deadline;
+mod disowned;
 mod event_loop;
 mod files;
 mod flag;
 mod forked;
 mod function;
+mod http_message;
 mod interpreter;
-mod kit;
+mod loop_driver;
 mod memory;
 mod message;
 mod names;
@@ -26,6 +28,7 @@ mod object;
 mod owner;
 mod park;
 mod pulse;
+mod reading;
 mod scope;
 mod side;
 mod signals;
@@ -33,12 +36,13 @@ mod slots;
 mod socket_message;
 mod stacks;
 mod subinterpreter;
-mod turn;
+mod types;
 
 pub use app::{AppOptions, Interface, LifespanMode, LoadError, PythonApp, SharedApp};
 pub use call::Call;
+pub use disowned::disown;
 pub use event_loop::{EventLoop, RunError, SetAside, run};
-pub use forked::{disown, disown_opened_by};
+pub use forked::disown_opened_by;
 pub use interpreter::{Interpreter, InterpreterError, InterpreterOptions};
 pub use pulse::Pulse;
 pub use scope::ScopeConnection;

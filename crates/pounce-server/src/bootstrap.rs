@@ -14,7 +14,7 @@ use pounce_supervisor::Status;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 
 use crate::error::ServerError;
-use crate::serve::{Job, Post, load, serve};
+use crate::serve::{Job, WorkerContext, load, serve};
 use crate::{listeners, settings};
 
 /// Where a worker's sockets come from.
@@ -36,15 +36,15 @@ pub(crate) async fn bootstrap(
     plan: WorkerPlan,
     sockets: Sockets,
     alone: Option<Exclusive>,
-    post: &Post,
+    context: &WorkerContext,
 ) -> Result<(), ServerError> {
-    post.end.reporter().report(Status::Started);
+    context.end.reporter().report(Status::Started);
     let config = Arc::new(plan.config);
     let (listeners, place) = match sockets {
         Sockets::Own { listeners, load } => (listeners, load),
         Sockets::Inherited => inherited(&plan.listeners, plan.load)?,
     };
-    post.arm_startup(&config);
+    context.arm_startup(&config);
     event_loop.extend_sys_path(&plan.sys_path);
     let mut options = settings::application(&config);
     if plan.lifespan_state.is_some() {
@@ -73,7 +73,7 @@ pub(crate) async fn bootstrap(
         max_requests: plan.max_requests,
         load: place,
     };
-    serve(event_loop, app, job, post).await
+    serve(event_loop, app, job, context).await
 }
 
 /// Takes over what a plan names by number.

@@ -9,8 +9,10 @@ mod access_log;
 mod announce;
 mod bootstrap;
 mod clock;
+mod context;
 mod detect;
 mod error;
+mod handle;
 mod life;
 mod lifespan;
 mod listeners;
@@ -29,5 +31,6 @@ mod watchdog;
 mod worker_process;
 
 pub use error::ServerError;
-pub use server::{Server, ServerHandle};
+pub use handle::ServerHandle;
+pub use server::Server;
 pub use worker_process::worker_from_arguments;

@@ -1,76 +1,25 @@
-//! The life itself: CONFIG → DETECT → BIND → LIFESPAN → LISTEN → SERVE → SHUTDOWN.
+//! What a server goes through: CONFIG → DETECT → BIND → LIFESPAN → LISTEN → SERVE → SHUTDOWN.
 //!
-//! Here is what every server has; `single` and `many` are the two ways to serve.
+//! This file has what all servers go through; `single` and `many` are the two ways to serve.
 
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use pounce_asgi::python::Interpreter;
-use pounce_config::{ServerConfig, WorkerConfig, WorkersConfig};
+use pounce_config::ServerConfig;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
 
 use crate::announce::Announcer;
+use crate::context::{ServerContext, StopLimit};
 use crate::detect::{Shape, shape};
 use crate::error::ServerError;
+use crate::handle::{Order, Request, ServerHandle};
 use crate::listeners::Listeners;
-use crate::server::{Order, Request, ServerHandle};
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
-
-/// What the whole life needs.
-pub(crate) struct Life {
-    pub(crate) worker: Arc<WorkerConfig>,
-    pub(crate) workers: WorkersConfig,
-    /// What is watched for changes, besides the application's folder.
-    pub(crate) reload_dirs: Vec<PathBuf>,
-    /// This program, to be executed for worker processes.
-    pub(crate) program: PathBuf,
-    pub(crate) handle: ServerHandle,
-    pub(crate) announcer: Announcer,
-    pub(crate) watchdog: Watchdog,
-    pub(crate) listeners: Arc<Listeners>,
-    /// What connections are encrypted with.
-    pub(crate) tls: Option<Arc<TlsStore>>,
-    pub(crate) limit: Arc<StopLimit>,
-}
-
-/// How long a stop may take until the process ends without it: what can be known of that so far.
-#[derive(Debug, Default)]
-pub(crate) struct StopLimit(Mutex<Option<Duration>>);
-
-impl StopLimit {
-    pub(crate) fn set(&self, limit: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(limit);
-    }
-
-    /// Whether anything has served yet.
-    pub(crate) fn is_known(&self) -> bool {
-        self.get().is_some()
-    }
-
-    fn get(&self) -> Option<Duration> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Life {
-    /// Looks whether there are new certificates.
-    pub(crate) fn refresh_tls(&self) {
-        if let Some(store) = &self.tls {
-            store.refresh();
-        }
-    }
-
-    /// Folders whose modules are the application's own: a restart imports them afresh.
-    pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
-        self.reload_dirs.iter().cloned().chain([settings::app_dir(&self.worker)]).collect()
-    }
-}
 
 /// Takes a server through its life.
 pub(crate) fn run(
@@ -94,7 +43,9 @@ pub(crate) fn run(
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
     let announcer = Announcer::new(&config, shape, &listeners.addresses());
     announcer.loading(&config.app.target);
-    let result = run_bound((config, shape, tls), &handle, orders, &announcer, &listeners);
+    let bound =
+        Bound { config, shape, tls, handle: handle.clone(), announcer, listeners: Arc::clone(&listeners) };
+    let result = bound.run(orders);
     match handle.asked() {
         Request::Reload => {
             output::flush();
@@ -118,104 +69,145 @@ fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError>
     Ok(Some(Arc::new(TlsStore::open(settings, secret, None)?)))
 }
 
-fn run_bound(
-    (config, shape, tls): (ServerConfig, Shape, Option<Arc<TlsStore>>),
-    handle: &ServerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
-    announcer: &Announcer,
-    listeners: &Arc<Listeners>,
-) -> Result<(), ServerError> {
-    let system = |what| move |error| ServerError::System { what, error };
-    let clean_up = {
-        let listeners = Arc::clone(listeners);
-        move || {
+/// A server that has its sockets.
+struct Bound {
+    config: ServerConfig,
+    shape: Shape,
+    tls: Option<Arc<TlsStore>>,
+    handle: ServerHandle,
+    announcer: Announcer,
+    listeners: Arc<Listeners>,
+}
+
+/// How serving ended.
+struct Ended {
+    served: Result<(), ServerError>,
+    /// Python, where it ran in this process.
+    interpreter: Option<Arc<Interpreter>>,
+    /// Worker threads that could not be made to end.
+    left: usize,
+}
+
+impl Bound {
+    /// Serves, and ends Python.
+    fn run(self, orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
+        let limit = Arc::new(StopLimit::default());
+        let watchdog = self.guard(&limit)?;
+        // A worker that serves alone is reloaded by executing the program again; so is a server that waits for a
+        // broken edit to be mended.
+        let executes_again = Arc::new(AtomicBool::new(self.shape == Shape::Single));
+        let watching = watch_files(&self.config, &self.handle, &self.announcer, &executes_again)?;
+        let (shape, timeout_startup) = (self.shape, self.config.lifecycle.timeout_startup);
+        let reloads = self.config.reload.is_some();
+        let server = Rc::new(self.into_context(watchdog, limit)?);
+        let Ended { served, interpreter, left } = serve(&server, shape, orders)?;
+        let served = match served {
+            // A broken edit is waited out: the next change starts the program anew.
+            Err(error) if reloads && error.exit_code() == 3 && server.handle.asked() == Request::Run => {
+                server.watchdog.disarm();
+                tracing::error!(target: "pounce", "{error}");
+                server.announcer.waiting();
+                executes_again.store(true, Ordering::Release);
+                server.handle.wait();
+                Ok(())
+            }
+            other => other,
+        };
+        drop(watching);
+        let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
+        server.watchdog.arm(timeout_startup, exit_code, STUCK);
+        if let Some(interpreter) = interpreter {
+            finalize(&server, interpreter, left, exit_code);
+        }
+        if served.is_ok() && server.handle.asked() == Request::Stop {
+            server.announcer.stopped();
+        }
+        served
+    }
+
+    /// Starts the threads that act while Python blocks: the watchdog, and the one that listens to signals.
+    fn guard(&self, limit: &Arc<StopLimit>) -> Result<Watchdog, ServerError> {
+        let listeners = Arc::clone(&self.listeners);
+        let clean_up = move || {
             output::flush();
             listeners.close();
-        }
-    };
-    let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
-    let limit = Arc::new(StopLimit::default());
-    let first_signal = {
-        let (announcer, watchdog, limit) = (announcer.clone(), watchdog.clone(), Arc::clone(&limit));
-        move || {
+        };
+        let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
+        let (announcer, armed, limit) = (self.announcer.clone(), watchdog.clone(), Arc::clone(limit));
+        let first_signal = move || {
             announcer.stopping();
             match limit.get() {
-                Some(limit) => watchdog.arm(limit, 0, "the application does not yield; stopped without it"),
-                None => watchdog.arm(GRACE, 0, "stopped during startup, which does not yield"),
+                Some(limit) => armed.arm(limit, 0, "the application does not yield; stopped without it"),
+                None => armed.arm(GRACE, 0, "stopped during startup, which does not yield"),
             }
-        }
-    };
-    signals::listen(handle.clone(), first_signal, clean_up).map_err(system("cannot listen to signals"))?;
+        };
+        signals::listen(self.handle.clone(), first_signal, clean_up)
+            .map_err(system("cannot listen to signals"))?;
+        Ok(watchdog)
+    }
 
-    // A worker that serves alone is reloaded by executing the program again; so is a server that waits for a
-    // broken edit to be mended.
-    let executes_again = Arc::new(AtomicBool::new(shape == Shape::Single));
-    let watching = watch_files(&config, handle, announcer, &executes_again)?;
-    let program = std::env::current_exe().map_err(system("cannot find this program"))?;
-    let timeout_startup = config.lifecycle.timeout_startup;
-    let reloads = config.reload.is_some();
-    let life = Rc::new(Life {
-        worker: Arc::new(config.worker()),
-        workers: config.workers,
-        reload_dirs: config.reload.map(|reload| reload.dirs).unwrap_or_default(),
-        program,
-        handle: handle.clone(),
-        announcer: announcer.clone(),
-        watchdog: watchdog.clone(),
-        listeners: Arc::clone(listeners),
-        tls,
-        limit,
-    });
-    let options = settings::interpreter(&life.worker);
-    let (served, interpreter, left) = match shape {
+    fn into_context(self, watchdog: Watchdog, limit: Arc<StopLimit>) -> Result<ServerContext, ServerError> {
+        Ok(ServerContext {
+            worker: Arc::new(self.config.worker()),
+            workers: self.config.workers,
+            reload_dirs: self.config.reload.map(|reload| reload.dirs).unwrap_or_default(),
+            program: std::env::current_exe().map_err(system("cannot find this program"))?,
+            handle: self.handle,
+            announcer: self.announcer,
+            watchdog,
+            listeners: self.listeners,
+            tls: self.tls,
+            limit,
+        })
+    }
+}
+
+/// What a thread that outlives the server is reported as.
+const STUCK: &str = "a thread of the application does not end; stopped without it";
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> ServerError {
+    move |error| ServerError::System { what, error }
+}
+
+/// Starts Python, where this process needs it, and serves.
+fn serve(
+    server: &Rc<ServerContext>,
+    shape: Shape,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<Ended, ServerError> {
+    let options = settings::interpreter(&server.worker);
+    match shape {
         Shape::Single => {
             let interpreter = Arc::new(Interpreter::start(&options)?);
-            (single::run(&life, &interpreter, orders), Some(interpreter), 0)
+            let served = single::run(server, &interpreter, orders);
+            Ok(Ended { served, interpreter: Some(interpreter), left: 0 })
         }
         Shape::Many { count, mode } => {
-            let interpreter = if many::needs_python(&life, mode) {
+            let interpreter = if many::needs_python(server, mode) {
                 Some(Arc::new(Interpreter::start(&options)?))
             } else {
                 Interpreter::check(&options)?;
                 None
             };
-            let ended = many::run(&life, interpreter.as_ref(), (count, mode), orders)?;
-            (ended.served, interpreter, ended.left)
+            let ended = many::run(server, interpreter.as_ref(), (count, mode), orders)?;
+            Ok(Ended { served: ended.served, interpreter, left: ended.left })
         }
-    };
-    let served = match served {
-        // A broken edit is waited out: the next change starts the program anew.
-        Err(error) if reloads && error.exit_code() == 3 && handle.asked() == Request::Run => {
-            watchdog.disarm();
-            tracing::error!(target: "pounce", "{error}");
-            announcer.waiting();
-            executes_again.store(true, Ordering::Release);
-            handle.wait();
-            Ok(())
-        }
-        other => other,
-    };
-    drop((watching, life));
-    let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
-    let stuck = "a thread of the application does not end; stopped without it";
-    watchdog.arm(timeout_startup, exit_code, stuck);
-    match interpreter.map(Arc::into_inner) {
-        Some(Some(interpreter)) if left == 0 => interpreter.finalize(),
-        None => {}
+    }
+}
+
+/// Ends Python, unless `left` threads run it still: then the process ends without that.
+fn finalize(server: &ServerContext, interpreter: Arc<Interpreter>, left: usize, exit_code: u8) {
+    match Arc::into_inner(interpreter) {
+        Some(interpreter) if left == 0 => interpreter.finalize(),
         // A program that is executed in our place takes their threads with it.
-        Some(_) if handle.asked() == Request::Reload => {}
-        // Threads run Python still: it cannot be ended under them.
-        Some(_) => {
-            output::error(stuck, None);
+        _ if server.handle.asked() == Request::Reload => {}
+        _ => {
+            output::error(STUCK, None);
             output::flush();
-            listeners.close();
+            server.listeners.close();
             signal_hook::low_level::exit(exit_code.into());
         }
     }
-    if served.is_ok() && handle.asked() == Request::Stop {
-        announcer.stopped();
-    }
-    served
 }
 
 /// Watches the application's files, if that was asked for.
@@ -224,7 +216,7 @@ fn watch_files(
     handle: &ServerHandle,
     announcer: &Announcer,
     executes_again: &Arc<AtomicBool>,
-) -> Result<Option<reload::Watching>, ServerError> {
+) -> Result<Option<reload::FileWatch>, ServerError> {
     let Some(reload) = &config.reload else { return Ok(None) };
     let (announcer, handle, executes_again) = (announcer.clone(), handle.clone(), Arc::clone(executes_again));
     let changed = move |path: String| {

@@ -1,6 +1,6 @@
 //! Several workers under a supervisor.
 
-mod staff;
+mod workers;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use pounce_config::LifespanScope;
 use pounce_supervisor::{Leftover, Mode, Outcome, Policy, Supervisor};
 use tokio::sync::mpsc;
 
+use crate::context::ServerContext;
 use crate::error::ServerError;
-use crate::life::Life;
-use crate::server::{Order, Request};
-use staff::Staff;
+use crate::handle::{Order, Request};
+use workers::Workers;
 
 /// How a server with several workers ended.
-pub(crate) struct Ended {
+pub(crate) struct Supervised {
     pub(crate) served: Result<(), ServerError>,
     /// Worker threads that could not be made to end: Python cannot be ended properly under them.
     pub(crate) left: usize,
 }
 
 /// Whether the server needs Python in its own process.
-pub(crate) fn needs_python(life: &Life, mode: Mode) -> bool {
-    mode != Mode::Process || life.worker.lifecycle.lifespan_scope == LifespanScope::Server
+pub(crate) fn needs_python(server: &ServerContext, mode: Mode) -> bool {
+    mode != Mode::Process || server.worker.lifecycle.lifespan_scope == LifespanScope::Server
 }
 
 /// Runs the workers until the server is told to stop.
@@ -32,19 +32,19 @@ pub(crate) fn needs_python(life: &Life, mode: Mode) -> bool {
 /// # Errors
 /// There is no runtime to run in.
 pub(crate) fn run(
-    life: &Rc<Life>,
+    server: &Rc<ServerContext>,
     interpreter: Option<&Arc<Interpreter>>,
     (count, mode): (usize, Mode),
     orders: mpsc::UnboundedReceiver<Order>,
-) -> Result<Ended, ServerError> {
-    let supervisor = Supervisor::new(mode, policy(life, count, mode));
-    let life = Rc::clone(life);
+) -> Result<Supervised, ServerError> {
+    let supervisor = Supervisor::new(mode, policy(server, count, mode));
+    let server = Rc::clone(server);
     match interpreter {
         Some(interpreter) => {
             let own = Arc::clone(interpreter);
             Ok(python::run(interpreter, async move |event_loop| {
-                let staff = Rc::new(Staff::new(&life, mode, Some((own, event_loop))));
-                supervise(&life, supervisor, staff, orders).await
+                let workers = Rc::new(Workers::new(&server, mode, Some((own, event_loop))));
+                supervise(&server, supervisor, workers, orders).await
             })?)
         }
         None => {
@@ -52,25 +52,25 @@ pub(crate) fn run(
             let runtime = runtime.enable_all().build_local(tokio::runtime::LocalOptions::default());
             let runtime =
                 runtime.map_err(|error| ServerError::System { what: "cannot wait for events", error })?;
-            let staff = Rc::new(Staff::new(&life, mode, None));
-            Ok(runtime.block_on(supervise(&life, supervisor, staff, orders)))
+            let workers = Rc::new(Workers::new(&server, mode, None));
+            Ok(runtime.block_on(supervise(&server, supervisor, workers, orders)))
         }
     }
 }
 
 async fn supervise(
-    life: &Rc<Life>,
+    server: &Rc<ServerContext>,
     supervisor: Supervisor,
-    staff: Rc<Staff>,
+    workers: Rc<Workers>,
     mut orders: mpsc::UnboundedReceiver<Order>,
-) -> Ended {
+) -> Supervised {
     let supervised = supervisor.handle();
     let stopping = {
-        let (life, supervised) = (Rc::clone(life), supervised.clone());
+        let (server, supervised) = (Rc::clone(server), supervised.clone());
         async move {
-            life.handle.stopped().await;
-            if life.handle.asked() == Request::Stop {
-                life.listeners.close();
+            server.handle.stopped().await;
+            if server.handle.asked() == Request::Stop {
+                server.listeners.close();
             }
             supervised.shutdown();
         }
@@ -85,23 +85,23 @@ async fn supervise(
         }
     };
     let (stopping, obeying) = (tokio::task::spawn_local(stopping), tokio::task::spawn_local(obeying));
-    let listeners = Arc::clone(&life.listeners);
-    let (outcome, Leftover(left)) = supervisor.run(Rc::clone(&staff), listeners).await;
+    let listeners = Arc::clone(&server.listeners);
+    let (outcome, Leftover(left)) = supervisor.run(Rc::clone(&workers), listeners).await;
     stopping.abort();
     obeying.abort();
-    staff.close().await;
+    workers.close().await;
     let served = match outcome {
         Outcome::Stopped => Ok(()),
         // A terminal's Ctrl-C may reach a worker before it listens.
-        Outcome::StartupFailed(_) if life.handle.asked() == Request::Stop => Ok(()),
-        Outcome::StartupFailed(why) => Err(staff.take_failure().unwrap_or(ServerError::Worker(why))),
+        Outcome::StartupFailed(_) if server.handle.asked() == Request::Stop => Ok(()),
+        Outcome::StartupFailed(why) => Err(workers.take_failure().unwrap_or(ServerError::Worker(why))),
         Outcome::GivenUp => Err(ServerError::NoWorkers),
     };
-    Ended { served, left }
+    Supervised { served, left }
 }
 
-fn policy(life: &Life, count: usize, mode: Mode) -> Policy {
-    let (workers, lifecycle) = (&life.workers, &life.worker.lifecycle);
+fn policy(server: &ServerContext, count: usize, mode: Mode) -> Policy {
+    let (workers, lifecycle) = (&server.workers, &server.worker.lifecycle);
     Policy {
         workers: count,
         killable: mode == Mode::Process,

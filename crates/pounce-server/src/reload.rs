@@ -18,7 +18,7 @@ use pounce_config::ReloadConfig;
 use crate::listeners::Listeners;
 
 /// Watches what the configuration names and calls `changed` with a file that changed, each time after the files
-/// have been quiet for the configured delay. Watching ends when the result is dropped.
+/// have been quiet for the configured delay. FileWatch ends when the result is dropped.
 ///
 /// # Errors
 /// A folder cannot be watched.
@@ -26,7 +26,7 @@ pub(crate) fn watch(
     config: &ReloadConfig,
     default_dir: &Path,
     changed: impl Fn(String) + Send + 'static,
-) -> notify::Result<Watching> {
+) -> notify::Result<FileWatch> {
     let (sender, events) = mpsc::channel();
     let mut watcher = disown_opened_by(|| notify::recommended_watcher(sender))?;
     let dirs: Vec<PathBuf> =
@@ -45,11 +45,11 @@ pub(crate) fn watch(
             changed(path.display().to_string());
         }
     })?;
-    Ok(Watching { _watcher: watcher })
+    Ok(FileWatch { _watcher: watcher })
 }
 
 /// Files are watched for as long as this lives.
-pub(crate) struct Watching {
+pub(crate) struct FileWatch {
     _watcher: notify::RecommendedWatcher,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Job {
 
 /// What a worker finds where it works.
 #[derive(Clone)]
-pub(crate) struct Post {
+pub(crate) struct WorkerContext {
     pub(crate) end: WorkerEnd,
     pub(crate) watchdog: Watchdog,
     pub(crate) stacks: Option<Arc<Stacks>>,
@@ -45,7 +45,7 @@ pub(crate) struct Post {
     pub(crate) alone: Arc<AtomicBool>,
 }
 
-impl Post {
+impl WorkerContext {
     /// Ends the process if the loop does not get to do so itself; not where others work in it.
     pub(crate) fn arm(&self, after: Duration, exit_code: u8, message: impl Into<String>) {
         if self.is_alone() {
@@ -100,11 +100,11 @@ pub(crate) async fn serve(
     event_loop: &EventLoop,
     app: Rc<PythonApp>,
     job: Job,
-    post: &Post,
+    context: &WorkerContext,
 ) -> Result<(), ServerError> {
     let config = &*job.config;
     let lifecycle = &config.lifecycle;
-    let reporter = post.end.reporter();
+    let reporter = context.end.reporter();
     let hooks =
         Hooks { app: Rc::clone(&app), job: (job.worker_id, job.generation), on: lifecycle.worker_hooks };
     let started = async {
@@ -115,17 +115,17 @@ pub(crate) async fn serve(
         biased;
         started = started => started?,
         // Stopped before it served anything.
-        _ = post.end.told() => return Ok(()),
+        _ = context.end.told() => return Ok(()),
     }
 
     let access = AccessLog::of(&config.log).map(|access| Box::new(access) as _);
     let worker =
         Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(&app), access);
     let requests = worker.requests();
-    if post.is_alone() {
+    if context.is_alone() {
         event_loop.settle();
     }
-    post.disarm();
+    context.disarm();
     for listener in &job.listeners {
         listener.listen(config.backlog)?;
     }
@@ -133,11 +133,11 @@ pub(crate) async fn serve(
     let subject = Subject {
         name: format!("worker {}", job.worker_id),
         timeout: lifecycle.timeout_healthcheck,
-        stacks: post.stacks.clone(),
+        stacks: context.stacks.clone(),
         reporter: reporter.clone(),
         requests: Arc::clone(&requests),
     };
-    let watching = post.watchdog.watch(event_loop, subject);
+    let watching = context.watchdog.watch(event_loop, subject);
 
     let spent = async {
         worker.spent().await;
@@ -148,14 +148,14 @@ pub(crate) async fn serve(
     let (tell_draining, is_draining) = tokio::sync::oneshot::channel();
     let told = async {
         let command = tokio::select! {
-            command = post.end.told() => command,
+            command = context.end.told() => command,
             never = spent => never,
         };
         reporter.report(Status::Draining);
         let (hooks, timeout) = (hooks.clone(), lifecycle.timeout_graceful_shutdown);
         tokio::task::spawn_local(async move { hooks.call_and_log("draining", timeout).await });
         let message = "the application does not yield; stopped without it";
-        post.arm(lifecycle.timeout_graceful_shutdown + GRACE, 0, message);
+        context.arm(lifecycle.timeout_graceful_shutdown + GRACE, 0, message);
         let _ = tell_draining.send(command);
         if command == Command::ReloadDrain { Queue::Leave } else { Queue::Take }
     };
@@ -182,12 +182,12 @@ pub(crate) async fn serve(
     reporter.report(Status::Idle);
 
     let message = "the application's shutdown does not end; stopped without it";
-    post.arm(lifecycle.timeout_startup + GRACE, 0, message);
+    context.arm(lifecycle.timeout_startup + GRACE, 0, message);
     hooks.call_and_log("shutdown", lifecycle.timeout_startup).await;
     lifespan::shut_down(&app, lifecycle.timeout_startup).await;
     // What is left now is to cancel the application's own tasks. Those that had their time get no more.
     let left = if drained.aborted > 0 { Duration::ZERO } else { lifecycle.timeout_graceful_shutdown };
-    post.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
+    context.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
     reporter.report(Status::Stopped);
     Ok(())
 }

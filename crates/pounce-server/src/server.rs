@@ -1,34 +1,11 @@
-//! The public face: a server that can be run once, and stopped from any thread.
-
-use std::sync::Arc;
+//! The public face: a server that can be run once.
 
 use pounce_config::ServerConfig;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::error::ServerError;
+use crate::handle::{Order, ServerHandle};
 use crate::life;
-
-/// What the server is asked to do, in the order of urgency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Request {
-    /// Serve.
-    Run,
-    /// Stop serving and execute the program again.
-    Reload,
-    /// Stop.
-    Stop,
-}
-
-/// What a running server is asked to do besides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Replace every worker by one of fresh code.
-    Restart,
-    /// One worker more.
-    ScaleUp,
-    /// One worker less.
-    ScaleDown,
-}
 
 /// A server, configured and not yet running.
 #[derive(Debug)]
@@ -41,8 +18,7 @@ pub struct Server {
 impl Server {
     /// A server for a configuration.
     pub fn new(config: ServerConfig) -> Self {
-        let (sender, orders) = mpsc::unbounded_channel();
-        let handle = ServerHandle { request: Arc::new(watch::Sender::new(Request::Run)), orders: sender };
+        let (handle, orders) = ServerHandle::new();
         Self { config, handle, orders }
     }
 
@@ -64,66 +40,12 @@ impl Server {
     }
 }
 
-/// Stops a server, and restarts its workers, from any thread.
-#[derive(Debug, Clone)]
-pub struct ServerHandle {
-    request: Arc<watch::Sender<Request>>,
-    orders: mpsc::UnboundedSender<Order>,
-}
-
-impl ServerHandle {
-    /// Asks the server to drain and stop. May be called any number of times, and before
-    /// [`Server::run`], which then returns at once.
-    pub fn shutdown(&self) {
-        self.ask(Request::Stop);
-    }
-
-    /// Replaces every worker by one that imports the application afresh, and serves before the old one drains.
-    pub fn restart_workers(&self) {
-        self.order(Order::Restart);
-    }
-
-    pub(crate) fn order(&self, order: Order) {
-        // A server that has stopped has no workers any more.
-        let _ = self.orders.send(order);
-    }
-
-    /// Raises the request; a lesser one is not heard any more.
-    pub(crate) fn ask(&self, request: Request) {
-        self.request.send_if_modified(|current| {
-            let more = request > *current;
-            if more {
-                *current = request;
-            }
-            more
-        });
-    }
-
-    pub(crate) fn asked(&self) -> Request {
-        *self.request.borrow()
-    }
-
-    /// Waits until the server is asked to stop serving.
-    pub(crate) async fn stopped(&self) {
-        let mut requests = self.request.subscribe();
-        // The sender is this handle's own: it cannot be gone.
-        let _ = requests.wait_for(|request| *request > Request::Run).await;
-    }
-
-    /// The same, for a thread that has nothing else to do.
-    pub(crate) fn wait(&self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        if let Ok(runtime) = runtime {
-            runtime.block_on(self.stopped());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use pounce_config::Layers;
 
     use super::*;
+    use crate::handle::Request;
 
     #[test]
     fn a_server_that_was_stopped_before_it_ran_returns_at_once() {

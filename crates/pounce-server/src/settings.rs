@@ -8,7 +8,7 @@ use pounce_asgi::Extensions;
 use pounce_asgi::python::{AppOptions, Interface, InterpreterOptions, LifespanMode};
 use pounce_config as config;
 use pounce_net::Load;
-use pounce_worker::http1::Limits;
+use pounce_worker::http1::RequestLimits;
 use pounce_worker::tls::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
 use pounce_worker::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
 
@@ -23,7 +23,7 @@ pub(crate) fn worker(
     let count =
         |limit: Option<NonZeroU64>| limit.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX));
     Settings {
-        limits: Limits {
+        limits: RequestLimits {
             request_line: http.limit_request_line,
             fields: http.limit_request_fields,
             header_size: http.limit_header_size,

@@ -7,7 +7,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 use pounce_asgi::python::{Received, Sender, Signals};
 
-use crate::server::{Order, Request, ServerHandle};
+use crate::handle::{Order, Request, ServerHandle};
 use crate::terminal::Terminal;
 
 /// Starts to listen in a server. The first SIGTERM or SIGINT asks the server to stop and calls `first`; the

@@ -12,10 +12,10 @@ use pounce_supervisor::{Command, Notice, Status, WorkerEnd};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::context::ServerContext;
 use crate::error::ServerError;
-use crate::life::Life;
-use crate::serve::{Job, Post, load, serve};
-use crate::server::{Order, Request};
+use crate::handle::{Order, Request};
+use crate::serve::{Job, WorkerContext, load, serve};
 use crate::settings;
 use crate::watchdog::{self, GRACE};
 
@@ -24,20 +24,20 @@ use crate::watchdog::{self, GRACE};
 /// # Errors
 /// Why it did not serve.
 pub(crate) fn run(
-    life: &Rc<Life>,
+    server: &Rc<ServerContext>,
     interpreter: &Interpreter,
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), ServerError> {
-    let life = Rc::clone(life);
+    let server = Rc::clone(server);
     python::run(interpreter, async move |event_loop| {
         let stacks = watchdog::stacks(&event_loop);
         let alone = Arc::new(AtomicBool::new(true));
-        Single { life, event_loop, stacks, alone }.work(orders).await
+        Single { server, event_loop, stacks, alone }.work(orders).await
     })?
 }
 
 struct Single {
-    life: Rc<Life>,
+    server: Rc<ServerContext>,
     event_loop: EventLoop,
     stacks: Option<Arc<Stacks>>,
     /// Whether the process ends with a worker that does not: not while one replaces the other.
@@ -55,7 +55,7 @@ struct Running {
 
 impl Single {
     async fn work(&self, mut orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
-        let life = &self.life;
+        let server = &self.server;
         let mut current = self.begin(0, None);
         let mut next: Option<Running> = None;
         let mut generation = 0;
@@ -65,11 +65,11 @@ impl Single {
             tokio::select! {
                 biased;
                 served = &mut current.task => break flatten(served),
-                () = life.handle.stopped(), if !stopping => {
+                () = server.handle.stopped(), if !stopping => {
                     stopping = true;
-                    if life.handle.asked() == Request::Stop {
+                    if server.handle.asked() == Request::Stop {
                         // A reload keeps them open; a stop refuses whoever comes now.
-                        life.listeners.close();
+                        server.listeners.close();
                     }
                     self.alone.store(true, Ordering::Release);
                     for running in [Some(&current), next.as_ref()].into_iter().flatten() {
@@ -84,21 +84,21 @@ impl Single {
                     }
                     (failed, Some(served)) => {
                         if let Some(modules) = failed.and_then(|failed| failed.modules) {
-                            self.event_loop.put_modules_back(modules, &life.code_folders());
+                            self.event_loop.put_modules_back(modules, &server.code_folders());
                         }
                         if let (false, Err(error)) = (stopping, flatten(served)) {
-                            life.announcer.notice(Notice::ReloadFailed(error.with_hint()));
+                            server.announcer.notice(Notice::ReloadFailed(error.with_hint()));
                         }
                     }
                     (None, None) => {}
                 },
                 () = settled(&mut draining) => self.event_loop.settle(),
                 Some(order) = orders.recv() => match order {
-                    Order::Restart if next.is_none() && !stopping && life.limit.is_known() => {
+                    Order::Restart if next.is_none() && !stopping && server.limit.is_known() => {
                         self.alone.store(false, Ordering::Release);
-                        life.refresh_tls();
+                        server.refresh_tls();
                         generation += 1;
-                        let modules = self.event_loop.set_modules_aside(&life.code_folders());
+                        let modules = self.event_loop.set_modules_aside(&server.code_folders());
                         next = Some(self.begin(generation, Some(modules)));
                     }
                     Order::Restart => tracing::info!(target: "pounce", "not reloaded: a start is under way already"),
@@ -109,11 +109,11 @@ impl Single {
                 },
             }
         };
-        let lifecycle = &life.worker.lifecycle;
+        let lifecycle = &server.worker.lifecycle;
         let left = lifecycle.timeout_graceful_shutdown + 2 * lifecycle.timeout_startup + GRACE;
         for old in next.map(|next| next.task).into_iter().chain(draining) {
             if !old.is_finished() {
-                life.watchdog.arm(left, 0, "the application's shutdown does not end; stopped without it");
+                server.watchdog.arm(left, 0, "the application's shutdown does not end; stopped without it");
             }
             let _ = old.await;
         }
@@ -122,12 +122,12 @@ impl Single {
 
     /// Starts a worker beside whatever runs.
     fn begin(&self, generation: u32, modules: Option<SetAside>) -> Running {
-        let life = Rc::clone(&self.life);
+        let server = Rc::clone(&self.server);
         let (serving, serves) = oneshot::channel();
         let serving = std::sync::Mutex::new(Some(serving));
         let (announcer, handle, limit) =
-            (life.announcer.clone(), life.handle.clone(), Arc::clone(&life.limit));
-        let drain = life.worker.lifecycle.timeout_graceful_shutdown;
+            (server.announcer.clone(), server.handle.clone(), Arc::clone(&server.limit));
+        let drain = server.worker.lifecycle.timeout_graceful_shutdown;
         let end = WorkerEnd::new(move |status| {
             match status {
                 Status::Serving => {}
@@ -145,24 +145,24 @@ impl Single {
             // Nobody waits for it any more once the server stops.
             let _ = serving.map(|serving| serving.send(()));
         });
-        let post = Post {
+        let context = WorkerContext {
             end: end.clone(),
-            watchdog: life.watchdog.clone(),
+            watchdog: server.watchdog.clone(),
             stacks: self.stacks.clone(),
             alone: Arc::clone(&self.alone),
         };
         let event_loop = self.event_loop.clone();
         let task = tokio::task::spawn_local(async move {
-            post.arm_startup(&life.worker);
-            let app = Rc::new(load(&event_loop, &life.worker, &settings::application(&life.worker))?);
-            let duplicates = life.listeners.duplicate();
+            context.arm_startup(&server.worker);
+            let app = Rc::new(load(&event_loop, &server.worker, &settings::application(&server.worker))?);
+            let duplicates = server.listeners.duplicate();
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
-            let config = Arc::clone(&life.worker);
-            let tls = life.tls.clone();
+            let config = Arc::clone(&server.worker);
+            let tls = server.tls.clone();
             let job =
                 Job { config, worker_id: 0, generation, listeners, max_requests: None, load: None, tls };
-            serve(&event_loop, app, job, &post).await
+            serve(&event_loop, app, job, &context).await
         });
         Running { end, task, serves, modules }
     }

@@ -27,12 +27,12 @@ pub(crate) struct Watchdog {
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<WatchdogState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct WatchdogState {
     deadline: Option<Deadline>,
     patients: Vec<(u64, Patient)>,
     next_key: u64,
@@ -56,12 +56,12 @@ pub(crate) fn stacks(event_loop: &EventLoop) -> Option<Arc<Stacks>> {
 }
 
 /// A loop is watched for as long as this lives, which is no longer than its thread.
-pub(crate) struct Watching {
+pub(crate) struct WatchedWorker {
     shared: Arc<Shared>,
     key: u64,
 }
 
-impl Drop for Watching {
+impl Drop for WatchedWorker {
     fn drop(&mut self) {
         self.shared.lock().patients.retain(|(key, _)| *key != self.key);
     }
@@ -103,7 +103,7 @@ impl Watchdog {
     }
 
     /// Watches the loop of this thread.
-    pub(crate) fn watch(&self, event_loop: &EventLoop, subject: Subject) -> Watching {
+    pub(crate) fn watch(&self, event_loop: &EventLoop, subject: Subject) -> WatchedWorker {
         let shared = Arc::clone(&self.shared);
         let pulse = event_loop.pulse(move || {
             // Under the lock, or the thread could go to sleep between looking and waiting.
@@ -116,12 +116,12 @@ impl Watchdog {
         state.next_key += 1;
         state.patients.push((key, Patient::new(pulse, subject, Instant::now())));
         self.shared.changed.notify_one();
-        Watching { shared: Arc::clone(&self.shared), key }
+        WatchedWorker { shared: Arc::clone(&self.shared), key }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WatchdogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -11,7 +11,7 @@ use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
 use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
-use crate::serve::Post;
+use crate::serve::WorkerContext;
 use crate::watchdog::{self, Watchdog};
 use crate::{logging, output, settings, signals};
 
@@ -72,17 +72,21 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
     let finalizing = plan.config.lifecycle.timeout_startup;
     let interpreter = Interpreter::start(&settings::interpreter(&plan.config));
     let interpreter = interpreter.map_err(|error| tell(end, error.into()))?;
-    let post =
-        Post { end: end.clone(), watchdog: watchdog.clone(), stacks: None, alone: Arc::new(true.into()) };
+    let context = WorkerContext {
+        end: end.clone(),
+        watchdog: watchdog.clone(),
+        stacks: None,
+        alone: Arc::new(true.into()),
+    };
     let served = python::run(&interpreter, async move |event_loop| {
-        let post = Post { stacks: watchdog::stacks(&event_loop), ..post };
-        let told = post.end.clone();
+        let context = WorkerContext { stacks: watchdog::stacks(&event_loop), ..context };
+        let told = context.end.clone();
         tokio::task::spawn_local(async move {
             told.told().await;
             // The signal that stops the server may have been sent to the server alone.
             python::call_handlers_for(Signal::SIGTERM);
         });
-        bootstrap(&event_loop, plan, Sockets::Inherited, None, &post).await
+        bootstrap(&event_loop, plan, Sockets::Inherited, None, &context).await
     })
     .map_err(ServerError::from)
     .flatten()

@@ -5,7 +5,9 @@ use std::io::IoSlice;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pounce_asgi::{Fields, Payload, ResponseHead};
-use pounce_worker::http1::{Event, Limits, Output, RequestMachine, ResponseContext, ResponseEncoder};
+use pounce_worker::http1::{
+    Output, RequestEvent, RequestLimits, RequestMachine, ResponseContext, ResponseEncoder,
+};
 
 const SMALL: &[u8] = b"GET /path?query=1 HTTP/1.1\r\nHost: localhost:8000\r\n\r\n";
 const BROWSER: &[u8] = b"GET /some/longer/path HTTP/1.1\r\nHost: www.example.com\r\n\
@@ -23,14 +25,14 @@ fn requests(criterion: &mut Criterion) {
     );
     for (name, input) in [("small head", SMALL), ("browser head", BROWSER), ("16 chunks", chunked.as_bytes())]
     {
-        let mut machine = RequestMachine::new(Limits::default());
+        let mut machine = RequestMachine::new(RequestLimits::default());
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut at = 0;
                 loop {
                     let step = machine.advance(black_box(&input[at..])).expect("valid");
                     at += step.consumed;
-                    if step.event == Event::End {
+                    if step.event == RequestEvent::End {
                         break;
                     }
                 }
@@ -51,7 +53,7 @@ fn responses(criterion: &mut Criterion) {
         extra: b"",
         close: false,
     };
-    let mut machine = RequestMachine::new(Limits::default());
+    let mut machine = RequestMachine::new(RequestLimits::default());
     machine.advance(SMALL).expect("valid");
     let facts = *machine.facts();
     let (mut encoder, mut output) = (ResponseEncoder::default(), Output::new());

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, RequestHead, Socket};
 use pounce_net::{BindOptions, Endpoint, bind};
-use pounce_worker::doubles::{EchoApp, HelloApp};
+use pounce_worker::test_apps::{EchoApp, HelloApp};
 use pounce_worker::{Settings, Worker};
 
 /// GET says hello, everything else echoes.

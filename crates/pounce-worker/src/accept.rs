@@ -11,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::connection;
-use crate::engine::{Engine, Presence};
+use crate::engine::{ConnectionGuard, Engine};
 use crate::http1::ResponseEncoder;
 use crate::output::Output;
 use crate::stream::Socket;
@@ -155,14 +155,20 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
         }
         return;
     }
-    let presence = Presence::new(engine);
-    tokio::task::spawn_local(connection::serve(socket, info, presence, Rc::clone(engine), Rc::clone(app)));
+    let connection_guard = ConnectionGuard::new(engine);
+    tokio::task::spawn_local(connection::serve(
+        socket,
+        info,
+        connection_guard,
+        Rc::clone(engine),
+        Rc::clone(app),
+    ));
 }
 
 /// What a client is told that there is no room for.
 fn no_room(engine: &Engine) -> Output {
     let (mut encoder, mut output) = (ResponseEncoder::default(), Output::new());
-    let (head, body) = connection::own_response(503, "the server has too many connections");
+    let (head, body) = connection::server_response(503, "the server has too many connections");
     let sent = encoder.start(&head).and_then(|()| {
         engine.own_fields.with_context(Instant::now(), true, |context| {
             encoder.body(Payload::Borrowed(body.as_bytes()), false, context, &mut output)

@@ -22,7 +22,7 @@ mod wire;
 
 use std::time::Duration;
 
-pub(crate) use ending::own_response;
+pub(crate) use ending::server_response;
 pub(crate) use open::serve;
 
 /// How long a closing connection waits for the client to have read our last response.

@@ -3,8 +3,8 @@
 mod buffers;
 mod burst;
 mod census;
+mod connection_guard;
 mod own_fields;
-mod presence;
 mod read_ahead;
 
 use std::cell::{Cell, RefCell};
@@ -19,8 +19,8 @@ pub(crate) use buffers::{Buffers, READ_SIZE};
 use burst::Burst;
 use census::Census;
 pub use census::OpenRequest;
+pub(crate) use connection_guard::ConnectionGuard;
 use own_fields::OwnFields;
-pub(crate) use presence::Presence;
 use read_ahead::ReadAhead;
 pub(crate) use read_ahead::Share;
 
@@ -34,7 +34,7 @@ pub(crate) const RESTARTING: &str = "the server is restarting";
 
 /// How far the worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum WorkerPhase {
     Serving,
     /// Exchanges run on; connections close as they become idle.
     Draining,
@@ -47,7 +47,7 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) access: Option<Box<dyn AccessLog>>,
     pub(crate) needs_response_fields: bool,
-    phase: Cell<Phase>,
+    phase: Cell<WorkerPhase>,
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
     pub(crate) burst: Burst,
@@ -81,7 +81,7 @@ impl Engine {
             read_ahead: ReadAhead::new(settings.websocket.unwrap_or_default().max_queued_bytes),
             settings,
             access,
-            phase: Cell::new(Phase::Serving),
+            phase: Cell::new(WorkerPhase::Serving),
             running: Cell::new(0),
             burst: Burst::default(),
             requests: Arc::default(),
@@ -104,13 +104,13 @@ impl Engine {
         now
     }
 
-    pub(crate) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> WorkerPhase {
         self.phase.get()
     }
 
     /// Tells other workers that this one accepts, and how many connections it has.
     pub(crate) fn tell_load(&self) {
-        if let (Some(load), Phase::Serving) = (&self.settings.load, self.phase()) {
+        if let (Some(load), WorkerPhase::Serving) = (&self.settings.load, self.phase()) {
             load.set(self.connections());
         }
     }
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Enters a phase and lets every connection see it.
-    pub(crate) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: WorkerPhase) {
         self.phase.set(phase);
         self.wake_all();
     }
@@ -147,9 +147,11 @@ impl Engine {
     /// Why a WebSocket cannot be opened now, if so.
     pub(crate) fn refuses_websocket(&self) -> Result<(), Refusal> {
         match self.phase() {
-            Phase::Serving if self.is_busy() => Err(Refusal { status: 503, detail: "the server is busy" }),
-            Phase::Serving => Ok(()),
-            Phase::Draining | Phase::Aborting => Err(Refusal { status: 503, detail: RESTARTING }),
+            WorkerPhase::Serving if self.is_busy() => {
+                Err(Refusal { status: 503, detail: "the server is busy" })
+            }
+            WorkerPhase::Serving => Ok(()),
+            WorkerPhase::Draining | WorkerPhase::Aborting => Err(Refusal { status: 503, detail: RESTARTING }),
         }
     }
 

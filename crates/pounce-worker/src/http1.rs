@@ -21,5 +21,5 @@ pub use fault::Fault;
 pub use head::{BodyFraming, Facts};
 pub(crate) use head::{LONG_METHOD, MAX_METHOD, decimal};
 pub(crate) use host::{agrees, is_host};
-pub use machine::{Event, Limits, RequestMachine, Step};
+pub use machine::{RequestEvent, RequestLimits, RequestMachine, RequestStep};
 pub use response::{ResponseContext, ResponseEncoder};

@@ -2,7 +2,7 @@
 //!
 //! [`Worker`] accepts connections and serves an [`App`](pounce_asgi::App) over them. Everything happens
 //! on the thread that runs it, inside a tokio `LocalRuntime`: accepting, parsing, the application, writing.
-//! The protocol itself is the sans-IO machine in [`http1`]. Nothing here knows Python; [`doubles`] are
+//! The protocol itself is the sans-IO machine in [`http1`]. Nothing here knows Python; [`test_apps`] are
 //! applications to test and to measure with.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -10,7 +10,6 @@
 mod accept;
 mod access;
 mod connection;
-pub mod doubles;
 mod engine;
 mod flusher;
 pub mod http1;
@@ -19,6 +18,7 @@ mod output;
 mod progress;
 mod settings;
 mod stream;
+pub mod test_apps;
 pub mod tls;
 pub mod websocket;
 mod worker;

@@ -5,12 +5,12 @@ use pounce_asgi::{FileBody, SendError};
 /// How far one response has come.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    phase: Phase,
+    phase: ResponsePhase,
     body_sent: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ResponsePhase {
     /// No response head yet.
     #[default]
     Waiting,
@@ -39,22 +39,22 @@ pub(crate) struct Held {
 impl Progress {
     /// Whether a response was begun, sent or held back.
     pub(crate) fn is_started(&self) -> bool {
-        self.phase != Phase::Waiting
+        self.phase != ResponsePhase::Waiting
     }
 
     /// Whether the head has been sent.
     pub(crate) fn is_head_sent(&self) -> bool {
-        !matches!(self.phase, Phase::Waiting | Phase::Held(_))
+        !matches!(self.phase, ResponsePhase::Waiting | ResponsePhase::Held(_))
     }
 
     /// Whether the head has been sent and no body follows it: what is sent of one goes nowhere.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.phase == Phase::Unsent
+        self.phase == ResponsePhase::Unsent
     }
 
     /// Whether the response is complete.
     pub(crate) fn is_complete(&self) -> bool {
-        self.phase == Phase::Complete
+        self.phase == ResponsePhase::Complete
     }
 
     /// Bytes of body sent so far, without their coding.
@@ -67,43 +67,43 @@ impl Progress {
         if self.is_head_sent() {
             return false;
         }
-        self.phase = Phase::Waiting;
+        self.phase = ResponsePhase::Waiting;
         true
     }
 
     /// Whether a response with this status may be started.
     pub(crate) fn check_start(&self, status: u16) -> Result<(), SendError> {
         match self.phase {
-            Phase::Waiting if (200..=999).contains(&status) => Ok(()),
-            Phase::Waiting => Err(SendError::Status(status.into())),
-            Phase::Complete => Err(SendError::AfterEnd("http.response.start")),
+            ResponsePhase::Waiting if (200..=999).contains(&status) => Ok(()),
+            ResponsePhase::Waiting => Err(SendError::Status(status.into())),
+            ResponsePhase::Complete => Err(SendError::AfterEnd("http.response.start")),
             _ => Err(SendError::StartedTwice),
         }
     }
 
     /// Notes that the head is held back.
     pub(crate) fn hold(&mut self, held: Held) {
-        self.phase = Phase::Held(held);
+        self.phase = ResponsePhase::Held(held);
     }
 
     /// Whether a piece of the body of this length may come now; gives back what was held, if it is the first piece.
     /// Then the head is to be sent, and how the body goes on to be told by [`Progress::enter_body`].
     pub(crate) fn check_piece(&self, length: u64, more: bool) -> Result<Option<Held>, SendError> {
         match self.phase {
-            Phase::Waiting => Err(SendError::BeforeStart("http.response.body")),
-            Phase::Complete => Err(SendError::AfterEnd("http.response.body")),
-            Phase::Trailers => Err(SendError::BodyAfterEnd),
-            Phase::Held(held) => {
+            ResponsePhase::Waiting => Err(SendError::BeforeStart("http.response.body")),
+            ResponsePhase::Complete => Err(SendError::AfterEnd("http.response.body")),
+            ResponsePhase::Trailers => Err(SendError::BodyAfterEnd),
+            ResponsePhase::Held(held) => {
                 if let Held { length: Some(declared), unsent: false } = held {
                     check_length(declared, declared, length, more)?;
                 }
                 Ok(Some(held))
             }
-            Phase::Body { left: Some(left) } => {
+            ResponsePhase::Body { left: Some(left) } => {
                 check_length(self.body_sent + left, left, length, more)?;
                 Ok(None)
             }
-            Phase::Body { left: None } | Phase::Unsent => Ok(None),
+            ResponsePhase::Body { left: None } | ResponsePhase::Unsent => Ok(None),
         }
     }
 
@@ -111,8 +111,8 @@ impl Progress {
     /// part of the file, and it is a mistake to send the file from its beginning.
     pub(crate) fn clip(&self, status: u16, file: &mut FileBody) {
         let left = match self.phase {
-            Phase::Held(Held { length, .. }) => length,
-            Phase::Body { left } => left,
+            ResponsePhase::Held(Held { length, .. }) => length,
+            ResponsePhase::Body { left } => left,
             _ => None,
         };
         if let (true, Some(left)) = (file.to_end && status != 206, left) {
@@ -122,14 +122,14 @@ impl Progress {
 
     /// Notes that the head was sent, and that a body follows it or not; and its length where that was told.
     pub(crate) fn enter_body(&mut self, unsent: bool, left: Option<u64>) {
-        self.phase = if unsent { Phase::Unsent } else { Phase::Body { left } };
+        self.phase = if unsent { ResponsePhase::Unsent } else { ResponsePhase::Body { left } };
     }
 
     /// Accounts for a piece that was sent. Tells whether a body that is sent has ended with it.
     pub(crate) fn finish_piece(&mut self, length: u64, more: bool, trailers: bool) -> bool {
-        let Phase::Body { left } = &mut self.phase else {
+        let ResponsePhase::Body { left } = &mut self.phase else {
             if !more {
-                self.phase = Phase::Complete;
+                self.phase = ResponsePhase::Complete;
             }
             return false;
         };
@@ -138,7 +138,7 @@ impl Progress {
             *left -= length;
         }
         if !more {
-            self.phase = if trailers { Phase::Trailers } else { Phase::Complete };
+            self.phase = if trailers { ResponsePhase::Trailers } else { ResponsePhase::Complete };
         }
         !more
     }
@@ -146,9 +146,9 @@ impl Progress {
     /// Whether trailer fields may come now.
     pub(crate) fn check_trailers(&self) -> Result<(), SendError> {
         match self.phase {
-            Phase::Trailers => Ok(()),
-            Phase::Waiting => Err(SendError::BeforeStart("http.response.trailers")),
-            Phase::Complete => Err(SendError::AfterEnd("http.response.trailers")),
+            ResponsePhase::Trailers => Ok(()),
+            ResponsePhase::Waiting => Err(SendError::BeforeStart("http.response.trailers")),
+            ResponsePhase::Complete => Err(SendError::AfterEnd("http.response.trailers")),
             _ => Err(SendError::Trailers),
         }
     }
@@ -156,14 +156,14 @@ impl Progress {
     /// Whether early hints may come now.
     pub(crate) fn check_early_hints(&self) -> Result<(), SendError> {
         match self.phase {
-            Phase::Waiting => Ok(()),
+            ResponsePhase::Waiting => Ok(()),
             _ => Err(SendError::AfterStart("http.response.early_hint")),
         }
     }
 
     /// Notes that nothing more comes.
     pub(crate) fn complete(&mut self) {
-        self.phase = Phase::Complete;
+        self.phase = ResponsePhase::Complete;
     }
 }
 

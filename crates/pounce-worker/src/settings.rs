@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use pounce_net::Load;
 
-use crate::http1::Limits;
+use crate::http1::RequestLimits;
 use crate::tls::TlsStore;
 
 /// The settings of one worker. The defaults are those of the server's options.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How much a client may send.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// How long an idle connection is kept.
     pub keep_alive_timeout: Duration,
     /// How long a whole head may take.
@@ -141,7 +141,7 @@ impl Default for WebSocketSettings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             keep_alive_timeout: Duration::from_secs(75),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),

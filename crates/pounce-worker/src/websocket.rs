@@ -12,9 +12,9 @@ mod receiver;
 mod sender;
 
 pub use codecs::{Codecs, WindowBits};
-pub use fault::Fault;
+pub use fault::FrameFault;
 pub(crate) use handshake::{Refusal, UpgradeRequest};
-pub use receiver::{Event, Limits, Receiver, Step};
+pub use receiver::{FrameEvent, FrameStep, MessageLimits, Receiver};
 pub use sender::Sender;
 
 /// Whether a peer may put this code into a close frame (RFC 6455 section 7.4).

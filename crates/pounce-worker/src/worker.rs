@@ -12,7 +12,7 @@ use pounce_net::Listener;
 use crate::Settings;
 use crate::accept::Acceptor;
 use crate::access::AccessLog;
-use crate::engine::{Engine, OpenRequest, Phase};
+use crate::engine::{Engine, OpenRequest, WorkerPhase};
 
 /// Serves one application on the thread that runs it, inside a tokio `LocalRuntime`.
 pub struct Worker<A: App> {
@@ -117,13 +117,13 @@ impl<A: App> Worker<A> {
                 acceptor.take_queued(&self.engine, &self.app);
             }
         }
-        self.engine.enter(Phase::Draining);
+        self.engine.enter(WorkerPhase::Draining);
         // Not before: until then connections that come and go tell theirs.
         self.engine.leave_load();
         let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;
         let aborted = if in_time.is_ok() { 0 } else { self.engine.connections() };
         if aborted > 0 {
-            self.engine.enter(Phase::Aborting);
+            self.engine.enter(WorkerPhase::Aborting);
             self.emptied().await;
         }
         flushing.abort();

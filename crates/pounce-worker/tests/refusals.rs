@@ -1,10 +1,10 @@
 //! What the request machine refuses, row by row: framing, chunks, heads, volume. Nothing behind a fault is
 //! ever taken for a request.
 
-use pounce_worker::http1::{Event, Fault, Limits, RequestMachine};
+use pounce_worker::http1::{Fault, RequestEvent, RequestLimits, RequestMachine};
 
 /// The first fault in `input`, or how many requests it was.
-fn fault_in(input: &[u8], limits: Limits) -> Result<usize, Fault> {
+fn fault_in(input: &[u8], limits: RequestLimits) -> Result<usize, Fault> {
     let mut machine = RequestMachine::new(limits);
     let (mut at, mut ended) = (0, 0);
     loop {
@@ -19,15 +19,15 @@ fn fault_in(input: &[u8], limits: Limits) -> Result<usize, Fault> {
         };
         at += step.consumed;
         match step.event {
-            Event::NeedMore => return Ok(ended),
-            Event::End => ended += 1,
+            RequestEvent::NeedMore => return Ok(ended),
+            RequestEvent::End => ended += 1,
             _ => {}
         }
     }
 }
 
 fn status(input: impl AsRef<[u8]>) -> u16 {
-    fault_in(input.as_ref(), Limits::default()).map_or_else(Fault::status, |_| 200)
+    fault_in(input.as_ref(), RequestLimits::default()).map_or_else(Fault::status, |_| 200)
 }
 
 const NEXT: &str = "GET /next HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -176,7 +176,7 @@ fn chunk_extensions_of_every_good_shape_pass() {
     ] {
         let body = format!("5{extension}\r\nhello\r\n0{extension}\r\n\r\n");
         let input = format!("POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
-        assert_eq!(fault_in(input.as_bytes(), Limits::default()), Ok(1), "{extension:?}");
+        assert_eq!(fault_in(input.as_bytes(), RequestLimits::default()), Ok(1), "{extension:?}");
     }
 }
 
@@ -222,7 +222,7 @@ fn what_is_not_spoken_here() {
 
 #[test]
 fn volume_is_refused_at_its_limit_before_the_end_is_there() {
-    let limits = Limits { request_line: 100, fields: 5, header_size: 200, body: Some(10) };
+    let limits = RequestLimits { request_line: 100, fields: 5, header_size: 200, body: Some(10) };
     let of = |input: String| fault_in(input.as_bytes(), limits).map_err(Fault::status);
     assert_eq!(of(format!("GET /{}", "x".repeat(200))), Err(414));
     assert_eq!(of("G".repeat(65)), Err(400));

@@ -1,7 +1,7 @@
 //! The request machine, whatever way its input arrives: every split of every input gives the same events.
 
 use pounce_asgi::RequestHead;
-use pounce_worker::http1::{Event, Fault, Limits, RequestMachine};
+use pounce_worker::http1::{Fault, RequestEvent, RequestLimits, RequestMachine};
 use proptest::prelude::*;
 
 /// What a stream of bytes comes down to, pieces of bodies joined.
@@ -12,7 +12,7 @@ struct Story {
 }
 
 /// Feeds `input` in pieces that end at `cuts`, as a connection does: what is not consumed is kept.
-fn tell(input: &[u8], cuts: &[usize], limits: Limits) -> Story {
+fn tell(input: &[u8], cuts: &[usize], limits: RequestLimits) -> Story {
     let mut machine = RequestMachine::new(limits);
     let mut story = Story::default();
     let mut kept: Vec<u8> = Vec::new();
@@ -32,16 +32,16 @@ fn tell(input: &[u8], cuts: &[usize], limits: Limits) -> Story {
                 }
             };
             match &step.event {
-                Event::NeedMore => {}
-                Event::Head => story.requests.push((machine.head().clone(), Vec::new(), false)),
-                Event::Body(range) => {
+                RequestEvent::NeedMore => {}
+                RequestEvent::Head => story.requests.push((machine.head().clone(), Vec::new(), false)),
+                RequestEvent::Body(range) => {
                     let (_, body, _) = story.requests.last_mut().expect("a body follows a head");
                     body.extend_from_slice(&kept[range.clone()]);
                 }
-                Event::End => story.requests.last_mut().expect("an end follows a head").2 = true,
+                RequestEvent::End => story.requests.last_mut().expect("an end follows a head").2 = true,
             }
             kept.drain(..step.consumed);
-            if step.event == Event::NeedMore {
+            if step.event == RequestEvent::NeedMore {
                 break;
             }
         }
@@ -97,8 +97,8 @@ proptest! {
         input in stream(),
         cuts in prop::collection::vec(any::<usize>(), 0..12),
     ) {
-        let whole = tell(&input, &[], Limits::default());
-        let split = tell(&input, &cuts, Limits::default());
+        let whole = tell(&input, &[], RequestLimits::default());
+        let split = tell(&input, &cuts, RequestLimits::default());
         prop_assert_eq!(&whole.requests.len(), &split.requests.len());
         prop_assert_eq!(whole.fault.is_some(), split.fault.is_some());
         // Where a body is damaged, how much of it comes before the fault depends on what arrived together.
@@ -110,14 +110,14 @@ proptest! {
     #[test]
     fn byte_by_byte_gives_the_same_status(input in stream()) {
         let cuts: Vec<usize> = (0..input.len()).collect();
-        let whole = tell(&input, &[], Limits::default());
-        let bytes = tell(&input, &cuts, Limits::default());
+        let whole = tell(&input, &[], RequestLimits::default());
+        let bytes = tell(&input, &cuts, RequestLimits::default());
         prop_assert_eq!(whole.fault.map(Fault::status), bytes.fault.map(Fault::status));
     }
 
     #[test]
     fn no_input_makes_it_panic(input in prop::collection::vec(any::<u8>(), 0..300), cuts in prop::collection::vec(any::<usize>(), 0..6)) {
-        let limits = Limits { request_line: 40, fields: 3, header_size: 60, body: Some(20) };
+        let limits = RequestLimits { request_line: 40, fields: 3, header_size: 60, body: Some(20) };
         let story = tell(&input, &cuts, limits);
         for (_, body, _) in story.requests {
             prop_assert!(body.len() <= 20);
@@ -128,7 +128,7 @@ proptest! {
 #[test]
 fn a_generated_stream_is_understood() {
     let input = b"POST /a?b HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: test\r\n\r\n";
-    let story = tell(input, &[], Limits::default());
+    let story = tell(input, &[], RequestLimits::default());
     assert_eq!(story.fault, None);
     let bodies: Vec<_> =
         story.requests.iter().map(|(head, body, ended)| (head.raw_path(), &body[..], *ended)).collect();

@@ -11,16 +11,17 @@ use pyo3::types::PyDict;
 use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead, Socket};
 
 use super::app_coroutine::AppCoroutine;
+use super::asyncio::{Asyncio, attached};
 use super::call::{Call, CallState};
 use super::callback::Callback;
 use super::context::Context;
 use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
-use super::kit::{Kit, attached};
 use super::memory;
 use super::object::owned;
 use super::scope::{ScopeConnection, ScopeTemplate};
 use super::side::Side;
+use super::types::Types;
 
 /// Which kind of ASGI an application speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +82,8 @@ pub struct SharedApp {
 
 /// A Python application, on the loop that it was loaded in.
 pub struct PythonApp {
-    kit: Rc<Kit>,
+    asyncio: Rc<Asyncio>,
+    types: Types,
     app: Py<PyAny>,
     asgi2: bool,
     /// A call runs nothing before it gives its coroutine.
@@ -107,21 +109,23 @@ impl PythonApp {
         options: &AppOptions,
     ) -> Result<Self, LoadError> {
         let py = attached();
-        let kit = Rc::clone(&event_loop.kit);
-        let loaded = kit.glue.bind(py).call_method1("load", (target, app_dir.as_os_str(), factory));
+        let asyncio = Rc::clone(&event_loop.asyncio);
+        let loaded = asyncio.glue.bind(py).call_method1("load", (target, app_dir.as_os_str(), factory));
         // Whatever the import left ready or scheduled is the loop's business now.
-        kit.turns.look();
-        let app = loaded.map_err(|error| load_error(py, &kit, &error))?;
+        asyncio.driver.look();
+        let app = loaded.map_err(|error| load_error(py, &asyncio, &error))?;
         let made = (|| {
             let asgi2 = match options.interface {
-                Interface::Auto => kit.glue.bind(py).call_method1("is_asgi2", (&app,))?.extract()?,
+                Interface::Auto => asyncio.glue.bind(py).call_method1("is_asgi2", (&app,))?.extract()?,
                 interface => interface == Interface::Asgi2,
             };
             let template = ScopeTemplate::new(py, &options.root_path, options.extensions)?;
-            let plain = kit.glue.bind(py).call_method1("begins_with_its_coroutine", (&app,))?.extract()?;
-            PyResult::Ok((asgi2, plain, template))
+            let plain =
+                asyncio.glue.bind(py).call_method1("begins_with_its_coroutine", (&app,))?.extract()?;
+            let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)?;
+            PyResult::Ok((asgi2, plain, template, types))
         })();
-        let (asgi2, plain, template) = made.map_err(|error| load_error(py, &kit, &error))?;
+        let (asgi2, plain, template, types) = made.map_err(|error| load_error(py, &asyncio, &error))?;
         Ok(Self {
             app: app.unbind(),
             asgi2,
@@ -131,7 +135,8 @@ impl PythonApp {
             lifespan: RefCell::default(),
             state: RefCell::default(),
             debug: options.debug,
-            kit,
+            types,
+            asyncio,
         })
     }
 
@@ -152,11 +157,14 @@ impl PythonApp {
     /// See [`LoadError`].
     pub fn adopt(event_loop: &EventLoop, shared: SharedApp, options: &AppOptions) -> Result<Self, LoadError> {
         let py = attached();
-        let kit = Rc::clone(&event_loop.kit);
+        let asyncio = Rc::clone(&event_loop.asyncio);
         let template = ScopeTemplate::new(py, &options.root_path, options.extensions)
-            .map_err(|error| load_error(py, &kit, &error))?;
+            .map_err(|error| load_error(py, &asyncio, &error))?;
+        let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)
+            .map_err(|error| load_error(py, &asyncio, &error))?;
         Ok(Self {
-            kit,
+            types,
+            asyncio,
             app: shared.app,
             asgi2: shared.asgi2,
             plain: shared.plain,
@@ -177,8 +185,8 @@ impl PythonApp {
         let py = attached();
         let state = self.state.borrow();
         let Some(state) = &*state else { return Ok(None) };
-        let made = self.kit.glue.bind(py).call_method1("state_as_json", (state,));
-        made.and_then(|made| made.extract()).map(Some).map_err(|error| self.kit.traceback(py, &error))
+        let made = self.asyncio.glue.bind(py).call_method1("state_as_json", (state,));
+        made.and_then(|made| made.extract()).map(Some).map_err(|error| self.asyncio.traceback(py, &error))
     }
 
     /// Takes over a lifespan's state that was started elsewhere: a JSON object.
@@ -189,7 +197,7 @@ impl PythonApp {
         let py = attached();
         let state = py.import("json").and_then(|json_module| json_module.call_method1("loads", (json,)));
         let state = state.and_then(|state| Ok(state.cast_into::<PyDict>()?));
-        self.state.replace(Some(state.map_err(|error| self.kit.traceback(py, &error))?.unbind()));
+        self.state.replace(Some(state.map_err(|error| self.asyncio.traceback(py, &error))?.unbind()));
         Ok(())
     }
 
@@ -206,12 +214,12 @@ impl PythonApp {
                 worker.set_item("generation", generation)?;
                 let state = self.state.borrow();
                 let arguments = (&self.app, self.asgi2, phase, worker, state.as_ref());
-                self.kit.glue.bind(py).call_method1("hook", arguments)
+                self.asyncio.glue.bind(py).call_method1("hook", arguments)
             })();
-            made.map_err(|error| self.kit.traceback(py, &error))?.unbind()
+            made.map_err(|error| self.asyncio.traceback(py, &error))?.unbind()
         };
-        let ran = self.kit.run(coroutine).await;
-        ran.map(drop).map_err(|error| self.kit.traceback(attached(), &error))
+        let ran = self.asyncio.run(coroutine).await;
+        ran.map(drop).map_err(|error| self.asyncio.traceback(attached(), &error))
     }
 
     /// Calls the application and starts its task, whose coroutine is `coroutine`.
@@ -223,16 +231,17 @@ impl PythonApp {
         coroutine: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let py = coroutine.py();
-        let kit = &self.kit;
+        let asyncio = &self.asyncio;
         let lifespan_state = self.state.borrow();
-        let scope = self.template.base(py, &kit.names, connection, head, lifespan_state.as_ref())?;
+        let scope = self.template.base(py, &asyncio.names, connection, head, lifespan_state.as_ref())?;
         match &state.side {
-            Side::Http(_) => self.template.make_request(&scope, &kit.names, connection, head)?,
-            Side::WebSocket(_) => self.template.make_websocket(&scope, &kit.names, connection, head)?,
+            Side::Http(_) => self.template.make_request(&scope, &asyncio.names, connection, head)?,
+            Side::WebSocket(_) => self.template.make_websocket(&scope, &asyncio.names, connection, head)?,
         }
-        let began = kit.is_debug().then(Instant::now);
-        let receive = kit.receives.make(py, Receive(Function::new(coroutine, &kit.coroutines)))?;
-        let send = kit.sends.make(py, Send(Function::new(coroutine, &kit.coroutines)))?;
+        let began = asyncio.is_debug().then(Instant::now);
+        let receive =
+            self.types.receives.make(py, Receive(Function::new(coroutine, &self.types.coroutines)))?;
+        let send = self.types.sends.make(py, Send(Function::new(coroutine, &self.types.coroutines)))?;
         let call = || {
             if self.asgi2 {
                 self.app.bind(py).call1((scope,))?.call1((receive, send))
@@ -252,9 +261,9 @@ impl PythonApp {
         if let Some(own) = unsafe { owned::<AppCoroutine>(coroutine.as_ptr()) } {
             own.watch(returned)?;
         }
-        let task = kit.task(py, coroutine, context.as_ref())?;
+        let task = asyncio.task(py, coroutine, context.as_ref())?;
         if let Some(began) = began {
-            kit.log_if_slow(py, state.request(), began.elapsed())?;
+            asyncio.log_if_slow(py, state.request(), began.elapsed())?;
         }
         state.keep_task(task);
         Ok(())
@@ -262,8 +271,8 @@ impl PythonApp {
 
     fn call(&self, connection: &Option<ScopeConnection>, head: &RequestHead, side: Side) -> Call {
         let py = attached();
-        let state = CallState::new(Rc::clone(&self.kit), side, request_name(head), self.debug);
-        let coroutine = self.kit.app_coroutines.make(py, AppCoroutine::new(Rc::clone(&state)));
+        let state = CallState::new(Rc::clone(&self.asyncio), side, request_name(head), self.debug);
+        let coroutine = self.types.app_coroutines.make(py, AppCoroutine::new(Rc::clone(&state)));
         let started = match (connection, &coroutine) {
             (Some(connection), Ok(coroutine)) => self.start(connection, head, &state, coroutine),
             _ => Err(pyo3::exceptions::PyMemoryError::new_err(())),
@@ -271,7 +280,7 @@ impl PythonApp {
         if let Err(error) = started {
             state.raised(py, error);
         }
-        self.kit.turns.look();
+        self.asyncio.driver.look();
         Call { state, _coroutine: coroutine.ok().map(Bound::unbind) }
     }
 
@@ -280,9 +289,9 @@ impl PythonApp {
         let Some(lifespan) = self.lifespan.borrow().as_ref().map(|lifespan| lifespan.clone_ref(py)) else {
             return Ok(());
         };
-        let raised = |error: PyErr| LifespanError::Raised(self.kit.traceback(attached(), &error));
+        let raised = |error: PyErr| LifespanError::Raised(self.asyncio.traceback(attached(), &error));
         let coroutine = lifespan.call_method0(py, phase).map_err(raised)?;
-        let result = self.kit.run(coroutine).await.map_err(raised)?;
+        let result = self.asyncio.run(coroutine).await.map_err(raised)?;
         let (verdict, detail): (String, String) = result.extract(attached()).map_err(raised)?;
         match verdict.as_str() {
             "complete" => Ok(()),
@@ -304,7 +313,7 @@ impl App for PythonApp {
 
     fn connect(&self, info: &Rc<ConnectionInfo>) -> Self::Connection {
         // Only a lack of memory can make this fail; requests then say so.
-        self.template.connection(attached(), &self.kit.names, info).ok()
+        self.template.connection(attached(), &self.asyncio.names, info).ok()
     }
 
     fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Call {
@@ -316,7 +325,7 @@ impl App for PythonApp {
     }
 
     fn give_back_memory(&self) {
-        memory::give_back(attached(), &self.kit);
+        memory::give_back(attached(), &self.asyncio);
     }
 
     async fn startup(&self) -> Result<(), LifespanError> {
@@ -331,11 +340,11 @@ impl App for PythonApp {
                 tracing::error!(target: "pounce", "the application's lifespan raised an exception while it ran; the server goes on\n{traceback}");
                 Ok(())
             });
-            let made = self.kit.callbacks.make(py, fault).and_then(|fault| {
+            let made = self.asyncio.callbacks.make(py, fault).and_then(|fault| {
                 let arguments = (&self.app, self.asgi2, &state, fault);
-                self.kit.glue.bind(py).call_method1("Lifespan", arguments)
+                self.asyncio.glue.bind(py).call_method1("Lifespan", arguments)
             });
-            let lifespan = made.map_err(|error| LifespanError::Raised(self.kit.traceback(py, &error)))?;
+            let lifespan = made.map_err(|error| LifespanError::Raised(self.asyncio.traceback(py, &error)))?;
             self.lifespan.replace(Some(lifespan.unbind()));
             self.state.replace(Some(state.unbind()));
         }
@@ -364,11 +373,11 @@ fn request_name(head: &RequestHead) -> Box<[u8]> {
     [head.method(), b" ", head.raw_path()].concat().into()
 }
 
-fn load_error(py: Python<'_>, kit: &Kit, error: &PyErr) -> LoadError {
+fn load_error(py: Python<'_>, asyncio: &Asyncio, error: &PyErr) -> LoadError {
     let value = error.value(py);
     let text = |name| value.getattr(name).ok().and_then(|text| text.extract::<String>().ok());
     match (text("message"), text("hint")) {
         (Some(message), Some(hint)) => LoadError { message, hint },
-        _ => LoadError { message: kit.traceback(py, error), hint: String::new() },
+        _ => LoadError { message: asyncio.traceback(py, error), hint: String::new() },
     }
 }

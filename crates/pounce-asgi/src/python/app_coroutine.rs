@@ -17,10 +17,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::call::CallState;
-use super::coroutine::{itself, thrown};
-use super::object::{Payload, Ref, Visit, Visited, guard, peek};
+use super::object::{ObjectValue, Ref, Visit, Visited, guard, peek};
 use super::owner::Pool;
-use super::slots::{Methods, method_noargs, method_o, method_varargs, slot};
+use super::slots::{Methods, itself, method_noargs, method_o, method_varargs, slot, thrown};
 
 /// The coroutine of one call.
 pub(super) struct AppCoroutine {
@@ -48,7 +47,7 @@ impl AppCoroutine {
         let inner = if is_iterator {
             returned
         } else {
-            let name = &self.state.kit.names.dunder_await;
+            let name = &self.state.asyncio.names.dunder_await;
             returned.call_method0(name).map_err(|error| {
                 let Ok(kind) = returned.get_type().qualname() else { return error };
                 PyTypeError::new_err(format!("the application must return an awaitable, it returned {kind}"))
@@ -101,7 +100,7 @@ static METHODS: Methods<4> = Methods([
     ffi::PyMethodDef::zeroed(),
 ]);
 
-impl Payload for AppCoroutine {
+impl ObjectValue for AppCoroutine {
     const NAME: &'static CStr = c"pounce.Application";
     const COLLECTED: bool = true;
     const POOL: Option<Pool> = Some(Pool::AppCoroutine);
@@ -189,7 +188,7 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
         guard(object, std::ptr::null_mut(), |py, coroutine: &AppCoroutine| {
             let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into_unchecked::<PyTuple>();
             let inner = Bound::from_borrowed_ptr(py, coroutine.inner());
-            let stepped = match inner.getattr(&coroutine.state.kit.names.throw) {
+            let stepped = match inner.getattr(&coroutine.state.asyncio.names.throw) {
                 Ok(throw) => throw.call1(&arguments),
                 Err(_) => Err(thrown(&arguments)?),
             };

@@ -12,14 +12,14 @@ use pyo3::types::PyBytes;
 
 use crate::{Exchange, Outcome, Payload, ResponseHead, SendError};
 
-use super::kit::{Kit, attached, whole};
+use super::asyncio::{Asyncio, attached, whole};
 use super::message::{self, Sent};
 use super::object::{Ref, Visit, Visited};
 use super::side::Side;
 
 /// The state of one call, shared by its Python objects and its future.
 pub(super) struct CallState {
-    pub(super) kit: Rc<Kit>,
+    pub(super) asyncio: Rc<Asyncio>,
     pub(super) side: Side,
     /// See [`request`](Self::request).
     request: Box<[u8]>,
@@ -29,7 +29,7 @@ pub(super) struct CallState {
     /// One of them may not wait any more.
     receiver_left: Cell<bool>,
     /// Those that wait in `send()`.
-    senders: RefCell<Vec<Sender>>,
+    senders: RefCell<Vec<WaitingSend>>,
     /// The application has sent the last piece of its response.
     pub(super) has_ended: Cell<bool>,
     outcome: Cell<Option<Outcome>>,
@@ -42,7 +42,7 @@ pub(super) struct CallState {
 }
 
 /// A `send()` that waits for the client to read.
-struct Sender {
+struct WaitingSend {
     future: Py<PyAny>,
     sent: Sent,
 }
@@ -56,9 +56,9 @@ pub(super) enum Progress {
 }
 
 impl CallState {
-    pub(super) fn new(kit: Rc<Kit>, side: Side, request: Box<[u8]>, debug: bool) -> Rc<Self> {
+    pub(super) fn new(asyncio: Rc<Asyncio>, side: Side, request: Box<[u8]>, debug: bool) -> Rc<Self> {
         Rc::new(Self {
-            kit,
+            asyncio,
             side,
             request,
             debug,
@@ -103,14 +103,14 @@ impl CallState {
 
     /// The application raised: logs it, once, and shows it where that was asked for.
     pub(super) fn raised(&self, py: Python<'_>, error: PyErr) {
-        if self.kit.is_disconnect(py, &error) {
+        if self.asyncio.is_disconnect(py, &error) {
             tracing::debug!(target: "pounce", "{}: the client left before the response was complete", self.request.escape_ascii());
             return self.finish(Outcome::Failed);
         }
         if error.is_instance_of::<PySystemExit>(py) {
-            tracing::error!(target: "pounce", "{}: the application called sys.exit(); the server goes on\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
+            tracing::error!(target: "pounce", "{}: the application called sys.exit(); the server goes on\n{}", self.request.escape_ascii(), self.asyncio.traceback(py, &error));
         } else {
-            tracing::error!(target: "pounce", "{}: the application raised an exception\n{}", self.request.escape_ascii(), self.kit.traceback(py, &error));
+            tracing::error!(target: "pounce", "{}: the application raised an exception\n{}", self.request.escape_ascii(), self.asyncio.traceback(py, &error));
         }
         if self.debug
             && let Side::Http(exchange) = &self.side
@@ -124,8 +124,12 @@ impl CallState {
 
     /// Answers with the page that `--debug` asks for.
     fn show(&self, py: Python<'_>, error: &PyErr, exchange: &Exchange) -> PyResult<()> {
-        let page =
-            self.kit.glue.bind(py).call_method1("debug_page", (whole(py, error),))?.cast_into::<PyBytes>()?;
+        let page = self
+            .asyncio
+            .glue
+            .bind(py)
+            .call_method1("debug_page", (whole(py, error),))?
+            .cast_into::<PyBytes>()?;
         let mut head = ResponseHead { status: 500, ..ResponseHead::default() };
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
         let sent = exchange.start(&head);
@@ -147,10 +151,10 @@ impl CallState {
     /// A further step of `receive()`: the message, or what to wait with if somebody else was quicker. Only now is
     /// anything taken, so that a `receive()` that is cancelled loses nothing.
     pub(super) fn received(&self, py: Python<'_>) -> PyResult<Progress> {
-        match self.side.poll_message(py, &self.kit.names, &mut Context::from_waker(Waker::noop())) {
+        match self.side.poll_message(py, &self.asyncio.names, &mut Context::from_waker(Waker::noop())) {
             Poll::Ready(message) => Ok(Progress::Done(Some(message?.into_any().unbind()))),
             Poll::Pending if self.released.get() => {
-                let disconnect = self.side.disconnect(py, &self.kit.names)?;
+                let disconnect = self.side.disconnect(py, &self.asyncio.names)?;
                 Ok(Progress::Done(Some(disconnect.into_any().unbind())))
             }
             Poll::Pending => self.wait_for_message(py),
@@ -166,11 +170,11 @@ impl CallState {
 
     /// The first step of `send()`: carries it out, and waits until the client has read enough.
     pub(super) fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Progress> {
-        let sent = message::send(self, message)?;
+        let sent = message::send(&self.asyncio, &self.side, &self.has_ended, message)?;
         match self.side.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending if !self.released.get() => {
                 let (future, progress) = self.wait(py)?;
-                self.senders.borrow_mut().push(Sender { future, sent });
+                self.senders.borrow_mut().push(WaitingSend { future, sent });
                 self.wake();
                 Ok(progress)
             }
@@ -181,8 +185,8 @@ impl CallState {
 
     /// A future, and its iterator to wait with.
     fn wait(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Progress)> {
-        let future = self.kit.future(py)?;
-        let iterator = future.call_method0(&self.kit.names.dunder_await)?;
+        let future = self.asyncio.future(py)?;
+        let iterator = future.call_method0(&self.asyncio.names.dunder_await)?;
         Ok((future.unbind(), Progress::Wait(iterator.unbind().into())))
     }
 
@@ -206,7 +210,7 @@ impl CallState {
         let senders = self.senders.take().into_iter().map(|sender| sender.future);
         for future in self.receivers.take().into_iter().chain(senders) {
             // One that is done already refuses, which is as well.
-            let _ = future.call_method1(py, &self.kit.names.set_result, (py.None(),));
+            let _ = future.call_method1(py, &self.asyncio.names.set_result, (py.None(),));
         }
     }
 
@@ -234,7 +238,7 @@ impl CallState {
 
     /// Gives what has come to those who wait for it. True if anybody was told.
     fn serve_waiters(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<bool> {
-        let names = &self.kit.names;
+        let names = &self.asyncio.names;
         let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
         let mut told = false;
         let someone_left = self.receiver_left.take();
@@ -264,13 +268,13 @@ impl CallState {
             && let Poll::Ready(ready) = self.side.poll_ready(cx)
         {
             told = true;
-            for Sender { future, sent } in self.senders.take() {
+            for WaitingSend { future, sent } in self.senders.take() {
                 if is_done(&future)? {
                     continue;
                 }
                 match (&ready, sent) {
                     (Err(SendError::Disconnected), Sent::MoreFollows) => {
-                        let error = whole(py, &self.kit.disconnected(py));
+                        let error = whole(py, &self.asyncio.disconnected(py));
                         future.call_method1(py, &names.set_exception, (error,))?
                     }
                     _ => future.call_method1(py, &names.set_result, (py.None(),))?,
@@ -306,10 +310,10 @@ impl Future for Call {
             Ok(false) => return Poll::Pending,
             Ok(true) => {}
             Err(error) => {
-                tracing::error!(target: "pounce", "{}: {}", state.request.escape_ascii(), state.kit.traceback(py, &error));
+                tracing::error!(target: "pounce", "{}: {}", state.request.escape_ascii(), state.asyncio.traceback(py, &error));
             }
         }
-        state.kit.turns.look();
+        state.asyncio.driver.look();
         Poll::Pending
     }
 }
@@ -330,6 +334,6 @@ impl Drop for Call {
             }
         }
         state.release(py);
-        state.kit.turns.look();
+        state.asyncio.driver.look();
     }
 }

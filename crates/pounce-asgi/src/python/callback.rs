@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::object::{Payload, guard, shared};
+use super::object::{ObjectValue, guard, shared};
 
 /// A closure that Python can call with positional arguments.
 pub(super) struct Callback {
@@ -21,7 +21,7 @@ impl Callback {
     }
 }
 
-impl Payload for Callback {
+impl ObjectValue for Callback {
     const NAME: &'static CStr = c"pounce.Callback";
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call);
 }
@@ -48,7 +48,7 @@ unsafe extern "C" fn call(
 /// A callable that wakes a task, from whichever thread it is called.
 pub(super) struct Wake(pub(super) std::task::Waker);
 
-impl Payload for Wake {
+impl ObjectValue for Wake {
     const NAME: &'static CStr = c"pounce.Wake";
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(wake);
     const ANY_THREAD: bool = true;

@@ -14,9 +14,9 @@ use pyo3::types::PyTuple;
 
 use super::app_coroutine::AppCoroutine;
 use super::call::Progress;
-use super::object::{Payload, Ref, Visit, Visited, guard_owned, owned, shared};
+use super::object::{ObjectValue, Ref, Visit, Visited, guard_owned, owned, shared};
 use super::owner::Pool;
-use super::slots::{Methods, method_noargs, method_o, method_varargs, slot};
+use super::slots::{Methods, itself, method_noargs, method_o, method_varargs, slot, thrown};
 
 /// A coroutine of `receive()` or `send()`.
 pub(super) struct Coroutine {
@@ -150,7 +150,7 @@ static METHODS: Methods<4> = Methods([
     ffi::PyMethodDef::zeroed(),
 ]);
 
-impl Payload for Coroutine {
+impl ObjectValue for Coroutine {
     const NAME: &'static CStr = c"pounce.Coroutine";
     const ANY_THREAD: bool = true;
     const COLLECTED: bool = true;
@@ -199,12 +199,6 @@ impl Payload for Coroutine {
             ffi::PyErr_Restore(kind, value, traceback);
         }
     }
-}
-
-/// A new reference to the object itself.
-pub(super) unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: attached, and the caller's object is alive.
-    unsafe { ffi::Py_NewRef(object) }
 }
 
 /// NULL without an exception means done with None: the cheapest way there is.
@@ -276,15 +270,6 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
                 None => Err(thrown(&arguments)?),
             }
         })
-    }
-}
-
-/// The exception that a `throw(exception)` or `throw(type, value, traceback)` means.
-pub(super) fn thrown(arguments: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
-    let first = arguments.get_item(0)?;
-    match arguments.get_item(1) {
-        Ok(value) if !value.is_none() => Ok(PyErr::from_value(value)),
-        _ => Ok(PyErr::from_value(first)),
     }
 }
 

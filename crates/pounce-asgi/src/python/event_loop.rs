@@ -13,29 +13,29 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use tokio::runtime::LocalRuntime;
 
+use super::asyncio::{Asyncio, attached, whole};
 use super::callback::{Callback, Wake};
 use super::flag::Flag;
 use super::forked::{self, Watched};
 use super::interpreter::{self, Interpreter};
-use super::kit::{Kit, attached, whole};
+use super::loop_driver::LoopDriver;
 use super::object::{self, Type};
 use super::owner::Owner;
 use super::park;
 use super::pulse::{self, Pulse};
 use super::signals;
 use super::stacks::Stacks;
-use super::turn::Turns;
 
 /// What the bridge needs of a running loop. Cheap to clone; only for the loop's own thread.
 #[derive(Clone)]
 pub struct EventLoop {
-    pub(super) kit: Rc<Kit>,
+    pub(super) asyncio: Rc<Asyncio>,
 }
 
 impl EventLoop {
     /// Takes what the application has made so far out of the garbage collector's sight. Once, after startup.
     pub fn settle(&self) {
-        if let Err(error) = self.kit.glue.bind(attached()).call_method0("settle") {
+        if let Err(error) = self.asyncio.glue.bind(attached()).call_method0("settle") {
             tracing::error!(target: "pounce", "cannot freeze the garbage collector: {error}");
         }
     }
@@ -50,7 +50,7 @@ impl EventLoop {
     /// # Errors
     /// What Python said.
     pub fn stacks(&self) -> Result<Stacks, String> {
-        Stacks::install(attached()).map_err(|error| self.kit.traceback(attached(), &error))
+        Stacks::install(attached()).map_err(|error| self.asyncio.traceback(attached(), &error))
     }
 
     /// Whether threads of this interpreter take turns.
@@ -68,7 +68,7 @@ impl EventLoop {
 
     /// Appends what `sys.path` lacks of these.
     pub fn extend_sys_path(&self, entries: &[String]) {
-        if let Err(error) = self.kit.glue.bind(attached()).call_method1("extend_path", (entries,)) {
+        if let Err(error) = self.asyncio.glue.bind(attached()).call_method1("extend_path", (entries,)) {
             tracing::error!(target: "pounce", "cannot extend sys.path: {error}");
         }
     }
@@ -77,7 +77,7 @@ impl EventLoop {
     /// `sys.modules`: the next import is a fresh one.
     pub fn set_modules_aside(&self, folders: &[PathBuf]) -> SetAside {
         let py = attached();
-        let taken = self.kit.glue.bind(py).call_method1("set_modules_aside", (names(folders),));
+        let taken = self.asyncio.glue.bind(py).call_method1("set_modules_aside", (names(folders),));
         let taken = taken.and_then(|taken| Ok(taken.cast_into::<PyDict>()?));
         SetAside(taken.unwrap_or_else(|_| PyDict::new(py)).unbind())
     }
@@ -85,7 +85,7 @@ impl EventLoop {
     /// Undoes that.
     pub fn put_modules_back(&self, modules: SetAside, folders: &[PathBuf]) {
         let put =
-            self.kit.glue.bind(attached()).call_method1("put_modules_back", (modules.0, names(folders)));
+            self.asyncio.glue.bind(attached()).call_method1("put_modules_back", (modules.0, names(folders)));
         if let Err(error) = put {
             tracing::error!(target: "pounce", "cannot put modules back: {error}");
         }
@@ -93,7 +93,7 @@ impl EventLoop {
 
     /// Adds variables to `os.environ`, where those that are there already stay as they are.
     pub fn add_environment(&self, variables: Vec<(String, String)>) {
-        let added = self.kit.glue.bind(attached()).call_method1("add_environment", (variables,));
+        let added = self.asyncio.glue.bind(attached()).call_method1("add_environment", (variables,));
         if let Err(error) = added {
             tracing::error!(target: "pounce", "cannot set the environment: {error}");
         }
@@ -141,10 +141,10 @@ where
         let runtime = Rc::new(park::runtime()?);
         let watched = Watched::by(&runtime);
         let owner = Arc::new(Owner::this_thread());
-        let turns = Rc::default();
-        let ran = run_attached(py, &runtime, &owner, &turns, main, Rc::clone(&result));
-        // The loop has a callback that has the turns, which have the loop: a circle that only this can open.
-        turns.take();
+        let driver = Rc::default();
+        let ran = run_attached(py, &runtime, &owner, &driver, main, Rc::clone(&result));
+        // The loop has a callback that has the driver, which has the loop: a circle that only this can open.
+        driver.take();
         if interpreter::is_main_thread() {
             signals::set_main_loop(None);
         }
@@ -166,7 +166,7 @@ fn run_attached<R, F>(
     py: Python<'_>,
     runtime: &Rc<LocalRuntime>,
     owner: &Arc<Owner>,
-    turns: &Rc<RefCell<Option<Rc<Turns>>>>,
+    driver: &Rc<RefCell<Option<Rc<LoopDriver>>>>,
     main: impl FnOnce(EventLoop) -> F + 'static,
     result: Rc<RefCell<Option<R>>>,
 ) -> PyResult<()>
@@ -187,27 +187,27 @@ where
     let get_debug = flags.make(py, Flag(Arc::clone(&debug)))?;
 
     let run_loop = {
-        let (runtime, turns, owner) = (Rc::downgrade(runtime), Rc::clone(turns), Arc::clone(owner));
+        let (runtime, driver, owner) = (Rc::downgrade(runtime), Rc::clone(driver), Arc::clone(owner));
         callbacks.make(
             py,
             Callback::new(move |arguments| {
                 let [event_loop] = arguments else { return Ok(()) };
                 let py = event_loop.py();
                 let Some(runtime) = runtime.upgrade() else { return Ok(()) };
-                let known = turns.borrow().clone();
-                let turns = match known {
-                    Some(turns) => turns,
+                let known = driver.borrow().clone();
+                let driver = match known {
+                    Some(driver) => driver,
                     None => {
                         let _inside = runtime.enter();
-                        let made = Turns::new(event_loop, waker.clone(), &owner)?;
+                        let made = LoopDriver::new(event_loop, waker.clone(), &owner)?;
                         forked::disown_loop(event_loop)?;
-                        park::set_turns(Rc::downgrade(&made));
-                        turns.replace(Some(Rc::clone(&made)));
+                        park::set_driver(Rc::downgrade(&made));
+                        driver.replace(Some(Rc::clone(&made)));
                         made
                     }
                 };
                 running.store(true, Ordering::Relaxed);
-                let ended = runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| turns.poll(py, cx))));
+                let ended = runtime.block_on(tokio::task::unconstrained(poll_fn(|cx| driver.poll(py, cx))));
                 running.store(false, Ordering::Relaxed);
                 ended
             }),
@@ -215,28 +215,28 @@ where
     };
 
     let start = {
-        let (turns, glue, owner) = (Rc::clone(turns), glue.clone().unbind(), Arc::clone(owner));
+        let (driver, glue, owner) = (Rc::clone(driver), glue.clone().unbind(), Arc::clone(owner));
         let main = RefCell::new(Some(main));
         callbacks.make(
             py,
             Callback::new(move |arguments| {
-                let turns = turns.borrow().clone();
-                let ([finished], Some(turns)) = (arguments, &turns) else { return Ok(()) };
+                let driver = driver.borrow().clone();
+                let ([finished], Some(driver)) = (arguments, &driver) else { return Ok(()) };
                 let py = finished.py();
                 let Some(main) = main.take() else { return Ok(()) };
-                let kit = Kit::new(py, glue.bind(py), Rc::clone(turns), Arc::clone(&debug), &owner)?;
-                let running = tokio::task::spawn_local(main(EventLoop { kit }));
-                let (finished, result, turns) =
-                    (finished.clone().unbind(), Rc::clone(&result), Rc::clone(turns));
+                let asyncio = Asyncio::new(py, glue.bind(py), Rc::clone(driver), Arc::clone(&debug), &owner)?;
+                let running = tokio::task::spawn_local(main(EventLoop { asyncio }));
+                let (finished, result, driver) =
+                    (finished.clone().unbind(), Rc::clone(&result), Rc::clone(driver));
                 tokio::task::spawn_local(async move {
                     let outcome = running.await.ok();
                     result.replace(outcome);
                     // SAFETY: tasks run attached.
                     let py = unsafe { Python::assume_attached() };
                     if let Err(error) = finished.call_method1(py, "set_result", (py.None(),)) {
-                        turns.raise(error);
+                        driver.raise(error);
                     }
-                    turns.look();
+                    driver.look();
                 });
                 Ok(())
             }),

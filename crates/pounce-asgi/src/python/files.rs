@@ -13,16 +13,16 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::{Exchange, FileBody, SendError};
 
-use super::kit::Kit;
-use super::message::{required, wrong};
+use super::asyncio::Asyncio;
+use super::reading::{required, wrong};
 
 /// `http.response.pathsend`.
 pub(super) fn send_path(
-    kit: &Kit,
+    asyncio: &Asyncio,
     exchange: &Exchange,
     message: &Bound<'_, PyDict>,
 ) -> PyResult<Result<(), SendError>> {
-    let path = required(message, &kit.names.path)?;
+    let path = required(message, &asyncio.names.path)?;
     let path: PathBuf = path.extract().map_err(|_| wrong("path", "a str", &path))?;
     let opened = open(&path).and_then(|file| Ok((length_of(&file)?, file)));
     let (length, file) = match opened {
@@ -34,12 +34,12 @@ pub(super) fn send_path(
 
 /// `http.response.zerocopysend`.
 pub(super) fn send_descriptor(
-    kit: &Kit,
+    asyncio: &Asyncio,
     exchange: &Exchange,
     message: &Bound<'_, PyDict>,
     more: bool,
 ) -> PyResult<Result<(), SendError>> {
-    let (py, names) = (message.py(), &kit.names);
+    let (py, names) = (message.py(), &asyncio.names);
     let object = required(message, &names.file)?;
     let fd: Option<i32> =
         object.extract().or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract())).ok();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::ffi;
 
-use super::object::{Payload, shared};
+use super::object::{ObjectValue, shared};
 use super::slots::{Methods, method_o};
 
 /// `flag()` returns the value, `flag.set(value)` sets it. Any thread may do either.
@@ -17,7 +17,7 @@ pub(super) struct Flag(pub(super) Arc<AtomicBool>);
 
 static METHODS: Methods<2> = Methods([method_o(c"set", set), ffi::PyMethodDef::zeroed()]);
 
-impl Payload for Flag {
+impl ObjectValue for Flag {
     const NAME: &'static CStr = c"pounce.Flag";
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call);
     const ANY_THREAD: bool = true;

@@ -1,7 +1,7 @@
 //! Children that the application forks keep none of the server's descriptors.
 //!
 //! A forked child inherits every descriptor. While it lives, ports stay taken, and clients do not notice that the server
-//! has closed their connection. So the child replaces the server's descriptors: those registered with [`disown`], and
+//! has closed their connection. So the child replaces the server's descriptors: those that are [`disowned`](super::disowned), and
 //! everything that one of the server's runtimes watches. It replaces each by `/dev/null` and closes none: Rust values in
 //! the child still own the number, and close it if they are dropped.
 
@@ -10,22 +10,18 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use nix::libc;
-use nix::sys::stat::{FileStat, fstat};
+use nix::sys::stat::fstat;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::LocalRuntime;
 
+use super::disowned::{is_disowned, keep_key, stat};
 use super::signals;
-
-/// A key of each file registered with [`disown`]; 0 is a free place. When none is free, one is overwritten. No lock: a
-/// thread that holds one does not exist in the child.
-static DISOWNED: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
-static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// Descriptors that are the server's by their number, such as the epoll descriptors of its runtimes (two of each); 0 is
 /// a free place.
@@ -33,26 +29,6 @@ static NUMBERS: [AtomicI32; 1024] = [const { AtomicI32::new(0) }; 1024];
 
 /// Whether this process is a forked child.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
-
-/// Registers a socket, a pipe or a shared memory of the server: forked children replace every descriptor of it.
-pub fn disown(fd: BorrowedFd<'_>) {
-    keep_key(fd);
-}
-
-/// The place where the key was put, unless it is there already.
-fn keep_key(fd: BorrowedFd<'_>) -> Option<&'static AtomicU64> {
-    let key = key(&fstat(fd).ok()?);
-    if DISOWNED.iter().any(|known| known.load(Ordering::Relaxed) == key) {
-        return None;
-    }
-    let take =
-        |place: &&AtomicU64| place.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-    DISOWNED.iter().find(take).or_else(|| {
-        let place = &DISOWNED[NEXT.fetch_add(1, Ordering::Relaxed) % DISOWNED.len()];
-        place.store(key, Ordering::Relaxed);
-        Some(place)
-    })
-}
 
 /// Registers the descriptors that `open` opens for the whole life of the process.
 pub fn disown_opened_by<T>(open: impl FnOnce() -> T) -> T {
@@ -180,11 +156,6 @@ fn watched() -> Vec<(RawFd, u64)> {
     numbers.flat_map(targets).collect()
 }
 
-fn is_disowned(fd: RawFd) -> bool {
-    let key = stat(fd).map(|stat| key(&stat));
-    key.is_some_and(|key| DISOWNED.iter().any(|known| known.load(Ordering::Relaxed) == key))
-}
-
 /// Descriptors that an epoll instance watches, with the inode of each; none for any other descriptor.
 fn targets(epoll: RawFd) -> Vec<(RawFd, u64)> {
     let link = fs::read_link(format!("/proc/self/fd/{epoll}"));
@@ -204,19 +175,6 @@ fn targets(epoll: RawFd) -> Vec<(RawFd, u64)> {
 fn open_descriptors() -> Vec<RawFd> {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-fn stat(fd: RawFd) -> Option<FileStat> {
-    // SAFETY: plain numbers, which fstat fills in; a number that is not open is answered with an error.
-    unsafe {
-        let mut stat = std::mem::zeroed();
-        (libc::fstat(fd, &raw mut stat) == 0).then_some(stat)
-    }
-}
-
-/// Tells open sockets, pipes and files apart. Their file systems count inodes in 32 bits.
-fn key(stat: &FileStat) -> u64 {
-    stat.st_ino ^ stat.st_dev.rotate_left(40)
 }
 
 fn exchange(fd: RawFd, null: BorrowedFd<'_>) {

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
 use super::coroutine::{Coroutine, Operation};
-use super::object::{Payload, Ref, Type, Visit, Visited, make_shared, shared};
+use super::object::{ObjectValue, Ref, Type, Visit, Visited, make_shared, shared};
 use super::owner::Pool;
 use super::slots::slot;
 
@@ -42,7 +42,7 @@ impl Function {
 
     /// # Safety
     /// Attached; `object` is the object that this is in.
-    unsafe fn coroutine<T: Payload>(
+    unsafe fn coroutine<T: ObjectValue>(
         &self,
         object: *mut ffi::PyObject,
         operation: Operation,
@@ -65,7 +65,7 @@ pub(super) fn pose_as_coroutine_functions(
     glue.call_method1("pose_as_coroutine_function", (sends.as_object(), glue.getattr("send")?)).map(drop)
 }
 
-impl Payload for Receive {
+impl ObjectValue for Receive {
     const NAME: &'static CStr = c"pounce.Receive";
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call_receive);
     const ANY_THREAD: bool = true;
@@ -81,7 +81,7 @@ impl Payload for Receive {
     }
 }
 
-impl Payload for Send {
+impl ObjectValue for Send {
     const NAME: &'static CStr = c"pounce.Send";
     const VECTORCALL: Option<ffi::vectorcallfunc> = Some(call_send);
     const ANY_THREAD: bool = true;

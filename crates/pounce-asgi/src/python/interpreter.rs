@@ -4,12 +4,12 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::subinterpreter::{is_one_left_behind, run_exit_functions};
 use super::{forked, signals};
 
 /// The interpreter this program was built for.
@@ -17,6 +17,9 @@ const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
 
 /// The thread that has started Python, on which handlers of signals run.
 static MAIN_THREAD: OnceLock<ThreadId> = OnceLock::new();
+
+/// Whether another interpreter could not be ended.
+pub(super) static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
 
 /// Whether this is Python's main thread.
 pub(super) fn is_main_thread() -> bool {
@@ -135,7 +138,7 @@ impl Interpreter {
     /// Ends CPython: waits for threads that are no daemons, runs `atexit`, flushes what is buffered.
     /// No Python object may be left in Rust's hands.
     pub fn finalize(self) {
-        if is_one_left_behind() {
+        if LEFT_BEHIND.load(Ordering::Acquire) {
             // It cannot be ended while another interpreter lives.
             Python::attach(run_exit_functions);
             return;
@@ -167,6 +170,14 @@ impl Interpreter {
         let number = version.split_whitespace().next().unwrap_or_default();
         let threaded = if cfg!(Py_GIL_DISABLED) { " free-threaded" } else { "" };
         format!("Python {number}{threaded}")
+    }
+}
+
+/// What ending the current interpreter would do for the application, where it is not ended.
+pub(super) fn run_exit_functions(py: Python<'_>) {
+    let code = c"import atexit, sys; atexit._run_exitfuncs(); sys.stdout.flush()";
+    if let Err(error) = py.run(code, None, None) {
+        tracing::warn!(target: "pounce", "ending Python failed: {error}");
     }
 }
 

@@ -5,14 +5,14 @@
 
 use pyo3::prelude::*;
 
-use super::kit::Kit;
+use super::asyncio::Asyncio;
 use super::object;
 
 /// Gives back what nothing needs any more. Takes as long as a full collection of what was made since startup.
-pub(super) fn give_back(py: Python<'_>, kit: &Kit) {
+pub(super) fn give_back(py: Python<'_>, asyncio: &Asyncio) {
     // SAFETY: attached, on the loop's thread.
-    unsafe { object::free_memory(&kit.owner) };
-    if let Err(error) = kit.glue.bind(py).call_method0("give_back_memory") {
+    unsafe { object::free_memory(&asyncio.owner) };
+    if let Err(error) = asyncio.glue.bind(py).call_method0("give_back_memory") {
         tracing::error!(target: "pounce", "cannot run the garbage collector: {error}");
     }
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -1,21 +1,17 @@
-//! What an application sends, read into the contract's terms. Every fault names its key.
+//! One message that an application sends, to whatever the call has on its other side.
 
-use bytes::Bytes;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
-use pyo3::ffi;
+use std::cell::Cell;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
-use crate::{Exchange, Fields, Payload, SendError};
+use crate::SendError;
 
-use super::call::CallState;
-use super::files;
-use super::kit::Kit;
+use super::asyncio::Asyncio;
+use super::reading::{kind_of, raise};
 use super::side::Side;
-use super::socket_message;
-
-/// From this size on a body is kept as the bytes object it is, rather than copied.
-const KEEP_FROM: usize = 16 * 1024;
+use super::{http_message, socket_message};
 
 /// The messages that complete a response, unless more is to follow.
 const ENDINGS: [&str; 3] = ["http.response.body", "http.response.pathsend", "http.response.zerocopysend"];
@@ -30,11 +26,16 @@ pub(super) enum Sent {
     Whole,
 }
 
-/// Carries out one message.
+/// Carries out one message. `has_ended` says whether the last piece of the response was sent.
 ///
 /// # Errors
 /// The exception to raise in the application.
-pub(super) fn send(state: &CallState, message: &Bound<'_, PyAny>) -> PyResult<Sent> {
+pub(super) fn send(
+    asyncio: &Asyncio,
+    side: &Side,
+    has_ended: &Cell<bool>,
+    message: &Bound<'_, PyAny>,
+) -> PyResult<Sent> {
     let py = message.py();
     let copy;
     let message = match message.cast::<PyDict>() {
@@ -48,7 +49,7 @@ pub(super) fn send(state: &CallState, message: &Bound<'_, PyAny>) -> PyResult<Se
             &copy
         }
     };
-    let names = &state.kit.names;
+    let names = &asyncio.names;
     let Some(kind) = message.get_item(&names.kind)? else {
         return Err(PyValueError::new_err("the message has no 'type'"));
     };
@@ -56,227 +57,26 @@ pub(super) fn send(state: &CallState, message: &Bound<'_, PyAny>) -> PyResult<Se
         .cast::<PyString>()
         .map_err(|_| PyTypeError::new_err(format!("'type' must be a str, got {}", kind_of(&kind))))?;
     let kind = kind.to_str()?;
-    let (result, sent) = match &state.side {
-        Side::Http(exchange) => respond(&state.kit, exchange, kind, message)?,
+    let (result, sent) = match side {
+        Side::Http(exchange) => {
+            let (result, more) = http_message::send(asyncio, exchange, kind, message)?;
+            (result, if more { Sent::MoreFollows } else { Sent::Whole })
+        }
         Side::WebSocket(socket) => {
-            let result = socket_message::send(&state.kit, socket, kind, message)?;
+            let result = socket_message::send(asyncio, socket, kind, message)?;
             (result, if kind == "websocket.close" { Sent::Whole } else { Sent::MoreFollows })
         }
     };
     match result {
         // Whether the client is there or not, this is a mistake.
-        Err(SendError::Disconnected) if state.has_ended.get() && kind != "http.response.trailers" => {
+        Err(SendError::Disconnected) if has_ended.get() && kind != "http.response.trailers" => {
             Err(PyRuntimeError::new_err(format!("{kind:?} was sent after the response was complete")))
         }
-        Err(SendError::Disconnected) if sent == Sent::MoreFollows => Err(state.kit.disconnected(py)),
+        Err(SendError::Disconnected) if sent == Sent::MoreFollows => Err(asyncio.disconnected(py)),
         Err(error) if error != SendError::Disconnected => Err(raise(error)),
         _ => {
-            state.has_ended.set(sent == Sent::Whole && ENDINGS.contains(&kind));
+            has_ended.set(sent == Sent::Whole && ENDINGS.contains(&kind));
             Ok(sent)
         }
     }
-}
-
-/// Carries out a message of an HTTP response.
-fn respond(
-    kit: &Kit,
-    exchange: &Exchange,
-    kind: &str,
-    message: &Bound<'_, PyDict>,
-) -> PyResult<(Result<(), SendError>, Sent)> {
-    let names = &kit.names;
-    let mut more = false;
-    let result = match kind {
-        "http.response.body" => {
-            more = flag(message, &names.more_body)?;
-            match message.get_item(&names.body)? {
-                Some(body) => send_body(&body, |body| exchange.body(body, more))?,
-                None => exchange.body(Payload::Borrowed(b""), more),
-            }
-        }
-        "http.response.start" => {
-            let mut head = kit.head.take();
-            let read = read_head(kit, message, &mut head);
-            let sent = read.map(|()| exchange.start(&head));
-            kit.head.replace(head);
-            sent?
-        }
-        "http.response.trailers" => {
-            let mut fields = Fields::new();
-            if let Some(headers) = message.get_item(&names.headers)? {
-                read_fields(&headers, &mut fields)?;
-            }
-            more = flag(message, &names.more_trailers)?;
-            exchange.trailers(&fields, more)
-        }
-        "http.response.early_hint" => {
-            let mut fields = Fields::new();
-            let links = required(message, &names.links)?;
-            for link in links.try_iter().map_err(|_| wrong("links", "an iterable of bytes", &links))? {
-                with_bytes(&link?, "links", |link| fields.push(b"link", link))?;
-            }
-            exchange.early_hints(&fields)
-        }
-        // What the debug extension sends is for test clients; there is none here.
-        "http.response.debug" => Ok(()),
-        "http.response.pathsend" => files::send_path(kit, exchange, message)?,
-        "http.response.zerocopysend" => {
-            more = flag(message, &names.more_body)?;
-            files::send_descriptor(kit, exchange, message, more)?
-        }
-        other => {
-            return Err(PyValueError::new_err(format!(
-                "the message type {other:?} is not known here; an HTTP response takes 'http.response.start', \
-                 'http.response.body' and the extensions that the scope offers"
-            )));
-        }
-    };
-    Ok((result, if more { Sent::MoreFollows } else { Sent::Whole }))
-}
-
-/// The Python exception for a refused message.
-pub(super) fn raise(error: SendError) -> PyErr {
-    let text = error.to_string();
-    match error {
-        SendError::Disconnected | SendError::File { .. } => PyOSError::new_err(text),
-        SendError::Status(_)
-        | SendError::FieldName(_)
-        | SendError::FieldValue { .. }
-        | SendError::TooManyFields
-        | SendError::ContentLength
-        | SendError::TransferEncoding
-        | SendError::TrailerName(_)
-        | SendError::Subprotocol(_)
-        | SendError::CloseCode(_)
-        | SendError::CloseReason(_) => PyValueError::new_err(text),
-        _ => PyRuntimeError::new_err(text),
-    }
-}
-
-/// Calls `send` with a piece of data, uncopied where it is large.
-pub(super) fn send_body<R>(body: &Bound<'_, PyAny>, send: impl FnOnce(Payload<'_>) -> R) -> PyResult<R> {
-    // Exactly bytes: dropping an object of a subclass could run code of the application's in mid-write.
-    if let Ok(bytes) = body.cast_exact::<PyBytes>()
-        && bytes.as_bytes().len() >= KEEP_FROM
-    {
-        let kept = Bytes::from_owner(KeptBytes { bytes: bytes.clone().unbind() });
-        return Ok(send(Payload::Shared(kept)));
-    }
-    with_bytes(body, "body", |bytes| send(Payload::Borrowed(bytes)))
-}
-
-/// A bytes object that waits to be written. Made, used and dropped on its worker's thread, attached.
-struct KeptBytes {
-    bytes: Py<PyBytes>,
-}
-
-impl AsRef<[u8]> for KeptBytes {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.as_bytes(super::kit::attached())
-    }
-}
-
-pub(super) fn read_head(
-    kit: &Kit,
-    message: &Bound<'_, PyDict>,
-    head: &mut crate::ResponseHead,
-) -> PyResult<()> {
-    let names = &kit.names;
-    let status = required(message, &names.status)?;
-    let number: i64 = status.extract().map_err(|_| wrong("status", "an int", &status))?;
-    head.status = u16::try_from(number).map_err(|_| raise(SendError::Status(number)))?;
-    head.fields.clear();
-    if let Some(headers) = message.get_item(&names.headers)? {
-        read_fields(&headers, &mut head.fields)?;
-    }
-    head.trailers = flag(message, &names.trailers)?;
-    Ok(())
-}
-
-/// Header fields: any iterable of pairs of bytes; lists and tuples without an iterator.
-pub(super) fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
-    if let Ok(list) = headers.cast::<PyList>() {
-        // Its iterator would lock the list for each item where there is no GIL, and may be shared by threads.
-        let mut at = 0;
-        while at < list.len() {
-            // One of them may also have made it shorter just now.
-            let Ok(pair) = list.get_item(at) else { break };
-            read_pair(&pair, fields)?;
-            at += 1;
-        }
-        return Ok(());
-    }
-    let pairs = headers.try_iter().map_err(|_| wrong("headers", "an iterable of pairs of bytes", headers))?;
-    for pair in pairs {
-        read_pair(&pair?, fields)?;
-    }
-    Ok(())
-}
-
-fn read_pair(pair: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
-    if let Ok(tuple) = pair.cast::<PyTuple>()
-        && let [name, value] = tuple.as_slice()
-    {
-        return push_pair(name, value, fields);
-    }
-    // Not by PyO3's conversion of sequences: it keeps `collections.abc.Sequence` of one interpreter in a static.
-    // SAFETY: attached; a new reference or null.
-    let tuple = unsafe {
-        match ffi::PySequence_Check(pair.as_ptr()) {
-            0 => None,
-            _ => Bound::from_owned_ptr_or_err(pair.py(), ffi::PySequence_Tuple(pair.as_ptr())).ok(),
-        }
-    };
-    match tuple.as_ref().and_then(|tuple| tuple.cast::<PyTuple>().ok()).map(|tuple| tuple.as_slice()) {
-        Some([name, value]) => push_pair(name, value, fields),
-        _ => Err(wrong("headers", "an iterable of pairs of bytes, where one item", pair)),
-    }
-}
-
-fn push_pair(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
-    if let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>()) {
-        fields.push(name.as_bytes(), value.as_bytes());
-        return Ok(());
-    }
-    let name = with_bytes(name, "headers", <[u8]>::to_vec)?;
-    with_bytes(value, "headers", |value| fields.push(&name, value))
-}
-
-/// Calls `with` with the bytes of anything bytes-like.
-pub(super) fn with_bytes<R>(
-    value: &Bound<'_, PyAny>,
-    key: &str,
-    with: impl FnOnce(&[u8]) -> R,
-) -> PyResult<R> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(with(bytes.as_bytes()));
-    }
-    if value.is_instance_of::<PyByteArray>() || value.is_instance_of::<PyMemoryView>() {
-        let copy = value.py().get_type::<PyBytes>().call1((value,))?.cast_into::<PyBytes>()?;
-        return Ok(with(copy.as_bytes()));
-    }
-    Err(wrong(key, "bytes", value))
-}
-
-pub(super) fn flag(message: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<bool> {
-    match message.get_item(name)? {
-        Some(value) => value.is_truthy(),
-        None => Ok(false),
-    }
-}
-
-pub(super) fn required<'py>(
-    message: &Bound<'py, PyDict>,
-    name: &Py<PyString>,
-) -> PyResult<Bound<'py, PyAny>> {
-    message.get_item(name)?.ok_or_else(|| PyValueError::new_err(format!("the message has no '{name}'")))
-}
-
-pub(super) fn wrong(key: &str, expected: &str, got: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!("'{key}' must be {expected}, got {}", kind_of(got)))
-}
-
-/// A value's type, for a message.
-pub(super) fn kind_of(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().qualname().map_or_else(|_| "something else".to_owned(), |name| name.to_string())
 }

@@ -30,7 +30,7 @@ pub(super) struct Object<T> {
 }
 
 /// A Rust value that Python objects can carry.
-pub(super) trait Payload: Sized + 'static {
+pub(super) trait ObjectValue: Sized + 'static {
     /// The type's name with a module: `pounce.Receive`.
     const NAME: &'static CStr;
     /// What a call of the object does, if it can be called.
@@ -60,7 +60,7 @@ pub(super) trait Payload: Sized + 'static {
     fn finalize(&self) {}
 }
 
-/// What [`Payload::traverse`] shows references to.
+/// What [`ObjectValue::traverse`] shows references to.
 pub(super) struct Visit {
     visit: ffi::visitproc,
     argument: *mut c_void,
@@ -121,7 +121,7 @@ pub(super) struct Type<T> {
     marker: PhantomData<fn() -> T>,
 }
 
-impl<T: Payload> Type<T> {
+impl<T: ObjectValue> Type<T> {
     /// Makes the type in the current interpreter.
     pub(super) fn new(py: Python<'_>, owner: &Arc<Owner>) -> PyResult<Self> {
         let mut slots = T::slots();
@@ -180,7 +180,7 @@ impl<T: Payload> Type<T> {
 ///
 /// # Safety
 /// Attached; `kind` is a [`Type<T>`]'s, and `maker` an object of one with the same owner.
-pub(super) unsafe fn make_shared<T: Payload, M: Payload>(
+pub(super) unsafe fn make_shared<T: ObjectValue, M: ObjectValue>(
     kind: *mut ffi::PyTypeObject,
     value: T,
     maker: *mut ffi::PyObject,
@@ -192,7 +192,7 @@ pub(super) unsafe fn make_shared<T: Payload, M: Payload>(
 
 /// # Safety
 /// Attached; `kind` is a [`Type<T>`]'s, and `owner` its owner, which is in an [`Arc`].
-unsafe fn allocate<T: Payload>(
+unsafe fn allocate<T: ObjectValue>(
     kind: *mut ffi::PyTypeObject,
     value: T,
     owner: *const Owner,
@@ -239,7 +239,7 @@ pub(super) unsafe fn free_memory(owner: &Owner) {
 ///
 /// # Safety
 /// Attached; `object` is an object of a [`Type<T>`], alive for as long as the result is used.
-pub(super) unsafe fn owned<'a, T: Payload>(object: *mut ffi::PyObject) -> Option<&'a T> {
+pub(super) unsafe fn owned<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> Option<&'a T> {
     // SAFETY: by contract; the owner is kept alive by the object.
     unsafe {
         let object = &*object.cast::<Object<T>>();
@@ -267,7 +267,7 @@ pub(super) unsafe fn raise_foreign() {
 ///
 /// # Safety
 /// `object` is an object of a [`Type<T>`], alive for as long as the result is used.
-pub(super) unsafe fn shared<'a, T: Payload>(object: *mut ffi::PyObject) -> &'a T {
+pub(super) unsafe fn shared<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> &'a T {
     const { assert!(T::ANY_THREAD) };
     // SAFETY: by contract.
     unsafe { &(*object.cast::<Object<T>>()).value }
@@ -277,12 +277,12 @@ pub(super) unsafe fn shared<'a, T: Payload>(object: *mut ffi::PyObject) -> &'a T
 ///
 /// # Safety
 /// As for [`shared`]; what is read is written once, before another thread can have the object.
-pub(super) unsafe fn peek<'a, T: Payload>(object: *mut ffi::PyObject) -> &'a T {
+pub(super) unsafe fn peek<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> &'a T {
     // SAFETY: by contract.
     unsafe { &(*object.cast::<Object<T>>()).value }
 }
 
-unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
+unsafe extern "C" fn dealloc<T: ObjectValue>(object: *mut ffi::PyObject) {
     // SAFETY: CPython calls this once, attached, with an object of `Type<T>` that nobody refers to. Objects
     // of heap types own a reference to their type.
     unsafe {
@@ -315,7 +315,7 @@ unsafe extern "C" fn dealloc<T: Payload>(object: *mut ffi::PyObject) {
     }
 }
 
-unsafe extern "C" fn traverse<T: Payload>(
+unsafe extern "C" fn traverse<T: ObjectValue>(
     object: *mut ffi::PyObject,
     visit: ffi::visitproc,
     argument: *mut c_void,
@@ -330,7 +330,7 @@ unsafe extern "C" fn traverse<T: Payload>(
     visited.err().unwrap_or(0)
 }
 
-unsafe extern "C" fn clear<T: Payload>(object: *mut ffi::PyObject) -> c_int {
+unsafe extern "C" fn clear<T: ObjectValue>(object: *mut ffi::PyObject) -> c_int {
     // SAFETY: the collector calls this attached, with a live object of `Type<T>`.
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { (*object.cast::<Object<T>>()).value.clear() }));
     0
@@ -341,7 +341,7 @@ unsafe extern "C" fn clear<T: Payload>(object: *mut ffi::PyObject) -> c_int {
 ///
 /// # Safety
 /// Attached; `object` is a live object of a [`Type<T>`].
-pub(super) unsafe fn guard<T: Payload, R>(
+pub(super) unsafe fn guard<T: ObjectValue, R>(
     object: *mut ffi::PyObject,
     failed: R,
     body: impl FnOnce(Python<'_>, &T) -> PyResult<R>,

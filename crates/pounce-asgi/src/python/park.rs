@@ -10,14 +10,14 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-use super::turn::Turns;
+use super::loop_driver::LoopDriver;
 use super::{forked, pulse, signals};
 
 thread_local! {
     /// The thread state that was detached while this thread waits.
     static DETACHED: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
     /// The loop of this thread, which is told about signals.
-    static TURNS: RefCell<Weak<Turns>> = const { RefCell::new(Weak::new()) };
+    static DRIVER: RefCell<Weak<LoopDriver>> = const { RefCell::new(Weak::new()) };
 }
 
 /// A runtime that detaches from Python while it waits. It must be entered attached.
@@ -33,8 +33,8 @@ pub(super) fn runtime() -> std::io::Result<LocalRuntime> {
 }
 
 /// Names the loop that runs on this thread.
-pub(super) fn set_turns(turns: Weak<Turns>) {
-    TURNS.set(turns);
+pub(super) fn set_driver(driver: Weak<LoopDriver>) {
+    DRIVER.set(driver);
 }
 
 fn detach() {
@@ -52,9 +52,9 @@ fn attach() {
     // A signal may have ended the wait; its Python handler runs when Python looks.
     // SAFETY: attached, since the line before.
     signals::call_handlers(unsafe { Python::assume_attached() });
-    TURNS.with_borrow(|turns| {
-        if let Some(turns) = turns.upgrade() {
-            turns.look();
+    DRIVER.with_borrow(|driver| {
+        if let Some(driver) = driver.upgrade() {
+            driver.look();
         }
     });
 }

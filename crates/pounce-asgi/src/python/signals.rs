@@ -23,7 +23,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyModule};
 
-use super::forked;
+use super::disowned;
 
 /// The signals that the server acts on, or that must not end it.
 const SIGNALS: [Signal; 6] =
@@ -81,7 +81,7 @@ impl Signals {
     pub fn install() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        forked::disown(reader.as_fd());
+        disowned::disown(reader.as_fd());
         PIPE.store(writer.into_raw_fd(), Ordering::Relaxed);
         PROCESS.store(std::process::id().cast_signed(), Ordering::Release);
         for signal in SIGNALS {

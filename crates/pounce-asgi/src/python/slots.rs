@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 pub(super) fn slot(number: c_int, function: *mut c_void) -> ffi::PyType_Slot {
     ffi::PyType_Slot { slot: number, pfunc: function }
@@ -47,5 +49,20 @@ impl<const N: usize> Methods<N> {
     /// The slot that installs them.
     pub(super) fn slot(&'static self) -> ffi::PyType_Slot {
         slot(ffi::Py_tp_methods, self.0.as_ptr().cast_mut().cast())
+    }
+}
+
+/// A new reference to the object itself.
+pub(super) unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: attached, and the caller's object is alive.
+    unsafe { ffi::Py_NewRef(object) }
+}
+
+/// The exception that a `throw(exception)` or `throw(type, value, traceback)` means.
+pub(super) fn thrown(arguments: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
+    let first = arguments.get_item(0)?;
+    match arguments.get_item(1) {
+        Ok(value) if !value.is_none() => Ok(PyErr::from_value(value)),
+        _ => Ok(PyErr::from_value(first)),
     }
 }

@@ -6,22 +6,22 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::{Accept, MessageKind, Payload, SendError, Socket};
 
-use super::kit::Kit;
-use super::message::{flag, raise, read_fields, read_head, send_body, with_bytes, wrong};
+use super::asyncio::Asyncio;
+use super::reading::{flag, raise, read_fields, read_head, send_body, with_bytes, wrong};
 
 /// Carries out one message.
 ///
 /// # Errors
 /// The exception to raise in the application, where the message is not well formed.
 pub(super) fn send(
-    kit: &Kit,
+    asyncio: &Asyncio,
     socket: &Socket,
     kind: &str,
     message: &Bound<'_, PyDict>,
 ) -> PyResult<Result<(), SendError>> {
-    let names = &kit.names;
+    let names = &asyncio.names;
     Ok(match kind {
-        "websocket.send" => send_data(kit, socket, message)?,
+        "websocket.send" => send_data(asyncio, socket, message)?,
         "websocket.accept" => {
             let mut accept = Accept::default();
             if let Some(subprotocol) = given(message, &names.subprotocol)? {
@@ -51,10 +51,10 @@ pub(super) fn send(
             }
         }
         "websocket.http.response.start" => {
-            let mut head = kit.head.take();
-            let read = read_head(kit, message, &mut head);
+            let mut head = asyncio.head.take();
+            let read = read_head(names, message, &mut head);
             let sent = read.map(|()| socket.start(&head));
-            kit.head.replace(head);
+            asyncio.head.replace(head);
             sent?
         }
         "websocket.http.response.body" => {
@@ -74,8 +74,12 @@ pub(super) fn send(
 }
 
 /// One of `bytes` and `text`.
-fn send_data(kit: &Kit, socket: &Socket, message: &Bound<'_, PyDict>) -> PyResult<Result<(), SendError>> {
-    let names = &kit.names;
+fn send_data(
+    asyncio: &Asyncio,
+    socket: &Socket,
+    message: &Bound<'_, PyDict>,
+) -> PyResult<Result<(), SendError>> {
+    let names = &asyncio.names;
     let (text, bytes) = (given(message, &names.text)?, given(message, &names.bytes)?);
     match (text, bytes) {
         (Some(text), None) => {

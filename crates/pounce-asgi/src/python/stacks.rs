@@ -30,7 +30,7 @@ impl Stacks {
     pub(super) fn install(py: Python<'_>) -> PyResult<Self> {
         let (reader, writer) = io::pipe()?;
         set_nonblocking(&reader)?;
-        super::forked::disown(reader.as_fd());
+        super::disowned::disown(reader.as_fd());
         let faulthandler = py.import("faulthandler")?;
         faulthandler.call_method1("register", (SIGNAL as i32, writer.as_raw_fd(), false))?;
         Ok(Self { pipe: Mutex::new((reader, writer)) })

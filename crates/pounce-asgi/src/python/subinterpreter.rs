@@ -1,7 +1,8 @@
 //! Interpreters with a GIL of their own, beside the main one.
 
 use std::sync::MutexGuard;
-use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(Py_3_12)]
+use std::sync::atomic::Ordering;
 #[cfg(Py_3_12)]
 use std::sync::{Mutex, PoisonError};
 
@@ -9,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-#[cfg(Py_3_12)]
-use super::interpreter::message;
 use super::interpreter::{Interpreter, InterpreterError};
+#[cfg(Py_3_12)]
+use super::interpreter::{LEFT_BEHIND, message, run_exit_functions};
 
 impl Interpreter {
     /// Makes an interpreter with a GIL of its own on this thread, a foreign one, and ends it when `body` returns.
@@ -100,9 +101,6 @@ impl Interpreter {
     pub const HAS_SUBINTERPRETERS: bool = cfg!(Py_3_12);
 }
 
-/// Whether an interpreter could not be ended.
-static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
-
 /// Held by the one thread of the process that makes, fills or ends an interpreter.
 pub struct Exclusive(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
 
@@ -110,10 +108,6 @@ pub struct Exclusive(#[expect(dead_code, reason = "held, not used")] MutexGuard<
 fn exclusive() -> Exclusive {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     Exclusive(ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-pub(super) fn is_one_left_behind() -> bool {
-    LEFT_BEHIND.load(Ordering::Acquire)
 }
 
 /// Modules of the standard library that change what belongs to another interpreter, in 3.12 even if they are then
@@ -168,14 +162,6 @@ fn wait_for_threads(py: Python<'_>) {
     };
     if let Err(error) = wait() {
         tracing::warn!(target: "pounce", "waiting for threads of the application failed: {error}");
-    }
-}
-
-/// What ending the current interpreter would do for the application, where it is not ended.
-pub(super) fn run_exit_functions(py: Python<'_>) {
-    let code = c"import atexit, sys; atexit._run_exitfuncs(); sys.stdout.flush()";
-    if let Err(error) = py.run(code, None, None) {
-        tracing::warn!(target: "pounce", "ending Python failed: {error}");
     }
 }
 

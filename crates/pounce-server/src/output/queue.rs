@@ -27,12 +27,12 @@ pub(super) enum Target {
 /// The lines on their way to one stream.
 pub(crate) struct Queue {
     target: Target,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     arrived: Condvar,
     settled: Condvar,
 }
 
-struct State {
+struct QueueState {
     lines: Vec<u8>,
     /// Lines that found the queue full.
     dropped: u64,
@@ -59,7 +59,7 @@ struct Lost {
 
 impl Queue {
     pub(super) const fn new(target: Target) -> Self {
-        let state = State { lines: Vec::new(), dropped: 0, writer: Writer::NotStarted, urgent: false };
+        let state = QueueState { lines: Vec::new(), dropped: 0, writer: Writer::NotStarted, urgent: false };
         Self { target, state: Mutex::new(state), arrived: Condvar::new(), settled: Condvar::new() }
     }
 
@@ -160,7 +160,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use pounce_asgi::{Outcome, Payload, ResponseHead};
 
-use super::link::{Link, State};
+use super::link::{Http1Link, Http1State};
 use crate::access::{AccessRecord, logged_status};
-use crate::engine::Phase;
+use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
-impl Link {
+impl Http1Link {
     /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
-    pub(super) fn conclude(&self, state: &mut State, outcome: Outcome) {
+    pub(super) fn conclude(&self, state: &mut Http1State, outcome: Outcome) {
         if state.gone {
             return;
         }
@@ -48,9 +48,9 @@ impl Link {
     }
 
     /// Answers with a response of the server's own.
-    pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str, close: bool) {
-        let close = close || self.engine.phase() != Phase::Serving || state.body_costs_connection();
-        let (head, body) = own_response(status, detail);
+    pub(super) fn answer(&self, state: &mut Http1State, status: u16, detail: &str, close: bool) {
+        let close = close || self.engine.phase() != WorkerPhase::Serving || state.body_costs_connection();
+        let (head, body) = server_response(status, detail);
         state.response_fields.clear();
         let sent = state.encoder.start(&head).and_then(|()| {
             self.engine.own_fields.with_context(self.now.get(), close, |context| {
@@ -62,7 +62,7 @@ impl Link {
     }
 
     /// Answers a fault of the client's, if that can still be done, and ends the connection.
-    pub(super) fn refuse(&self, state: &mut State, fault: Fault) {
+    pub(super) fn refuse(&self, state: &mut Http1State, fault: Fault) {
         if state.encoder.restart() {
             self.answer(state, fault.status(), &fault.to_string(), true);
         }
@@ -72,7 +72,7 @@ impl Link {
     }
 
     /// Tells the access log.
-    pub(super) fn record(&self, state: &State, started: Instant) {
+    pub(super) fn record(&self, state: &Http1State, started: Instant) {
         let Some(access) = &self.engine.access else { return };
         access.record(&AccessRecord {
             connection: &self.info,
@@ -86,7 +86,7 @@ impl Link {
 }
 
 /// A response of the server's own, whatever carries it.
-pub(crate) fn own_response(status: u16, detail: &str) -> (ResponseHead, String) {
+pub(crate) fn server_response(status: u16, detail: &str) -> (ResponseHead, String) {
     let mut head = ResponseHead { status, ..ResponseHead::default() };
     head.fields.push(b"content-type", b"text/plain; charset=utf-8");
     match status {

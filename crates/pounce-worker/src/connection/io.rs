@@ -3,14 +3,14 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use super::link::State;
+use super::link::Http1State;
 use crate::engine::Engine;
 use crate::output::broken_file;
 
 /// How much is kept of what a client sends before it is asked for.
 const READ_AHEAD: usize = 16 * 1024;
 
-impl State {
+impl Http1State {
     /// Reads what has arrived into the input. Ready with false at the end of the stream, which an error is
     /// too.
     pub(super) fn poll_fill(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<bool> {

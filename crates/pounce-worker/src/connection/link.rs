@@ -9,9 +9,9 @@ use std::time::Instant;
 use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 
 use super::input::Input;
-use crate::engine::{Engine, Phase};
+use crate::engine::{Engine, WorkerPhase};
 use crate::flusher::Flush;
-use crate::http1::{Event, Fault, Output, RequestMachine, ResponseEncoder};
+use crate::http1::{Fault, Output, RequestEvent, RequestMachine, ResponseEncoder};
 use crate::http2::Beginning;
 use crate::stream::Stream;
 
@@ -23,10 +23,10 @@ const MAX_DISCARD: u64 = 256 * 1024;
 
 /// The shared half of a connection. Reached from the connection's task and, through the exchange, from
 /// the application; never both at once, and never borrowed while the application runs.
-pub(crate) struct Link {
+pub(crate) struct Http1Link {
     pub(super) engine: Rc<Engine>,
     pub(super) info: Rc<ConnectionInfo>,
-    state: RefCell<State>,
+    state: RefCell<Http1State>,
     waker: RefCell<Waker>,
     /// The time at which the task was last polled.
     pub(super) now: Cell<Instant>,
@@ -36,7 +36,7 @@ pub(crate) struct Link {
     this: Weak<Self>,
 }
 
-pub(super) struct State {
+pub(super) struct Http1State {
     pub(super) stream: Stream,
     /// The first bytes may be the preface of HTTP/2.
     may_be_http2: bool,
@@ -86,7 +86,7 @@ pub(super) enum Next {
     Http2,
 }
 
-impl Link {
+impl Http1Link {
     pub(crate) fn new(
         engine: Rc<Engine>,
         info: Rc<ConnectionInfo>,
@@ -98,7 +98,7 @@ impl Link {
         Rc::new_cyclic(|this| Self {
             engine,
             info,
-            state: RefCell::new(State {
+            state: RefCell::new(Http1State {
                 stream,
                 may_be_http2,
                 input: Input::default(),
@@ -129,7 +129,7 @@ impl Link {
         })
     }
 
-    pub(super) fn state(&self) -> RefMut<'_, State> {
+    pub(super) fn state(&self) -> RefMut<'_, Http1State> {
         self.state.borrow_mut()
     }
 
@@ -146,7 +146,7 @@ impl Link {
     }
 
     /// Writes as much as the socket takes at once; the task sees to the rest.
-    pub(super) fn write(&self, state: &mut State) {
+    pub(super) fn write(&self, state: &mut Http1State) {
         let mut context = Context::from_waker(Waker::noop());
         if state.poll_flush(&self.engine, &mut context).is_pending() || state.gone {
             self.wake();
@@ -158,7 +158,7 @@ impl Link {
     }
 }
 
-impl Flush for Link {
+impl Flush for Http1Link {
     fn is_due(&self) -> &Cell<bool> {
         &self.is_due
     }
@@ -171,13 +171,13 @@ impl Flush for Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Http1Link {
     fn drop(&mut self) {
         self.state.get_mut().input.give_back(&self.engine);
     }
 }
 
-impl State {
+impl Http1State {
     /// The connection is of no use any more: what waits cannot be written.
     pub(super) fn lose(&mut self) {
         self.gone = true;
@@ -198,9 +198,9 @@ impl State {
             let base = self.input.position();
             self.input.consume(step.consumed);
             match step.event {
-                Event::NeedMore => break false,
-                Event::End => break true,
-                Event::Body(range) => {
+                RequestEvent::NeedMore => break false,
+                RequestEvent::End => break true,
+                RequestEvent::Body(range) => {
                     let found = base + range.start..base + range.end;
                     if piece.is_empty() {
                         piece = found;
@@ -211,7 +211,7 @@ impl State {
                         piece.end += length;
                     }
                 }
-                Event::Head => unreachable!("a body ends before the next head begins"),
+                RequestEvent::Head => unreachable!("a body ends before the next head begins"),
             }
         };
         if piece.is_empty() && !ended {
@@ -256,16 +256,16 @@ impl State {
             let step = self.machine.advance(self.input.bytes())?;
             self.input.consume(step.consumed);
             match step.event {
-                Event::NeedMore => return Ok(Next::NeedMore),
-                Event::End => {}
-                Event::Body(range) => {
+                RequestEvent::NeedMore => return Ok(Next::NeedMore),
+                RequestEvent::End => {}
+                RequestEvent::Body(range) => {
                     self.discarded += range.len() as u64;
                     if self.discarded > MAX_DISCARD {
                         self.close_lingering();
                         return Ok(Next::Close);
                     }
                 }
-                Event::Head => {
+                RequestEvent::Head => {
                     self.begin_exchange();
                     return Ok(Next::Request);
                 }
@@ -313,7 +313,7 @@ impl State {
     }
 
     /// Decides about the connection once a response is complete.
-    pub(super) fn end_exchange(&mut self, phase: Phase) {
+    pub(super) fn end_exchange(&mut self, phase: WorkerPhase) {
         self.piece = None;
         self.disconnect_told = false;
         self.receiving = false;
@@ -322,7 +322,7 @@ impl State {
             self.close_lingering();
         } else if self.encoder.must_close()
             || self.end_of_input && self.input.is_empty()
-            || phase != Phase::Serving && self.input.is_empty()
+            || phase != WorkerPhase::Serving && self.input.is_empty()
         {
             self.closing = true;
             self.linger |= self.machine.in_body() || !self.input.is_empty();

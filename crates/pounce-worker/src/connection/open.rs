@@ -11,10 +11,10 @@ use pounce_asgi::{App, ConnectionInfo};
 use super::LAST_REQUEST;
 use super::alarm::Alarm;
 use super::input::Input;
-use super::link::Link;
+use super::link::Http1Link;
 use super::task::{ConnectionTask, Ended};
 use super::{http2, websocket};
-use crate::engine::{Engine, Phase, Presence};
+use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 use crate::settings::Versions;
 use crate::stream::{Socket, Stream};
 use crate::tls::{TlsStore, TlsStream};
@@ -23,12 +23,12 @@ use crate::tls::{TlsStore, TlsStream};
 pub(crate) async fn serve<A: App>(
     socket: Socket,
     mut info: ConnectionInfo,
-    presence: Presence,
+    connection_guard: ConnectionGuard,
     engine: Rc<Engine>,
     app: Rc<A>,
 ) {
     poll_fn(|cx| {
-        presence.set_waker(cx.waker());
+        connection_guard.set_waker(cx.waker());
         Poll::Ready(())
     })
     .await;
@@ -53,13 +53,19 @@ pub(crate) async fn serve<A: App>(
         return Box::pin(http2::serve(stream, Input::default(), info, engine, app)).await;
     }
     let may_be_http2 = engine.settings.tls.is_none() && engine.settings.versions == Versions::Auto;
-    let link = Link::new(Rc::clone(&engine), Rc::clone(&info), stream, may_be_http2, now);
+    let link = Http1Link::new(Rc::clone(&engine), Rc::clone(&info), stream, may_be_http2, now);
     match ConnectionTask::new(link, Rc::clone(&app)).await {
         Ended::Closed => {}
         Ended::Http2(stream, input) => Box::pin(http2::serve(stream, input, info, engine, app)).await,
         Ended::WebSocket(upgrade) => {
             // A task of its own, for a long life: this one holds what HTTP/1.1 needs.
-            tokio::task::spawn_local(websocket::serve_upgrade(*upgrade, info, presence, engine, &*app));
+            tokio::task::spawn_local(websocket::serve_upgrade(
+                *upgrade,
+                info,
+                connection_guard,
+                engine,
+                &*app,
+            ));
         }
     }
 }
@@ -72,9 +78,9 @@ async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Insta
     poll_fn(|cx| {
         let now = Instant::now();
         match engine.phase() {
-            Phase::Serving => {}
-            Phase::Draining => deadline = deadline.min(now + LAST_REQUEST),
-            Phase::Aborting => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            WorkerPhase::Serving => {}
+            WorkerPhase::Draining => deadline = deadline.min(now + LAST_REQUEST),
+            WorkerPhase::Aborting => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
         }
         match stream.poll_handshake(cx) {
             Poll::Pending if alarm.poll_expired(deadline, now, cx) => {

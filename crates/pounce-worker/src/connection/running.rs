@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use pounce_asgi::{App, Outcome};
 
-use crate::engine::{Engine, Phase, Presence};
+use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 
 /// A call.
 pub(super) struct Running<A: App> {
@@ -35,10 +35,10 @@ impl<A: App> Running<A> {
     /// Lets the call come to its end by itself, unless the worker cannot wait for that.
     pub(super) fn detach(mut self, engine: &Rc<Engine>) {
         let engine = Rc::clone(engine);
-        let presence = Presence::new(&engine);
+        let connection_guard = ConnectionGuard::new(&engine);
         tokio::task::spawn_local(poll_fn(move |cx| {
-            presence.set_waker(cx.waker());
-            if engine.phase() == Phase::Aborting {
+            connection_guard.set_waker(cx.waker());
+            if engine.phase() == WorkerPhase::Aborting {
                 return Poll::Ready(());
             }
             self.poll(cx).map(drop)

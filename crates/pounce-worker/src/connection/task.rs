@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use pounce_asgi::{App, Exchange};
 
 use super::input::Input;
-use super::link::{HIGH_WATER, Link, Next, State};
+use super::link::{HIGH_WATER, Http1Link, Http1State, Next};
 use super::running::Running;
-use super::timer::{Moved, Timer, Wait};
+use super::timer::{Http1Wait, Moved, Timer};
 use super::upgrade::Upgrade;
 use super::{LAST_REQUEST, LINGER, MAX_LINGER};
-use crate::engine::Phase;
+use crate::engine::WorkerPhase;
 use crate::flusher::Flush as _;
 use crate::http1::{BodyFraming, Facts, Fault};
 use crate::stream::Stream;
@@ -23,7 +23,7 @@ const REQUESTS_PER_TURN: usize = 16;
 
 /// One connection over HTTP/1.1.
 pub(crate) struct ConnectionTask<A: App> {
-    link: Rc<Link>,
+    link: Rc<Http1Link>,
     app: Rc<A>,
     connection: A::Connection,
     /// The exchange whose response is not complete.
@@ -51,7 +51,7 @@ pub(crate) enum Ended {
 }
 
 impl<A: App> ConnectionTask<A> {
-    pub(crate) fn new(link: Rc<Link>, app: Rc<A>) -> Self {
+    pub(crate) fn new(link: Rc<Http1Link>, app: Rc<A>) -> Self {
         let connection = app.connect(&link.info);
         let timer = Timer::new(link.now.get());
         Self {
@@ -81,7 +81,7 @@ impl<A: App> Future for ConnectionTask<A> {
         this.link.now.set(this.link.engine.begin_poll());
         this.link.set_waker(cx.waker());
         this.link.polling.set(true);
-        if this.link.engine.phase() == Phase::Aborting {
+        if this.link.engine.phase() == WorkerPhase::Aborting {
             this.link.state().lose();
             return Poll::Ready(Ended::Closed);
         }
@@ -222,7 +222,7 @@ impl<A: App> ConnectionTask<A> {
 
     /// Moves bytes while an exchange runs. True if something has come that its call waits for; whoever
     /// waits is then taken to wait no more, until the call says so again.
-    fn poll_io(&self, state: &mut State, cx: &mut Context<'_>) -> bool {
+    fn poll_io(&self, state: &mut Http1State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
         if !self.link.is_due().get() {
             // Whether all of it went out is the timer's business.
@@ -333,27 +333,27 @@ impl<A: App> ConnectionTask<A> {
             self.timer.set(wait, state.exchange, moved, now);
             (wait, self.timer.pace(settings, moved, || state.stream.taken(), now), state.machine.is_idle())
         };
-        let draining = self.link.engine.phase() != Phase::Serving;
+        let draining = self.link.engine.phase() != WorkerPhase::Serving;
         let limit = match wait {
-            Wait::FirstHead | Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
-            Wait::FirstHead | Wait::Head => Some(settings.header_timeout),
-            Wait::KeepAlive => Some(settings.keep_alive_timeout),
-            Wait::Body => Some(settings.body_timeout),
-            Wait::Write | Wait::HalfClosed => Some(settings.write_timeout),
-            Wait::Linger => Some(LINGER),
-            Wait::Application => None,
+            Http1Wait::FirstHead | Http1Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
+            Http1Wait::FirstHead | Http1Wait::Head => Some(settings.header_timeout),
+            Http1Wait::KeepAlive => Some(settings.keep_alive_timeout),
+            Http1Wait::Body => Some(settings.body_timeout),
+            Http1Wait::Write | Http1Wait::HalfClosed => Some(settings.write_timeout),
+            Http1Wait::Linger => Some(LINGER),
+            Http1Wait::Application => None,
         };
         if !self.timer.poll_expired(limit, paced, now, cx) {
             return false;
         }
         let mut state = self.link.state();
         match wait {
-            Wait::KeepAlive | Wait::Linger | Wait::Application => return true,
+            Http1Wait::KeepAlive | Http1Wait::Linger | Http1Wait::Application => return true,
             // Nobody has asked for anything yet: there is nothing to answer.
-            Wait::FirstHead if state.machine.is_idle() => return true,
-            Wait::Write | Wait::HalfClosed => state.lose(),
-            Wait::Body if self.current.is_none() => state.close_lingering(),
-            Wait::FirstHead | Wait::Head | Wait::Body => {
+            Http1Wait::FirstHead if state.machine.is_idle() => return true,
+            Http1Wait::Write | Http1Wait::HalfClosed => state.lose(),
+            Http1Wait::Body if self.current.is_none() => state.close_lingering(),
+            Http1Wait::FirstHead | Http1Wait::Head | Http1Wait::Body => {
                 if self.current.is_none() {
                     // The encoder still stands at the end of the response before.
                     state.encoder.begin(Facts::default());
@@ -366,29 +366,29 @@ impl<A: App> ConnectionTask<A> {
         false
     }
 
-    fn waits_for(&self, state: &State) -> Wait {
+    fn waits_for(&self, state: &Http1State) -> Http1Wait {
         if !state.output.is_empty() && !self.link.is_due().get() {
-            return Wait::Write;
+            return Http1Wait::Write;
         }
         if self.current.is_some() {
             return if state.receiving && !state.body_taken {
-                Wait::Body
+                Http1Wait::Body
             } else if state.end_of_input {
-                Wait::HalfClosed
+                Http1Wait::HalfClosed
             } else {
-                Wait::Application
+                Http1Wait::Application
             };
         }
         if state.closing {
-            return Wait::Linger;
+            return Http1Wait::Linger;
         }
         if state.machine.in_body() {
-            return Wait::Body;
+            return Http1Wait::Body;
         }
         match (state.exchange, state.machine.is_idle()) {
-            (0, _) => Wait::FirstHead,
-            (_, true) => Wait::KeepAlive,
-            (_, false) => Wait::Head,
+            (0, _) => Http1Wait::FirstHead,
+            (_, true) => Http1Wait::KeepAlive,
+            (_, false) => Http1Wait::Head,
         }
     }
 }

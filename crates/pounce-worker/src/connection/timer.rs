@@ -11,7 +11,7 @@ use crate::settings::Settings;
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(super) enum Http1Wait {
     /// The first head on the connection, all of it.
     FirstHead,
     /// Any byte of a further request.
@@ -42,7 +42,7 @@ pub(super) struct Moved {
 /// The deadline of one connection.
 #[derive(Debug)]
 pub(super) struct Timer {
-    wait: Wait,
+    wait: Http1Wait,
     since: Instant,
     /// The exchange that the wait is part of, or comes after.
     exchange: ExchangeId,
@@ -58,7 +58,7 @@ pub(super) struct Timer {
 impl Timer {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            wait: Wait::FirstHead,
+            wait: Http1Wait::FirstHead,
             since: now,
             exchange: 0,
             moved: Moved::default(),
@@ -69,11 +69,11 @@ impl Timer {
     }
 
     /// Notes what is waited for now; a body that comes and a client that reads start the wait anew.
-    pub(super) fn set(&mut self, wait: Wait, exchange: ExchangeId, moved: Moved, now: Instant) {
+    pub(super) fn set(&mut self, wait: Http1Wait, exchange: ExchangeId, moved: Moved, now: Instant) {
         let before = std::mem::replace(&mut self.moved, moved);
         let progress = match self.wait {
-            Wait::Body => moved.received != before.received,
-            Wait::Write | Wait::HalfClosed => moved.sent != before.sent,
+            Http1Wait::Body => moved.received != before.received,
+            Http1Wait::Write | Http1Wait::HalfClosed => moved.sent != before.sent,
             _ => false,
         };
         if self.exchange != exchange {
@@ -95,12 +95,12 @@ impl Timer {
         taken: impl Fn() -> i64,
         now: Instant,
     ) -> Option<Instant> {
-        if self.wait == Wait::Write {
+        if self.wait == Http1Wait::Write {
             self.body.pause(now);
             return self.reader.wait(settings.min_read_rate, now, taken);
         }
         self.reader.end();
-        if self.wait == Wait::Body {
+        if self.wait == Http1Wait::Body {
             return self.body.wait(settings.min_body_rate, now, || moved.received.cast_signed());
         }
         self.body.pause(now);

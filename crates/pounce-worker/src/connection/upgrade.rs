@@ -5,7 +5,7 @@ use std::time::Instant;
 use pounce_asgi::RequestHead;
 
 use super::input::Input;
-use super::link::Link;
+use super::link::Http1Link;
 use crate::http1::Facts;
 use crate::output::Output;
 use crate::settings::WebSocketSettings;
@@ -23,7 +23,7 @@ pub(crate) struct Upgrade {
     pub(super) started: Instant,
 }
 
-impl Link {
+impl Http1Link {
     /// How WebSockets are served, if the request that has just arrived asks for one.
     pub(super) fn asks_for_websocket(&self) -> Option<WebSocketSettings> {
         self.engine.settings.websocket.filter(|_| self.state().machine.facts().websocket)

@@ -20,27 +20,27 @@ use pounce_asgi::{App, ConnectionInfo, RequestHead};
 use super::http2::Responder;
 use super::input::Input;
 use super::upgrade::Upgrade;
-use crate::engine::{Engine, Presence};
+use crate::engine::{ConnectionGuard, Engine};
 use crate::output::Output;
 use crate::websocket::UpgradeRequest;
 use carrier::{Carrier, Http1, Http2};
-use link::Link;
-use state::State;
+use link::WebSocketLink;
+use state::WebSocketState;
 use task::Task;
 
 /// What serves a connection that was HTTP/1.1 until now.
 pub(super) fn serve_upgrade<A: App>(
     upgrade: Upgrade,
     info: Rc<ConnectionInfo>,
-    presence: Presence,
+    connection_guard: ConnectionGuard,
     engine: Rc<Engine>,
     app: &A,
 ) -> Task<A> {
     let carrier = Carrier::Http1(Http1::new(upgrade.stream, upgrade.facts));
-    let state = State::new(carrier, upgrade.input, upgrade.output, upgrade.request, &engine);
-    let link = Link::new(engine, info, state, upgrade.started);
+    let state = WebSocketState::new(carrier, upgrade.input, upgrade.output, upgrade.request, &engine);
+    let link = WebSocketLink::new(engine, info, state, upgrade.started);
     let connection = app.connect(&link.info);
-    Task::new(link, (app, &connection), upgrade.head, presence, upgrade.started)
+    Task::new(link, (app, &connection), upgrade.head, connection_guard, upgrade.started)
 }
 
 /// What serves a stream of HTTP/2 (RFC 8441).
@@ -54,8 +54,8 @@ pub(super) fn serve_stream<A: App>(
 ) -> Task<A> {
     let now = Instant::now();
     // Its connection is counted already.
-    let presence = Presence::of_stream(&engine);
+    let connection_guard = ConnectionGuard::of_stream(&engine);
     let carrier = Carrier::Http2(Box::new(Http2::new(recv, responder)));
-    let state = State::new(carrier, Input::default(), Output::new(), request, &engine);
-    Task::new(Link::new(engine, info, state, now), called, head, presence, now)
+    let state = WebSocketState::new(carrier, Input::default(), Output::new(), request, &engine);
+    Task::new(WebSocketLink::new(engine, info, state, now), called, head, connection_guard, now)
 }

@@ -1,4 +1,4 @@
-//! The two sides of an exchange over HTTP/1.1: [`Wire`] for [`Link`].
+//! The two sides of an exchange over HTTP/1.1: [`Wire`] for [`Http1Link`].
 
 use std::cell::RefMut;
 use std::rc::Rc;
@@ -8,10 +8,10 @@ use pounce_asgi::{
     ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
 };
 
-use super::link::{HIGH_WATER, Link, State};
-use crate::engine::Phase;
+use super::link::{HIGH_WATER, Http1Link, Http1State};
+use crate::engine::WorkerPhase;
 
-impl Wire for Link {
+impl Wire for Http1Link {
     fn info(&self) -> &Rc<ConnectionInfo> {
         &self.info
     }
@@ -106,9 +106,9 @@ impl Wire for Link {
     }
 }
 
-impl Link {
+impl Http1Link {
     /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
-    fn poll_inbound(&self, state: &mut State, id: ExchangeId, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_inbound(&self, state: &mut Http1State, id: ExchangeId, cx: &mut Context<'_>) -> Poll<bool> {
         if state.exchange != id || state.gone || state.encoder.is_complete() {
             return Poll::Ready(false);
         }
@@ -151,7 +151,7 @@ impl Link {
     }
 
     /// The state, if the exchange may still send.
-    fn admit(&self, id: ExchangeId, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
+    fn admit(&self, id: ExchangeId, event: &'static str) -> Result<RefMut<'_, Http1State>, SendError> {
         let state = self.state();
         if state.exchange == id && state.gone {
             return Err(SendError::Disconnected);
@@ -167,18 +167,18 @@ impl Link {
         &self,
         id: ExchangeId,
         more: bool,
-        encode: impl FnOnce(&mut State, crate::http1::ResponseContext<'_>) -> Result<(), SendError>,
+        encode: impl FnOnce(&mut Http1State, crate::http1::ResponseContext<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         let mut admitted = self.admit(id, "http.response.body")?;
         let state = &mut *admitted;
-        let close = self.engine.phase() != Phase::Serving || !more && state.body_costs_connection();
+        let close = self.engine.phase() != WorkerPhase::Serving || !more && state.body_costs_connection();
         self.engine.own_fields.with_context(self.now.get(), close, |context| encode(state, context))?;
         self.sent(admitted);
         Ok(())
     }
 
     /// Has what was sent written: at the end of the turn, or at once where much waits.
-    fn sent(&self, mut state: RefMut<'_, State>) {
+    fn sent(&self, mut state: RefMut<'_, Http1State>) {
         if state.output.len() > HIGH_WATER {
             self.write(&mut state);
         }

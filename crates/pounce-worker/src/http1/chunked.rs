@@ -11,7 +11,7 @@ const MAX_EXTENSIONS: usize = 4 * 1024;
 /// A decoder for one body.
 #[derive(Debug)]
 pub(super) struct ChunkedDecoder {
-    state: State,
+    state: ChunkState,
     extensions: usize,
     /// The trailer section so far, without the empty line that ends it.
     trailers: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct ChunkedDecoder {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// In the hexadecimal digits of a size.
     Size { size: u64, digits: u8 },
     /// Behind the size, in extensions.
@@ -58,7 +58,7 @@ impl ChunkedDecoder {
     /// A decoder for a body of at most `max_body` bytes.
     pub(super) fn new(max_trailers: usize, max_fields: usize, max_body: Option<u64>) -> Self {
         Self {
-            state: State::Size { size: 0, digits: 0 },
+            state: ChunkState::Size { size: 0, digits: 0 },
             extensions: 0,
             trailers: Vec::new(),
             max_trailers,
@@ -74,16 +74,16 @@ impl ChunkedDecoder {
     pub(super) fn advance(&mut self, input: &[u8]) -> Result<(usize, Chunk), Fault> {
         let mut at = 0;
         while at < input.len() {
-            if let State::Data { left } = self.state {
+            if let ChunkState::Data { left } = self.state {
                 let length = (input.len() - at).min(usize::try_from(left).unwrap_or(usize::MAX));
                 let left = left - length as u64;
-                self.state = if left == 0 { State::DataCr } else { State::Data { left } };
+                self.state = if left == 0 { ChunkState::DataCr } else { ChunkState::Data { left } };
                 return Ok((at + length, Chunk::Data(at..at + length)));
             }
             let byte = input[at];
             at += 1;
             self.state = self.step(byte)?;
-            if self.state == State::Done {
+            if self.state == ChunkState::Done {
                 return Ok((at, Chunk::End));
             }
         }
@@ -91,54 +91,56 @@ impl ChunkedDecoder {
     }
 
     /// One byte outside of data.
-    fn step(&mut self, byte: u8) -> Result<State, Fault> {
+    fn step(&mut self, byte: u8) -> Result<ChunkState, Fault> {
         Ok(match (self.state, byte) {
-            (State::Size { size, digits }, _) if byte.is_ascii_hexdigit() => {
+            (ChunkState::Size { size, digits }, _) if byte.is_ascii_hexdigit() => {
                 if digits == 16 {
                     return Err(Fault::BadRequest("a chunk size has more than 16 digits"));
                 }
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
-                State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
+                ChunkState::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (State::Size { digits: 0, .. }, _) => return Err(Fault::BadRequest("a chunk size is malformed")),
-            (State::Size { size, .. }, b'\r') => State::SizeLf { size },
-            (State::Extension { size, at }, b'\r') if at.is_complete() => State::SizeLf { size },
-            (State::Size { size, .. }, _) => self.extension(size, Extension::begin(byte))?,
-            (State::Extension { size, at }, _) => self.extension(size, at.step(byte))?,
-            (State::SizeLf { size: 0 }, b'\n') => State::Trailer { line: 0 },
-            (State::SizeLf { size }, b'\n') => {
+            (ChunkState::Size { digits: 0, .. }, _) => {
+                return Err(Fault::BadRequest("a chunk size is malformed"));
+            }
+            (ChunkState::Size { size, .. }, b'\r') => ChunkState::SizeLf { size },
+            (ChunkState::Extension { size, at }, b'\r') if at.is_complete() => ChunkState::SizeLf { size },
+            (ChunkState::Size { size, .. }, _) => self.extension(size, Extension::begin(byte))?,
+            (ChunkState::Extension { size, at }, _) => self.extension(size, at.step(byte))?,
+            (ChunkState::SizeLf { size: 0 }, b'\n') => ChunkState::Trailer { line: 0 },
+            (ChunkState::SizeLf { size }, b'\n') => {
                 self.allowed = self.allowed.checked_sub(size).ok_or(Fault::ContentTooLarge)?;
-                State::Data { left: size }
+                ChunkState::Data { left: size }
             }
-            (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size { size: 0, digits: 0 },
-            (State::DataCr | State::DataLf, _) => {
+            (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
+            (ChunkState::DataLf, b'\n') => ChunkState::Size { size: 0, digits: 0 },
+            (ChunkState::DataCr | ChunkState::DataLf, _) => {
                 return Err(Fault::BadRequest("a chunk is longer than its size"));
             }
-            (State::Trailer { line }, b'\r') => State::TrailerLf { line },
-            (State::Trailer { line }, _) if byte != b'\n' => {
+            (ChunkState::Trailer { line }, b'\r') => ChunkState::TrailerLf { line },
+            (ChunkState::Trailer { line }, _) if byte != b'\n' => {
                 self.keep_trailer(&[byte])?;
-                State::Trailer { line: line + 1 }
+                ChunkState::Trailer { line: line + 1 }
             }
-            (State::TrailerLf { line: 0 }, b'\n') => {
+            (ChunkState::TrailerLf { line: 0 }, b'\n') => {
                 self.check_trailers()?;
-                State::Done
+                ChunkState::Done
             }
-            (State::TrailerLf { .. }, b'\n') => {
+            (ChunkState::TrailerLf { .. }, b'\n') => {
                 self.keep_trailer(b"\r\n")?;
-                State::Trailer { line: 0 }
+                ChunkState::Trailer { line: 0 }
             }
             _ => return Err(Fault::BadRequest("the chunked coding is malformed")),
         })
     }
 
-    fn extension(&mut self, size: u64, at: Option<Extension>) -> Result<State, Fault> {
+    fn extension(&mut self, size: u64, at: Option<Extension>) -> Result<ChunkState, Fault> {
         self.extensions += 1;
         if self.extensions > MAX_EXTENSIONS {
             return Err(Fault::BadRequest("the chunk extensions are too long"));
         }
         let at = at.ok_or(Fault::BadRequest("a chunk extension is malformed"))?;
-        Ok(State::Extension { size, at })
+        Ok(ChunkState::Extension { size, at })
     }
 
     fn keep_trailer(&mut self, bytes: &[u8]) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! The receiving half: a stream of bytes in, requests out.
 //!
 //! Methods are of two kinds: [`RequestMachine::advance`] is input, the rest are getters. The caller owns
-//! the buffer, gives what has arrived and is not consumed yet, and drops what a [`Step`] says was consumed.
+//! the buffer, gives what has arrived and is not consumed yet, and drops what a [`RequestStep`] says was consumed.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n
 
 /// How much a client may send of each part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Request line, bytes without its CRLF.
     pub request_line: usize,
     /// Number of header fields.
@@ -32,7 +32,7 @@ pub struct Limits {
     pub body: Option<u64>,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self { request_line: 8 * 1024, fields: 100, header_size: 64 * 1024, body: Some(1 << 30) }
     }
@@ -40,7 +40,7 @@ impl Default for Limits {
 
 /// What the machine found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum RequestEvent {
     /// More input is needed.
     NeedMore,
     /// A head is complete; see [`RequestMachine::head`] and [`RequestMachine::facts`].
@@ -53,24 +53,24 @@ pub enum Event {
 
 /// One step of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// How many bytes of the input are done with. Those of an [`Event::Body`] count.
+pub struct RequestStep {
+    /// How many bytes of the input are done with. Those of a [`RequestEvent::Body`] count.
     pub consumed: usize,
     /// What they were.
-    pub event: Event,
+    pub event: RequestEvent,
 }
 
 /// Reads the requests of one connection.
 #[derive(Debug)]
 pub struct RequestMachine {
-    limits: Limits,
-    state: State,
+    limits: RequestLimits,
+    state: MachineState,
     facts: Facts,
     head: RequestHead,
 }
 
 #[derive(Debug)]
-enum State {
+enum MachineState {
     /// Before or in a head. The first `scanned` bytes of the input have no fault and no end in them.
     Head {
         scanned: usize,
@@ -89,10 +89,10 @@ enum State {
 
 impl RequestMachine {
     /// A machine at the start of a connection.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: RequestLimits) -> Self {
         Self {
             limits,
-            state: State::Head { scanned: 0, empty_lines: 0 },
+            state: MachineState::Head { scanned: 0, empty_lines: 0 },
             facts: Facts::default(),
             head: RequestHead::default(),
         }
@@ -120,18 +120,18 @@ impl RequestMachine {
 
     /// Whether the machine is between requests and has seen nothing of the next one.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Head { scanned: 0, empty_lines: 0 })
+        matches!(self.state, MachineState::Head { scanned: 0, empty_lines: 0 })
     }
 
     /// Whether the current request's body has not ended yet.
     pub fn in_body(&self) -> bool {
-        matches!(self.state, State::Length { .. } | State::Chunked(_))
+        matches!(self.state, MachineState::Length { .. } | MachineState::Chunked(_))
     }
 
     /// How many bytes of the current request's body are still to be consumed, where its length was told.
     pub fn body_left(&self) -> Option<u64> {
         match self.state {
-            State::Length { left } => Some(left),
+            MachineState::Length { left } => Some(left),
             _ => None,
         }
     }
@@ -141,49 +141,49 @@ impl RequestMachine {
     /// # Errors
     /// The client's fault. The machine then stays broken: every later call returns the same fault, so that
     /// nothing behind a fault is ever taken for a request.
-    pub fn advance(&mut self, input: &[u8]) -> Result<Step, Fault> {
-        self.try_advance(input).inspect_err(|fault| self.state = State::Broken(*fault))
+    pub fn advance(&mut self, input: &[u8]) -> Result<RequestStep, Fault> {
+        self.try_advance(input).inspect_err(|fault| self.state = MachineState::Broken(*fault))
     }
 
-    fn try_advance(&mut self, input: &[u8]) -> Result<Step, Fault> {
+    fn try_advance(&mut self, input: &[u8]) -> Result<RequestStep, Fault> {
         match &mut self.state {
-            State::Head { .. } => self.advance_head(input),
-            State::Length { left } => {
+            MachineState::Head { .. } => self.advance_head(input),
+            MachineState::Length { left } => {
                 let length = input.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= length as u64;
                 if *left == 0 {
-                    self.state = State::Ending;
+                    self.state = MachineState::Ending;
                 }
-                Ok(Step {
+                Ok(RequestStep {
                     consumed: length,
-                    event: if length == 0 { Event::NeedMore } else { Event::Body(0..length) },
+                    event: if length == 0 { RequestEvent::NeedMore } else { RequestEvent::Body(0..length) },
                 })
             }
-            State::Chunked(decoder) => {
+            MachineState::Chunked(decoder) => {
                 let (consumed, chunk) = decoder.advance(input)?;
                 let event = match chunk {
-                    Chunk::More => Event::NeedMore,
-                    Chunk::Data(range) => Event::Body(range),
+                    Chunk::More => RequestEvent::NeedMore,
+                    Chunk::Data(range) => RequestEvent::Body(range),
                     Chunk::End => {
-                        self.state = State::Head { scanned: 0, empty_lines: 0 };
-                        Event::End
+                        self.state = MachineState::Head { scanned: 0, empty_lines: 0 };
+                        RequestEvent::End
                     }
                 };
-                Ok(Step { consumed, event })
+                Ok(RequestStep { consumed, event })
             }
-            State::Ending => {
-                self.state = State::Head { scanned: 0, empty_lines: 0 };
-                Ok(Step { consumed: 0, event: Event::End })
+            MachineState::Ending => {
+                self.state = MachineState::Head { scanned: 0, empty_lines: 0 };
+                Ok(RequestStep { consumed: 0, event: RequestEvent::End })
             }
-            State::Broken(fault) => Err(*fault),
+            MachineState::Broken(fault) => Err(*fault),
         }
     }
 
-    fn advance_head(&mut self, input: &[u8]) -> Result<Step, Fault> {
+    fn advance_head(&mut self, input: &[u8]) -> Result<RequestStep, Fault> {
         if input.is_empty() {
-            return Ok(Step { consumed: 0, event: Event::NeedMore });
+            return Ok(RequestStep { consumed: 0, event: RequestEvent::NeedMore });
         }
-        let State::Head { scanned, mut empty_lines } = self.state else {
+        let MachineState::Head { scanned, mut empty_lines } = self.state else {
             unreachable!("called in a head only")
         };
         let mut start = 0;
@@ -207,24 +207,24 @@ impl RequestMachine {
         self.check_sizes(&input[..known])?;
         let Some(end) = end else {
             check_partial_head(input, scanned)?;
-            self.state = State::Head { scanned: input.len(), empty_lines };
-            return Ok(Step { consumed: start, event: Event::NeedMore });
+            self.state = MachineState::Head { scanned: input.len(), empty_lines };
+            return Ok(RequestStep { consumed: start, event: RequestEvent::NeedMore });
         };
 
         self.facts = head::parse(&input[..end], self.limits.fields, &mut self.head)?;
         self.state = match self.facts.body {
-            BodyFraming::None => State::Ending,
+            BodyFraming::None => MachineState::Ending,
             BodyFraming::Length(length) if self.limits.body.is_some_and(|limit| length > limit) => {
                 return Err(Fault::ContentTooLarge);
             }
-            BodyFraming::Length(left) => State::Length { left },
-            BodyFraming::Chunked => State::Chunked(Box::new(ChunkedDecoder::new(
+            BodyFraming::Length(left) => MachineState::Length { left },
+            BodyFraming::Chunked => MachineState::Chunked(Box::new(ChunkedDecoder::new(
                 self.limits.header_size,
                 self.limits.fields,
                 self.limits.body,
             ))),
         };
-        Ok(Step { consumed: start + end, event: Event::Head })
+        Ok(RequestStep { consumed: start + end, event: RequestEvent::Head })
     }
 
     /// Holds what is there of a head to the limits, complete or not.

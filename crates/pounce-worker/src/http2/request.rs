@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use pounce_asgi::{HttpVersion, RequestHead, is_field_name};
 
-use crate::http1::{Fault, LONG_METHOD, Limits, MAX_METHOD, agrees, decimal, is_host};
+use crate::http1::{Fault, LONG_METHOD, MAX_METHOD, RequestLimits, agrees, decimal, is_host};
 
 /// A request that can be handed to the application.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl From<Fault> for Unfit {
 ///
 /// # Errors
 /// What is to be done with it otherwise.
-pub(crate) fn read_request(parts: &Parts, limits: &Limits) -> Result<Request, Unfit> {
+pub(crate) fn read_request(parts: &Parts, limits: &RequestLimits) -> Result<Request, Unfit> {
     let malformed = Unfit::Reset(Reason::PROTOCOL_ERROR);
     let protocol = parts.extensions.get::<Protocol>();
     let websocket = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");

@@ -68,11 +68,11 @@ pub struct TlsSettings {
 #[derive(Debug)]
 pub struct TlsStore {
     settings: TlsSettings,
-    state: Mutex<State>,
+    state: Mutex<StoreState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct StoreState {
     /// Of the latest period in which it was asked for.
     secret: TicketSecret,
     current: Arc<Setup>,
@@ -178,7 +178,7 @@ impl TlsStore {
         let digest = digest(&texts);
         let texts = (!is_worker).then_some(texts);
         let looked = Instant::now();
-        let state = State { secret, current, digest, texts, seen, looked, over: Vec::new() };
+        let state = StoreState { secret, current, digest, texts, seen, looked, over: Vec::new() };
         Ok(Self { settings, state: Mutex::new(state) })
     }
 
@@ -214,7 +214,7 @@ impl TlsStore {
         Arc::clone(&state.current)
     }
 
-    fn refresh_state(&self, state: &mut State) {
+    fn refresh_state(&self, state: &mut StoreState) {
         let seen = self.settings.look();
         if seen == state.seen {
             return;
@@ -258,7 +258,7 @@ fn digest(texts: &[Secret]) -> Vec<u8> {
     digest.finish().as_ref().to_vec()
 }
 
-impl State {
+impl StoreState {
     /// Forgets the secrets of periods that are over.
     fn advance_secret(&mut self) {
         if let Some(secret) = self.secret.clone().at(period()) {

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use pounce_asgi::MessageKind;
 
-use super::Fault;
+use super::FrameFault;
 
 /// What ends a compressed message, and is not sent (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -87,7 +87,7 @@ impl Codecs {
     ///
     /// # Errors
     /// The client's fault.
-    pub fn inflate(&self, kind: MessageKind, packed: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+    pub fn inflate(&self, kind: MessageKind, packed: &[u8], limit: usize) -> Result<Vec<u8>, FrameFault> {
         let mut inflater = self.inflater.borrow_mut();
         let inflater = inflater.get_or_insert_with(|| Inflater(Box::new(Decompress::new(false))));
         inflater.0.reset(false);
@@ -95,7 +95,7 @@ impl Codecs {
         inflater.inflate(packed, &mut message, limit)?;
         inflater.inflate(&TAIL, &mut message, limit)?;
         if kind == MessageKind::Text && std::str::from_utf8(&message).is_err() {
-            return Err(Fault::Data("the text is not UTF-8"));
+            return Err(FrameFault::Data("the text is not UTF-8"));
         }
         Ok(message)
     }
@@ -135,19 +135,19 @@ impl Deflater {
 
 impl Inflater {
     /// Inflates a piece of a message behind `message`, which must not grow beyond `limit`.
-    fn inflate(&mut self, piece: &[u8], message: &mut Vec<u8>, limit: usize) -> Result<(), Fault> {
+    fn inflate(&mut self, piece: &[u8], message: &mut Vec<u8>, limit: usize) -> Result<(), FrameFault> {
         let mut taken = 0;
         loop {
             let length = message.len();
             if length > limit {
-                return Err(Fault::TooBig("the message is larger than this server allows"));
+                return Err(FrameFault::TooBig("the message is larger than this server allows"));
             }
             message.reserve(PIECE.min(limit - length + 1));
             let before = self.0.total_in();
             let status = self
                 .0
                 .decompress_vec(&piece[taken..], message, FlushDecompress::Sync)
-                .map_err(|_| Fault::Data("the message cannot be inflated"))?;
+                .map_err(|_| FrameFault::Data("the message cannot be inflated"))?;
             taken += (self.0.total_in() - before) as usize;
             if status == Status::StreamEnd {
                 // A final block: another may follow (RFC 7692 section 7.2.3.5).
@@ -155,14 +155,14 @@ impl Inflater {
             } else if message.len() < message.capacity() && taken == piece.len() {
                 break;
             } else if message.len() == length && self.0.total_in() == before {
-                return Err(Fault::Data("the message cannot be inflated"));
+                return Err(FrameFault::Data("the message cannot be inflated"));
             }
             if taken == piece.len() && status == Status::StreamEnd {
                 break;
             }
         }
         if message.len() > limit {
-            return Err(Fault::TooBig("the message is larger than this server allows"));
+            return Err(FrameFault::TooBig("the message is larger than this server allows"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 /// A fault of the client. After any of them nothing more is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum FrameFault {
     /// 1002
     #[error("{0}")]
     Protocol(&'static str),
@@ -14,7 +14,7 @@ pub enum Fault {
     TooBig(&'static str),
 }
 
-impl Fault {
+impl FrameFault {
     /// The code to close with.
     pub fn code(self) -> u16 {
         match self {

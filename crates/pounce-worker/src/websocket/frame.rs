@@ -1,6 +1,6 @@
 //! The head of one frame (RFC 6455 section 5.2).
 
-use super::Fault;
+use super::FrameFault;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,10 @@ impl Opcode {
 
 /// Reads a head off the start of `input`, with its size. `None` where it is not all there; what is there is checked
 /// all the same.
-pub(super) fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
+pub(super) fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, FrameFault> {
     let Some(&first) = input.first() else { return Ok(None) };
     if first & 0x30 != 0 {
-        return Err(Fault::Protocol("a reserved bit is set"));
+        return Err(FrameFault::Protocol("a reserved bit is set"));
     }
     let opcode = match first & 0x0f {
         0 => Opcode::Continuation,
@@ -43,16 +43,16 @@ pub(super) fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
         8 => Opcode::Close,
         9 => Opcode::Ping,
         10 => Opcode::Pong,
-        _ => return Err(Fault::Protocol("the opcode is not known")),
+        _ => return Err(FrameFault::Protocol("the opcode is not known")),
     };
     let last = first & 0x80 != 0;
     let Some(&second) = input.get(1) else { return Ok(None) };
     if second & 0x80 == 0 {
-        return Err(Fault::Protocol("a client's frame must be masked"));
+        return Err(FrameFault::Protocol("a client's frame must be masked"));
     }
     let short = second & 0x7f;
     if opcode.is_control() && (short > 125 || !last) {
-        return Err(Fault::Protocol("a control frame is fragmented or too long"));
+        return Err(FrameFault::Protocol("a control frame is fragmented or too long"));
     }
     let rest = &input[2..];
     let (length, size) = match short {
@@ -72,7 +72,7 @@ pub(super) fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
         _ => true,
     };
     if !minimal {
-        return Err(Fault::Protocol("a length is not in its shortest form"));
+        return Err(FrameFault::Protocol("a length is not in its shortest form"));
     }
     let Some(mask) = rest[size..].first_chunk::<4>() else { return Ok(None) };
     let head = Head { last, compressed: first & 0x40 != 0, opcode, mask: *mask, length };

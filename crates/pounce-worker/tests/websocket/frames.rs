@@ -1,7 +1,7 @@
 //! Frames as a client writes and reads them, and what a [`Receiver`] tells of them.
 
 use pounce_asgi::MessageKind;
-use pounce_worker::websocket::{Codecs, Event, Fault, Limits, Receiver};
+use pounce_worker::websocket::{Codecs, FrameEvent, FrameFault, MessageLimits, Receiver};
 
 pub(crate) const FIN: u8 = 0x80;
 pub(crate) const RSV1: u8 = 0x40;
@@ -12,7 +12,7 @@ pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 
-pub(crate) const LIMITS: Limits = Limits { message: 1 << 20, fragments: 1000 };
+pub(crate) const LIMITS: MessageLimits = MessageLimits { message: 1 << 20, fragments: 1000 };
 
 /// A client's frame; `first` is its first byte.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -68,12 +68,12 @@ pub(crate) enum Told {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Story {
     pub(crate) told: Vec<Told>,
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<FrameFault>,
 }
 
 impl Story {
     pub(crate) fn code(&self) -> Option<u16> {
-        self.fault.map(Fault::code)
+        self.fault.map(FrameFault::code)
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn text(text: &str) -> Told {
     Told::Message(MessageKind::Text, text.as_bytes().to_vec())
 }
 
-pub(crate) fn receiver(limits: Limits, deflate: bool) -> Receiver {
+pub(crate) fn receiver(limits: MessageLimits, deflate: bool) -> Receiver {
     Receiver::new(limits, deflate)
 }
 
@@ -109,12 +109,12 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
             };
             assert!(step.consumed <= kept.len());
             match &step.event {
-                Event::NeedMore | Event::Fragment => {}
-                Event::Message(kind, range) => {
+                FrameEvent::NeedMore | FrameEvent::Fragment => {}
+                FrameEvent::Message(kind, range) => {
                     story.told.push(Told::Message(*kind, kept[range.clone()].to_vec()))
                 }
-                Event::Assembled(kind) => story.told.push(Told::Message(*kind, machine.take_message())),
-                Event::Compressed(kind) => {
+                FrameEvent::Assembled(kind) => story.told.push(Told::Message(*kind, machine.take_message())),
+                FrameEvent::Compressed(kind) => {
                     match Codecs::new().inflate(*kind, &machine.take_message(), machine.limits().message) {
                         Ok(message) => story.told.push(Told::Message(*kind, message)),
                         Err(fault) => {
@@ -123,12 +123,12 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
                         }
                     }
                 }
-                Event::Ping(range) => story.told.push(Told::Ping(kept[range.clone()].to_vec())),
-                Event::Pong => story.told.push(Told::Pong),
-                Event::Close(code, reason) => story.told.push(Told::Close(*code, reason.clone())),
+                FrameEvent::Ping(range) => story.told.push(Told::Ping(kept[range.clone()].to_vec())),
+                FrameEvent::Pong => story.told.push(Told::Pong),
+                FrameEvent::Close(code, reason) => story.told.push(Told::Close(*code, reason.clone())),
             }
             kept.drain(..step.consumed);
-            if step.event == Event::NeedMore {
+            if step.event == FrameEvent::NeedMore {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::deflate::deflate;
 use crate::frames::*;
-use pounce_worker::websocket::{Fault, Limits};
+use pounce_worker::websocket::{FrameFault, MessageLimits};
 
 #[track_caller]
 fn refuses(code: u16, frames: &[Vec<u8>]) {
@@ -158,7 +158,7 @@ fn text_is_checked_after_inflating() {
 }
 
 fn limited(message: usize, deflate: bool, frames: &[Vec<u8>]) -> Story {
-    tell(receiver(Limits { message, fragments: 5 }, deflate), &frames.concat(), &[])
+    tell(receiver(MessageLimits { message, fragments: 5 }, deflate), &frames.concat(), &[])
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn what_does_not_inflate() {
 
 #[test]
 fn faults_have_the_codes_of_the_rfc() {
-    assert_eq!(Fault::Protocol("").code(), 1002);
-    assert_eq!(Fault::Data("").code(), 1007);
-    assert_eq!(Fault::TooBig("").code(), 1009);
+    assert_eq!(FrameFault::Protocol("").code(), 1002);
+    assert_eq!(FrameFault::Data("").code(), 1007);
+    assert_eq!(FrameFault::TooBig("").code(), 1009);
 }

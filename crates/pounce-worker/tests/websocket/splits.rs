@@ -1,7 +1,7 @@
 //! Whatever way its input arrives: every split of every input gives the same events.
 
 use crate::frames::*;
-use pounce_worker::websocket::{Event, Limits};
+use pounce_worker::websocket::{FrameEvent, MessageLimits};
 use proptest::prelude::*;
 
 /// A message or a control frame, as frames that are well formed in their order.
@@ -86,7 +86,7 @@ proptest! {
         deflate in any::<bool>(),
         cuts in prop::collection::vec(any::<usize>(), 0..6),
     ) {
-        let limits = Limits { message: 40, fragments: 3 };
+        let limits = MessageLimits { message: 40, fragments: 3 };
         for told in tell(receiver(limits, deflate), &input, &cuts).told {
             if let Told::Message(_, bytes) = told {
                 prop_assert!(bytes.len() <= 40);
@@ -100,9 +100,9 @@ proptest! {
         let mut kept = input;
         while let Ok(step) = machine.advance(&mut kept) {
             kept.drain(..step.consumed);
-            if step.event == Event::NeedMore {
+            if step.event == FrameEvent::NeedMore {
                 let rest = machine.advance(&mut kept).map(|step| (step.consumed, step.event));
-                prop_assert_eq!(rest, Ok((0, Event::NeedMore)), "{} bytes are left", kept.len());
+                prop_assert_eq!(rest, Ok((0, FrameEvent::NeedMore)), "{} bytes are left", kept.len());
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! A worker and its doubles over real sockets, without Python.
+//! A worker and test applications over real sockets, without Python.
 
 mod rates;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pounce_asgi::App;
 use pounce_net::{BindOptions, Endpoint, LocalAddr, bind};
-use pounce_worker::doubles::{EchoApp, FailingApp, HelloApp, SlowApp};
+use pounce_worker::test_apps::{EchoApp, FailingApp, HelloApp, SlowApp};
 use pounce_worker::{Drained, Queue, Settings, Worker};
 use tokio::sync::oneshot;
 

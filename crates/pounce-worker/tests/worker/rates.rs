@@ -16,7 +16,7 @@ use pounce_asgi::{
     Accept, App, ConnectionInfo, Exchange, Inbound, MessageKind, Outcome, Payload, RequestHead, ResponseHead,
     Socket,
 };
-use pounce_worker::doubles::HelloApp;
+use pounce_worker::test_apps::HelloApp;
 use pounce_worker::{LeastRate, Settings};
 
 use super::{connect, with_worker};

@@ -25,12 +25,12 @@ pub(in crate::connection) struct Body {
     /// Nothing more comes behind them, but for the trailers.
     last: bool,
     trailers: Option<HeaderMap>,
-    end: End,
+    end: BodyEnd,
 }
 
 /// How far the end of a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum BodyEnd {
     /// It goes with the last piece.
     Due,
     /// Both go when [`Body::let_go`] says so.
@@ -54,7 +54,7 @@ impl Body {
             handed_on: 0,
             last: false,
             trailers: None,
-            end: End::Due,
+            end: BodyEnd::Due,
         }
     }
 
@@ -70,18 +70,18 @@ impl Body {
 
     /// Whether all has been handed on.
     pub(in crate::connection) fn is_ended(&self) -> bool {
-        self.end == End::Sent
+        self.end == BodyEnd::Sent
     }
 
     /// Whether only the last piece is left, and is held back.
     pub(in crate::connection) fn is_held(&self) -> bool {
-        self.end == End::Held && self.pieces.len() <= 1
+        self.end == BodyEnd::Held && self.pieces.len() <= 1
     }
 
     /// Has the last piece go too.
     pub(in crate::connection) fn let_go(&mut self) {
-        if self.end == End::Held {
-            self.end = End::Due;
+        if self.end == BodyEnd::Held {
+            self.end = BodyEnd::Due;
         }
     }
 
@@ -116,8 +116,8 @@ impl Body {
     pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>, held: bool) {
         self.last = true;
         self.trailers = trailers;
-        if held && self.end == End::Due {
-            self.end = End::Held;
+        if held && self.end == BodyEnd::Due {
+            self.end = BodyEnd::Held;
         }
     }
 
@@ -138,16 +138,16 @@ impl Body {
             self.handed_on += bytes.len() as u64;
             self.stream.send_data(bytes, last).map_err(io::Error::other)?;
             if last {
-                self.end = End::Sent;
+                self.end = BodyEnd::Sent;
             }
             moved = true;
         }
-        if self.last && self.end == End::Due {
+        if self.last && self.end == BodyEnd::Due {
             match self.trailers.take() {
                 Some(trailers) => self.stream.send_trailers(trailers).map_err(io::Error::other)?,
                 None => self.stream.send_data(Bytes::new(), true).map_err(io::Error::other)?,
             }
-            self.end = End::Sent;
+            self.end = BodyEnd::Sent;
             moved = true;
         }
         Ok(moved)
@@ -181,7 +181,7 @@ impl Body {
         self.stream.send_reset(reason);
         self.pieces.clear();
         self.length = 0;
-        self.end = End::Sent;
+        self.end = BodyEnd::Sent;
     }
 
     /// The next bytes, at most `limit`.

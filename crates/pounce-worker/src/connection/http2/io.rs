@@ -21,18 +21,18 @@ use crate::output::Output;
 use crate::stream::Stream;
 
 /// `h2`'s half of the bytes. The other half is with the connection's task.
-pub(super) struct Io(Rc<Shared>);
+pub(super) struct Io(Rc<ConnectionIo>);
 
 /// The bytes of a connection.
-pub(super) struct Shared {
+pub(super) struct ConnectionIo {
     engine: Rc<Engine>,
-    state: RefCell<State>,
+    state: RefCell<IoState>,
     /// The connection's task.
     waker: RefCell<Waker>,
     is_due: Cell<bool>,
 }
 
-struct State {
+struct IoState {
     stream: Stream,
     input: Input,
     output: Output,
@@ -51,14 +51,14 @@ struct State {
     lingered: usize,
 }
 
-impl Shared {
+impl ConnectionIo {
     pub(super) fn new(engine: Rc<Engine>, stream: Stream, input: Input, now: Instant) -> Rc<Self> {
         let mut guard = Guard::new(engine.settings.http2.max_idle_frames, now);
         let tripped = guard.read(input.bytes(), now).err();
         let screen = Screen::new(engine.settings.http2.max_frame_size);
         Rc::new(Self {
             engine,
-            state: RefCell::new(State {
+            state: RefCell::new(IoState {
                 stream,
                 input,
                 output: Output::new(),
@@ -157,7 +157,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl IoState {
     /// Gives bytes to read, once they have been looked at.
     fn poll_read(
         &mut self,
@@ -249,7 +249,7 @@ impl State {
     }
 }
 
-impl Flush for Shared {
+impl Flush for ConnectionIo {
     fn is_due(&self) -> &Cell<bool> {
         &self.is_due
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
 
-use super::super::own_response;
+use super::super::server_response;
 use super::body::Body;
 use super::response::Responder;
 use crate::access::{AccessRecord, logged_status};
@@ -25,7 +25,7 @@ pub(super) struct StreamLink {
     pub(super) engine: Rc<Engine>,
     pub(super) info: Rc<ConnectionInfo>,
     pub(super) head: RequestHead,
-    state: RefCell<State>,
+    state: RefCell<StreamState>,
     waker: RefCell<Waker>,
     pub(super) started: Instant,
     /// The time at which the stream was last looked at.
@@ -34,7 +34,7 @@ pub(super) struct StreamLink {
     pub(super) polling: Cell<bool>,
 }
 
-pub(super) struct State {
+pub(super) struct StreamState {
     /// Until the client has gone: what nobody reads any more gives the connection's window back.
     recv: Option<RecvStream>,
     /// A piece of the body that nobody has taken yet.
@@ -79,7 +79,7 @@ impl StreamLink {
             engine,
             info,
             head,
-            state: RefCell::new(State {
+            state: RefCell::new(StreamState {
                 recv: Some(recv),
                 piece: None,
                 declared,
@@ -103,12 +103,12 @@ impl StreamLink {
         })
     }
 
-    pub(super) fn state(&self) -> RefMut<'_, State> {
+    pub(super) fn state(&self) -> RefMut<'_, StreamState> {
         self.state.borrow_mut()
     }
 
     /// The state, unless whoever has it panics.
-    pub(super) fn try_state(&self) -> Option<RefMut<'_, State>> {
+    pub(super) fn try_state(&self) -> Option<RefMut<'_, StreamState>> {
         self.state.try_borrow_mut().ok()
     }
 
@@ -130,8 +130,8 @@ impl StreamLink {
     }
 
     /// Answers with a response of the server's own.
-    pub(super) fn answer(&self, state: &mut State, status: u16, detail: &str) {
-        let (head, body) = own_response(status, detail);
+    pub(super) fn answer(&self, state: &mut StreamState, status: u16, detail: &str) {
+        let (head, body) = server_response(status, detail);
         state.responder.restart();
         state.response_fields.clear();
         let sent = state.responder.start(&head).and_then(|()| {
@@ -144,7 +144,7 @@ impl StreamLink {
     }
 
     /// Answers a fault of the client's, if that can still be done, and ends the exchange.
-    pub(super) fn refuse(&self, state: &mut State, fault: Fault) {
+    pub(super) fn refuse(&self, state: &mut StreamState, fault: Fault) {
         state.refused = true;
         if state.responder.is_head_sent() {
             state.responder.reset(Reason::CANCEL);
@@ -155,7 +155,7 @@ impl StreamLink {
     }
 
     /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
-    pub(super) fn conclude(&self, state: &mut State, outcome: Outcome) {
+    pub(super) fn conclude(&self, state: &mut StreamState, outcome: Outcome) {
         state.receiving = false;
         state.sending = false;
         if state.gone || state.responder.is_complete() {
@@ -183,7 +183,7 @@ impl StreamLink {
     }
 
     /// Tells the access log.
-    pub(super) fn record(&self, state: &State, started: Instant) {
+    pub(super) fn record(&self, state: &StreamState, started: Instant) {
         let Some(access) = &self.engine.access else { return };
         // What never became a request has no line.
         if self.head.method().is_empty() {
@@ -201,7 +201,7 @@ impl StreamLink {
     }
 }
 
-impl State {
+impl StreamState {
     /// The client has gone, or wants no more of it.
     pub(super) fn lose(&mut self) {
         self.gone = true;

@@ -14,8 +14,8 @@ use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
 use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
-use super::stream::{State, StreamLink};
-use crate::engine::Phase;
+use super::stream::{StreamLink, StreamState};
+use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
 /// How long the end of a body is waited for behind a response that is complete without it.
@@ -30,7 +30,7 @@ pub(super) struct StreamTask<A: App> {
     orphans: Rc<Cell<usize>>,
     is_orphan: bool,
     recorded: bool,
-    wait: Wait,
+    wait: StreamWait,
     since: Instant,
     /// What was received and handed on when the clock was looked at last.
     moved: (u64, u64),
@@ -43,7 +43,7 @@ pub(super) struct StreamTask<A: App> {
 
 /// What is being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+enum StreamWait {
     /// The application alone.
     Application,
     /// The next piece of the body.
@@ -68,7 +68,7 @@ impl<A: App> StreamTask<A> {
             orphans,
             is_orphan: false,
             recorded: false,
-            wait: Wait::Application,
+            wait: StreamWait::Application,
             since: started,
             moved: (0, 0),
             body: Pace::default(),
@@ -170,15 +170,15 @@ impl<A: App> StreamTask<A> {
     }
 
     /// Whether the rest of the body has been dropped behind the response, or is not waited for any more.
-    fn has_discarded(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
+    fn has_discarded(&mut self, state: &mut StreamState, cx: &mut Context<'_>) -> bool {
         // What follows a CONNECT is no body, and has no end.
         if self.link.head.method() == b"CONNECT" || state.poll_discard(cx).is_ready() {
             state.forget_body();
             return true;
         }
         let now = self.link.now.get();
-        if self.wait != Wait::Discard {
-            self.wait = Wait::Discard;
+        if self.wait != StreamWait::Discard {
+            self.wait = StreamWait::Discard;
             self.since = now;
         }
         let deadline = self.since.checked_add(DISCARD_TIME);
@@ -190,36 +190,36 @@ impl<A: App> StreamTask<A> {
     }
 
     /// Looks at the clock. True if the client has been too slow.
-    fn is_late(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
+    fn is_late(&mut self, state: &mut StreamState, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
         let (received, handed_on) = (state.received, state.responder.handed_on());
         let before = std::mem::replace(&mut self.moved, (received, handed_on));
         let (read, written) = (received != before.0, handed_on != before.1);
         let (wait, progress) = if state.responder.waiting() > 0 {
-            (Wait::Write, written)
+            (StreamWait::Write, written)
         } else if state.receiving && !state.body_taken {
-            (Wait::Body, read)
+            (StreamWait::Body, read)
         } else {
-            (Wait::Application, false)
+            (StreamWait::Application, false)
         };
         if wait != self.wait || progress {
             self.wait = wait;
             self.since = now;
         }
         let settings = &self.link.engine.settings;
-        if wait != Wait::Body {
+        if wait != StreamWait::Body {
             self.body.pause(now);
         }
-        if wait != Wait::Write {
+        if wait != StreamWait::Write {
             self.reader.end();
         }
         let (limit, paced) = match wait {
-            Wait::Application | Wait::Discard => return false,
-            Wait::Body => {
+            StreamWait::Application | StreamWait::Discard => return false,
+            StreamWait::Body => {
                 let count = || received.cast_signed();
                 (settings.body_timeout, self.body.wait(settings.min_body_rate, now, count))
             }
-            Wait::Write => {
+            StreamWait::Write => {
                 let count = || handed_on.cast_signed();
                 (settings.write_timeout, self.reader.wait(settings.min_read_rate, now, count))
             }
@@ -228,7 +228,7 @@ impl<A: App> StreamTask<A> {
         if !self.alarm.poll_expired(deadline, now, cx) {
             return false;
         }
-        if wait == Wait::Body {
+        if wait == StreamWait::Body {
             self.link.refuse(state, Fault::Timeout);
         } else {
             state.responder.reset(Reason::CANCEL);
@@ -245,7 +245,7 @@ impl<A: App> Drop for StreamTask<A> {
         }
         // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
         if !self.recorded
-            && self.link.engine.phase() != Phase::Aborting
+            && self.link.engine.phase() != WorkerPhase::Aborting
             && let Some(state) = self.link.try_state()
         {
             self.link.record(&state, self.started);

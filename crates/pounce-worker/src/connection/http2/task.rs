@@ -19,11 +19,11 @@ use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::super::websocket;
 use super::super::{LAST_REQUEST, LINGER};
-use super::io::{Io, Shared};
+use super::io::{ConnectionIo, Io};
 use super::response::Responder;
 use super::stream::StreamLink;
 use super::stream_task::StreamTask;
-use crate::engine::{Engine, Phase};
+use crate::engine::{Engine, WorkerPhase};
 use crate::http2::{Request, Tripped, Unfit, read_request};
 use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
@@ -40,7 +40,7 @@ pub(super) struct Connection<A: App> {
     info: Rc<ConnectionInfo>,
     app: Rc<A>,
     connection: A::Connection,
-    shared: Rc<Shared>,
+    shared: Rc<ConnectionIo>,
     speaker: Speaker,
     streams: JoinSet<()>,
     /// Those of the streams: `h2` does not tell each of them of the connection's end.
@@ -50,7 +50,7 @@ pub(super) struct Connection<A: App> {
     is_draining: bool,
     /// The client has been told that no more requests are taken.
     is_closing: bool,
-    wait: Wait,
+    wait: ConnectionWait,
     since: Instant,
     /// Bytes that the socket had taken when the clock was looked at last.
     sent: u64,
@@ -69,7 +69,7 @@ enum Speaker {
 
 /// What is being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+enum ConnectionWait {
     /// The first request.
     First,
     /// A further one, while there is none.
@@ -93,7 +93,7 @@ impl<A: App> Connection<A> {
         app: Rc<A>,
     ) -> Self {
         let now = Instant::now();
-        let shared = Shared::new(Rc::clone(&engine), stream, input, now);
+        let shared = ConnectionIo::new(Rc::clone(&engine), stream, input, now);
         let settings = &engine.settings;
         // The guard's measure holds for what `h2` counts by itself as well: its own bounds are lower, and a client
         // that cancels what it has just asked for, as browsers do, would come to them.
@@ -125,7 +125,7 @@ impl<A: App> Connection<A> {
             has_served: false,
             is_draining: false,
             is_closing: false,
-            wait: Wait::First,
+            wait: ConnectionWait::First,
             since: now,
             sent: 0,
             reader: Pace::default(),
@@ -143,7 +143,7 @@ impl<A: App> Connection<A> {
             }
         }
         if let Speaker::Open(open) = &mut self.speaker
-            && self.engine.phase() != Phase::Serving
+            && self.engine.phase() != WorkerPhase::Serving
             && !std::mem::replace(&mut self.is_draining, true)
         {
             open.graceful_shutdown();
@@ -316,36 +316,36 @@ impl<A: App> Connection<A> {
         let written = std::mem::replace(&mut self.sent, sent) != sent;
         let wait = match &self.speaker {
             Speaker::Over => return,
-            _ if self.shared.is_blocked() => Wait::Write,
-            Speaker::Lingering => Wait::Close,
-            _ if !self.streams.is_empty() => Wait::Streams,
-            Speaker::Open(open) if open.has_streams() => Wait::Unread,
-            _ if self.is_closing => Wait::Close,
-            _ if self.has_served => Wait::KeepAlive,
-            _ => Wait::First,
+            _ if self.shared.is_blocked() => ConnectionWait::Write,
+            Speaker::Lingering => ConnectionWait::Close,
+            _ if !self.streams.is_empty() => ConnectionWait::Streams,
+            Speaker::Open(open) if open.has_streams() => ConnectionWait::Unread,
+            _ if self.is_closing => ConnectionWait::Close,
+            _ if self.has_served => ConnectionWait::KeepAlive,
+            _ => ConnectionWait::First,
         };
-        if wait != self.wait || matches!(wait, Wait::Write | Wait::Unread) && written {
+        if wait != self.wait || matches!(wait, ConnectionWait::Write | ConnectionWait::Unread) && written {
             self.wait = wait;
             self.since = now;
         }
         let settings = &self.engine.settings;
-        let reads = matches!(wait, Wait::Write | Wait::Unread);
+        let reads = matches!(wait, ConnectionWait::Write | ConnectionWait::Unread);
         let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || self.shared.taken());
         let limit = match wait {
-            Wait::Streams => return,
+            ConnectionWait::Streams => return,
             // A worker that drains waits for no beginning for long.
-            Wait::First if self.engine.phase() != Phase::Serving => LAST_REQUEST,
-            Wait::First => settings.header_timeout,
-            Wait::KeepAlive => settings.keep_alive_timeout,
-            Wait::Write | Wait::Unread => settings.write_timeout,
-            Wait::Close => LINGER,
+            ConnectionWait::First if self.engine.phase() != WorkerPhase::Serving => LAST_REQUEST,
+            ConnectionWait::First => settings.header_timeout,
+            ConnectionWait::KeepAlive => settings.keep_alive_timeout,
+            ConnectionWait::Write | ConnectionWait::Unread => settings.write_timeout,
+            ConnectionWait::Close => LINGER,
         };
         let Some(deadline) = earlier(self.since.checked_add(limit), paced) else { return };
         if !self.alarm.poll_expired(deadline, now, cx) {
             return;
         }
         match (&mut self.speaker, wait) {
-            (Speaker::Open(open), Wait::KeepAlive | Wait::First) => {
+            (Speaker::Open(open), ConnectionWait::KeepAlive | ConnectionWait::First) => {
                 open.graceful_shutdown();
                 self.is_closing = true;
             }
@@ -364,7 +364,7 @@ impl<A: App> Future for Connection<A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let now = this.engine.begin_poll();
-        if this.engine.phase() == Phase::Aborting {
+        if this.engine.phase() == WorkerPhase::Aborting {
             this.streams.abort_all();
             this.speaker = Speaker::Over;
         }

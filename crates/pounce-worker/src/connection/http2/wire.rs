@@ -9,7 +9,7 @@ use pounce_asgi::{
 };
 
 use super::super::link::HIGH_WATER;
-use super::stream::{State, StreamLink};
+use super::stream::{StreamLink, StreamState};
 
 impl Wire for StreamLink {
     fn info(&self) -> &Rc<ConnectionInfo> {
@@ -95,7 +95,7 @@ impl Wire for StreamLink {
 
 impl StreamLink {
     /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
-    fn poll_inbound(&self, state: &mut State, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_inbound(&self, state: &mut StreamState, cx: &mut Context<'_>) -> Poll<bool> {
         if state.gone || state.responder.is_complete() {
             return Poll::Ready(false);
         }
@@ -128,7 +128,7 @@ impl StreamLink {
     }
 
     /// The state, if the exchange may still send.
-    fn admit(&self, event: &'static str) -> Result<RefMut<'_, State>, SendError> {
+    fn admit(&self, event: &'static str) -> Result<RefMut<'_, StreamState>, SendError> {
         let mut state = self.state();
         if state.gone || state.refused {
             return Err(SendError::Disconnected);
@@ -141,7 +141,7 @@ impl StreamLink {
     }
 
     /// Something was sent: hands on what can be; the rest, and the end, are the task's affair.
-    fn sent(&self, state: &mut State) {
+    fn sent(&self, state: &mut StreamState) {
         state.pump();
         if state.gone || state.responder.waiting() > 0 || state.responder.is_complete() {
             self.wake();

@@ -4,29 +4,32 @@ use std::time::Instant;
 
 use pounce_asgi::Payload;
 
-use super::super::own_response;
-use super::phase::{End, Phase};
-use super::state::State;
+use super::super::server_response;
+use super::phase::{WebSocketEnd, WebSocketPhase};
+use super::state::WebSocketState;
 use crate::engine::{Engine, RESTARTING};
 
-impl State {
+impl WebSocketState {
     /// The worker stops. A WebSocket that is open is closed, and one that is not accepted yet never will be.
     pub(super) fn restart(&mut self, engine: &Engine, now: Instant) {
         match self.phase {
-            Phase::Open => self.close(1012, RESTARTING),
-            Phase::Connecting => {
-                self.end.get_or_insert(End { code: 1012, reason: RESTARTING.to_owned() });
+            WebSocketPhase::Open => self.close(1012, RESTARTING),
+            WebSocketPhase::Connecting => {
+                self.end.get_or_insert(WebSocketEnd { code: 1012, reason: RESTARTING.to_owned() });
                 self.deny(engine, 503, RESTARTING, now);
             }
             // A response that denies is the application's to complete.
-            Phase::Denying | Phase::Closing | Phase::Leaving | Phase::Gone => {}
+            WebSocketPhase::Denying
+            | WebSocketPhase::Closing
+            | WebSocketPhase::Leaving
+            | WebSocketPhase::Gone => {}
         }
     }
 
     /// Answers with a response of the server's own.
     pub(super) fn deny(&mut self, engine: &Engine, status: u16, detail: &str, now: Instant) {
         self.carrier.restart();
-        let (head, body) = own_response(status, detail);
+        let (head, body) = server_response(status, detail);
         let sent = self.carrier.start(&head).and_then(|()| {
             self.carrier.body(Payload::Borrowed(body.as_bytes()), false, engine, now, &mut self.output)
         });
@@ -41,7 +44,7 @@ impl State {
 
     /// The response that denies is complete.
     pub(super) fn denied(&mut self) {
-        self.end.get_or_insert(End { code: 1006, reason: String::new() });
-        self.phase = Phase::Leaving;
+        self.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
+        self.phase = WebSocketPhase::Leaving;
     }
 }

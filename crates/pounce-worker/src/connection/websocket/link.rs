@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use pounce_asgi::ConnectionInfo;
 
-use super::phase::Phase;
-use super::state::State;
+use super::phase::WebSocketPhase;
+use super::state::WebSocketState;
 use crate::engine::Engine;
 use crate::flusher::Flush;
 
 /// The shared half of a WebSocket. Never borrowed while the application runs.
-pub(super) struct Link {
+pub(super) struct WebSocketLink {
     pub(super) engine: Rc<Engine>,
     pub(super) info: Rc<ConnectionInfo>,
-    state: RefCell<State>,
+    state: RefCell<WebSocketState>,
     waker: RefCell<Waker>,
     /// The time at which the task was last polled.
     pub(super) now: Cell<Instant>,
@@ -27,7 +27,7 @@ pub(super) struct Link {
     this: Weak<Self>,
 }
 
-impl Flush for Link {
+impl Flush for WebSocketLink {
     fn is_due(&self) -> &Cell<bool> {
         &self.is_due
     }
@@ -37,7 +37,7 @@ impl Flush for Link {
         let mut context = Context::from_waker(Waker::noop());
         // What the socket does not take is the task's affair, and so is the application that may send again.
         if state.poll_output(&self.engine, &mut context).is_pending()
-            || state.phase == Phase::Gone
+            || state.phase == WebSocketPhase::Gone
             || state.held_back
             || state.sending
         {
@@ -46,8 +46,13 @@ impl Flush for Link {
     }
 }
 
-impl Link {
-    pub(super) fn new(engine: Rc<Engine>, info: Rc<ConnectionInfo>, state: State, now: Instant) -> Rc<Self> {
+impl WebSocketLink {
+    pub(super) fn new(
+        engine: Rc<Engine>,
+        info: Rc<ConnectionInfo>,
+        state: WebSocketState,
+        now: Instant,
+    ) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             is_due: Cell::new(false),
@@ -60,12 +65,12 @@ impl Link {
         })
     }
 
-    pub(super) fn state(&self) -> RefMut<'_, State> {
+    pub(super) fn state(&self) -> RefMut<'_, WebSocketState> {
         self.state.borrow_mut()
     }
 
     /// The state, unless whoever has it panics.
-    pub(super) fn try_state(&self) -> Option<RefMut<'_, State>> {
+    pub(super) fn try_state(&self) -> Option<RefMut<'_, WebSocketState>> {
         self.state.try_borrow_mut().ok()
     }
 

@@ -2,7 +2,7 @@
 
 /// How far a WebSocket is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum WebSocketPhase {
     /// The application has not answered yet.
     Connecting,
     /// It sends a response that denies.
@@ -17,7 +17,7 @@ pub(super) enum Phase {
 
 /// The end, as the application is told of it.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct WebSocketEnd {
     pub(super) code: u16,
     pub(super) reason: String,
 }

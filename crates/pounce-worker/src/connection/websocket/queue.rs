@@ -6,28 +6,28 @@ use std::ops::Range;
 use pounce_asgi::MessageKind;
 
 use super::super::input::Input;
-use crate::websocket::{Codecs, Fault};
+use crate::websocket::{Codecs, FrameFault};
 
 /// How many bytes are read ahead before only what has begun is read to its end.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// Messages that nobody has taken.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct MessageQueue {
     /// A message that lies in the input until the application, which waits for it, takes it. Then nothing else is here.
     lying: Option<(MessageKind, Range<usize>)>,
-    messages: VecDeque<Message>,
+    messages: VecDeque<QueuedMessage>,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Message {
+struct QueuedMessage {
     kind: MessageKind,
     compressed: bool,
     bytes: Vec<u8>,
 }
 
-impl Queue {
+impl MessageQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.lying.is_none() && self.messages.is_empty()
     }
@@ -53,7 +53,7 @@ impl Queue {
 
     pub(super) fn push(&mut self, kind: MessageKind, compressed: bool, bytes: Vec<u8>) {
         self.bytes += bytes.len();
-        self.messages.push_back(Message { kind, compressed, bytes });
+        self.messages.push_back(QueuedMessage { kind, compressed, bytes });
     }
 
     /// Copies what lies in the input, so that it can be read on.
@@ -73,8 +73,8 @@ impl Queue {
         input: &Input,
         (codecs, limit): (&Codecs, usize),
         take: &mut dyn FnMut(MessageKind, &[u8]),
-    ) -> Result<bool, Fault> {
-        if let Some(Message { kind, compressed, bytes }) = self.messages.pop_front() {
+    ) -> Result<bool, FrameFault> {
+        if let Some(QueuedMessage { kind, compressed, bytes }) = self.messages.pop_front() {
             self.bytes -= bytes.len();
             if compressed {
                 take(kind, &codecs.inflate(kind, &bytes, limit)?);

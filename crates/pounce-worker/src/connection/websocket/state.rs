@@ -9,12 +9,12 @@ use pounce_asgi::{MessageKind, ResponseHead};
 use super::super::input::Input;
 use super::super::link::HIGH_WATER;
 use super::carrier::Carrier;
-use super::phase::{End, Phase};
-use super::queue::Queue;
+use super::phase::{WebSocketEnd, WebSocketPhase};
+use super::queue::MessageQueue;
 use crate::engine::{Engine, Share};
 use crate::output::Output;
 use crate::settings::WebSocketSettings;
-use crate::websocket::{Codecs, Event, Fault, Limits, Receiver, Sender, UpgradeRequest};
+use crate::websocket::{Codecs, FrameEvent, FrameFault, MessageLimits, Receiver, Sender, UpgradeRequest};
 
 /// How many frames a message may come in: as many as anybody has asked for in earnest.
 const MAX_FRAGMENTS: u32 = 128 * 1024;
@@ -29,7 +29,7 @@ const EARLY: usize = 16 * 1024;
 /// How much a WebSocket may hold when the worker's budget for reading ahead is used up: enough for control frames.
 const ALWAYS: usize = 4 * 1024;
 
-pub(super) struct State {
+pub(super) struct WebSocketState {
     pub(super) carrier: Carrier,
     pub(super) input: Input,
     pub(super) output: Output,
@@ -38,16 +38,16 @@ pub(super) struct State {
     /// What the client asks for, until it is answered.
     pub(super) request: Option<Box<UpgradeRequest>>,
     pub(super) settings: WebSocketSettings,
-    pub(super) phase: Phase,
+    pub(super) phase: WebSocketPhase,
     /// `websocket.connect` is still to be taken.
     pub(super) connect_due: bool,
     /// Messages that were read ahead.
-    queue: Queue,
+    queue: MessageQueue,
     /// What is held of the worker's budget for them.
     share: Share,
     /// What the client has done wrong, while the application answers what came before it.
-    fault: Option<Fault>,
-    pub(super) end: Option<End>,
+    fault: Option<FrameFault>,
+    pub(super) end: Option<WebSocketEnd>,
     pub(super) end_taken: bool,
     /// The application waits in `receive`.
     pub(super) receiving: bool,
@@ -71,7 +71,7 @@ pub(super) struct State {
     pub(super) response_head: ResponseHead,
 }
 
-impl State {
+impl WebSocketState {
     pub(super) fn new(
         carrier: Carrier,
         input: Input,
@@ -81,7 +81,7 @@ impl State {
     ) -> Self {
         let settings = engine.settings.websocket.unwrap_or_default();
         let deflate = request.deflate.as_ref().map(|(_, window)| (Rc::clone(&engine.codecs), *window));
-        let limits = Limits { message: settings.max_size, fragments: MAX_FRAGMENTS };
+        let limits = MessageLimits { message: settings.max_size, fragments: MAX_FRAGMENTS };
         Self {
             carrier,
             input,
@@ -90,9 +90,9 @@ impl State {
             sender: Sender::new(deflate),
             request: Some(Box::new(request)),
             settings,
-            phase: Phase::Connecting,
+            phase: WebSocketPhase::Connecting,
             connect_due: true,
-            queue: Queue::default(),
+            queue: MessageQueue::default(),
             share: engine.read_ahead.share(),
             fault: None,
             end: None,
@@ -128,12 +128,12 @@ impl State {
     }
 
     /// A message cannot be inflated, which shows only now that somebody wants it.
-    fn refuse(&mut self, fault: Fault) {
+    fn refuse(&mut self, fault: FrameFault) {
         self.queue.clear();
-        if self.phase == Phase::Open {
+        if self.phase == WebSocketPhase::Open {
             self.fail(fault.code(), fault.reason());
         } else {
-            self.end.get_or_insert(End { code: fault.code(), reason: fault.reason().to_owned() });
+            self.end.get_or_insert(WebSocketEnd { code: fault.code(), reason: fault.reason().to_owned() });
         }
     }
 
@@ -158,7 +158,10 @@ impl State {
     /// application waits for a message; else only what every WebSocket may hold.
     fn readable(&mut self) -> usize {
         let is_awaited = self.receiving && !self.has_event();
-        let keeps_nothing = !matches!(self.phase, Phase::Connecting | Phase::Denying | Phase::Open);
+        let keeps_nothing = !matches!(
+            self.phase,
+            WebSocketPhase::Connecting | WebSocketPhase::Denying | WebSocketPhase::Open
+        );
         if is_awaited || keeps_nothing || self.share.may_read() {
             self.share.stop_waiting();
             return usize::MAX;
@@ -169,9 +172,9 @@ impl State {
     /// Whether more may be read: not while the application or the client are behind.
     fn may_read(&self) -> bool {
         let has_room = match self.phase {
-            Phase::Open => self.queue.has_room(self.settings.max_queue),
+            WebSocketPhase::Open => self.queue.has_room(self.settings.max_queue),
             // Nothing is kept any more: what is awaited is the client's close frame.
-            Phase::Closing => true,
+            WebSocketPhase::Closing => true,
             _ => false,
         };
         has_room && self.output.len() <= HIGH_WATER
@@ -184,7 +187,7 @@ impl State {
 
     /// Whether it ends as soon as the application has answered what came before a fault.
     pub(super) fn is_faulty(&self) -> bool {
-        self.fault.is_some() && self.phase == Phase::Open
+        self.fault.is_some() && self.phase == WebSocketPhase::Open
     }
 
     /// Ends it for the client's fault, if there is one.
@@ -199,7 +202,7 @@ impl State {
         if self.fault.is_some() {
             // The application has answered what came before it once it waits for more.
             let answers = !self.receiving || !self.queue.is_empty();
-            if self.phase != Phase::Open || !answers {
+            if self.phase != WebSocketPhase::Open || !answers {
                 self.fail_for_fault();
             }
             return false;
@@ -216,37 +219,37 @@ impl State {
             self.input.consume(step.consumed);
             let found = |range: Range<usize>| base + range.start..base + range.end;
             match step.event {
-                Event::NeedMore => return true,
+                FrameEvent::NeedMore => return true,
                 // Whoever has said goodbye listens for nothing but the answer.
-                Event::Message(..) if self.phase == Phase::Closing => {}
-                Event::Message(kind, range)
+                FrameEvent::Message(..) if self.phase == WebSocketPhase::Closing => {}
+                FrameEvent::Message(kind, range)
                     if range.len() >= LIES_FROM && self.receiving && self.queue.is_empty() =>
                 {
                     self.queue.lay(kind, found(range));
                 }
-                Event::Message(kind, range) => {
+                FrameEvent::Message(kind, range) => {
                     let bytes = self.input.part(found(range)).to_vec();
                     self.queue.push(kind, false, bytes);
                 }
-                Event::Assembled(kind) | Event::Compressed(kind) => {
-                    let compressed = matches!(step.event, Event::Compressed(_));
+                FrameEvent::Assembled(kind) | FrameEvent::Compressed(kind) => {
+                    let compressed = matches!(step.event, FrameEvent::Compressed(_));
                     let bytes = self.receiver.take_message();
-                    if self.phase == Phase::Open {
+                    if self.phase == WebSocketPhase::Open {
                         self.queue.push(kind, compressed, bytes);
                     }
                 }
-                Event::Ping(range) => {
-                    if self.phase == Phase::Open {
+                FrameEvent::Ping(range) => {
+                    if self.phase == WebSocketPhase::Open {
                         self.sender.pong(self.input.part(found(range)), &mut self.output);
                     }
                 }
-                Event::Fragment | Event::Pong => {}
-                Event::Close(code, reason) => {
-                    if self.phase == Phase::Open {
+                FrameEvent::Fragment | FrameEvent::Pong => {}
+                FrameEvent::Close(code, reason) => {
+                    if self.phase == WebSocketPhase::Open {
                         self.sender.close(code, &reason, &mut self.output);
                     }
-                    self.end.get_or_insert(End { code: code.unwrap_or(1005), reason });
-                    self.phase = Phase::Leaving;
+                    self.end.get_or_insert(WebSocketEnd { code: code.unwrap_or(1005), reason });
+                    self.phase = WebSocketPhase::Leaving;
                 }
             }
         }
@@ -263,15 +266,15 @@ impl State {
         loop {
             let phase = self.phase;
             let wanted = match phase {
-                Phase::Connecting | Phase::Denying => self.input.len() < EARLY,
-                Phase::Open | Phase::Closing => self.parse(),
-                Phase::Leaving => {
+                WebSocketPhase::Connecting | WebSocketPhase::Denying => self.input.len() < EARLY,
+                WebSocketPhase::Open | WebSocketPhase::Closing => self.parse(),
+                WebSocketPhase::Leaving => {
                     // Whatever still comes is of no interest, but its end is.
                     let all = self.input.len();
                     self.input.consume(all);
                     !self.queue.has_lying()
                 }
-                Phase::Gone => false,
+                WebSocketPhase::Gone => false,
             };
             // A close frame was among what has come: what follows is the end, which must be read to be noticed.
             if self.phase != phase {
@@ -301,7 +304,7 @@ impl State {
                 Poll::Ready(Ok(1..)) => self.has_read = true,
                 Poll::Ready(_) => {
                     self.end_of_input = true;
-                    if self.phase != Phase::Leaving {
+                    if self.phase != WebSocketPhase::Leaving {
                         self.lose();
                     }
                     return;
@@ -350,30 +353,30 @@ impl State {
     /// Sends a close frame of our own accord.
     pub(super) fn close(&mut self, code: u16, reason: &str) {
         self.sender.close(Some(code), reason, &mut self.output);
-        self.end.get_or_insert(End { code, reason: reason.to_owned() });
+        self.end.get_or_insert(WebSocketEnd { code, reason: reason.to_owned() });
         self.pick_up();
         self.receiver.discard_messages();
-        self.phase = Phase::Closing;
+        self.phase = WebSocketPhase::Closing;
     }
 
     /// Ends a WebSocket whose client has broken the rules.
     pub(super) fn fail(&mut self, code: u16, reason: &str) {
-        if self.phase == Phase::Open {
+        if self.phase == WebSocketPhase::Open {
             self.sender.close(Some(code), reason, &mut self.output);
         }
-        self.end.get_or_insert(End { code, reason: reason.to_owned() });
-        self.phase = Phase::Leaving;
+        self.end.get_or_insert(WebSocketEnd { code, reason: reason.to_owned() });
+        self.phase = WebSocketPhase::Leaving;
     }
 
     /// The client has gone without a word.
     pub(super) fn lose(&mut self) {
-        self.end.get_or_insert(End { code: 1006, reason: String::new() });
+        self.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
         self.output.clear();
         self.carrier.close();
         self.pick_up();
         self.receiver.discard_messages();
         self.input = Input::default();
         self.share.stop_waiting();
-        self.phase = Phase::Gone;
+        self.phase = WebSocketPhase::Gone;
     }
 }

@@ -13,27 +13,27 @@ use super::super::alarm::Alarm;
 use super::super::link::HIGH_WATER;
 use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
-use super::link::Link;
-use super::phase::{End, Phase};
-use super::state::State;
+use super::link::WebSocketLink;
+use super::phase::{WebSocketEnd, WebSocketPhase};
+use super::state::WebSocketState;
 use crate::access::{AccessRecord, logged_status};
-use crate::engine::{Phase as WorkerPhase, Presence};
+use crate::engine::{ConnectionGuard, WorkerPhase};
 
 /// How long we wait for the client's close frame.
 const CLOSE: Duration = Duration::from_secs(10);
 
 /// One WebSocket. Ready when it has ended and the application has returned.
 pub(in crate::connection) struct Task<A: App> {
-    link: Rc<Link>,
+    link: Rc<WebSocketLink>,
     call: Option<Running<A>>,
-    presence: Presence,
+    connection_guard: ConnectionGuard,
     /// Others know how to wake it.
     is_known: bool,
     path: Box<[u8]>,
     /// The request, where it is to be logged.
     logged: Option<Box<RequestHead>>,
     started: Instant,
-    wait: Wait,
+    wait: WebSocketWait,
     since: Instant,
     /// Bytes that were sent when the clock was looked at last.
     sent: u64,
@@ -43,7 +43,7 @@ pub(in crate::connection) struct Task<A: App> {
 
 /// What is being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+enum WebSocketWait {
     /// The application, or the client for as long as it likes.
     Nothing,
     /// The time for a ping.
@@ -62,10 +62,10 @@ enum Wait {
 
 impl<A: App> Task<A> {
     pub(super) fn new(
-        link: Rc<Link>,
+        link: Rc<WebSocketLink>,
         (app, connection): (&A, &A::Connection),
         head: RequestHead,
-        presence: Presence,
+        connection_guard: ConnectionGuard,
         started: Instant,
     ) -> Self {
         let has_log = link.engine.access.is_some();
@@ -74,13 +74,13 @@ impl<A: App> Task<A> {
         Self {
             link,
             call: Some(call),
-            presence,
+            connection_guard,
             is_known: false,
             path: head.raw_path().into(),
             // What is logged at the end of a long life is little.
             logged: has_log.then(|| Box::new(head)),
             started,
-            wait: Wait::Nothing,
+            wait: WebSocketWait::Nothing,
             since: started,
             sent: 0,
             reader: Pace::default(),
@@ -117,7 +117,7 @@ impl<A: App> Future for Task<A> {
         // It is one task for its whole life.
         if !std::mem::replace(&mut this.is_known, true) {
             link.set_waker(cx.waker());
-            this.presence.set_waker(cx.waker());
+            this.connection_guard.set_waker(cx.waker());
         }
         if link.engine.phase() == WorkerPhase::Aborting {
             link.state().lose();
@@ -172,7 +172,7 @@ impl<A: App> Task<A> {
         let link = &self.link;
         let state = &mut *link.state();
         match state.phase {
-            Phase::Connecting | Phase::Denying if !state.carrier.is_head_sent() => {
+            WebSocketPhase::Connecting | WebSocketPhase::Denying if !state.carrier.is_head_sent() => {
                 if outcome == Outcome::Returned {
                     tracing::error!(
                         target: "pounce",
@@ -183,12 +183,12 @@ impl<A: App> Task<A> {
                 state.deny(&link.engine, 500, "Internal Server Error", link.now.get());
             }
             // Half a response: the client must be able to tell.
-            Phase::Connecting | Phase::Denying => {
+            WebSocketPhase::Connecting | WebSocketPhase::Denying => {
                 state.carrier.cut_short();
                 state.denied();
             }
-            Phase::Open if outcome == Outcome::Failed => state.close(1011, "Internal Error"),
-            Phase::Open => state.close(1000, ""),
+            WebSocketPhase::Open if outcome == Outcome::Failed => state.close(1011, "Internal Error"),
+            WebSocketPhase::Open => state.close(1000, ""),
             _ => {}
         }
     }
@@ -197,7 +197,7 @@ impl<A: App> Task<A> {
     fn wait(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let now = self.link.now.get();
         let state = &mut *self.link.state();
-        if state.phase == Phase::Leaving && state.waiting() == 0 {
+        if state.phase == WebSocketPhase::Leaving && state.waiting() == 0 {
             if !state.shut_down {
                 match state.carrier.poll_shutdown(cx) {
                     Poll::Ready(_) => state.shut_down = true,
@@ -208,7 +208,7 @@ impl<A: App> Task<A> {
                 state.lose();
             }
         }
-        if state.phase == Phase::Gone {
+        if state.phase == WebSocketPhase::Gone {
             record(&mut self.logged, state, &self.link, self.started);
             self.call.as_ref()?;
             // The application may be waiting for the end, which it can be told now.
@@ -224,24 +224,24 @@ impl<A: App> Task<A> {
         let read = std::mem::take(&mut state.has_read);
         let wait = waits_for(state, self.wait);
         let progress = match wait {
-            Wait::Ping | Wait::Pong => read,
-            Wait::Write => written,
+            WebSocketWait::Ping | WebSocketWait::Pong => read,
+            WebSocketWait::Write => written,
             _ => false,
         };
         if progress || wait != self.wait {
             self.since = now;
-            self.wait = if wait == Wait::Pong && read { Wait::Ping } else { wait };
+            self.wait = if wait == WebSocketWait::Pong && read { WebSocketWait::Ping } else { wait };
         }
         let settings = &self.link.engine.settings;
         let limit = match self.wait {
-            Wait::Nothing => None,
-            Wait::Ping => state.settings.ping_interval,
-            Wait::Pong => state.settings.ping_timeout,
-            Wait::Write => Some(settings.write_timeout),
-            Wait::Close => Some(CLOSE),
-            Wait::Linger | Wait::Answer => Some(LINGER),
+            WebSocketWait::Nothing => None,
+            WebSocketWait::Ping => state.settings.ping_interval,
+            WebSocketWait::Pong => state.settings.ping_timeout,
+            WebSocketWait::Write => Some(settings.write_timeout),
+            WebSocketWait::Close => Some(CLOSE),
+            WebSocketWait::Linger | WebSocketWait::Answer => Some(LINGER),
         };
-        let reads = self.wait == Wait::Write;
+        let reads = self.wait == WebSocketWait::Write;
         let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || state.carrier.taken());
         let deadline = earlier(limit.and_then(|limit| self.since.checked_add(limit)), paced);
         let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
@@ -254,46 +254,51 @@ impl<A: App> Task<A> {
             return Some(told || std::mem::take(&mut state.has_taken) || state.may_go_on());
         }
         match self.wait {
-            Wait::Ping => {
+            WebSocketWait::Ping => {
                 state.prepare_output(&self.link.engine);
                 let payload = fastrand::u32(..).to_be_bytes();
                 state.sender.ping(&payload, &mut state.output);
                 let _ = state.poll_output(&self.link.engine, cx);
                 self.sent = state.carrier.sent();
-                self.wait = Wait::Pong;
+                self.wait = WebSocketWait::Pong;
                 self.since = now;
             }
-            Wait::Pong => {
+            WebSocketWait::Pong => {
                 // The client is told; the application, that it was lost.
-                state.end.get_or_insert(End { code: 1006, reason: String::new() });
+                state.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
                 state.fail(1011, "keepalive ping timeout");
             }
-            Wait::Answer => state.fail_for_fault(),
-            Wait::Close | Wait::Linger | Wait::Write => state.lose(),
-            Wait::Nothing => {}
+            WebSocketWait::Answer => state.fail_for_fault(),
+            WebSocketWait::Close | WebSocketWait::Linger | WebSocketWait::Write => state.lose(),
+            WebSocketWait::Nothing => {}
         }
         Some(true)
     }
 }
 
-fn waits_for(state: &State, before: Wait) -> Wait {
-    if state.waiting() > 0 && before != Wait::Pong {
-        return Wait::Write;
+fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
+    if state.waiting() > 0 && before != WebSocketWait::Pong {
+        return WebSocketWait::Write;
     }
     match state.phase {
-        Phase::Closing => Wait::Close,
-        Phase::Leaving => Wait::Linger,
-        Phase::Open if state.is_faulty() => Wait::Answer,
+        WebSocketPhase::Closing => WebSocketWait::Close,
+        WebSocketPhase::Leaving => WebSocketWait::Linger,
+        WebSocketPhase::Open if state.is_faulty() => WebSocketWait::Answer,
         // Whoever is not read from cannot answer.
-        Phase::Open if !state.is_reading() => Wait::Nothing,
-        Phase::Open if before == Wait::Pong => Wait::Pong,
-        Phase::Open => Wait::Ping,
-        _ => Wait::Nothing,
+        WebSocketPhase::Open if !state.is_reading() => WebSocketWait::Nothing,
+        WebSocketPhase::Open if before == WebSocketWait::Pong => WebSocketWait::Pong,
+        WebSocketPhase::Open => WebSocketWait::Ping,
+        _ => WebSocketWait::Nothing,
     }
 }
 
 /// Tells the access log, once.
-fn record(logged: &mut Option<Box<RequestHead>>, state: &State, link: &Link, started: Instant) {
+fn record(
+    logged: &mut Option<Box<RequestHead>>,
+    state: &WebSocketState,
+    link: &WebSocketLink,
+    started: Instant,
+) {
     let (Some(access), Some(head)) = (&link.engine.access, logged.take()) else { return };
     access.record(&AccessRecord {
         connection: &link.info,

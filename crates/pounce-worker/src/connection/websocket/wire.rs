@@ -1,4 +1,4 @@
-//! The two sides of a WebSocket: [`SocketWire`] for [`Link`].
+//! The two sides of a WebSocket: [`SocketWire`] for [`WebSocketLink`].
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -8,12 +8,12 @@ use pounce_asgi::{
 };
 
 use super::super::link::HIGH_WATER;
-use super::link::Link;
-use super::phase::Phase;
-use super::state::State;
+use super::link::WebSocketLink;
+use super::phase::WebSocketPhase;
+use super::state::WebSocketState;
 use crate::websocket::{MAX_CLOSE_REASON, is_close_code};
 
-impl SocketWire for Link {
+impl SocketWire for WebSocketLink {
     fn info(&self) -> &Rc<ConnectionInfo> {
         &self.info
     }
@@ -37,7 +37,7 @@ impl SocketWire for Link {
             self.wake();
             return Poll::Ready(());
         }
-        if state.phase == Phase::Leaving {
+        if state.phase == WebSocketPhase::Leaving {
             // It may have come to that just now.
             self.wake();
         }
@@ -61,7 +61,7 @@ impl SocketWire for Link {
 
     fn poll_ready(&self, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let state = &mut *self.state();
-        if state.phase == Phase::Gone {
+        if state.phase == WebSocketPhase::Gone {
             return Poll::Ready(Err(SendError::Disconnected));
         }
         let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
@@ -72,8 +72,8 @@ impl SocketWire for Link {
     fn accept(&self, accept: &Accept) -> Result<(), SendError> {
         let state = &mut *self.state();
         match state.phase {
-            Phase::Connecting => {}
-            Phase::Open => return Err(SendError::Accepted("websocket.accept")),
+            WebSocketPhase::Connecting => {}
+            WebSocketPhase::Open => return Err(SendError::Accepted("websocket.accept")),
             phase => return Err(ended(phase, state, "websocket.accept")),
         }
         let Some(request) = &state.request else { return Err(SendError::Accepted("websocket.accept")) };
@@ -85,7 +85,7 @@ impl SocketWire for Link {
         if self.engine.needs_response_fields {
             state.response_head.fields = fields;
         }
-        state.phase = Phase::Open;
+        state.phase = WebSocketPhase::Open;
         self.wake();
         Ok(())
     }
@@ -94,8 +94,8 @@ impl SocketWire for Link {
         let mut guard = self.state();
         let state = &mut *guard;
         match state.phase {
-            Phase::Open => {}
-            Phase::Connecting => return Err(SendError::NotAccepted("websocket.send")),
+            WebSocketPhase::Open => {}
+            WebSocketPhase::Connecting => return Err(SendError::NotAccepted("websocket.send")),
             phase => return Err(ended(phase, state, "websocket.send")),
         }
         state.prepare_output(&self.engine);
@@ -115,8 +115,8 @@ impl SocketWire for Link {
             return Err(SendError::CloseReason(reason.len()));
         }
         match state.phase {
-            Phase::Open => state.close(code, reason),
-            Phase::Connecting => state.deny(&self.engine, 403, "Forbidden", self.now.get()),
+            WebSocketPhase::Open => state.close(code, reason),
+            WebSocketPhase::Connecting => state.deny(&self.engine, 403, "Forbidden", self.now.get()),
             phase => return Err(ended(phase, state, "websocket.close")),
         }
         state.ended_by_application = true;
@@ -127,9 +127,9 @@ impl SocketWire for Link {
     fn start(&self, head: &ResponseHead) -> Result<(), SendError> {
         let state = &mut *self.state();
         match state.phase {
-            Phase::Connecting => {}
-            Phase::Open => return Err(SendError::Accepted("websocket.http.response.start")),
-            Phase::Denying => return Err(SendError::StartedTwice),
+            WebSocketPhase::Connecting => {}
+            WebSocketPhase::Open => return Err(SendError::Accepted("websocket.http.response.start")),
+            WebSocketPhase::Denying => return Err(SendError::StartedTwice),
             phase => return Err(ended(phase, state, "websocket.http.response.start")),
         }
         state.carrier.start(head)?;
@@ -138,16 +138,16 @@ impl SocketWire for Link {
             state.response_head.fields.clone_from(&head.fields);
         }
         state.ended_by_application = true;
-        state.phase = Phase::Denying;
+        state.phase = WebSocketPhase::Denying;
         Ok(())
     }
 
     fn body(&self, data: Payload<'_>, more: bool) -> Result<(), SendError> {
         let state = &mut *self.state();
         match state.phase {
-            Phase::Denying => {}
-            Phase::Connecting => return Err(SendError::BeforeStart("websocket.http.response.body")),
-            Phase::Open => return Err(SendError::Accepted("websocket.http.response.body")),
+            WebSocketPhase::Denying => {}
+            WebSocketPhase::Connecting => return Err(SendError::BeforeStart("websocket.http.response.body")),
+            WebSocketPhase::Open => return Err(SendError::Accepted("websocket.http.response.body")),
             phase => return Err(ended(phase, state, "websocket.http.response.body")),
         }
         let length = data.as_slice().len() as u64;
@@ -163,13 +163,13 @@ impl SocketWire for Link {
     }
 }
 
-impl Link {
+impl WebSocketLink {
     /// Sees to it that an event is there.
-    fn poll_event(&self, state: &mut State) -> Poll<()> {
+    fn poll_event(&self, state: &mut WebSocketState) -> Poll<()> {
         let waiting = std::mem::replace(&mut state.receiving, true);
-        if !state.has_event() && state.phase == Phase::Open {
+        if !state.has_event() && state.phase == WebSocketPhase::Open {
             state.parse();
-            if !state.output.is_empty() || state.phase != Phase::Open {
+            if !state.output.is_empty() || state.phase != WebSocketPhase::Open {
                 self.wake();
             }
         }
@@ -186,9 +186,9 @@ impl Link {
 }
 
 /// Why nothing can be sent any more: the client or the server has ended it, or the application itself.
-fn ended(phase: Phase, state: &State, event: &'static str) -> SendError {
+fn ended(phase: WebSocketPhase, state: &WebSocketState, event: &'static str) -> SendError {
     match phase {
-        Phase::Gone => SendError::Disconnected,
+        WebSocketPhase::Gone => SendError::Disconnected,
         _ if !state.ended_by_application => SendError::Disconnected,
         _ => SendError::AfterEnd(event),
     }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::super::huffman::tests::encode;
 use super::super::{Unfit, read_request};
 use super::*;
-use crate::http1::Limits;
+use crate::http1::RequestLimits;
 
 /// The bytes that `h2` reads, and those that it has written.
 #[derive(Default)]
@@ -105,7 +105,7 @@ fn served(input: Vec<u8>) -> Option<BTreeMap<u32, Outcome>> {
     while let Poll::Ready(request) = connection.poll_accept(cx) {
         let (request, respond) = request?.ok()?;
         let (parts, body) = request.into_parts();
-        let outcome = match read_request(&parts, &Limits::default()) {
+        let outcome = match read_request(&parts, &RequestLimits::default()) {
             Ok(_) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let fields = parts.headers.iter();

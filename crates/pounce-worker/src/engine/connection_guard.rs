@@ -6,13 +6,13 @@ use std::task::Waker;
 use super::Engine;
 
 /// A connection that is there, as long as this lives.
-pub(crate) struct Presence {
+pub(crate) struct ConnectionGuard {
     engine: Rc<Engine>,
     key: u64,
     counts: bool,
 }
 
-impl Presence {
+impl ConnectionGuard {
     pub(crate) fn new(engine: &Rc<Engine>) -> Self {
         let mut this = Self::of_stream(engine);
         this.counts = true;
@@ -42,7 +42,7 @@ impl Presence {
     }
 }
 
-impl Drop for Presence {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.engine.wakers.borrow_mut().remove(&self.key);
         if self.counts {

@@ -1,4 +1,5 @@
-//! What one worker keeps of Python: types, names, cached objects. Nothing of it is in a static.
+//! asyncio as one worker uses it: its loop, futures and tasks, and names to look things up with. Nothing of it is in a
+//! static, and it knows nothing of requests.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -14,27 +15,20 @@ use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::{ResponseHead, SendError};
 
-use super::app_coroutine::AppCoroutine;
 use super::callback::Callback;
 use super::context::Context;
-use super::coroutine::Coroutine;
-use super::function::{Receive, Send, pose_as_coroutine_functions};
+use super::loop_driver::LoopDriver;
 use super::names::Names;
 use super::object::Type;
 use super::owner::Owner;
-use super::turn::Turns;
 
-/// The Python side of one worker.
-pub(super) struct Kit {
+/// What one worker uses of asyncio.
+pub(super) struct Asyncio {
     pub(super) names: Names,
     pub(super) callbacks: Type<Callback>,
-    pub(super) receives: Type<Receive>,
-    pub(super) sends: Type<Send>,
-    pub(super) coroutines: Type<Coroutine>,
-    pub(super) app_coroutines: Type<AppCoroutine>,
     pub(super) glue: Py<PyModule>,
     pub(super) event_loop: Py<PyAny>,
-    pub(super) turns: Rc<Turns>,
+    pub(super) driver: Rc<LoopDriver>,
     /// Whether the loop is in asyncio's debug mode.
     debug: Arc<AtomicBool>,
     pub(super) owner: Arc<Owner>,
@@ -48,18 +42,16 @@ pub(super) struct Kit {
     task_keywords: Py<PyDict>,
 }
 
-impl Kit {
+impl Asyncio {
     pub(super) fn new(
         py: Python<'_>,
         glue: &Bound<'_, PyModule>,
-        turns: Rc<Turns>,
+        driver: Rc<LoopDriver>,
         debug: Arc<AtomicBool>,
         owner: &Arc<Owner>,
     ) -> PyResult<Rc<Self>> {
-        let asyncio = py.import("asyncio")?;
-        let event_loop = asyncio.call_method0("get_running_loop")?;
-        let (receives, sends) = (Type::new(py, owner)?, Type::new(py, owner)?);
-        pose_as_coroutine_functions(glue, &receives, &sends)?;
+        let module = py.import("asyncio")?;
+        let event_loop = module.call_method0("get_running_loop")?;
         let task_keywords = PyDict::new(py);
         task_keywords.set_item("loop", &event_loop)?;
         task_keywords.set_item("name", "pounce-request")?;
@@ -69,18 +61,14 @@ impl Kit {
         Ok(Rc::new(Self {
             names: Names::new(py),
             callbacks: Type::new(py, owner)?,
-            receives,
-            sends,
-            coroutines: Type::new(py, owner)?,
-            app_coroutines: Type::new(py, owner)?,
             disconnected: glue.getattr("Disconnected")?.unbind(),
             glue: glue.clone().unbind(),
-            future: asyncio.getattr("Future")?.unbind(),
+            future: module.getattr("Future")?.unbind(),
             future_keywords: PyTuple::new(py, ["loop"])?.unbind(),
-            task: asyncio.getattr("Task")?.unbind(),
+            task: module.getattr("Task")?.unbind(),
             task_keywords: task_keywords.unbind(),
             event_loop: event_loop.unbind(),
-            turns,
+            driver,
             debug,
             owner: Arc::clone(owner),
             head: RefCell::default(),
@@ -159,7 +147,7 @@ impl Kit {
                 Ok(())
             });
             task.call_method1("add_done_callback", (self.callbacks.make(py, callback)?,))?;
-            self.turns.look();
+            self.driver.look();
             task.unbind()
         };
         poll_fn(|cx| {

@@ -1,6 +1,6 @@
-//! asyncio's turns, taken from within the runtime that drives the sockets.
+//! asyncio's loop, driven from within the runtime that drives the sockets: its turns are taken one by one.
 //!
-//! The loop's `_run_once` is asyncio's own: it never waits, because [`Turns`] calls it only when there is
+//! The loop's `_run_once` is asyncio's own: it never waits, because [`LoopDriver`] calls it only when there is
 //! something to do, and the runtime does the waiting for both. What wakes it: a handle made ready by Python
 //! that a connection called, a timer, an event on asyncio's selector, another thread, a signal.
 
@@ -22,15 +22,15 @@ use super::deadline::Deadline;
 use super::owner::Owner;
 use super::signals;
 
-/// The turns of one asyncio loop.
-pub(super) struct Turns {
+/// Takes the turns of one asyncio loop.
+pub(super) struct LoopDriver {
     event_loop: Py<PyAny>,
     selector: Py<PyAny>,
     /// `BaseEventLoop._run_once`, bound.
     run_once: Py<PyAny>,
     /// The deque of ready handles, one object for the loop's whole life.
     ready: Py<PyAny>,
-    names: Names,
+    names: LoopNames,
     /// A duplicate of the descriptor of asyncio's selector.
     selector_fd: AsyncFd<OwnedFd>,
     waker: Waker,
@@ -45,7 +45,7 @@ pub(super) struct Turns {
     owner: Arc<Owner>,
 }
 
-struct Names {
+struct LoopNames {
     scheduled: Py<PyString>,
     when: Py<PyString>,
     stopping: Py<PyString>,
@@ -53,8 +53,8 @@ struct Names {
     found: Py<PyString>,
 }
 
-impl Turns {
-    /// The turns of `event_loop`, a `glue.EventLoop`. Inside the runtime.
+impl LoopDriver {
+    /// A driver for `event_loop`, a `glue.EventLoop`. Inside the runtime.
     pub(super) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, owner: &Arc<Owner>) -> PyResult<Rc<Self>> {
         let py = event_loop.py();
         let selector = event_loop.getattr("_selector")?;
@@ -66,7 +66,7 @@ impl Turns {
             ready: event_loop.getattr("_ready")?.unbind(),
             event_loop: event_loop.clone().unbind(),
             selector: selector.unbind(),
-            names: Names {
+            names: LoopNames {
                 scheduled: name("_scheduled"),
                 when: name("_when"),
                 stopping: name("_stopping"),

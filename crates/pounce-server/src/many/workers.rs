@@ -16,17 +16,17 @@ use pounce_supervisor::{
 };
 
 use crate::bootstrap::{Sockets, bootstrap};
+use crate::context::ServerContext;
 use crate::error::ServerError;
-use crate::life::Life;
-use crate::serve::{Job, Post, load, serve};
-use crate::server::Request;
+use crate::handle::Request;
+use crate::serve::{Job, WorkerContext, load, serve};
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
 use crate::{lifespan, listeners, settings, watchdog};
 
 /// The workforce of a server.
-pub(super) struct Staff {
-    life: Rc<Life>,
+pub(super) struct Workers {
+    server: Rc<ServerContext>,
     mode: Mode,
     python: Option<OwnPython>,
     generations: RefCell<BTreeMap<u32, Generation>>,
@@ -55,18 +55,22 @@ struct Generation {
     modules: Option<SetAside>,
 }
 
-impl Staff {
-    pub(super) fn new(life: &Rc<Life>, mode: Mode, python: Option<(Arc<Interpreter>, EventLoop)>) -> Self {
+impl Workers {
+    pub(super) fn new(
+        server: &Rc<ServerContext>,
+        mode: Mode,
+        python: Option<(Arc<Interpreter>, EventLoop)>,
+    ) -> Self {
         let python = python.map(|(interpreter, event_loop)| {
             let stacks = watchdog::stacks(&event_loop);
             let has_gil = Cell::new(Interpreter::starts_with_gil());
             OwnPython { interpreter, event_loop, stacks, has_gil }
         });
         // Without it workers accept as it comes.
-        let loads = LoadTable::new().ok().filter(|_| !life.workers.reuse_port);
+        let loads = LoadTable::new().ok().filter(|_| !server.workers.reuse_port);
         loads.iter().for_each(|table| python::disown(table.as_fd()));
         Self {
-            life: Rc::clone(life),
+            server: Rc::clone(server),
             mode,
             python,
             generations: RefCell::default(),
@@ -86,18 +90,18 @@ impl Staff {
     pub(super) async fn close(&self) {
         let app = self.lifespan.take();
         if let Some(app) = app {
-            lifespan::shut_down(&app, self.life.worker.lifecycle.timeout_startup).await;
+            lifespan::shut_down(&app, self.server.worker.lifecycle.timeout_startup).await;
         }
     }
 
     fn scope(&self) -> LifespanScope {
-        self.life.worker.lifecycle.lifespan_scope
+        self.server.worker.lifecycle.lifespan_scope
     }
 
     /// Imports and starts the application that all threads of a generation share.
     async fn prepare_threads(&self, python: &OwnPython, generation: u32) -> Result<(), ServerError> {
-        let config = &self.life.worker;
-        let folders = self.life.code_folders();
+        let config = &self.server.worker;
+        let folders = self.server.code_folders();
         let modules = (generation > 0).then(|| python.event_loop.set_modules_aside(&folders));
         let prepared = async {
             if self.scope() == LifespanScope::Worker {
@@ -124,7 +128,7 @@ impl Staff {
 
     /// Runs the lifespan once for workers that have their own copies of the application.
     async fn prepare_lifespan(&self, python: &OwnPython) -> Result<(), ServerError> {
-        let config = &self.life.worker;
+        let config = &self.server.worker;
         let options = settings::application(config);
         if options.lifespan == LifespanMode::Off {
             return Ok(());
@@ -148,10 +152,10 @@ impl Staff {
     }
 
     fn plan(&self, spawn: &Spawn, handles: Vec<ListenerHandle>) -> WorkerPlan {
-        let config = (*self.life.worker).clone();
+        let config = (*self.server.worker).clone();
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
-        plan.tls = self.life.tls.as_ref().map(|store| {
+        plan.tls = self.server.tls.as_ref().map(|store| {
             let secret = store.secret();
             let (period, bytes) = secret.parts();
             let texts = store.texts().iter().map(|text| text.reveal().to_owned().into()).collect();
@@ -176,9 +180,9 @@ impl Staff {
     }
 
     /// Makes the post of a thread that is to be started.
-    fn post(&self, python: &OwnPython) -> impl FnOnce(WorkerEnd) -> Post + Send + use<> {
-        let (watchdog, stacks) = (self.life.watchdog.clone(), python.stacks.clone());
-        |end| Post { end, watchdog, stacks, alone: Arc::default() }
+    fn context(&self, python: &OwnPython) -> impl FnOnce(WorkerEnd) -> WorkerContext + Send + use<> {
+        let (watchdog, stacks) = (self.server.watchdog.clone(), python.stacks.clone());
+        |end| WorkerContext { end, watchdog, stacks, alone: Arc::default() }
     }
 
     fn spawn_process(
@@ -195,7 +199,7 @@ impl Staff {
             inherited.push(table);
         }
         let plan = plan.to_json().map_err(io::Error::other)?.into();
-        let program = self.life.program.clone();
+        let program = self.server.program.clone();
         process::start(Launch { program, arguments: vec![ARGUMENT.to_owned()], plan, inherited }, events)
     }
 
@@ -209,8 +213,8 @@ impl Staff {
         let generations = self.generations.borrow();
         let prepared = generations.get(&spawn.generation);
         let shared = prepared.and_then(|generation| generation.app.as_ref()).map(|app| app.share());
-        let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.life.worker));
-        let post = self.post(python);
+        let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.server.worker));
+        let context = self.context(python);
         let Spawn { slot, generation, max_requests, listeners } = spawn;
         let job = Job {
             config,
@@ -219,18 +223,18 @@ impl Staff {
             listeners,
             max_requests,
             load: reserved.map(Reservation::load),
-            tls: self.life.tls.clone(),
+            tls: self.server.tls.clone(),
         };
         thread::start(format!("pounce-{slot}"), events, move |end| {
-            let post = post(end.clone());
+            let context = context(end.clone());
             let ran = python::run(&interpreter, async move |event_loop| {
-                post.end.reporter().report(Status::Started);
+                context.end.reporter().report(Status::Started);
                 let options = settings::application(&job.config);
                 let app = match shared {
                     Some(shared) => PythonApp::adopt(&event_loop, shared, &options)?,
                     None => load(&event_loop, &job.config, &options)?,
                 };
-                serve(&event_loop, Rc::new(app), job, &post).await
+                serve(&event_loop, Rc::new(app), job, &context).await
             });
             ended(&end, ran.map_err(ServerError::from).flatten())
         })
@@ -246,14 +250,14 @@ impl Staff {
         let text = Secret::from(self.plan(&spawn, Vec::new()).to_json().map_err(io::Error::other)?);
         let sockets = Sockets::Own { listeners: spawn.listeners, load: reserved.map(Reservation::load) };
         let interpreter = Arc::clone(&python.interpreter);
-        let post = self.post(python);
+        let context = self.context(python);
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
-            let post = post(end.clone());
+            let context = context(end.clone());
             let ran = interpreter.with_subinterpreter(|own, alone| {
                 let ran = python::run(own, async move |event_loop| {
                     let plan = WorkerPlan::from_json(text.reveal()).map_err(ServerError::Plan);
                     drop(text);
-                    bootstrap(&event_loop, plan?, sockets, Some(alone), &post).await
+                    bootstrap(&event_loop, plan?, sockets, Some(alone), &context).await
                 });
                 ran.map_err(ServerError::from).flatten()
             });
@@ -273,10 +277,10 @@ fn ended(end: &WorkerEnd, worked: Result<(), ServerError>) -> String {
     }
 }
 
-impl Workforce for Staff {
+impl Workforce for Workers {
     async fn prepare(&self, generation: u32) -> Result<(), String> {
         if generation == 0 && self.python.is_some() {
-            self.life.watchdog.arm_startup(self.life.worker.lifecycle.timeout_startup);
+            self.server.watchdog.arm_startup(self.server.worker.lifecycle.timeout_startup);
         }
         let prepared = match &self.python {
             Some(python) if self.mode == Mode::Thread => self.prepare_threads(python, generation).await,
@@ -285,13 +289,13 @@ impl Workforce for Staff {
             }
             _ => Ok(()),
         };
-        let lifecycle = &self.life.worker.lifecycle;
-        if generation == 0 && self.life.handle.asked() == Request::Run {
+        let lifecycle = &self.server.worker.lifecycle;
+        if generation == 0 && self.server.handle.asked() == Request::Run {
             // A stop has set a deadline of its own.
-            self.life.watchdog.disarm();
+            self.server.watchdog.disarm();
         }
         let limit = lifecycle.timeout_graceful_shutdown + lifecycle.timeout_startup * 2 + 5 * GRACE;
-        self.life.limit.set(limit);
+        self.server.limit.set(limit);
         prepared.map_err(|error| {
             let why = error.with_hint();
             if generation == 0 {
@@ -309,20 +313,20 @@ impl Workforce for Staff {
         };
         let (Some(Generation { app, modules }), Some(python)) = (released, &self.python) else { return };
         if let Some(app) = app {
-            lifespan::shut_down(&app, self.life.worker.lifecycle.timeout_startup).await;
+            lifespan::shut_down(&app, self.server.worker.lifecycle.timeout_startup).await;
         }
-        if self.life.handle.asked() != Request::Run {
+        if self.server.handle.asked() != Request::Run {
             return;
         }
         if let (Some(modules), true) = (modules, newest) {
             // It never came to serve: what it was to replace is what imports find again.
-            python.event_loop.put_modules_back(modules, &self.life.code_folders());
+            python.event_loop.put_modules_back(modules, &self.server.code_folders());
         }
         python.event_loop.settle();
     }
 
     fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
-        self.life.refresh_tls();
+        self.server.refresh_tls();
         let reserved = self.loads.as_ref().and_then(LoadTable::reserve);
         let place = reserved.as_ref();
         let worker = match (&self.python, self.mode) {
@@ -337,6 +341,6 @@ impl Workforce for Staff {
         if matches!(notice, Notice::Ready | Notice::Reloaded) {
             self.look_at_gil();
         }
-        self.life.announcer.notice(notice);
+        self.server.announcer.notice(notice);
     }
 }

@@ -1,0 +1,71 @@
+//! What an application sends to answer a request, carried out.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::{Exchange, Fields, Payload, SendError};
+
+use super::asyncio::Asyncio;
+use super::files;
+use super::reading::{flag, read_fields, read_head, required, send_body, with_bytes, wrong};
+
+/// Carries out one message. True if it says that more is to follow.
+///
+/// # Errors
+/// The exception to raise in the application, where the message is not well formed.
+pub(super) fn send(
+    asyncio: &Asyncio,
+    exchange: &Exchange,
+    kind: &str,
+    message: &Bound<'_, PyDict>,
+) -> PyResult<(Result<(), SendError>, bool)> {
+    let names = &asyncio.names;
+    let mut more = false;
+    let result = match kind {
+        "http.response.body" => {
+            more = flag(message, &names.more_body)?;
+            match message.get_item(&names.body)? {
+                Some(body) => send_body(&body, |body| exchange.body(body, more))?,
+                None => exchange.body(Payload::Borrowed(b""), more),
+            }
+        }
+        "http.response.start" => {
+            let mut head = asyncio.head.take();
+            let read = read_head(names, message, &mut head);
+            let sent = read.map(|()| exchange.start(&head));
+            asyncio.head.replace(head);
+            sent?
+        }
+        "http.response.trailers" => {
+            let mut fields = Fields::new();
+            if let Some(headers) = message.get_item(&names.headers)? {
+                read_fields(&headers, &mut fields)?;
+            }
+            more = flag(message, &names.more_trailers)?;
+            exchange.trailers(&fields, more)
+        }
+        "http.response.early_hint" => {
+            let mut fields = Fields::new();
+            let links = required(message, &names.links)?;
+            for link in links.try_iter().map_err(|_| wrong("links", "an iterable of bytes", &links))? {
+                with_bytes(&link?, "links", |link| fields.push(b"link", link))?;
+            }
+            exchange.early_hints(&fields)
+        }
+        // What the debug extension sends is for test clients; there is none here.
+        "http.response.debug" => Ok(()),
+        "http.response.pathsend" => files::send_path(asyncio, exchange, message)?,
+        "http.response.zerocopysend" => {
+            more = flag(message, &names.more_body)?;
+            files::send_descriptor(asyncio, exchange, message, more)?
+        }
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "the message type {other:?} is not known here; an HTTP response takes 'http.response.start', \
+                 'http.response.body' and the extensions that the scope offers"
+            )));
+        }
+    };
+    Ok((result, more))
+}
