@@ -2,10 +2,12 @@
 //!
 //! The same check runs as an ordinary test, so `cargo test --workspace` keeps them too.
 
+mod circles;
 mod files;
 mod layers;
 mod sources;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -61,10 +63,23 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// Where the sources of each crate of the server lie, with a slash at the end.
+fn source_folders(files: &[String]) -> BTreeSet<&str> {
+    let roots = ["src/lib.rs", "src/main.rs"];
+    let folder = |file: &'_ String| {
+        roots.iter().find(|root| file.ends_with(**root)).map(|root| file.len() - root.len() + 4)
+    };
+    let of_server = files.iter().filter(|file| file.starts_with("crates/"));
+    of_server.filter_map(|file| Some(&file[..folder(file)?])).collect()
+}
+
 /// Everything in a workspace that breaks a rule, by path and line.
 fn check(root: &Path) -> Result<Vec<Finding>> {
     let files = files::list(root)?;
     let mut findings = layers::check(root)?;
+    for folder in source_folders(&files) {
+        findings.extend(circles::check(root, folder, &files)?);
+    }
     for path in &files {
         // What is not text has no rules here.
         let Ok(text) = std::fs::read_to_string(root.join(path)) else { continue };

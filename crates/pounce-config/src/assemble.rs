@@ -19,7 +19,18 @@ use crate::value::header::{self, header};
 
 const APP: &str = "MODULE:ATTRIBUTE, MODULE:FACTORY() or MODULE, such as main:app";
 
-pub(crate) fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
+impl Layers {
+    /// Reads the layers as one configuration.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of every layer and of the whole, all at once.
+    pub fn build(self) -> Result<ServerConfig, ConfigErrors> {
+        assemble(self)
+    }
+}
+
+fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let mut options = Resolver::new(layers);
     let app = app(&mut options);
     let listen = listen(&mut options);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{Origin, Setting};
+use crate::origin::{Origin, Setting};
 pub use protocols::{
     CertificateFiles, ClientCertificates, Http2Config, HttpVersions, TlsConfig, TlsVersion, WebSocketConfig,
 };

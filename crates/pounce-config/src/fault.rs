@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::layer::Origin;
 use crate::options::{ForeignOption, Verdict, find_option};
+use crate::origin::Origin;
 
 /// Every fault of one configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,44 +1,19 @@
 //! The sources of options, laid over each other.
 //!
 //! A layer holds what one source said, as text, with where it said so. Nothing here knows what a value
-//! means; that is decided once, when the layers are built into a [`ServerConfig`].
+//! means; that is decided once, when the layers are built into a [`ServerConfig`](crate::ServerConfig).
 
 mod arguments;
 mod environment;
 mod file;
 
-use std::fmt;
 use std::path::PathBuf;
 
 pub use file::{ConfigFile, discover};
 
-use crate::fault::{ConfigErrors, ConfigFault, Problem};
+use crate::fault::{ConfigFault, Problem};
 use crate::options::{Arity, ForeignOption, OptionSpec, Verdict, close_option, find_option};
-use crate::{ServerConfig, assemble};
-
-/// Where a value came from. A later variant wins over an earlier one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody gave the option.
-    Default,
-    /// A TOML file.
-    File {
-        /// The file as it was named.
-        path: PathBuf,
-        /// The key as it stands in the file, with its table; empty for the file as a whole.
-        key: String,
-    },
-    /// An environment variable.
-    Environment {
-        /// The variable's name.
-        name: String,
-    },
-    /// The command line.
-    CommandLine {
-        /// The flag with its dashes, or the placeholder of a positional argument.
-        flag: String,
-    },
-}
+use crate::origin::{Origin, Setting};
 
 /// The three sources over the defaults: file, environment and command line, later wins.
 ///
@@ -69,14 +44,6 @@ pub struct Layers {
 #[derive(Debug, Clone, Default)]
 struct Layer(Vec<Setting>);
 
-/// One option as one source gave it: the texts (several for a list) and where they stood.
-#[derive(Clone)]
-pub(crate) struct Setting {
-    pub(crate) spec: &'static OptionSpec,
-    pub(crate) values: Vec<String>,
-    pub(crate) origin: Origin,
-}
-
 impl Layers {
     /// Defaults only.
     pub fn new() -> Self {
@@ -88,15 +55,6 @@ impl Layers {
         let spec = find_option("config")?;
         let values = self.winner(spec).map(|setting| setting.values.as_slice())?;
         values.first().map(PathBuf::from)
-    }
-
-    /// Reads the layers as one configuration.
-    ///
-    /// # Errors
-    ///
-    /// Every fault of every layer and of the whole, all at once.
-    pub fn build(self) -> Result<ServerConfig, ConfigErrors> {
-        assemble::assemble(self)
     }
 
     /// What the highest source that names the option said of it.
@@ -152,37 +110,6 @@ impl Layer {
             Some(setting) if spec.is_list() => setting.values.extend(values),
             Some(setting) => *setting = Setting { spec, values, origin },
             None => self.0.push(Setting { spec, values, origin }),
-        }
-    }
-}
-
-impl Origin {
-    /// The place of the source in the order of precedence: equal for two values of one source.
-    pub(crate) fn rank(&self) -> u8 {
-        match self {
-            Self::Default => 0,
-            Self::File { .. } => 1,
-            Self::Environment { .. } => 2,
-            Self::CommandLine { .. } => 3,
-        }
-    }
-}
-
-impl fmt::Debug for Setting {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let values: Vec<_> = self.values.iter().map(|value| self.spec.shown(value)).collect();
-        write!(out, "{} = {values:?} ({})", self.spec.name, self.origin)
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => out.write_str("the default"),
-            Self::File { path, key } if key.is_empty() => write!(out, "{}", path.display()),
-            Self::File { path, key } => write!(out, "{key} in {}", path.display()),
-            Self::Environment { name } => write!(out, "{name} in the environment"),
-            Self::CommandLine { flag } => write!(out, "{flag} on the command line"),
         }
     }
 }

@@ -49,6 +49,7 @@ mod env_file;
 mod fault;
 mod layer;
 mod options;
+mod origin;
 mod plan;
 mod resolve;
 mod secret;
@@ -62,10 +63,11 @@ pub use config::{
 };
 pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};
-pub use layer::{ConfigFile, Layers, Origin, discover};
+pub use layer::{ConfigFile, Layers, discover};
 pub use options::{
     Arity, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option, find_foreign,
     find_option, foreign_options,
 };
+pub use origin::Origin;
 pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};
 pub use secret::Secret;

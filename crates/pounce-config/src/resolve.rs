@@ -9,8 +9,9 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::fault::{ConfigFault, Problem};
-use crate::layer::{Layers, Origin, Setting};
+use crate::layer::Layers;
 use crate::options::{Kind, OPTIONS, OptionSpec, close_word};
+use crate::origin::{Origin, Setting};
 use crate::value;
 
 /// What every option was given, one entry for each of the table, and the faults found so far.

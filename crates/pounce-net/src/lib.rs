@@ -49,6 +49,7 @@
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod adopt_error;
 mod bind;
 mod endpoint;
 mod file;
@@ -58,13 +59,14 @@ mod raw_fd;
 mod sys;
 mod unsent;
 
+pub use adopt_error::AdoptError;
 pub use bind::error::BindError;
 pub use bind::{BindOptions, bind, bind_set};
 pub use endpoint::Endpoint;
 pub use endpoint::parse::EndpointError;
 pub use file::{read_at, send_file};
 pub use listener::addr::{Family, LocalAddr, UnknownFamily};
-pub use listener::adopt::AdoptError;
+
 pub use listener::{Accepted, Listener, StdListener};
 pub use load::{Load, LoadTable, Reservation};
 pub use raw_fd::{inherit, inherited_stream};

@@ -15,7 +15,7 @@ use std::process::Command;
 
 use socket2::{SockRef, Socket, Type};
 
-use crate::listener::adopt::AdoptError;
+use crate::adopt_error::AdoptError;
 
 /// Makes the open descriptor `fd` this process's own, once `inspect` has accepted it.
 ///

@@ -2,28 +2,26 @@
 //!
 //! [`serve`] makes the handshake of TLS where there is one, finds out which protocol is spoken, and speaks it.
 //!
-//! Over HTTP/1.1, [`Link`] is what the connection's task and the application's exchange share: socket, machine,
-//! buffers. [`ConnectionTask`] is the future that drives it and the application's call side by side.
+//! `http1`, `http2` and `websocket` each speak one protocol. A WebSocket is carried by either of the other two, which
+//! know it; it does not know them.
 
 mod alarm;
-mod ending;
+mod http1;
 mod http2;
 mod input;
-mod io;
-mod link;
 mod open;
 mod pace;
 mod running;
-mod task;
-mod timer;
-mod upgrade;
+mod server_response;
 mod websocket;
-mod wire;
 
 use std::time::Duration;
 
-pub(crate) use ending::server_response;
 pub(crate) use open::serve;
+pub(crate) use server_response::server_response;
+
+/// From this many waiting bytes on, sending suspends; it goes on when half of them are written.
+const HIGH_WATER: u64 = 64 * 1024;
 
 /// How long a closing connection waits for the client to have read our last response.
 const LINGER: Duration = Duration::from_secs(2);

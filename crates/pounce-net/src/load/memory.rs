@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
-use crate::listener::adopt::AdoptError;
+use crate::adopt_error::AdoptError;
 
 /// How many numbers fit in: those of a page.
 pub(super) const NUMBERS: usize = 1024;

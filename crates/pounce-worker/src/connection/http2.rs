@@ -9,6 +9,7 @@ mod response;
 mod stream;
 mod stream_task;
 mod task;
+mod tunnel;
 mod wire;
 
 use std::rc::Rc;
@@ -18,8 +19,6 @@ use pounce_asgi::{App, ConnectionInfo};
 use super::input::Input;
 use crate::engine::Engine;
 use crate::stream::Stream;
-pub(super) use body::Body;
-pub(super) use response::Responder;
 use task::Connection;
 
 /// Serves a connection to its end. `input` is what was read of it already.

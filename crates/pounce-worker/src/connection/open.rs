@@ -10,9 +10,8 @@ use pounce_asgi::{App, ConnectionInfo};
 
 use super::LAST_REQUEST;
 use super::alarm::Alarm;
+use super::http1::{ConnectionTask, Ended, Http1Link};
 use super::input::Input;
-use super::link::Http1Link;
-use super::task::{ConnectionTask, Ended};
 use super::{http2, websocket};
 use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 use crate::settings::Versions;
@@ -59,13 +58,9 @@ pub(crate) async fn serve<A: App>(
         Ended::Http2(stream, input) => Box::pin(http2::serve(stream, input, info, engine, app)).await,
         Ended::WebSocket(upgrade) => {
             // A task of its own, for a long life: this one holds what HTTP/1.1 needs.
-            tokio::task::spawn_local(websocket::serve_upgrade(
-                *upgrade,
-                info,
-                connection_guard,
-                engine,
-                &*app,
-            ));
+            let connection = app.connect(&info);
+            let called = (&*app, &connection);
+            tokio::task::spawn_local(websocket::serve(*upgrade, info, connection_guard, engine, called));
         }
     }
 }

@@ -11,9 +11,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::super::HIGH_WATER;
 use super::super::MAX_LINGER;
 use super::super::input::Input;
-use super::super::link::HIGH_WATER;
 use crate::engine::Engine;
 use crate::flusher::Flush;
 use crate::http2::{Guard, Screen, Screened, Tripped};

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use h2::Reason;
 use pounce_asgi::App;
 
+use super::super::HIGH_WATER;
 use super::super::alarm::Alarm;
-use super::super::link::HIGH_WATER;
 use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::stream::{StreamLink, StreamState};

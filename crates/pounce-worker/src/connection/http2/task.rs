@@ -17,14 +17,16 @@ use super::super::alarm::Alarm;
 use super::super::input::Input;
 use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
-use super::super::websocket;
+use super::super::websocket::{self, Opening};
 use super::super::{LAST_REQUEST, LINGER};
 use super::io::{ConnectionIo, Io};
 use super::response::Responder;
 use super::stream::StreamLink;
 use super::stream_task::StreamTask;
-use crate::engine::{Engine, WorkerPhase};
+use super::tunnel::Tunnel;
+use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 use crate::http2::{Request, Tripped, Unfit, read_request};
+use crate::output::Output;
 use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
 
@@ -269,15 +271,17 @@ impl<A: App> Connection<A> {
         match upgrade {
             Ok(upgrade) => {
                 let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
-                let halves = (recv, responder);
-                let served = websocket::serve_stream(
-                    halves,
-                    upgrade,
-                    request.head,
-                    info,
-                    engine,
-                    (&*self.app, &self.connection),
-                );
+                let opening = Opening {
+                    carrier: Box::new(Tunnel::new(recv, responder)),
+                    input: Input::default(),
+                    output: Output::new(),
+                    head: request.head,
+                    request: upgrade,
+                    started: now,
+                };
+                // Its connection is counted already.
+                let guard = ConnectionGuard::of_stream(&engine);
+                let served = websocket::serve(opening, info, guard, engine, (&*self.app, &self.connection));
                 self.streams.spawn_local(served);
             }
             Err(refusal) => {

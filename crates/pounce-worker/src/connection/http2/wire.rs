@@ -8,7 +8,7 @@ use pounce_asgi::{
     ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
 };
 
-use super::super::link::HIGH_WATER;
+use super::super::HIGH_WATER;
 use super::stream::{StreamLink, StreamState};
 
 impl Wire for StreamLink {

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use pounce_asgi::{MessageKind, ResponseHead};
 
+use super::super::HIGH_WATER;
 use super::super::input::Input;
-use super::super::link::HIGH_WATER;
-use super::carrier::Carrier;
+use super::carrier::{Carrier, Closed};
 use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::queue::MessageQueue;
 use crate::engine::{Engine, Share};
@@ -30,7 +30,7 @@ const EARLY: usize = 16 * 1024;
 const ALWAYS: usize = 4 * 1024;
 
 pub(super) struct WebSocketState {
-    pub(super) carrier: Carrier,
+    pub(super) carrier: Box<dyn Carrier>,
     pub(super) input: Input,
     pub(super) output: Output,
     receiver: Receiver,
@@ -73,7 +73,7 @@ pub(super) struct WebSocketState {
 
 impl WebSocketState {
     pub(super) fn new(
-        carrier: Carrier,
+        carrier: Box<dyn Carrier>,
         input: Input,
         output: Output,
         request: UpgradeRequest,
@@ -373,6 +373,7 @@ impl WebSocketState {
         self.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
         self.output.clear();
         self.carrier.close();
+        self.carrier = Box::new(Closed);
         self.pick_up();
         self.receiver.discard_messages();
         self.input = Input::default();

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
+use super::super::HIGH_WATER;
 use super::super::LINGER;
 use super::super::alarm::Alarm;
-use super::super::link::HIGH_WATER;
 use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
 use super::link::WebSocketLink;

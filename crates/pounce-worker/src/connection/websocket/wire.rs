@@ -7,7 +7,7 @@ use pounce_asgi::{
     Accept, ConnectionInfo, MessageKind, Payload, ResponseHead, SendError, SocketEvent, SocketWire,
 };
 
-use super::super::link::HIGH_WATER;
+use super::super::HIGH_WATER;
 use super::link::WebSocketLink;
 use super::phase::WebSocketPhase;
 use super::state::WebSocketState;

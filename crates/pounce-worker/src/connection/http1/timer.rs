@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use pounce_asgi::ExchangeId;
 
-use super::alarm::Alarm;
-use super::pace::{Pace, earlier};
+use super::super::alarm::Alarm;
+use super::super::pace::{Pace, earlier};
 use crate::settings::Settings;
 
 /// What a connection waits for.

@@ -8,22 +8,19 @@ use std::time::Instant;
 
 use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 
-use super::input::Input;
+use super::super::input::Input;
 use crate::engine::{Engine, WorkerPhase};
 use crate::flusher::Flush;
 use crate::http1::{Fault, Output, RequestEvent, RequestMachine, ResponseEncoder};
 use crate::http2::Beginning;
 use crate::stream::Stream;
 
-/// From this many waiting bytes on, sending suspends; it goes on when half of them are written.
-pub(super) const HIGH_WATER: u64 = 64 * 1024;
-
 /// How much of a body that the application did not read is read and dropped to keep the connection.
 const MAX_DISCARD: u64 = 256 * 1024;
 
 /// The shared half of a connection. Reached from the connection's task and, through the exchange, from
 /// the application; never both at once, and never borrowed while the application runs.
-pub(crate) struct Http1Link {
+pub(in crate::connection) struct Http1Link {
     pub(super) engine: Rc<Engine>,
     pub(super) info: Rc<ConnectionInfo>,
     state: RefCell<Http1State>,
@@ -87,7 +84,7 @@ pub(super) enum Next {
 }
 
 impl Http1Link {
-    pub(crate) fn new(
+    pub(in crate::connection) fn new(
         engine: Rc<Engine>,
         info: Rc<ConnectionInfo>,
         stream: Stream,

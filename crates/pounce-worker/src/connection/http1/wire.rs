@@ -8,7 +8,8 @@ use pounce_asgi::{
     ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
 };
 
-use super::link::{HIGH_WATER, Http1Link, Http1State};
+use super::super::HIGH_WATER;
+use super::link::{Http1Link, Http1State};
 use crate::engine::WorkerPhase;
 
 impl Wire for Http1Link {

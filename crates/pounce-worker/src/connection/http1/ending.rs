@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use pounce_asgi::{Outcome, Payload, ResponseHead};
+use pounce_asgi::{Outcome, Payload};
 
+use super::super::server_response;
 use super::link::{Http1Link, Http1State};
 use crate::access::{AccessRecord, logged_status};
 use crate::engine::WorkerPhase;
@@ -83,16 +84,4 @@ impl Http1Link {
             duration: started.elapsed(),
         });
     }
-}
-
-/// A response of the server's own, whatever carries it.
-pub(crate) fn server_response(status: u16, detail: &str) -> (ResponseHead, String) {
-    let mut head = ResponseHead { status, ..ResponseHead::default() };
-    head.fields.push(b"content-type", b"text/plain; charset=utf-8");
-    match status {
-        426 => head.fields.push(b"sec-websocket-version", b"13"),
-        503 => head.fields.push(b"retry-after", b"1"),
-        _ => {}
-    }
-    (head, format!("{detail}\n"))
 }

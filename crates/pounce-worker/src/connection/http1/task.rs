@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use pounce_asgi::{App, Exchange};
 
-use super::input::Input;
-use super::link::{HIGH_WATER, Http1Link, Http1State, Next};
-use super::running::Running;
+use super::super::input::Input;
+use super::super::running::Running;
+use super::super::websocket::Opening;
+use super::super::{HIGH_WATER, LAST_REQUEST, LINGER, MAX_LINGER};
+use super::link::{Http1Link, Http1State, Next};
 use super::timer::{Http1Wait, Moved, Timer};
-use super::upgrade::Upgrade;
-use super::{LAST_REQUEST, LINGER, MAX_LINGER};
 use crate::engine::WorkerPhase;
 use crate::flusher::Flush as _;
 use crate::http1::{BodyFraming, Facts, Fault};
@@ -22,7 +22,7 @@ use crate::stream::Stream;
 const REQUESTS_PER_TURN: usize = 16;
 
 /// One connection over HTTP/1.1.
-pub(crate) struct ConnectionTask<A: App> {
+pub(in crate::connection) struct ConnectionTask<A: App> {
     link: Rc<Http1Link>,
     app: Rc<A>,
     connection: A::Connection,
@@ -36,22 +36,22 @@ pub(crate) struct ConnectionTask<A: App> {
     /// Bytes that were dropped while waiting for the client's goodbye.
     lingered: usize,
     /// What the connection goes on as.
-    upgrade: Option<Box<Upgrade>>,
+    upgrade: Option<Box<Opening>>,
     is_http2: bool,
 }
 
 /// How the task of a connection ended.
-pub(crate) enum Ended {
+pub(in crate::connection) enum Ended {
     /// The connection is closed, and every application call on it has returned.
     Closed,
     /// It goes on as a WebSocket.
-    WebSocket(Box<Upgrade>),
+    WebSocket(Box<Opening>),
     /// It is HTTP/2; what was read of it is in the input.
     Http2(Stream, Input),
 }
 
 impl<A: App> ConnectionTask<A> {
-    pub(crate) fn new(link: Rc<Http1Link>, app: Rc<A>) -> Self {
+    pub(in crate::connection) fn new(link: Rc<Http1Link>, app: Rc<A>) -> Self {
         let connection = app.connect(&link.info);
         let timer = Timer::new(link.now.get());
         Self {

@@ -1,0 +1,69 @@
+//! Where a value came from.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::options::OptionSpec;
+
+/// Where a value came from. A later variant wins over an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody gave the option.
+    Default,
+    /// A TOML file.
+    File {
+        /// The file as it was named.
+        path: PathBuf,
+        /// The key as it stands in the file, with its table; empty for the file as a whole.
+        key: String,
+    },
+    /// An environment variable.
+    Environment {
+        /// The variable's name.
+        name: String,
+    },
+    /// The command line.
+    CommandLine {
+        /// The flag with its dashes, or the placeholder of a positional argument.
+        flag: String,
+    },
+}
+
+/// One option as one source gave it: the texts (several for a list) and where they stood.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) spec: &'static OptionSpec,
+    pub(crate) values: Vec<String>,
+    pub(crate) origin: Origin,
+}
+
+impl Origin {
+    /// The place of the source in the order of precedence: equal for two values of one source.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Environment { .. } => 2,
+            Self::CommandLine { .. } => 3,
+        }
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<_> = self.values.iter().map(|value| self.spec.shown(value)).collect();
+        write!(out, "{} = {values:?} ({})", self.spec.name, self.origin)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("the default"),
+            Self::File { path, key } if key.is_empty() => write!(out, "{}", path.display()),
+            Self::File { path, key } => write!(out, "{key} in {}", path.display()),
+            Self::Environment { name } => write!(out, "{name} in the environment"),
+            Self::CommandLine { flag } => write!(out, "{flag} on the command line"),
+        }
+    }
+}

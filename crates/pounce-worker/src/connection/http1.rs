@@ -1,0 +1,16 @@
+//! One connection over HTTP/1.1.
+//!
+//! [`Http1Link`] is what the connection's task and the application's exchange share: socket, machine, buffers.
+//! [`ConnectionTask`] is the future that drives it and the application's call side by side.
+
+mod ending;
+mod io;
+mod link;
+mod task;
+mod timer;
+mod tunnel;
+mod upgrade;
+mod wire;
+
+pub(super) use link::Http1Link;
+pub(super) use task::{ConnectionTask, Ended};
