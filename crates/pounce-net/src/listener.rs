@@ -99,16 +99,6 @@ impl Listener {
         listen().map_err(|error| BindError::from_io(self.address.clone(), error))
     }
 
-    /// Changes how many connections may wait to be accepted. The kernel caps it (on Linux at
-    /// `net.core.somaxconn`); connections that wait already stay.
-    ///
-    /// # Errors
-    ///
-    /// Those of `listen(2)`.
-    pub fn set_backlog(&self, connections: u32) -> io::Result<()> {
-        listen(&self.socket, connections)
-    }
-
     /// Removes the file of a Unix socket, if this very listener created it and it is still the one at the path;
     /// says whether it did. Call it before the listener is dropped: as long as the socket is open the inode
     /// cannot be reused, so another server's file is never mistaken for it.

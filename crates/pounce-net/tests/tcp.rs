@@ -172,14 +172,6 @@ fn a_duplicate_keeps_accepting_after_the_original_is_dropped() {
     accept(duplicate);
 }
 
-#[test]
-fn the_backlog_can_be_changed_while_connections_wait() {
-    let listener = bind_one("127.0.0.1:0");
-    let _client = TcpStream::connect(address(&listener)).unwrap();
-    listener.set_backlog(u32::MAX).unwrap();
-    accept(listener);
-}
-
 fn claim(text: &str) -> Result<Vec<Listener>, BindError> {
     bind_text(text, &BindOptions { backlog: None, ..BindOptions::default() })
 }

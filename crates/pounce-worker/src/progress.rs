@@ -37,11 +37,6 @@ pub(crate) struct Held {
 }
 
 impl Progress {
-    /// Whether a response was begun, sent or held back.
-    pub(crate) fn is_started(&self) -> bool {
-        self.phase != ResponsePhase::Waiting
-    }
-
     /// Whether the head has been sent.
     pub(crate) fn is_head_sent(&self) -> bool {
         !matches!(self.phase, ResponsePhase::Waiting | ResponsePhase::Held(_))

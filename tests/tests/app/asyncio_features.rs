@@ -172,3 +172,14 @@ fn the_file_of_the_server_s_own_python_is_none_that_tools_look_for() {
     assert!(files.contains(&"<pounce>"), "{files:?}");
     assert!(!files.iter().any(|file| file.contains("glue")), "{files:?}");
 }
+
+#[test]
+fn an_asyncio_that_lacks_what_the_server_uses_is_named_at_the_start() {
+    let folder = tempfile::TempDir::new().expect("temporary directories can be made");
+    let text = "import asyncio\ndel asyncio.TimerHandle._when\n";
+    std::fs::write(folder.path().join("sitecustomize.py"), text).expect("writable");
+    let folder = folder.path().to_str().expect("it is text");
+    let exit = Server::run(Options::app("raw:app").env("PYTHONPATH", folder));
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    assert!(exit.stderr.contains("has no TimerHandle._when, which Pounce uses"), "{}", exit.stderr);
+}

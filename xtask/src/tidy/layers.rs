@@ -32,9 +32,6 @@ const RULES: [Rule; 7] = [
     Rule { name: "pounce-cli", may: &["pounce-config", "pounce-server"], never: &["tokio", "pyo3"] },
 ];
 
-/// Crates of the design that the workspace may still be without.
-const MAY_BE_MISSING: [&str; 1] = ["pounce-supervisor"];
-
 /// The rule of `xtask`: it works when the workspace does not build.
 const XTASK: Rule = Rule { name: "xtask", may: &[], never: &["pyo3", "tokio"] };
 
@@ -63,10 +60,8 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
         findings.extend(check_file(root, &path, rule)?);
     }
     for rule in RULES.iter().filter(|rule| !folders.iter().any(|name| name == rule.name)) {
-        if !MAY_BE_MISSING.contains(&rule.name) {
-            let remedy = "bring it back, or take it out of xtask/src/tidy/layers.rs";
-            findings.push(Finding::new("crates", 1, format!("{} is missing", rule.name), remedy));
-        }
+        let remedy = "bring it back, or take it out of xtask/src/tidy/layers.rs";
+        findings.push(Finding::new("crates", 1, format!("{} is missing", rule.name), remedy));
     }
     if root.join("xtask/Cargo.toml").exists() {
         findings.extend(check_file(root, "xtask/Cargo.toml", &XTASK)?);

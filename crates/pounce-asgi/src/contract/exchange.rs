@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::{ConnectionInfo, Fields, FileBody, Payload, ResponseHead, SendError};
+use crate::{Fields, FileBody, Payload, ResponseHead, SendError};
 
 /// Names an exchange on its connection: a counter in HTTP/1.1, the stream identifier in HTTP/2.
 pub type ExchangeId = u64;
@@ -27,9 +27,6 @@ pub enum Inbound {
 /// socket takes, and keeps the rest; [`Wire::poll_ready`] tells when the kept rest has become small again.
 /// All methods must be called on the connection's thread.
 pub trait Wire {
-    /// The facts that all exchanges of the connection share.
-    fn info(&self) -> &Rc<ConnectionInfo>;
-
     /// Takes the next inbound event. Asking for the body is what answers `Expect: 100-continue`
     /// (RFC 9110 section 10.1.1) and what lets the connection read on.
     ///
@@ -84,9 +81,6 @@ pub trait Wire {
     /// See [`SendError`].
     fn early_hints(&self, id: ExchangeId, links: &Fields) -> Result<(), SendError>;
 
-    /// Whether anything of the response was accepted for sending, a held-back head included.
-    fn is_started(&self, id: ExchangeId) -> bool;
-
     /// Takes back a response head of which nothing has gone out yet, so that another may be started.
     /// True if nothing of a response is on its way afterwards.
     fn restart(&self, id: ExchangeId) -> bool;
@@ -103,11 +97,6 @@ impl Exchange {
     /// The exchange `id` of a connection.
     pub fn new(wire: Rc<dyn Wire>, id: ExchangeId) -> Self {
         Self { wire, id }
-    }
-
-    /// See [`Wire::info`].
-    pub fn info(&self) -> &Rc<ConnectionInfo> {
-        self.wire.info()
     }
 
     /// See [`Wire::poll_receive`].
@@ -185,11 +174,6 @@ impl Exchange {
     /// See [`SendError`].
     pub fn early_hints(&self, links: &Fields) -> Result<(), SendError> {
         self.wire.early_hints(self.id, links)
-    }
-
-    /// See [`Wire::is_started`].
-    pub fn is_started(&self) -> bool {
-        self.wire.is_started(self.id)
     }
 
     /// See [`Wire::restart`].

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::{ConnectionInfo, Fields, Payload, ResponseHead, SendError};
+use crate::{Fields, Payload, ResponseHead, SendError};
 
 /// Which kind of data a message has (RFC 6455 section 5.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +46,6 @@ pub struct Accept {
 ///
 /// As with [`Wire`](crate::Wire) nothing blocks, and all methods are called on the connection's thread.
 pub trait SocketWire {
-    /// The facts about the connection.
-    fn info(&self) -> &Rc<ConnectionInfo>;
-
     /// Takes the next event: calls `take` with it, once, before it returns ready. `take` must not call back.
     ///
     /// Ready without a call to `take` says that there will be none: the disconnect was taken.

@@ -74,6 +74,20 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._pounce_run = self._pounce_turn = self._write_to_self = None
 
 
+# What the bridge uses of an event loop besides its documented interface.
+LOOP_PARTS = ("_csock", "_ready", "_run_once", "_scheduled", "_selector", "_ssock", "_stopping", "_write_to_self")
+
+
+def check(event_loop):
+    """Raises where this Python's asyncio lacks something that the bridge uses: better now than in a request."""
+    missing = [f"BaseEventLoop.{name}" for name in LOOP_PARTS if not hasattr(event_loop, name)]
+    if not hasattr(asyncio.TimerHandle, "_when"):
+        missing.append("TimerHandle._when")
+    if missing:
+        version = ".".join(map(str, sys.version_info[:3]))
+        raise RuntimeError(f"the asyncio of Python {version} has no {', '.join(missing)}, which Pounce uses")
+
+
 async def root(start):
     """The task that `run_until_complete` waits on, which is how anyio finds the loop's root."""
     loop = asyncio.get_running_loop()
@@ -88,6 +102,7 @@ async def root(start):
 def run(run_loop, wake, is_running, get_debug, start):
     """Runs the loop until the future that `start` is given has a result, then cleans up after it."""
     event_loop = EventLoop(run_loop, wake, is_running, get_debug)
+    check(event_loop)
     try:
         with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
             runner.run(root(start))

@@ -51,11 +51,6 @@ impl ResponseEncoder {
         self.chunked = false;
     }
 
-    /// Whether a response was begun, sent or held back.
-    pub fn is_started(&self) -> bool {
-        self.progress.is_started()
-    }
-
     /// Whether the head has been written to the output.
     pub fn is_head_sent(&self) -> bool {
         self.progress.is_head_sent()

@@ -1,22 +1,15 @@
 //! The two sides of an exchange over HTTP/1.1: [`Wire`] for [`Http1Link`].
 
 use std::cell::RefMut;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use pounce_asgi::{
-    ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
-};
+use pounce_asgi::{ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire};
 
 use super::super::HIGH_WATER;
 use super::link::{Http1Link, Http1State};
 use crate::engine::WorkerPhase;
 
 impl Wire for Http1Link {
-    fn info(&self) -> &Rc<ConnectionInfo> {
-        &self.info
-    }
-
     fn poll_receive(
         &self,
         id: ExchangeId,
@@ -94,11 +87,6 @@ impl Wire for Http1Link {
         state.encoder.early_hints(links, &mut state.output)?;
         self.sent(admitted);
         Ok(())
-    }
-
-    fn is_started(&self, id: ExchangeId) -> bool {
-        let state = self.state();
-        state.exchange != id || state.encoder.is_started()
     }
 
     fn restart(&self, id: ExchangeId) -> bool {

@@ -57,10 +57,6 @@ impl Responder {
         self.stream_id
     }
 
-    pub(in crate::connection) fn is_started(&self) -> bool {
-        self.progress.is_started()
-    }
-
     pub(in crate::connection) fn is_head_sent(&self) -> bool {
         self.progress.is_head_sent()
     }

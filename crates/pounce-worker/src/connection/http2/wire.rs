@@ -1,21 +1,14 @@
 //! The two sides of an exchange over HTTP/2: [`Wire`] for [`StreamLink`].
 
 use std::cell::RefMut;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use pounce_asgi::{
-    ConnectionInfo, ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire,
-};
+use pounce_asgi::{ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire};
 
 use super::super::HIGH_WATER;
 use super::stream::{StreamLink, StreamState};
 
 impl Wire for StreamLink {
-    fn info(&self) -> &Rc<ConnectionInfo> {
-        &self.info
-    }
-
     fn poll_receive(
         &self,
         _id: ExchangeId,
@@ -81,10 +74,6 @@ impl Wire for StreamLink {
 
     fn early_hints(&self, _id: ExchangeId, links: &Fields) -> Result<(), SendError> {
         self.admit("http.response.early_hint")?.responder.early_hints(links)
-    }
-
-    fn is_started(&self, _id: ExchangeId) -> bool {
-        self.state().responder.is_started()
     }
 
     fn restart(&self, _id: ExchangeId) -> bool {

@@ -1,11 +1,8 @@
 //! The two sides of a WebSocket: [`SocketWire`] for [`WebSocketLink`].
 
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use pounce_asgi::{
-    Accept, ConnectionInfo, MessageKind, Payload, ResponseHead, SendError, SocketEvent, SocketWire,
-};
+use pounce_asgi::{Accept, MessageKind, Payload, ResponseHead, SendError, SocketEvent, SocketWire};
 
 use super::super::HIGH_WATER;
 use super::link::WebSocketLink;
@@ -14,10 +11,6 @@ use super::state::WebSocketState;
 use crate::websocket::{MAX_CLOSE_REASON, is_close_code};
 
 impl SocketWire for WebSocketLink {
-    fn info(&self) -> &Rc<ConnectionInfo> {
-        &self.info
-    }
-
     fn poll_receive(&self, _cx: &mut Context<'_>, take: &mut dyn FnMut(SocketEvent<'_>)) -> Poll<()> {
         let state = &mut *self.state();
         if self.poll_event(state).is_pending() {
