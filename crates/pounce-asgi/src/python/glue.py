@@ -27,15 +27,9 @@ class Selector(selectors.DefaultSelector):
     def __init__(self):
         super().__init__()
         self.readable = True
-        self.found = 0
 
     def select(self, timeout=None):
-        if not self.readable:
-            self.found = 0
-            return []
-        events = super().select(0)
-        self.found = len(events)
-        return events
+        return super().select(0) if self.readable else []
 
 
 class EventLoop(asyncio.SelectorEventLoop):

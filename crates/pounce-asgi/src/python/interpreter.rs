@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{forked, signals};
+use super::{forked, memory, signals};
 
 /// The interpreter this program was built for.
 const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
@@ -87,6 +87,7 @@ impl Interpreter {
     /// # Errors
     /// See [`InterpreterError`].
     pub fn start(options: &InterpreterOptions) -> Result<Self, InterpreterError> {
+        memory::use_the_heap();
         let executable = match find_virtualenv(options)? {
             Some(virtualenv) => virtualenv.join("bin/python"),
             None => PathBuf::from(BUILT_FOR),

@@ -5,12 +5,15 @@
 //! that a connection called, a timer, an event on asyncio's selector, another thread, a signal.
 
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -50,7 +53,6 @@ struct LoopNames {
     when: Py<PyString>,
     stopping: Py<PyString>,
     readable: Py<PyString>,
-    found: Py<PyString>,
 }
 
 impl LoopDriver {
@@ -71,7 +73,6 @@ impl LoopDriver {
                 when: name("_when"),
                 stopping: name("_stopping"),
                 readable: name("readable"),
-                found: name("found"),
             },
             selector_fd: watch(fd)?,
             waker,
@@ -124,18 +125,22 @@ impl LoopDriver {
         if readable.is_some() || due || self.has_ready(py) {
             self.turn(py, readable.is_some())?;
             if let Some(mut guard) = readable.take() {
-                let found: usize = self.selector.bind(py).getattr(&self.names.found)?.extract()?;
-                if found == 0 {
+                // What an event has woken goes on at once, rather than after a look at all of the server's sockets: most
+                // applications wait for one thing at a time.
+                if self.has_ready(py) && !self.is_stopping(py)? {
+                    self.turn(py, false)?;
+                }
+                // The selector reports what is still readable as often as it is asked; the runtime hears of it only
+                // once. So ask until there is nothing.
+                if is_readable(self.selector_fd.get_ref())? {
+                    cx.waker().wake_by_ref();
+                } else {
                     guard.clear_ready();
                     // Clearing registers no waker; only another poll does. Without it the next event on any
                     // descriptor of the application's would wake nothing.
                     if self.selector_fd.poll_read_ready(cx).is_ready() {
                         cx.waker().wake_by_ref();
                     }
-                } else {
-                    // The selector reports what is still readable as often as it is asked; the runtime hears
-                    // of it only once. So ask until there is nothing.
-                    cx.waker().wake_by_ref();
                 }
             }
         }
@@ -220,8 +225,18 @@ impl LoopDriver {
     }
 }
 
+/// Whether a selector has events for asyncio. It keeps them.
+fn is_readable(selector: &OwnedFd) -> io::Result<bool> {
+    let mut polled = [PollFd::new(selector.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut polled, PollTimeout::ZERO) {
+        Ok(count) => Ok(count > 0),
+        Err(Errno::EINTR) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Has the runtime watch a selector's descriptor.
-fn watch(fd: RawFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+fn watch(fd: RawFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the selector that the descriptor belongs to is alive; it is only duplicated.
     let own = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
     // SAFETY: the descriptor is the `AsyncFd`'s own, stays open and is never exchanged for another.

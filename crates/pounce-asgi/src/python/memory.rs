@@ -8,6 +8,15 @@ use pyo3::prelude::*;
 use super::asyncio::Asyncio;
 use super::object;
 
+/// So large an allocation has glibc take everything up to its size from the heap from now on.
+const HEAP_UP_TO: usize = 1024 * 1024;
+
+/// Keeps glibc from mapping and unmapping memory for each read of asyncio's transports, which make room for 256 KiB: its
+/// threshold for that rises to the largest mapping that was freed. In most programs an import happens to do that.
+pub(super) fn use_the_heap() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(HEAP_UP_TO)));
+}
+
 /// Gives back what nothing needs any more. Takes as long as a full collection of what was made since startup.
 pub(super) fn give_back(py: Python<'_>, asyncio: &Asyncio) {
     // SAFETY: attached, on the loop's thread.
