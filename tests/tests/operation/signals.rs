@@ -14,6 +14,7 @@ use std::process::Command;
 in_every_mode! {
     the_application_s_own_handler_runs_and_the_server_stops,
     an_application_s_handler_runs_for_signals_on_which_workers_do_not_act,
+    signals_that_come_all_at_once_are_stood,
 }
 
 /// Ways in which applications handle a signal, and whether a handler runs.
@@ -72,6 +73,23 @@ fn the_application_s_own_handler_runs_and_the_server_stops(mode: Mode) {
         };
         assert_eq!(times_heard(&server, "heard SIGTERM"), expected, "{how}");
     }
+}
+
+/// A handler must not be interrupted by that of another signal: threads have little room for them.
+fn signals_that_come_all_at_once_are_stood(mode: Mode) {
+    let mut server = start(Some(mode), "own", "SIGUSR1 SIGHUP");
+    let of_workers = if mode == Mode::Process { server.children() } else { vec![server.pid()] };
+    for _ in 0..200 {
+        for pid in of_workers.iter().chain([&server.pid()]) {
+            for signal in [Signal::SIGUSR1, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGHUP] {
+                // A worker that has been replaced meanwhile is gone.
+                let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
+            }
+        }
+    }
+    server.get("/pid").expect(200);
+    server.sigterm();
+    stops(&mut server, "own");
 }
 
 #[test]

@@ -196,7 +196,8 @@ fn put_handler(number: i32, flags: i32) -> io::Result<()> {
         Errno::result(libc::sigaction(number, std::ptr::null(), &raw mut action))?;
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = (action.sa_flags & libc::SA_RESTART) | libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
-        libc::sigemptyset(&raw mut action.sa_mask);
+        // One at a time: the alternate stack of a thread that Rust has started has room for one handler, and hardly more.
+        libc::sigfillset(&raw mut action.sa_mask);
         Errno::result(libc::sigaction(number, &raw const action, std::ptr::null_mut()))?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 #[cfg(Py_3_12)]
 use pyo3::ffi;
+#[cfg(Py_3_12)]
 use pyo3::prelude::*;
 
 use super::interpreter::{Interpreter, InterpreterError};
