@@ -3,6 +3,7 @@
 use pounce_tests::attack::growth_kib;
 use pounce_tests::h2::Request;
 use pounce_tests::notes::token;
+use pounce_tests::wait::{PATIENCE, within};
 use pounce_tests::{Client, Options, Server, eventually};
 
 fn start(app: &str) -> Server {
@@ -147,9 +148,9 @@ fn a_burst_of_large_requests_gives_its_memory_back_once_it_is_over() {
     for number in 0..REQUESTS {
         client.response(1 + 2 * number).expect(200);
     }
-    eventually("what was taken is given back", || {
-        (server.rss_kib().saturating_sub(before) < 12 * 1024).then_some(())
-    });
+    let kept = || server.rss_kib().saturating_sub(before);
+    let given_back = within(PATIENCE, || (kept() < 12 * 1024).then_some(()));
+    assert!(given_back.is_some(), "{} of {held} KiB are kept", kept());
 }
 
 /// How much memory each of 500 WebSockets takes that say nothing, in KiB.

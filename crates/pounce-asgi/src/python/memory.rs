@@ -19,11 +19,12 @@ pub(super) fn use_the_heap() {
 
 /// Gives back what nothing needs any more. Takes as long as a full collection of what was made since startup.
 pub(super) fn give_back(py: Python<'_>, asyncio: &Asyncio) {
-    // SAFETY: attached, on the loop's thread.
-    unsafe { object::free_memory(&asyncio.owner) };
     if let Err(error) = asyncio.glue.bind(py).call_method0("give_back_memory") {
         tracing::error!(target: "pounce", "cannot run the garbage collector: {error}");
     }
+    // Behind it: objects of ours that the collector frees go into the pools.
+    // SAFETY: attached, on the loop's thread.
+    unsafe { object::free_memory(&asyncio.owner) };
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it may be called at any time, on any thread.
     unsafe {
