@@ -1,9 +1,8 @@
 //! How many workers, of which kind, and who says so.
 
 use pounce_tests::modes::python;
-use pounce_tests::python::{has, interpreter, run};
+use pounce_tests::python::{has, is_free_threaded};
 use pounce_tests::{Exit, Mode, Options, Server};
-use std::process::Command;
 
 /// Starts worker processes, as many as `options` lead to.
 fn processes(options: Options) -> usize {
@@ -51,11 +50,7 @@ fn zero_takes_one_worker_for_each_cpu() {
 
 #[test]
 fn auto_takes_processes_unless_threads_run_side_by_side() {
-    let Some(interpreter) = interpreter() else {
-        return eprintln!("skipped: no test virtualenv");
-    };
-    let script = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
-    let threads = run(Command::new(interpreter).args(["-c", script])).trim() == "1";
+    let threads = is_free_threaded();
     let server = Server::start(app().with("--workers", "2"));
     server.client_of_each(2);
     assert_eq!(server.children().len(), if threads { 0 } else { 2 });
