@@ -16,7 +16,7 @@ pub use protocols::{
     CertificateFiles, ClientCertificates, Http2Config, HttpVersions, TlsConfig, TlsVersion, WebSocketConfig,
 };
 
-/// What a server is told to do.
+/// The configuration of a server.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
@@ -149,7 +149,7 @@ pub struct HttpConfig {
 pub struct LifecycleConfig {
     /// Whether the application gets lifespan events.
     pub lifespan: LifespanMode,
-    /// Who runs the lifespan.
+    /// The process or worker that runs the lifespan.
     pub lifespan_scope: LifespanScope,
     /// Call the application when a worker starts, drains and shuts down.
     pub worker_hooks: bool,
@@ -187,7 +187,7 @@ pub struct WorkersConfig {
     pub respawn_window: Duration,
 }
 
-/// What is logged and in which form.
+/// The logs and their form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -240,11 +240,11 @@ pub enum LifespanMode {
     Off,
 }
 
-/// Who runs the application's lifespan.
+/// The process or worker that runs the application's lifespan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LifespanScope {
-    /// Whoever has a copy of the application of its own.
+    /// Each process or interpreter that has its own copy of the application.
     Auto,
     /// The server, once for all workers.
     Server,

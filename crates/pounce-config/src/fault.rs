@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, said in full.
+//! The faults of a configuration, said in full.
 //!
 //! A configuration with several faults reports them all at once. Notes, which do not stop a server, are
 //! plain lines and have no type of their own.
@@ -23,13 +23,13 @@ pub struct ConfigFault {
     pub value: Option<String>,
     /// Where it was given.
     pub origin: Origin,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
     /// The name or word that was probably meant.
     pub close: Option<&'static str>,
 }
 
-/// What is wrong with an option.
+/// The fault of an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {

@@ -1,4 +1,4 @@
-//! What a server is told to do: options, their layers, their validation.
+//! The configuration of a server: options, their layers, their validation.
 //!
 //! There is one table of options, [`OPTIONS`]. Three sources give values to them, a TOML file, the
 //! environment and the command line, and are laid over the defaults by [`Layers`]; the later wins, and

@@ -80,7 +80,7 @@ impl Listener {
     }
 
     /// Accepts connections from now on, which the kernel queues. A socket that listens already keeps its backlog, which
-    /// may be the choice of whoever handed it over.
+    /// may be the choice of the process that handed it over.
     ///
     /// # Errors
     ///

@@ -49,8 +49,8 @@ impl LoadTable {
         Self { memory: Arc::new(memory), reserved: Arc::default() }
     }
 
-    /// Reserves a place for a worker that is about to be started. `None` if there are more workers than places: one
-    /// without a place is on nobody's mind.
+    /// Reserves a place for a worker that is about to be started. `None` if there are more workers than places: a
+    /// worker without a place is not counted by the others.
     pub fn reserve(&self) -> Option<Reservation> {
         let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (0..PLACES).find(|place| !reserved.contains(place))?;

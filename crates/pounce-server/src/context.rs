@@ -17,7 +17,7 @@ use crate::watchdog::Watchdog;
 pub(crate) struct ServerContext {
     pub(crate) worker: Arc<WorkerConfig>,
     pub(crate) workers: WorkersConfig,
-    /// What is watched for changes, besides the application's folder.
+    /// Folders to watch for changes, besides the application's.
     pub(crate) reload_dirs: Vec<PathBuf>,
     /// This program, to be executed for worker processes.
     pub(crate) program: PathBuf,

@@ -17,7 +17,7 @@ pub enum ServerError {
     Endpoint {
         /// What was given.
         bind: String,
-        /// What is wrong with it.
+        /// The fault.
         error: EndpointError,
     },
     /// The environment file could not be used.
@@ -25,7 +25,7 @@ pub enum ServerError {
     EnvFile {
         /// Which file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// Certificates or keys cannot be used.

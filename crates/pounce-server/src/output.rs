@@ -1,6 +1,6 @@
 //! What the process prints: standard error for the server's own lines, standard output for the access log.
 //!
-//! Nobody who has something to say waits for whoever reads it. A line goes into a bounded queue, and one native
+//! No thread that logs a line waits for the reader of the stream. A line goes into a bounded queue, and one native
 //! thread for each stream writes what is queued. The descriptors stay as they are: O_NONBLOCK would change them for
 //! every process that shares the terminal or the pipe.
 
@@ -66,7 +66,7 @@ pub(crate) fn colors_are_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Gives what waits on either stream the time to be written, within a bound: whoever reads may have stopped to.
+/// Gives what waits on either stream the time to be written, within a bound: the reader may have stopped.
 pub fn flush() {
     let deadline = Instant::now() + LAST_FLUSH;
     // The access log first: its writer may have something to say on standard error.

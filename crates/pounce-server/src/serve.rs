@@ -185,7 +185,7 @@ pub(crate) async fn serve(
     context.arm(lifecycle.timeout_startup + GRACE, 0, message);
     hooks.call_and_log("shutdown", lifecycle.timeout_startup).await;
     lifespan::shut_down(&app, lifecycle.timeout_startup).await;
-    // What is left now is to cancel the application's own tasks. Those that had their time get no more.
+    // Now the application's own tasks are cancelled. Those that had their time get no more.
     let left = if drained.aborted > 0 { Duration::ZERO } else { lifecycle.timeout_graceful_shutdown };
     context.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
     reporter.report(Status::Stopped);

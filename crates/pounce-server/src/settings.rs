@@ -12,7 +12,7 @@ use pounce_worker::http1::RequestLimits;
 use pounce_worker::tls::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
 use pounce_worker::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
 
-/// What the worker is told.
+/// The settings of the worker.
 pub(crate) fn worker(
     config: &config::WorkerConfig,
     max_requests: Option<NonZeroU64>,

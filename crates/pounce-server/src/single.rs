@@ -68,7 +68,7 @@ impl Single {
                 () = server.handle.stopped(), if !stopping => {
                     stopping = true;
                     if server.handle.asked() == Request::Stop {
-                        // A reload keeps them open; a stop refuses whoever comes now.
+                        // A reload keeps them open; a stop refuses new connections.
                         server.listeners.close();
                     }
                     self.alone.store(true, Ordering::Release);

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a worker is told.
+/// A command to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {

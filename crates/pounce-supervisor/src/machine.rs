@@ -1,4 +1,4 @@
-//! What is decided: events and time in, actions out. No clock, no process, no thread in here.
+//! The decisions: events and time in, actions out. No clock, no process, no thread in here.
 //!
 //! Each slot has one worker that serves; a second one may be starting in its place or leaving it, so there are
 //! never more workers than twice those asked for. Replacements (a reload, a worker that is spent) are taken
@@ -83,7 +83,7 @@ impl Machine {
         }
     }
 
-    /// What is to be done first.
+    /// The first actions.
     pub fn start(&mut self) -> Vec<Action> {
         vec![Action::Prepare(0)]
     }
@@ -172,7 +172,7 @@ impl Machine {
         match self.reload {
             Some(Reload::Preparing { to }) if to == generation => {
                 self.reload = Some(Reload::Rolling { to, proven: false });
-                // Whoever reloads has mended something: what was given up gets another chance.
+                // A reload probably mends something: slots that were given up get another chance.
                 for slot in &mut self.slots {
                     slot.renew();
                 }
@@ -242,7 +242,7 @@ impl Machine {
             (said @ (Status::Idle | Status::Stopped), Stage::Leaving) if !worker.terminated => {
                 let farewell = if said == Status::Idle { Farewell::Idle } else { Farewell::Stopped };
                 worker.accepts = false;
-                // Each once: whoever repeats himself does not live longer.
+                // Each once: repeating a status does not extend the deadline.
                 if farewell > worker.farewell {
                     worker.farewell = farewell;
                     worker.deadline = Some(now + shutdown_timeout + GRACE);
@@ -287,7 +287,7 @@ impl Machine {
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.number == number) else { return };
         let (slot_number, how) = (slot.number, how.to_owned());
         if slot.is_starting() {
-            // The one that was to replace it is on its way.
+            // Its replacement is on its way.
             self.notify(Notice::Lost { slot: slot_number, how, wait: Duration::ZERO });
             return;
         }

@@ -80,8 +80,8 @@ pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
     Ok(WorkerHandle::new(order, None))
 }
 
-/// Waits for a child on a thread of its own, and leaves the reaping to whoever may signal it: until it is reaped
-/// nobody else has its number.
+/// Waits for a child on a thread of its own, and leaves the reaping to the thread that may signal it: until the
+/// child is reaped no other process has its number.
 fn when_ended(child: &Child) -> io::Result<oneshot::Receiver<()>> {
     let pid = pid(child);
     let (sender, receiver) = oneshot::channel();

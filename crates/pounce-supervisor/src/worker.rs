@@ -99,7 +99,7 @@ impl WorkerEnd {
         told.ok().flatten().unwrap_or(Command::Shutdown)
     }
 
-    /// Who tells the supervisor.
+    /// A reporter of statuses to the supervisor.
     pub fn reporter(&self) -> &Reporter {
         &self.reporter
     }

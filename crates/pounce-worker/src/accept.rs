@@ -22,7 +22,7 @@ const BACK_OFF: Duration = Duration::from_millis(250);
 /// How long a worker that is ahead of others leaves connections to them before it takes some all the same.
 const DEFERENCE: Duration = Duration::from_millis(1);
 
-/// How many it takes then, and twice as many as long as the others turn out to have left more: they may be stuck.
+/// How many it then accepts; doubled while the queue stays non-empty, since the other workers may be stuck.
 const HELPING: usize = 8;
 
 /// A listening socket that tokio watches.
@@ -103,8 +103,8 @@ impl Acceptor {
     }
 
     /// When connections have come while others that accept from the same socket have fewer: lets them have those,
-    /// of which they are told as well, for a moment, and helps with what is still there then. Sooner it is only ready
-    /// to take its turn when so many of its own connections have gone that it is not ahead any more.
+    /// of which they are told as well, for a moment, and helps with what is still there then. It
+    /// returns early once this worker is no longer ahead.
     async fn accept_what_is_left<A: App>(
         &self,
         helping: &mut usize,
@@ -165,7 +165,7 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
     ));
 }
 
-/// What a client is told that there is no room for.
+/// The response to a client for which there is no room.
 fn no_room(engine: &Engine) -> Output {
     let (mut encoder, mut output) = (ResponseEncoder::default(), Output::new());
     let (head, body) = connection::server_response(503, "the server has too many connections");
@@ -181,13 +181,13 @@ fn no_room(engine: &Engine) -> Output {
 /// Says that to a client, and gives it a moment to read it.
 async fn refuse(mut socket: Socket, mut output: Output) {
     use std::future::poll_fn;
-    let goodbye = async {
+    let answered = async {
         let _ = poll_fn(|cx| output.poll_write(|slices| socket.poll_write(cx, slices))).await;
         let _ = poll_fn(|cx| socket.poll_shutdown(cx)).await;
         let mut rest = [0; 1024];
         while let Ok(1..) = poll_fn(|cx| socket.poll_read(cx, &mut rest)).await {}
     };
-    let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), answered).await;
 }
 
 /// Errors of the connection that was to be accepted, not of the listener (accept(2)).

@@ -1,4 +1,4 @@
-//! What is known of an exchange once it is over.
+//! The record of an exchange that is over.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) fn logged_status(sent: Option<u16>, client_left: bool) -> u16 {
 /// One finished exchange, for a log line.
 #[derive(Debug)]
 pub struct AccessRecord<'a> {
-    /// Who asked.
+    /// The connection that the request came on.
     pub connection: &'a ConnectionInfo,
     /// What was asked.
     pub head: &'a RequestHead,

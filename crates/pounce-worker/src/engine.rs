@@ -55,17 +55,17 @@ pub(crate) struct Engine {
     pub(crate) requests: Arc<AtomicU64>,
     /// Told when they are as many as [`Settings::max_requests`].
     pub(crate) spent: tokio::sync::Notify,
-    /// What has something to write at the end of a turn.
+    /// The connections that have something to write at the end of a turn.
     pub(crate) flusher: Flusher,
     /// What WebSocket messages are compressed with.
     pub(crate) codecs: Rc<Codecs>,
-    /// What is read ahead of WebSockets' applications.
+    /// The budget for messages that no application has taken yet.
     pub(crate) read_ahead: Rc<ReadAhead>,
     pub(crate) buffers: Buffers,
     pub(crate) own_fields: OwnFields,
     /// What wakes the tasks that have to see how far the worker is in its life.
     wakers: RefCell<HashMap<u64, Waker>>,
-    /// What is open, while it is asked for.
+    /// The open requests, while somebody asks for them.
     census: RefCell<Option<Census>>,
     connections: Cell<usize>,
     next_key: Cell<u64>,
@@ -139,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Whether as many exchanges run as may.
+    /// Whether the concurrency limit is reached.
     pub(crate) fn is_busy(&self) -> bool {
         self.settings.max_concurrency.is_some_and(|limit| self.running.get() >= limit)
     }

@@ -1,4 +1,4 @@
-//! What is ours of HTTP/2 (RFC 9113) beside the `h2` crate, which speaks it: no socket and no clock in here.
+//! HTTP/2 (RFC 9113) as far as the `h2` crate, which speaks it, does not go: no socket and no clock in here.
 
 mod field_block;
 mod guard;

@@ -1,4 +1,4 @@
-//! What a worker is told about limits, timeouts and the fields it adds.
+//! The settings of a worker: limits, timeouts and the fields it adds.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ pub struct Worker<A: App> {
 pub enum Queue {
     /// They are accepted and answered: nobody else will.
     Take,
-    /// They are left to whoever else accepts from the same sockets.
+    /// They are left to the other processes that accept from the same sockets.
     Leave,
 }
 

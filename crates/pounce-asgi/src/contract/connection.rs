@@ -38,12 +38,12 @@ pub struct TlsInfo {
     pub client_name: Option<String>,
 }
 
-/// Who talks to whom, and how.
+/// The facts about a connection: both addresses, the scheme, TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// The peer.
     pub client: Address,
-    /// The address of ours that the peer connected to.
+    /// The local address that the peer connected to.
     pub server: Address,
     /// Where the connection is encrypted, with what.
     pub tls: Option<TlsInfo>,

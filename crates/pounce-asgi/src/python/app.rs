@@ -66,7 +66,7 @@ pub struct AppOptions {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct LoadError {
-    /// What is wrong, with a traceback where there is one.
+    /// The fault, with a traceback where there is one.
     pub message: String,
     /// What may help; may be empty.
     pub hint: String,

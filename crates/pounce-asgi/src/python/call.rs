@@ -134,7 +134,7 @@ impl CallState {
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
         let sent = exchange.start(&head);
         let sent = sent.and_then(|()| exchange.body(Payload::Borrowed(page.as_bytes()), false));
-        // Whoever has gone does not miss the page.
+        // A client that has gone does not miss the page.
         drop(sent);
         Ok(())
     }
@@ -216,7 +216,7 @@ impl CallState {
 
     /// Shows the garbage collector what the call holds of Python.
     pub(super) fn traverse(&self, visit: &Visit) -> Visited {
-        // What is borrowed is in use, which is as good as being reachable.
+        // A borrowed list is in use, which is as good as being reachable.
         if let Ok(receivers) = self.receivers.try_borrow() {
             receivers.iter().try_for_each(|future| visit.show(future.as_ptr()))?;
         }

@@ -186,7 +186,7 @@ impl ObjectValue for Coroutine {
             Operation::Receive => c"coroutine 'receive' was never awaited",
             Operation::Send(_) => c"coroutine 'send' was never awaited: the message was not sent",
         };
-        // SAFETY: objects of ours die attached. An exception that is on its way goes on after the warning.
+        // SAFETY: objects die attached. An exception that is on its way goes on after the warning.
         unsafe {
             let (mut kind, mut value, mut traceback) =
                 (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());

@@ -417,7 +417,7 @@ def is_asgi2(app):
 
 
 def format_exception(error, skip=(__file__,)):
-    """The traceback as text, without the frames of whoever called the application."""
+    """The traceback as text, without the frames of the caller of the application."""
     return "".join(_without_frames(traceback.TracebackException.from_exception(error), skip).format()).rstrip()
 
 

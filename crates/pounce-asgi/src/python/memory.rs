@@ -22,7 +22,7 @@ pub(super) fn give_back(py: Python<'_>, asyncio: &Asyncio) {
     if let Err(error) = asyncio.glue.bind(py).call_method0("give_back_memory") {
         tracing::error!(target: "pounce", "cannot run the garbage collector: {error}");
     }
-    // Behind it: objects of ours that the collector frees go into the pools.
+    // Behind it: objects of the bridge that the collector frees go into the pools.
     // SAFETY: attached, on the loop's thread.
     unsafe { object::free_memory(&asyncio.owner) };
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -1,4 +1,4 @@
-//! Python types of ours: heap types, made anew in each interpreter, with a Rust value inside.
+//! The Python types of the bridge: heap types, made anew in each interpreter, with a Rust value inside.
 //!
 //! Not `#[pyclass]`: its types are process-wide, which interpreters with their own GIL must not share.
 //! Most values belong to their worker's thread. Python may drop the last reference on another one (a pool
@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use super::owner::{Owner, Pool};
 use super::slots::slot;
 
-/// What a Python object of ours looks like in memory.
+/// An object of such a type in memory.
 #[repr(C)]
 pub(super) struct Object<T> {
     base: ffi::PyObject,
@@ -109,7 +109,7 @@ impl<T> From<Py<T>> for Ref {
 
 impl Drop for Ref {
     fn drop(&mut self) {
-        // SAFETY: the reference is owned; objects of ours die attached, on whichever thread.
+        // SAFETY: the reference is owned; these objects die attached, on any thread.
         unsafe { ffi::Py_DECREF(self.0) };
     }
 }
@@ -234,7 +234,7 @@ pub(super) unsafe fn free_memory(owner: &Owner) {
     }
 }
 
-/// The value inside an object of ours, for the thread that owns it and while its loop is there. None, with a Python
+/// The value inside an object, for the thread that owns it and while its loop is there. None, with a Python
 /// exception set, for any other: nothing of PyO3 may be used there.
 ///
 /// # Safety
@@ -263,7 +263,7 @@ pub(super) unsafe fn raise_foreign() {
     unsafe { ffi::PyErr_SetString(ffi::PyExc_RuntimeError, text.as_ptr()) };
 }
 
-/// The value inside an object of ours whose values any thread may look at.
+/// The value inside an object of a type whose values any thread may look at.
 ///
 /// # Safety
 /// `object` is an object of a [`Type<T>`], alive for as long as the result is used.
@@ -273,7 +273,7 @@ pub(super) unsafe fn shared<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> &
     unsafe { &(*object.cast::<Object<T>>()).value }
 }
 
-/// The value inside an object of ours, for reading what never changes in it.
+/// The value inside an object, for reading what never changes in it.
 ///
 /// # Safety
 /// As for [`shared`]; what is read is written once, before another thread can have the object.

@@ -1,5 +1,5 @@
-//! The thread of a loop, as Python objects of ours know it: it alone drops the values in them, and uses their memory
-//! again.
+//! The thread of a loop, which owns the values in the Python objects of the bridge: it alone drops them, and uses the
+//! objects' memory again.
 
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -201,7 +201,7 @@ pub struct ScopeConnection {
     last: RefCell<Last>,
 }
 
-/// What is remembered of the last request.
+/// The last request, as far as it is remembered.
 #[derive(Default)]
 struct Last {
     /// Its line, which the connection's scope has; nothing else of the head.

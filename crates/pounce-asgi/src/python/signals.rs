@@ -59,11 +59,11 @@ pub struct Signals {
 pub struct Received {
     /// Which.
     pub signal: Signal,
-    /// Who sent it.
+    /// Its sender.
     pub sender: Sender,
 }
 
-/// Who sent a signal.
+/// The sender of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
     /// Another process, or the kernel.

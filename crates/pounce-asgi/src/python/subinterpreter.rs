@@ -61,7 +61,7 @@ impl Interpreter {
             ffi::PyEval_RestoreThread(inner);
             Python::attach(wait_for_threads);
             ffi::PyEval_SaveThread();
-            // Detached: whoever makes an interpreter may wait for all attached threads (free-threaded builds do).
+            // Detached: a thread that makes an interpreter may wait for all attached threads (free-threaded builds do).
             let alone = exclusive();
             ffi::PyEval_RestoreThread(inner);
             if CAN_END && is_last_thread(inner) {

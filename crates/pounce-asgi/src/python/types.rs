@@ -1,4 +1,4 @@
-//! The Python types of ours whose objects requests make, one set for each application of a loop.
+//! The Python types whose objects requests make, one set for each application of a loop.
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ pub(super) fn tls(options: &mut Resolver) -> Option<TlsConfig> {
     let Some(certificate) = certificate else {
         for name in ["ssl-keyfile", "ssl-sni", "ssl-ca-certs", "ssl-cert-reqs", "ssl-crl"] {
             if options.is_given(name) {
-                // Whoever asks for TLS must not get clear text.
+                // A configuration that asks for TLS must not serve clear text.
                 options.missing("ssl-certfile", &format!("the certificate that {name} goes with"));
                 break;
             }

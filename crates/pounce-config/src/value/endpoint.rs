@@ -1,5 +1,5 @@
 //! Where to listen, as far as a configuration can tell: the shape of an endpoint's text. Whether the
-//! address exists and can be bound is the business of whoever binds it.
+//! address exists and can be bound is for the code that binds it to find out.
 
 use std::net::Ipv6Addr;
 

@@ -57,7 +57,7 @@ pub enum BindError {
     Adopt {
         /// The descriptor's number.
         fd: RawFd,
-        /// What is wrong with it.
+        /// The fault.
         source: AdoptError,
     },
     /// The endpoint cannot have several queues here.

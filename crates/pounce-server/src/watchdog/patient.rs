@@ -13,7 +13,7 @@ use pounce_supervisor::{Heartbeat, Reporter, Status};
 /// How often a loop that works is looked at where no timeout says otherwise.
 const INTERVAL: Duration = Duration::from_millis(7_500);
 
-/// What a loop is watched for, and who is told.
+/// What a loop is watched for, and who learns of it.
 pub(crate) struct Subject {
     /// What it is called in the log.
     pub(crate) name: String,
@@ -42,7 +42,7 @@ impl Patient {
     /// Looks, if it is time to, and says when to look again: never for a loop that rests.
     pub(super) fn check(&mut self, now: Instant) -> Option<Instant> {
         if self.check_at.is_none() && !self.pulse.rests() {
-            // It works again. Whoever counts on signs of life must know that before it can get stuck.
+            // It works again. The supervisor, which counts on heartbeats, must know that before the loop can get stuck.
             self.tell(true);
             self.check_at = Some(now + self.interval());
         }

@@ -8,7 +8,7 @@ use crate::control::{Command, Status};
 /// Names one worker, from its spawn to its end. Never used again.
 pub type WorkerId = u64;
 
-/// What has happened.
+/// An event: input of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A generation is ready to be spawned from.
@@ -33,7 +33,7 @@ pub enum Event {
     Tick,
 }
 
-/// What is to be done.
+/// An action: output of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Make ready what all workers of a generation share; answered by [`Event::Prepared`] or

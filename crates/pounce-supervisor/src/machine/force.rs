@@ -1,4 +1,4 @@
-//! What is done to workers that do not keep their time.
+//! Force against workers that do not keep their deadlines.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use super::{Action, FORCE_AFTER, GRACE, Machine, Notice, WorkerId};
 use crate::control::Command;
 
 impl Machine {
-    /// What is due has happened.
+    /// The worker has done what was due.
     pub(super) fn expire(&mut self, now: Instant) {
         let due: Vec<WorkerId> = self
             .slots

@@ -28,7 +28,7 @@ impl Machine {
                 Some(Reload::Rolling { to, .. }) if !self.slots.iter().any(|slot| slot.starts(to)) => {
                     self.spawn(now, at, to);
                 }
-                // Who knows whether the old one still works, where nobody serves.
+                // The old one may not work any more, and no other worker serves.
                 Some(Reload::Rolling { .. }) if !self.slots.iter().any(Slot::serves) => {}
                 _ => self.spawn(now, at, self.generation),
             }

@@ -17,7 +17,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// What is there.
+    /// The bytes that have come.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }

@@ -30,7 +30,7 @@ pub(super) struct Opening {
     pub(super) carrier: Box<dyn Carrier>,
     /// What the client has sent behind the request.
     pub(super) input: Input,
-    /// What is still to be written before anything else.
+    /// Bytes to write before anything else.
     pub(super) output: Output,
     pub(super) head: RequestHead,
     pub(super) request: UpgradeRequest,

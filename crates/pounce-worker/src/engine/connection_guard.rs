@@ -1,4 +1,4 @@
-//! Who is connected.
+//! Counts connections while they last.
 
 use std::rc::Rc;
 use std::task::Waker;

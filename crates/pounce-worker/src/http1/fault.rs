@@ -1,4 +1,4 @@
-//! What can be wrong with what a client sends, and how it is told.
+//! What can be wrong with what a client sends, and the response that says so.
 
 /// A fault of the client. After any of them a connection of HTTP/1.1 is closed, and nothing that follows on it is taken
 /// for a request; HTTP/2 ends the stream.

@@ -42,7 +42,7 @@ pub struct Facts {
 /// How long a method may be: twice as long as the longest that is registered, and more.
 pub(crate) const MAX_METHOD: usize = 64;
 
-/// What is said to a longer one.
+/// The fault of a longer one.
 pub(crate) const LONG_METHOD: Fault = Fault::BadRequest("the method is too long");
 
 /// Parses `input`, which is one head with its empty line at the end, into `head`.

@@ -78,7 +78,7 @@ impl Block {
     }
 }
 
-/// What is left of a block.
+/// The rest of a block.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -10,7 +10,7 @@ use super::PREFACE;
 /// How long it takes until an exhausted budget is whole again by waiting.
 const REFILL: Duration = Duration::from_secs(10);
 
-/// How many bytes of ours let a client send a window update: it may read octet by octet.
+/// How many bytes the server writes for each window update that a client may send: it may read octet by octet.
 const BYTES_PER_UPDATE: f64 = 8.0;
 
 /// Why a client is cut off.
@@ -37,7 +37,7 @@ pub struct Guard {
     /// The head that is on its way.
     head: [u8; 9],
     have: usize,
-    /// What is left of the payload behind the head.
+    /// The rest of the payload behind the head.
     payload: usize,
 }
 

@@ -36,7 +36,7 @@ impl From<Fault> for Unfit {
 /// Reads a request.
 ///
 /// # Errors
-/// What is to be done with it otherwise.
+/// The reaction to a request that cannot be served.
 pub(crate) fn read_request(parts: &Parts, limits: &RequestLimits) -> Result<Request, Unfit> {
     let malformed = Unfit::Reset(Reason::PROTOCOL_ERROR);
     let protocol = parts.extensions.get::<Protocol>();

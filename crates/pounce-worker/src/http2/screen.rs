@@ -18,7 +18,7 @@ const END_HEADERS: u8 = 0x04;
 const PADDED: u8 = 0x08;
 const PRIORITY: u8 = 0x20;
 
-/// What is to be done with the bytes that have come.
+/// The verdict on the bytes that have come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Screened {
     /// So many go through.
@@ -33,7 +33,7 @@ pub enum Screened {
 #[derive(Debug)]
 pub struct Screen {
     max_frame_size: usize,
-    /// What is left of a frame that goes through, or of the preface.
+    /// The rest of a frame that goes through, or of the preface.
     passing: usize,
     /// How much of the frames of a block has been seen that is not complete.
     gathered: usize,

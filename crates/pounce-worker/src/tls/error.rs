@@ -27,9 +27,9 @@ pub enum TlsError {
     Faulty {
         /// Which file.
         path: PathBuf,
-        /// What is in it.
+        /// The kind of its content.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A key is encrypted, and there is no password.
@@ -69,7 +69,7 @@ pub enum TlsError {
         number: usize,
         /// Whose it is.
         subject: String,
-        /// Who issued the one before it.
+        /// The issuer of the one before it.
         issuer: String,
     },
     /// A certificate's time has not come or is over.
@@ -87,7 +87,7 @@ pub enum TlsError {
     ListExpired {
         /// Which file.
         path: PathBuf,
-        /// Who issued the list.
+        /// The issuer of the list.
         issuer: String,
         /// When the next one was due.
         when: String,

@@ -16,11 +16,11 @@ use super::TlsError;
 
 const WHAT: &str = "revocation list";
 
-/// What is known of a list. Two are equal if they are the same issue of the same list.
+/// The facts about a list. Two are equal if they are the same issue of the same list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RevocationList {
     path: PathBuf,
-    /// Who issued it (RFC 4514).
+    /// Its issuer (RFC 4514).
     pub(super) issuer: String,
     this_update: Time,
     next_update: Time,
@@ -55,7 +55,7 @@ impl RevocationList {
         self.this_update.to_unix_duration()
     }
 
-    /// What is wrong with its time, if it counts no more.
+    /// The fault of its dates, if it counts no more.
     pub(super) fn expired(&self, now: SystemTime) -> Option<TlsError> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         (now >= self.next_update.to_unix_duration()).then(|| TlsError::ListExpired {

@@ -134,7 +134,7 @@ impl TlsStore {
     /// certificates that has is refused: what was revoked since then would be let in.
     ///
     /// # Errors
-    /// What is wrong with which file.
+    /// The fault, and the file that has it.
     pub fn open(
         settings: TlsSettings,
         secret: TicketSecret,
@@ -168,7 +168,7 @@ impl TlsStore {
                 match read.and_then(|read| read.1.replaces(&before).map(|()| read)) {
                     Ok(read) => read,
                     Err(error) => {
-                        tracing::error!(target: "pounce", "{error}; the certificates of before are used");
+                        tracing::error!(target: "pounce", "{error}; keeping the previous certificates");
                         (texts, before)
                     }
                 }

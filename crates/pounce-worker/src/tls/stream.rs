@@ -71,7 +71,7 @@ impl TlsStream {
                 break;
             }
             std::task::ready!(self.poll_fill(cx, &mut []))?;
-            // Whoever has said all with the end of the handshake is still to be answered.
+            // A client that closes its side right behind the handshake is still answered.
             if self.end_of_input && self.session.is_handshaking() {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -106,7 +106,7 @@ impl TlsStream {
         self.session.alpn_protocol()
     }
 
-    /// Reads into `buffer`; 0 is the end, whether or not the client has said goodbye.
+    /// Reads into `buffer`; 0 is the end, with or without close_notify.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let read = self.take(buffer)?;
@@ -144,7 +144,7 @@ impl TlsStream {
         Poll::Ready(Ok(std::mem::take(&mut self.accepted)))
     }
 
-    /// Says goodbye (close_notify), and ends our side of the socket.
+    /// Sends close_notify, and shuts down the sending side of the socket.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.session.send_close_notify();
         std::task::ready!(self.poll_send(cx))?;
@@ -161,7 +161,7 @@ impl TlsStream {
         }
         match self.session.reader().read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            // The end without a goodbye: what was sent is framed by what it is.
+            // EOF without close_notify; the protocol above detects truncation.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.end_of_input = true;
                 Ok(0)

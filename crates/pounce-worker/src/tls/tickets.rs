@@ -16,8 +16,8 @@ use rustls::server::ProducesTickets;
 /// How long a key makes tickets, in seconds.
 const PERIOD: u64 = 6 * 60 * 60;
 
-/// What the keys of a period's tickets come from, and the secret of the next one. It does not lead back: whoever
-/// gets it cannot read what was encrypted with sessions of periods that are over.
+/// What the keys of a period's tickets come from, and the secret of the next one. It does not lead back: an
+/// attacker who gets it cannot read what was encrypted with sessions of periods that are over.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSecret {
     period: u64,

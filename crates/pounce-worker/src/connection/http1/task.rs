@@ -33,7 +33,7 @@ pub(in crate::connection) struct ConnectionTask<A: App> {
     timer: Timer,
     closed: bool,
     shut_down: bool,
-    /// Bytes that were dropped while waiting for the client's goodbye.
+    /// Bytes that were dropped while waiting for the client to close.
     lingered: usize,
     /// What the connection goes on as.
     upgrade: Option<Box<Opening>>,
@@ -220,8 +220,8 @@ impl<A: App> ConnectionTask<A> {
         Poll::Ready(())
     }
 
-    /// Moves bytes while an exchange runs. True if something has come that its call waits for; whoever
-    /// waits is then taken to wait no more, until the call says so again.
+    /// Moves bytes while an exchange runs. True if something has come that its call waits for; the
+    /// call then counts as not waiting until it says so again.
     fn poll_io(&self, state: &mut Http1State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
         if !self.link.is_due().get() {
@@ -290,7 +290,7 @@ impl<A: App> ConnectionTask<A> {
         }
     }
 
-    /// Writes the rest, says goodbye, and waits for the client's where that matters.
+    /// Writes the rest, shuts down the sending side, and waits for the client to close where that matters.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let engine = &self.link.engine;
         let state = &mut *self.link.state();

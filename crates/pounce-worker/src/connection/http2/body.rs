@@ -14,7 +14,7 @@ use crate::output::{broken_file, read_piece};
 /// Up to this size pieces that wait are gathered in one: each by itself would take more than its bytes.
 const GATHERED: usize = 16 * 1024;
 
-/// What is to be sent on a stream, in order.
+/// The body to send on a stream, in order.
 pub(in crate::connection) struct Body {
     stream: SendStream<Bytes>,
     pieces: VecDeque<Piece>,

@@ -30,7 +30,7 @@ pub(super) struct StreamLink {
     pub(super) started: Instant,
     /// The time at which the stream was last looked at.
     pub(super) now: Cell<Instant>,
-    /// The stream is being polled, and whoever does so sees for himself what happens meanwhile.
+    /// The stream is being polled: its poller sees changes itself, and needs no wake-up.
     pub(super) polling: Cell<bool>,
 }
 
@@ -107,7 +107,7 @@ impl StreamLink {
         self.state.borrow_mut()
     }
 
-    /// The state, unless whoever has it panics.
+    /// The state, unless it is borrowed by a caller that panics.
     pub(super) fn try_state(&self) -> Option<RefMut<'_, StreamState>> {
         self.state.try_borrow_mut().ok()
     }

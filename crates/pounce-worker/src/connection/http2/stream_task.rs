@@ -41,7 +41,7 @@ pub(super) struct StreamTask<A: App> {
     alarm: Alarm,
 }
 
-/// What is being waited for.
+/// The reason why a stream waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamWait {
     /// The application alone.
@@ -96,7 +96,7 @@ impl<A: App> StreamTask<A> {
         polled
     }
 
-    /// Another task has the stream from now on: an alarm that was set would wake the one of before.
+    /// Another task polls the stream from now on: an alarm that is set would wake the previous one.
     pub(super) fn forget_alarm(&mut self) {
         self.alarm = Alarm::default();
     }
@@ -142,7 +142,7 @@ impl<A: App> StreamTask<A> {
             if state.gone && self.is_abandoned() {
                 return Some(Poll::Ready(()));
             }
-            // Whoever waits is told, once.
+            // The application is told once that nothing more comes, if it waits for that.
             let waits = std::mem::take(&mut state.receiving) || std::mem::take(&mut state.sending);
             state.sending = false;
             return if waits { None } else { Some(Poll::Pending) };

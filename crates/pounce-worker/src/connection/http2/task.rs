@@ -69,7 +69,7 @@ enum Speaker {
     Over,
 }
 
-/// What is being waited for.
+/// The reason why a connection waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionWait {
     /// The first request.

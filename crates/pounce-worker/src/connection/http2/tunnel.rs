@@ -20,7 +20,7 @@ const WRITE: usize = 64 * 1024;
 /// A stream that is a tunnel, or will be.
 pub(super) struct Tunnel {
     recv: RecvStream,
-    /// What has come and did not fit what the caller gave.
+    /// Bytes that have come and did not fit into the caller's buffer.
     piece: Bytes,
     responder: Responder,
     body: Option<Body>,

@@ -129,7 +129,7 @@ impl StreamLink {
         Ok(state)
     }
 
-    /// Something was sent: hands on what can be; the rest, and the end, are the task's affair.
+    /// Hands on what was sent, as far as the client lets it; the task sees to the rest and to the end.
     fn sent(&self, state: &mut StreamState) {
         state.pump();
         if state.gone || state.responder.waiting() > 0 || state.responder.is_complete() {

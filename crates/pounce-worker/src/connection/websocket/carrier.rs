@@ -20,7 +20,7 @@ pub(in crate::connection) trait Carrier {
     /// Tells the client that nothing more comes.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// It is about to be dropped: says goodbye where that takes no waiting.
+    /// Ends the connection properly before it is dropped, as far as that takes no waiting.
     fn close(&mut self) {}
 
     /// Bytes that were handed on to the client.

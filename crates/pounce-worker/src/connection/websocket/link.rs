@@ -35,7 +35,7 @@ impl Flush for WebSocketLink {
     fn flush(&self) {
         let state = &mut *self.state();
         let mut context = Context::from_waker(Waker::noop());
-        // What the socket does not take is the task's affair, and so is the application that may send again.
+        // The task writes what the socket does not take, and tells the application that it may send again.
         if state.poll_output(&self.engine, &mut context).is_pending()
             || state.phase == WebSocketPhase::Gone
             || state.held_back
@@ -69,7 +69,7 @@ impl WebSocketLink {
         self.state.borrow_mut()
     }
 
-    /// The state, unless whoever has it panics.
+    /// The state, unless it is borrowed by a caller that panics.
     pub(super) fn try_state(&self) -> Option<RefMut<'_, WebSocketState>> {
         self.state.try_borrow_mut().ok()
     }

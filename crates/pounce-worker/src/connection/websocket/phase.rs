@@ -15,7 +15,7 @@ pub(super) enum WebSocketPhase {
     Gone,
 }
 
-/// The end, as the application is told of it.
+/// The end, as the application learns of it.
 #[derive(Debug)]
 pub(super) struct WebSocketEnd {
     pub(super) code: u16,

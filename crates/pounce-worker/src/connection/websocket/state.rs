@@ -43,7 +43,7 @@ pub(super) struct WebSocketState {
     pub(super) connect_due: bool,
     /// Messages that were read ahead.
     queue: MessageQueue,
-    /// What is held of the worker's budget for them.
+    /// The share that they have of the worker's budget.
     share: Share,
     /// What the client has done wrong, while the application answers what came before it.
     fault: Option<FrameFault>,
@@ -220,7 +220,7 @@ impl WebSocketState {
             let found = |range: Range<usize>| base + range.start..base + range.end;
             match step.event {
                 FrameEvent::NeedMore => return true,
-                // Whoever has said goodbye listens for nothing but the answer.
+                // After our close frame only the answer to it counts.
                 FrameEvent::Message(..) if self.phase == WebSocketPhase::Closing => {}
                 FrameEvent::Message(kind, range)
                     if range.len() >= LIES_FROM && self.receiving && self.queue.is_empty() =>
@@ -350,7 +350,7 @@ impl WebSocketState {
         }
     }
 
-    /// Sends a close frame of our own accord.
+    /// Begins the closing handshake.
     pub(super) fn close(&mut self, code: u16, reason: &str) {
         self.sender.close(Some(code), reason, &mut self.output);
         self.end.get_or_insert(WebSocketEnd { code, reason: reason.to_owned() });

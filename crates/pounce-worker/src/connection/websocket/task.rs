@@ -41,7 +41,7 @@ pub(in crate::connection) struct Task<A: App> {
     alarm: Alarm,
 }
 
-/// What is being waited for.
+/// The reason why a WebSocket waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WebSocketWait {
     /// The application, or the client for as long as it likes.
@@ -77,7 +77,7 @@ impl<A: App> Task<A> {
             connection_guard,
             is_known: false,
             path: head.raw_path().into(),
-            // What is logged at the end of a long life is little.
+            // Only the path is logged at the end of a long life.
             logged: has_log.then(|| Box::new(head)),
             started,
             wait: WebSocketWait::Nothing,
@@ -163,7 +163,7 @@ impl<A: App> Task<A> {
         if state.phase != phase {
             state.poll_input(&self.link.engine, cx);
         }
-        // What is left waits for the client, which is the timer's business.
+        // The rest waits for the client; the timer sees to that.
         let _ = state.poll_output(&self.link.engine, cx);
     }
 
@@ -246,8 +246,8 @@ impl<A: App> Task<A> {
         let deadline = earlier(limit.and_then(|limit| self.since.checked_add(limit)), paced);
         let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
         if !late {
-            // Whoever waits for what has come meanwhile is told in another round.
-            // It says so again if it still waits: one that has lost interest cannot make this spin.
+            // If the application waits for something that has arrived since, poll it again. It says so anew if it still
+            // waits: a call that has lost interest cannot make this spin.
             let writable = state.waiting() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
             let readable = state.has_event() && std::mem::take(&mut state.receiving);
             let told = self.call.is_some() && (readable || writable);
@@ -284,7 +284,7 @@ fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
         WebSocketPhase::Closing => WebSocketWait::Close,
         WebSocketPhase::Leaving => WebSocketWait::Linger,
         WebSocketPhase::Open if state.is_faulty() => WebSocketWait::Answer,
-        // Whoever is not read from cannot answer.
+        // A client that is not read from cannot answer a ping.
         WebSocketPhase::Open if !state.is_reading() => WebSocketWait::Nothing,
         WebSocketPhase::Open if before == WebSocketWait::Pong => WebSocketWait::Pong,
         WebSocketPhase::Open => WebSocketWait::Ping,

@@ -133,7 +133,7 @@ fn served(input: Vec<u8>) -> Option<BTreeMap<u32, Outcome>> {
     Some(outcomes)
 }
 
-/// How a field is told.
+/// How a field is encoded.
 #[derive(Debug, Clone)]
 enum Field {
     /// As a literal whose representation begins like this, Huffman-coded or not.
