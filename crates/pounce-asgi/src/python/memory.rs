@@ -25,6 +25,8 @@ pub(super) fn give_back(py: Python<'_>, asyncio: &Asyncio) {
     // Behind it: objects of the bridge that the collector frees go into the pools.
     // SAFETY: attached, on the loop's thread.
     unsafe { object::free_memory(&asyncio.owner) };
+    // Finalizers may have left something to the loop.
+    asyncio.driver.look();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it may be called at any time, on any thread.
     unsafe {

@@ -165,6 +165,10 @@ impl Flush for Http1Link {
         if !state.output.is_empty() {
             self.write(&mut state);
         }
+        // The task may have left the writing to this; it tells an application that may send again.
+        if state.sending {
+            self.wake();
+        }
     }
 }
 
