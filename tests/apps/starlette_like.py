@@ -1,5 +1,7 @@
 """Looks at its scope as frameworks do: whole, and with changes of its own."""
 
+import asyncio
+
 from kit import lifespan, respond_json
 
 
@@ -23,3 +25,18 @@ async def vandal(scope, receive, send):
     if "state" in scope:
         scope["state"]["ruined"] = True
     del scope["query_string"]
+
+
+RUINED = asyncio.Event()
+
+
+async def neighbours(scope, receive, send):
+    """`/watch` answers with what its scope holds once `/ruin` has changed all that it can of its own."""
+    if scope["type"] == "lifespan":
+        return await lifespan(receive, send)
+    if scope["path"] == "/ruin":
+        scope["asgi"]["ruined"] = scope["extensions"]["ruined"] = True
+        RUINED.set()
+    else:
+        await RUINED.wait()
+    await respond_json(send, {key: sorted(scope[key]) for key in ("asgi", "extensions")})

@@ -1,5 +1,6 @@
 //! The HTTP connection scope, as ASGI 2.5 has it.
 
+use pounce_tests::h2::Request;
 use pounce_tests::{Client, Options, Server};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
@@ -201,6 +202,16 @@ fn what_an_application_changes_in_a_scope_is_gone_in_the_next() {
     let first = client.get("/same").response().expect(200).json();
     let second = client.get("/same").response().expect(200).json();
     assert_eq!(first, second);
+}
+
+#[test]
+fn what_an_application_changes_in_a_scope_is_unseen_by_requests_that_run_beside() {
+    let server = Server::start(Options::app("starlette_like:neighbours"));
+    let mut client = server.h2();
+    client.get(1, "/watch");
+    assert!(client.ask(3, &Request::get("/ruin")).expect(200).text().contains("ruined"));
+    let watched = client.response(1).expect(200).text();
+    assert!(!watched.contains("ruined"), "{watched}");
 }
 
 #[test]

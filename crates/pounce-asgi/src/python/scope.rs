@@ -76,18 +76,7 @@ impl ScopeTemplate {
             scope.set_item(name, py.None())?;
         }
         let tls = info.tls.as_ref().map(|info| tls(py, info)).transpose()?;
-        let extensions = self.extensions.bind(py).copy()?;
-        if let Some(tls) = &tls {
-            extensions.set_item(&names.tls, tls)?;
-        }
-        let connection = ScopeConnection {
-            asgi: Lent::new(self.asgi.bind(py), &scope, &names.asgi)?,
-            extensions: Lent::new(&extensions, &scope, &names.extensions)?,
-            scope: scope.unbind(),
-            tls: tls.map(Bound::unbind),
-            last: RefCell::default(),
-        };
-        Ok(connection)
+        Ok(ScopeConnection { scope: scope.unbind(), tls: tls.map(Bound::unbind), last: RefCell::default() })
     }
 
     /// Makes a scope that of a request.
@@ -98,12 +87,12 @@ impl ScopeTemplate {
         connection: &ScopeConnection,
         head: &RequestHead,
     ) -> PyResult<()> {
-        if head.accepts_trailers() {
-            let extensions = self.extensions_with_trailers.bind(scope.py()).copy()?;
-            connection.extend(names, &extensions)?;
-            scope.set_item(&names.extensions, extensions)?;
-        }
-        Ok(())
+        scope.set_item(&names.asgi, self.asgi.bind(scope.py()).copy()?)?;
+        let extensions =
+            if head.accepts_trailers() { &self.extensions_with_trailers } else { &self.extensions };
+        let extensions = extensions.bind(scope.py()).copy()?;
+        connection.extend(names, &extensions)?;
+        scope.set_item(&names.extensions, extensions)
     }
 
     /// What the scopes of requests and of WebSockets have in common.
@@ -116,8 +105,6 @@ impl ScopeTemplate {
         state: Option<&Py<PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let template = connection.scope.bind(py);
-        connection.asgi.renew_if_changed(template, &names.asgi)?;
-        connection.extensions.renew_if_changed(template, &names.extensions)?;
         let last = &mut *connection.last.borrow_mut();
         let is_short = head.line().len() <= REMEMBERED;
         if is_short && !last.line.has_line_of(head) {
@@ -194,8 +181,6 @@ impl ScopeTemplate {
 /// What the scopes of one connection have in common.
 pub struct ScopeConnection {
     scope: Py<PyDict>,
-    asgi: Lent,
-    extensions: Lent,
     /// The `tls` extension, where the connection is encrypted.
     tls: Option<Py<PyDict>>,
     last: RefCell<Last>,
@@ -238,51 +223,6 @@ impl Last {
             return Ok(copy);
         }
         Ok(list)
-    }
-}
-
-/// A dict inside of scopes that all requests of a connection share for as long as no application changes it.
-struct Lent {
-    /// Never given to an application.
-    original: Py<PyDict>,
-    /// Its keys and values.
-    items: Vec<(*mut ffi::PyObject, *mut ffi::PyObject)>,
-    lent: RefCell<Py<PyDict>>,
-}
-
-impl Lent {
-    /// Makes a copy of `original` the value of `name` in `scope`.
-    fn new(original: &Bound<'_, PyDict>, scope: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<Self> {
-        let lent = original.copy()?;
-        scope.set_item(name, &lent)?;
-        let items = original.iter().map(|(key, value)| (key.as_ptr(), value.as_ptr())).collect();
-        Ok(Self { original: original.clone().unbind(), items, lent: RefCell::new(lent.unbind()) })
-    }
-
-    /// Puts a new copy into `scope` where an application has changed the one before.
-    fn renew_if_changed(&self, scope: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<()> {
-        let py = scope.py();
-        if self.has_changed(self.lent.borrow().bind(py)) {
-            let copy = self.original.bind(py).copy()?;
-            scope.set_item(name, &copy)?;
-            self.lent.replace(copy.unbind());
-        }
-        Ok(())
-    }
-
-    /// Whether a copy has not the very same keys and values any more. Where threads run side by side nobody can tell
-    /// without locks, which cost more than another copy.
-    fn has_changed(&self, copy: &Bound<'_, PyDict>) -> bool {
-        if cfg!(Py_GIL_DISABLED) || copy.len() != self.items.len() {
-            return true;
-        }
-        let mut at = 0;
-        self.items.iter().any(|item| {
-            let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
-            // SAFETY: attached; nothing runs in between that could change the dict.
-            unsafe { ffi::PyDict_Next(copy.as_ptr(), &mut at, &mut key, &mut value) };
-            (key, value) != *item
-        })
     }
 }
 
