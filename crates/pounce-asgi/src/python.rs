@@ -4,6 +4,7 @@
 //! application. One thread does it all; see `ARCHITECTURE.md` for the rules that keep this sound.
 
 #![allow(unsafe_code)] // CPython's C interface; each block says why it is sound.
+
 mod app;
 mod app_coroutine;
 mod asyncio;

@@ -23,8 +23,8 @@ pub enum Inbound {
 
 /// What a protocol implements for its exchanges.
 ///
-/// Nothing here blocks. A sending method takes what it is given at once, writes to the socket what the
-/// socket takes, and keeps the rest; [`Wire::poll_ready`] tells when the kept rest has become small again.
+/// Nothing here blocks. A sending method takes what it is given at once and keeps it until it is written, at the latest
+/// when the turn ends; [`Wire::poll_ready`] tells when what the socket does not take has become small again.
 /// All methods must be called on the connection's thread.
 pub trait Wire {
     /// Takes the next inbound event. Asking for the body is what answers `Expect: 100-continue`

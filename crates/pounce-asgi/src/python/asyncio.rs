@@ -83,15 +83,12 @@ impl Asyncio {
         context: Option<&Context>,
     ) -> PyResult<Bound<'py, PyAny>> {
         // A type takes its keywords as a dict and only reads it: one for all calls.
-        let keywords = self.task_keywords.bind(py);
-        match context {
-            None => self.task.bind(py).call((coroutine,), Some(keywords)),
-            Some(context) => {
-                let keywords = keywords.copy()?;
-                keywords.set_item(&self.names.context, context.as_object())?;
-                self.task.bind(py).call((coroutine,), Some(&keywords))
-            }
+        let mut keywords = self.task_keywords.bind(py).clone();
+        if let Some(context) = context {
+            keywords = keywords.copy()?;
+            keywords.set_item(&self.names.context, context.as_object())?;
         }
+        self.task.bind(py).call((coroutine,), Some(&keywords))
     }
 
     /// Whether the loop is in asyncio's debug mode, which logs callbacks that hold it.

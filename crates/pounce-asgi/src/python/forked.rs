@@ -1,9 +1,9 @@
 //! Children that the application forks keep none of the server's descriptors.
 //!
 //! A forked child inherits every descriptor. While it lives, ports stay taken, and clients do not notice that the server
-//! has closed their connection. So the child replaces the server's descriptors: those that are [`disowned`](super::disowned), and
-//! everything that one of the server's runtimes watches. It replaces each by `/dev/null` and closes none: Rust values in
-//! the child still own the number, and close it if they are dropped.
+//! has closed their connection. So the child replaces the server's descriptors: those that are
+//! [`disowned`](super::disowned), and everything that one of the server's runtimes watches. It replaces each by
+//! `/dev/null` and closes none: Rust values in the child still own the number, and close it if they are dropped.
 
 use std::cell::RefCell;
 use std::fs;

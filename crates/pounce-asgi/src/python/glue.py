@@ -394,10 +394,9 @@ def _fill_free_list():
 
     The collector does not clear this list. Each iterator that a request left there would keep an arena, of 1 MiB.
     """
-    event_loop = asyncio.SelectorEventLoop()
-    iterators = [iter(asyncio.Future(loop=event_loop)) for _ in range(255)]
+    event_loop = asyncio.get_running_loop()
+    iterators = [iter(event_loop.create_future()) for _ in range(255)]
     iterators.clear()
-    event_loop.close()
 
 
 def give_back_memory():
