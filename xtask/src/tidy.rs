@@ -7,7 +7,7 @@ mod files;
 mod layers;
 mod sources;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -64,28 +64,25 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Where the sources of each crate of the server lie, with a slash at the end.
-fn source_folders(files: &[String]) -> BTreeSet<&str> {
-    let roots = ["src/lib.rs", "src/main.rs"];
-    let folder = |file: &'_ String| {
-        roots.iter().find(|root| file.ends_with(**root)).map(|root| file.len() - root.len() + 4)
-    };
-    let of_server = files.iter().filter(|file| file.starts_with("crates/"));
-    of_server.filter_map(|file| Some(&file[..folder(file)?])).collect()
+fn source_folders<'a>(paths: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    let folder = |path: &'a String| path.strip_suffix("lib.rs").or_else(|| path.strip_suffix("main.rs"));
+    paths.filter_map(folder).filter(|it| it.starts_with("crates/") && it.ends_with("/src/")).collect()
 }
 
 /// Everything in a workspace that breaks a rule, by path and line.
 fn check(root: &Path) -> Result<Vec<Finding>> {
-    let files = files::list(root)?;
+    let read = |path: String| Some((std::fs::read_to_string(root.join(&path)).ok()?, path));
+    // What is not text has no rules here.
+    let texts: BTreeMap<String, String> =
+        files::list(root)?.into_iter().filter_map(read).map(|(text, path)| (path, text)).collect();
     let mut findings = layers::check(root)?;
-    for folder in source_folders(&files) {
-        findings.extend(circles::check(root, folder, &files)?);
+    for folder in source_folders(texts.keys()) {
+        findings.extend(circles::check(folder, &texts));
     }
-    for path in &files {
-        // What is not text has no rules here.
-        let Ok(text) = std::fs::read_to_string(root.join(path)) else { continue };
-        findings.extend(files::check(path, &text));
+    for (path, text) in &texts {
+        findings.extend(files::check(path, text));
         if path.ends_with(".rs") {
-            findings.extend(sources::check(path, &text));
+            findings.extend(sources::check(path, text));
         }
     }
     findings.sort();

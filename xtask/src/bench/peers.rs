@@ -24,13 +24,20 @@ const GRANIAN: Speaks = Speaks {
     tls: Some(&["--ssl-certificate", "{certificate}", "--ssl-keyfile", "{key}"]),
 };
 
-/// What h2corn speaks, all of it on one port.
-const H2CORN: Speaks = Speaks {
+/// What h2corn and hypercorn speak, all of it on one port.
+const ONE_PORT: Speaks = Speaks {
     http1: &[],
     http2: Some(&[]),
     websocket: Some(&[]),
     has_deflate: true,
     tls: Some(&["--certfile", "{certificate}", "--keyfile", "{key}"]),
+};
+
+/// What Peregrine and Weft speak, likewise.
+const ONE_PORT_WITHOUT_DEFLATE: Speaks = Speaks {
+    has_deflate: false,
+    tls: Some(&["--tls-cert", "{certificate}", "--tls-key", "{key}"]),
+    ..ONE_PORT
 };
 
 #[rustfmt::skip]
@@ -39,25 +46,13 @@ const ALL: [Peer; 9] = [
         name: "peregrine",
         program: "peregrine",
         arguments: &["--host", "127.0.0.1", "--port", "{port}", "{app}:app"],
-        speaks: Speaks {
-            http1: &[],
-            http2: Some(&[]),
-            websocket: Some(&[]),
-            has_deflate: false,
-            tls: Some(&["--tls-cert", "{certificate}", "--tls-key", "{key}"]),
-        },
+        speaks: ONE_PORT_WITHOUT_DEFLATE,
     },
     Peer {
         name: "weft",
         program: "weft",
         arguments: &["--host", "127.0.0.1", "--port", "{port}", "--log-level=warning", "{app}:app"],
-        speaks: Speaks {
-            http1: &[],
-            http2: Some(&[]),
-            websocket: Some(&[]),
-            has_deflate: false,
-            tls: Some(&["--tls-cert", "{certificate}", "--tls-key", "{key}"]),
-        },
+        speaks: ONE_PORT_WITHOUT_DEFLATE,
     },
     Peer {
         name: "granian",
@@ -84,7 +79,7 @@ const ALL: [Peer; 9] = [
             "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--loop", "asyncio", "--no-access-log",
             "{app}:app",
         ],
-        speaks: H2CORN,
+        speaks: ONE_PORT,
     },
     Peer {
         name: "h2corn-uvloop",
@@ -93,7 +88,7 @@ const ALL: [Peer; 9] = [
             "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--loop", "uvloop", "--no-access-log",
             "{app}:app",
         ],
-        speaks: H2CORN,
+        speaks: ONE_PORT,
     },
     Peer {
         name: "uvicorn",
@@ -114,13 +109,7 @@ const ALL: [Peer; 9] = [
         name: "hypercorn",
         program: "hypercorn",
         arguments: &["--bind", "127.0.0.1:{port}", "--workers", "1", "-k", "uvloop", "{app}:app"],
-        speaks: Speaks {
-            http1: &[],
-            http2: Some(&[]),
-            websocket: Some(&[]),
-            has_deflate: true,
-            tls: Some(&["--certfile", "{certificate}", "--keyfile", "{key}"]),
-        },
+        speaks: ONE_PORT,
     },
     Peer {
         name: "gunicorn",

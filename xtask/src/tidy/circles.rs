@@ -3,9 +3,6 @@
 //! What counts are `use` declarations outside of tests. A module may use those above it, in which it lies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-
-use anyhow::Result;
 
 use super::Finding;
 
@@ -15,18 +12,13 @@ type Module = Vec<String>;
 /// Which modules each one uses.
 type Uses = BTreeMap<Module, BTreeSet<Module>>;
 
-/// The circles in the crate whose sources lie in `folder`, which is relative to `root`.
-pub(super) fn check(root: &Path, folder: &str, files: &[String]) -> Result<Vec<Finding>> {
-    let mut sources = BTreeMap::new();
-    for file in files {
-        let Some(module) = file.strip_prefix(folder).and_then(|rest| rest.strip_suffix(".rs")) else {
-            continue;
-        };
-        sources.insert(module_of(module), std::fs::read_to_string(root.join(file))?);
-    }
+/// The circles in the crate whose sources lie in `folder`. `texts` has the files of the workspace by their paths.
+pub(super) fn check(folder: &str, texts: &BTreeMap<String, String>) -> Vec<Finding> {
+    let module = |path: &str| path.strip_prefix(folder)?.strip_suffix(".rs").map(module_of);
+    let sources = texts.iter().filter_map(|(path, text)| Some((module(path)?, text.as_str()))).collect();
     let uses = uses_of(&sources);
     let circles = circles(&uses);
-    Ok(circles
+    circles
         .into_iter()
         .map(|circle| {
             let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
@@ -37,7 +29,7 @@ pub(super) fn check(root: &Path, folder: &str, files: &[String]) -> Result<Vec<F
                 "move what they share into a module that both use",
             )
         })
-        .collect())
+        .collect()
 }
 
 fn module_of(path: &str) -> Module {
@@ -48,7 +40,7 @@ fn module_of(path: &str) -> Module {
 }
 
 /// Finds out who uses whom.
-fn uses_of(sources: &BTreeMap<Module, String>) -> Uses {
+fn uses_of(sources: &BTreeMap<Module, &str>) -> Uses {
     let mut uses = Uses::new();
     for (module, text) in sources {
         let used = paths(text).filter_map(|path| resolve(module, &path, sources));
@@ -104,7 +96,7 @@ fn expand(tree: &str, before: &[String], found: &mut Vec<Vec<String>>) {
 }
 
 /// The module that a path in `module` leads to or into; none for those of other crates.
-fn resolve(module: &Module, path: &[String], sources: &BTreeMap<Module, String>) -> Option<Module> {
+fn resolve(module: &Module, path: &[String], sources: &BTreeMap<Module, &str>) -> Option<Module> {
     let supers = path.iter().take_while(|segment| *segment == "super").count();
     let absolute: Module = match path.first()?.as_str() {
         "crate" => path[1..].to_vec(),
@@ -151,7 +143,7 @@ mod tests {
     use super::*;
 
     fn found(files: &[(&str, &str)]) -> Vec<Vec<Module>> {
-        let sources = files.iter().map(|(name, text)| (module_of(name), (*text).to_string())).collect();
+        let sources = files.iter().map(|(name, text)| (module_of(name), *text)).collect();
         circles(&uses_of(&sources))
     }
 
