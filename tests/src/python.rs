@@ -17,11 +17,11 @@ pub fn interpreter() -> Option<PathBuf> {
     virtualenv().map(|path| path.join("bin/python"))
 }
 
-/// Whether the interpreter of the test virtualenv was built to run threads side by side.
-pub fn is_free_threaded() -> bool {
-    let Some(interpreter) = interpreter() else { return false };
+/// Whether the interpreter of the test virtualenv was built to run threads side by side. None where there is no such
+/// virtualenv.
+pub fn is_free_threaded() -> Option<bool> {
     let script = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
-    run(Command::new(interpreter).args(["-c", script])).trim() == "1"
+    Some(run(Command::new(interpreter()?).args(["-c", script])).trim() == "1")
 }
 
 /// Whether the test virtualenv has `module`; says on stderr that the test is skipped when it has not.
