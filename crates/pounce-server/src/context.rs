@@ -9,6 +9,7 @@ use pounce_worker::tls::TlsStore;
 
 use crate::announce::Announcer;
 use crate::handle::ServerHandle;
+use crate::host::Host;
 use crate::listeners::Listeners;
 use crate::settings;
 use crate::watchdog::Watchdog;
@@ -19,8 +20,8 @@ pub(crate) struct ServerContext {
     pub(crate) workers: WorkersConfig,
     /// Folders to watch for changes, besides the application's.
     pub(crate) reload_dirs: Vec<PathBuf>,
-    /// This program, to be executed for worker processes.
-    pub(crate) program: PathBuf,
+    /// The program that the server is part of.
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) handle: ServerHandle,
     pub(crate) announcer: Announcer,
     pub(crate) watchdog: Watchdog,

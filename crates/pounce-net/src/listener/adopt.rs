@@ -29,10 +29,9 @@ impl Listener {
     /// Reconstructs a listener from the number of a descriptor, as another process or a service manager names
     /// it. `None` takes the family that the socket has.
     ///
-    /// A descriptor that came over `exec`, recognised by its clear FD_CLOEXEC flag, is taken over and closed
-    /// with the listener. One that this process opened itself is duplicated and stays its owner's. So the one
-    /// descriptor not to name here is that of a listener of this very process while it is
-    /// [inheritable](Listener::set_inheritable): it would have two owners.
+    /// A descriptor that came over `exec`, recognised by its clear FD_CLOEXEC flag, is taken over: the listener has
+    /// another number, and the socket closes with it. One that this process opened itself is duplicated and stays its
+    /// owner's, as do the standard streams.
     ///
     /// # Errors
     ///

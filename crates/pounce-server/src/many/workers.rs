@@ -19,6 +19,7 @@ use crate::bootstrap::{Sockets, bootstrap};
 use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::Request;
+use crate::host::Program;
 use crate::serve::{Job, WorkerContext, load, serve};
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
@@ -199,8 +200,10 @@ impl Workers {
             inherited.push(table);
         }
         let plan = plan.to_json().map_err(io::Error::other)?.into();
-        let program = self.server.program.clone();
-        process::start(Launch { program, arguments: vec![ARGUMENT.to_owned()], plan, inherited }, events)
+        let mut program = self.server.host.worker()?;
+        program.arguments.push(ARGUMENT.into());
+        let Program { path, arguments } = program;
+        process::start(Launch { program: path, arguments, plan, inherited }, events)
     }
 
     fn spawn_thread(
