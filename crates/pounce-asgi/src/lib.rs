@@ -18,7 +18,6 @@ pub use contract::app::{App, LifespanError, Outcome};
 pub use contract::connection::{Address, ConnectionInfo, TlsInfo};
 pub use contract::error::SendError;
 pub use contract::exchange::{Exchange, ExchangeId, Inbound, Wire};
-pub use contract::extensions::Extensions;
 pub use contract::fields::{Fields, is_field_name, is_field_value, is_token_byte};
 pub use contract::request::{HttpVersion, RequestHead};
 pub use contract::response::{FileBody, Payload, ResponseHead};

@@ -11,7 +11,6 @@ use crate::announce::Announcer;
 use crate::handle::ServerHandle;
 use crate::host::Host;
 use crate::listeners::Listeners;
-use crate::settings;
 use crate::watchdog::Watchdog;
 
 /// What the server has for as long as it runs.
@@ -41,7 +40,7 @@ impl ServerContext {
 
     /// Folders whose modules are the application's own: a restart imports them afresh.
     pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
-        self.reload_dirs.iter().cloned().chain([settings::app_dir(&self.worker)]).collect()
+        self.reload_dirs.iter().cloned().chain([self.worker.app.folder()]).collect()
     }
 }
 

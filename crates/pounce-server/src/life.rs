@@ -72,12 +72,12 @@ pub(crate) fn run(
 
 /// Reads certificates and keys, if connections are to be encrypted.
 fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError> {
-    let Some(settings) = settings::tls(&config.worker()) else { return Ok(None) };
+    let Some(tls) = config.tls.clone() else { return Ok(None) };
     let secret = TicketSecret::generate().ok_or_else(|| ServerError::System {
         what: "cannot make a secret for session tickets",
         error: io::Error::other("the system has no random numbers"),
     })?;
-    Ok(Some(Arc::new(TlsStore::open(settings, secret, None)?)))
+    Ok(Some(Arc::new(TlsStore::open(tls, config.http.version, secret, None)?)))
 }
 
 /// A server that has its sockets.
@@ -242,7 +242,8 @@ fn watch_files(
             handle.order(Order::Restart);
         }
     };
-    reload::watch(reload, &settings::app_dir(&config.worker()), changed).map(Some).map_err(|error| {
-        ServerError::System { what: "cannot watch the files", error: io::Error::other(error) }
+    reload::watch(reload, &config.app.folder(), changed).map(Some).map_err(|error| ServerError::System {
+        what: "cannot watch the files",
+        error: io::Error::other(error),
     })
 }

@@ -148,7 +148,8 @@ impl Acceptor {
 }
 
 fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
-    if engine.settings.max_connections.is_some_and(|limit| engine.connections() >= limit) {
+    if engine.settings.http.limit_connections.is_some_and(|limit| engine.connections() as u64 >= limit.get())
+    {
         // Nothing can be said before a handshake, and that is what there is no room for.
         if engine.settings.tls.is_none() {
             tokio::task::spawn_local(refuse(socket, no_room(engine)));

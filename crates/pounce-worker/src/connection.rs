@@ -13,6 +13,7 @@ mod open;
 mod pace;
 mod running;
 mod server_response;
+mod timer;
 mod websocket;
 
 use std::time::Duration;

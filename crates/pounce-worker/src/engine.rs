@@ -141,7 +141,7 @@ impl Engine {
 
     /// Whether the concurrency limit is reached.
     pub(crate) fn is_busy(&self) -> bool {
-        self.settings.max_concurrency.is_some_and(|limit| self.running.get() >= limit)
+        self.settings.http.limit_concurrency.is_some_and(|limit| self.running.get() as u64 >= limit.get())
     }
 
     /// Why a WebSocket cannot be opened now, if so.

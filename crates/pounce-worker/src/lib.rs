@@ -25,5 +25,5 @@ mod worker;
 
 pub use access::{AccessLog, AccessRecord, CLIENT_CLOSED_REQUEST};
 pub use engine::OpenRequest;
-pub use settings::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
+pub use settings::Settings;
 pub use worker::{Drained, Queue, Worker};

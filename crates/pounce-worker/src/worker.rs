@@ -120,7 +120,9 @@ impl<A: App> Worker<A> {
         self.engine.enter(WorkerPhase::Draining);
         // Not before: until then connections that come and go tell theirs.
         self.engine.leave_load();
-        let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;
+        let in_time =
+            tokio::time::timeout(self.engine.settings.lifecycle.timeout_graceful_shutdown, self.emptied())
+                .await;
         let aborted = if in_time.is_ok() { 0 } else { self.engine.connections() };
         if aborted > 0 {
             self.engine.enter(WorkerPhase::Aborting);

@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 
+use pounce_config::AsgiExtension;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::{Address, ConnectionInfo, Extensions, Fields, HttpVersion, RequestHead, TlsInfo};
+use crate::{Address, ConnectionInfo, Fields, HttpVersion, RequestHead, TlsInfo};
 
 use super::names::Names;
 
@@ -24,7 +25,7 @@ pub(super) struct ScopeTemplate {
 }
 
 impl ScopeTemplate {
-    pub(super) fn new(py: Python<'_>, root_path: &str, offered: Extensions) -> PyResult<Self> {
+    pub(super) fn new(py: Python<'_>, root_path: &str, offered: &[AsgiExtension]) -> PyResult<Self> {
         // Starlette, and so FastAPI, listens for a disconnect only below 2.4: from then on it relies on `send` to
         // raise, so a stream that waits for its next event would outlive its client.
         let asgi = asgi_of(py, "2.3")?;
@@ -32,11 +33,12 @@ impl ScopeTemplate {
         let extensions = PyDict::new(py);
         extensions.set_item("http.response.early_hint", PyDict::new(py))?;
         extensions.set_item("http.response.debug", PyDict::new(py))?;
-        if offered.pathsend {
-            extensions.set_item("http.response.pathsend", PyDict::new(py))?;
-        }
-        if offered.zerocopysend {
-            extensions.set_item("http.response.zerocopysend", PyDict::new(py))?;
+        for extension in offered {
+            let name = match extension {
+                AsgiExtension::PathSend => "http.response.pathsend",
+                AsgiExtension::ZeroCopySend => "http.response.zerocopysend",
+            };
+            extensions.set_item(name, PyDict::new(py))?;
         }
         let with_trailers = extensions.copy()?;
         with_trailers.set_item("http.response.trailers", PyDict::new(py))?;

@@ -156,7 +156,8 @@ fn what_runs_when_draining_begins_is_answered_and_told_to_close() {
 
 #[test]
 fn what_does_not_end_in_time_is_aborted() {
-    let settings = Settings { graceful_timeout: Duration::from_millis(100), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.lifecycle.timeout_graceful_shutdown = Duration::from_millis(100);
     let drained = with_worker(
         settings,
         || SlowApp(Duration::from_secs(3600)),
@@ -176,7 +177,8 @@ fn what_does_not_end_in_time_is_aborted() {
 
 #[test]
 fn a_client_that_says_nothing_is_let_go() {
-    let settings = Settings { header_timeout: Duration::from_millis(100), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.http.timeout_header = Duration::from_millis(100);
     with_worker(
         settings,
         || EchoApp,

@@ -16,8 +16,8 @@ use pounce_asgi::{
     Accept, App, ConnectionInfo, Exchange, Inbound, MessageKind, Outcome, Payload, RequestHead, ResponseHead,
     Socket,
 };
+use pounce_worker::Settings;
 use pounce_worker::test_apps::HelloApp;
-use pounce_worker::{LeastRate, Settings};
 
 use super::{connect, with_worker};
 
@@ -32,14 +32,12 @@ fn unreachable_rate() -> Settings {
 }
 
 fn rate(bytes: u64, window: Duration) -> Settings {
-    let least = NonZeroU64::new(bytes).map(|bytes| LeastRate { bytes, window });
-    Settings {
-        min_read_rate: least,
-        min_body_rate: least,
-        write_timeout: HOUR,
-        body_timeout: HOUR,
-        ..Settings::default()
-    }
+    let mut settings = Settings { rate_window: window, ..Settings::default() };
+    settings.http.limit_min_read_rate = NonZeroU64::new(bytes);
+    settings.http.limit_min_body_rate = NonZeroU64::new(bytes);
+    settings.http.timeout_write = HOUR;
+    settings.http.timeout_body = HOUR;
+    settings
 }
 
 /// Answers with the length of the body, once it has all of it; sends over a WebSocket for as long as somebody reads.

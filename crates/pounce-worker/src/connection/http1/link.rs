@@ -91,7 +91,7 @@ impl Http1Link {
         may_be_http2: bool,
         now: Instant,
     ) -> Rc<Self> {
-        let machine = RequestMachine::new(engine.settings.limits);
+        let machine = RequestMachine::new(engine.settings.http.limits);
         Rc::new_cyclic(|this| Self {
             engine,
             info,

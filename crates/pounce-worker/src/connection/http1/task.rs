@@ -9,10 +9,11 @@ use pounce_asgi::{App, Exchange};
 
 use super::super::input::Input;
 use super::super::running::Running;
+use super::super::timer::{Moved, Timer};
 use super::super::websocket::Opening;
-use super::super::{HIGH_WATER, LAST_REQUEST, LINGER, MAX_LINGER};
+use super::super::{HIGH_WATER, LAST_REQUEST, MAX_LINGER};
 use super::link::{Http1Link, Http1State, Next};
-use super::timer::{Http1Wait, Moved, Timer};
+use super::wait::Http1Wait;
 use crate::engine::WorkerPhase;
 use crate::flusher::Flush as _;
 use crate::http1::{BodyFraming, Facts, Fault};
@@ -30,7 +31,7 @@ pub(in crate::connection) struct ConnectionTask<A: App> {
     current: Option<Running<A>>,
     /// Calls that go on behind a complete response, or on a connection that is gone.
     background: Vec<Running<A>>,
-    timer: Timer,
+    timer: Timer<Http1Wait>,
     closed: bool,
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client to close.
@@ -53,7 +54,7 @@ pub(in crate::connection) enum Ended {
 impl<A: App> ConnectionTask<A> {
     pub(in crate::connection) fn new(link: Rc<Http1Link>, app: Rc<A>) -> Self {
         let connection = app.connect(&link.info);
-        let timer = Timer::new(link.now.get());
+        let timer = Timer::new(Http1Wait::FirstHead, link.now.get());
         Self {
             link,
             app,
@@ -325,28 +326,21 @@ impl<A: App> ConnectionTask<A> {
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
         let settings = &self.link.engine.settings;
-        let (wait, paced, idle) = {
-            let mut state = self.link.state();
-            state.rest(&self.link.engine);
-            let wait = self.waits_for(&state);
-            let moved = Moved { received: state.received, sent: state.stream.sent() };
-            self.timer.set(wait, state.exchange, moved, now);
-            (wait, self.timer.pace(settings, moved, || state.stream.taken(), now), state.machine.is_idle())
-        };
+        let mut state = self.link.state();
+        state.rest(&self.link.engine);
+        let wait = self.waits_for(&state);
+        let moved = Moved { received: state.received, sent: state.stream.sent() };
+        self.timer.set(wait, state.exchange, moved, now);
         let draining = self.link.engine.phase() != WorkerPhase::Serving;
         let limit = match wait {
-            Http1Wait::FirstHead | Http1Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
-            Http1Wait::FirstHead | Http1Wait::Head => Some(settings.header_timeout),
-            Http1Wait::KeepAlive => Some(settings.keep_alive_timeout),
-            Http1Wait::Body => Some(settings.body_timeout),
-            Http1Wait::Write | Http1Wait::HalfClosed => Some(settings.write_timeout),
-            Http1Wait::Linger => Some(LINGER),
-            Http1Wait::Application => None,
+            Http1Wait::FirstHead | Http1Wait::KeepAlive if draining && state.machine.is_idle() => {
+                Some(LAST_REQUEST)
+            }
+            _ => wait.limit(settings),
         };
-        if !self.timer.poll_expired(limit, paced, now, cx) {
+        if !self.timer.poll_expired(limit, settings, || state.stream.taken(), now, cx) {
             return false;
         }
-        let mut state = self.link.state();
         match wait {
             Http1Wait::KeepAlive | Http1Wait::Linger | Http1Wait::Application => return true,
             // Nobody has asked for anything yet: there is nothing to answer.

@@ -13,10 +13,9 @@ use h2::{Reason, RecvStream};
 use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
 use tokio::task::JoinSet;
 
-use super::super::alarm::Alarm;
 use super::super::input::Input;
-use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
+use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::super::websocket::{self, Opening};
 use super::super::{LAST_REQUEST, LINGER};
 use super::io::{ConnectionIo, Io};
@@ -48,16 +47,12 @@ pub(super) struct Connection<A: App> {
     /// Those of the streams: `h2` does not tell each of them of the connection's end.
     links: Vec<Weak<StreamLink>>,
     orphans: Rc<Cell<usize>>,
-    has_served: bool,
+    /// How many requests have come.
+    requests: u64,
     is_draining: bool,
     /// The client has been told that no more requests are taken.
     is_closing: bool,
-    wait: ConnectionWait,
-    since: Instant,
-    /// Bytes that the socket had taken when the clock was looked at last.
-    sent: u64,
-    reader: Pace,
-    alarm: Alarm,
+    timer: Timer<ConnectionWait>,
 }
 
 /// How far `h2` is.
@@ -86,6 +81,15 @@ enum ConnectionWait {
     Close,
 }
 
+impl Wait for ConnectionWait {
+    fn progress(self) -> Progress {
+        match self {
+            Self::Write | Self::Unread => Progress::Sent,
+            _ => Progress::None,
+        }
+    }
+}
+
 impl<A: App> Connection<A> {
     pub(super) fn new(
         stream: Stream,
@@ -99,17 +103,17 @@ impl<A: App> Connection<A> {
         let settings = &engine.settings;
         // The guard's measure holds for what `h2` counts by itself as well: its own bounds are lower, and a client
         // that cancels what it has just asked for, as browsers do, would come to them.
-        let idle_frames = usize::try_from(settings.http2.max_idle_frames).unwrap_or(usize::MAX);
+        let idle_frames = usize::try_from(settings.http.http2.max_idle_frames).unwrap_or(usize::MAX);
         let mut builder = Builder::new();
         builder
             .max_pending_accept_reset_streams(idle_frames)
             .max_concurrent_reset_streams(idle_frames)
             .max_local_error_reset_streams(Some(idle_frames))
-            .max_concurrent_streams(settings.http2.max_concurrent_streams)
-            .initial_window_size(settings.http2.initial_stream_window_size)
-            .initial_connection_window_size(settings.http2.initial_connection_window_size)
-            .max_frame_size(settings.http2.max_frame_size)
-            .max_header_list_size(u32::try_from(settings.limits.header_size).unwrap_or(u32::MAX))
+            .max_concurrent_streams(settings.http.http2.max_concurrent_streams)
+            .initial_window_size(settings.http.http2.initial_stream_window_size)
+            .initial_connection_window_size(settings.http.http2.initial_connection_window_size)
+            .max_frame_size(settings.http.http2.max_frame_size)
+            .max_header_list_size(u32::try_from(settings.http.limits.header_size).unwrap_or(u32::MAX))
             .max_send_buffer_size(SEND_BUFFER);
         if settings.websocket.is_some() {
             builder.enable_connect_protocol();
@@ -124,14 +128,10 @@ impl<A: App> Connection<A> {
             streams: JoinSet::new(),
             links: Vec::new(),
             orphans: Rc::default(),
-            has_served: false,
+            requests: 0,
             is_draining: false,
             is_closing: false,
-            wait: ConnectionWait::First,
-            since: now,
-            sent: 0,
-            reader: Pace::default(),
-            alarm: Alarm::default(),
+            timer: Timer::new(ConnectionWait::First, now),
         }
     }
 
@@ -224,9 +224,9 @@ impl<A: App> Connection<A> {
         now: Instant,
         cx: &mut Context<'_>,
     ) {
-        self.has_served = true;
+        self.requests += 1;
         let (parts, recv) = request.into_parts();
-        let request = match read_request(&parts, &self.engine.settings.limits) {
+        let request = match read_request(&parts, &self.engine.settings.http.limits) {
             Ok(request) => request,
             Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
             Err(Unfit::Answer(fault)) => {
@@ -316,8 +316,6 @@ impl<A: App> Connection<A> {
 
     /// Looks at the clock.
     fn look_at_clock(&mut self, now: Instant, cx: &mut Context<'_>) {
-        let sent = self.shared.sent();
-        let written = std::mem::replace(&mut self.sent, sent) != sent;
         let wait = match &self.speaker {
             Speaker::Over => return,
             _ if self.shared.is_blocked() => ConnectionWait::Write,
@@ -325,27 +323,23 @@ impl<A: App> Connection<A> {
             _ if !self.streams.is_empty() => ConnectionWait::Streams,
             Speaker::Open(open) if open.has_streams() => ConnectionWait::Unread,
             _ if self.is_closing => ConnectionWait::Close,
-            _ if self.has_served => ConnectionWait::KeepAlive,
+            _ if self.requests > 0 => ConnectionWait::KeepAlive,
             _ => ConnectionWait::First,
         };
-        if wait != self.wait || matches!(wait, ConnectionWait::Write | ConnectionWait::Unread) && written {
-            self.wait = wait;
-            self.since = now;
-        }
-        let settings = &self.engine.settings;
-        let reads = matches!(wait, ConnectionWait::Write | ConnectionWait::Unread);
-        let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || self.shared.taken());
+        let moved = Moved { received: 0, sent: self.shared.sent() };
+        self.timer.set(wait, self.requests, moved, now);
+        let http = &self.engine.settings.http;
         let limit = match wait {
             ConnectionWait::Streams => return,
             // A worker that drains waits for no beginning for long.
             ConnectionWait::First if self.engine.phase() != WorkerPhase::Serving => LAST_REQUEST,
-            ConnectionWait::First => settings.header_timeout,
-            ConnectionWait::KeepAlive => settings.keep_alive_timeout,
-            ConnectionWait::Write | ConnectionWait::Unread => settings.write_timeout,
+            ConnectionWait::First => http.timeout_header,
+            ConnectionWait::KeepAlive => http.timeout_keep_alive,
+            ConnectionWait::Write | ConnectionWait::Unread => http.timeout_write,
             ConnectionWait::Close => LINGER,
         };
-        let Some(deadline) = earlier(self.since.checked_add(limit), paced) else { return };
-        if !self.alarm.poll_expired(deadline, now, cx) {
+        let taken = || self.shared.taken();
+        if !self.timer.poll_expired(Some(limit), &self.engine.settings, taken, now, cx) {
             return;
         }
         match (&mut self.speaker, wait) {

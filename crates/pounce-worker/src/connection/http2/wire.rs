@@ -95,7 +95,7 @@ impl StreamLink {
                 return Poll::Ready(false);
             }
         } else {
-            match state.poll_piece(self.engine.settings.limits.body, cx) {
+            match state.poll_piece(self.engine.settings.http.limits.body, cx) {
                 Poll::Ready(Ok(there)) => return Poll::Ready(there),
                 Poll::Ready(Err(fault)) => {
                     self.refuse(state, fault);

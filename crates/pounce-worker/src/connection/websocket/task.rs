@@ -10,9 +10,8 @@ use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
 use super::super::HIGH_WATER;
 use super::super::LINGER;
-use super::super::alarm::Alarm;
-use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
+use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::WebSocketLink;
 use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::state::WebSocketState;
@@ -33,12 +32,7 @@ pub(in crate::connection) struct Task<A: App> {
     /// The request, where it is to be logged.
     logged: Option<Box<RequestHead>>,
     started: Instant,
-    wait: WebSocketWait,
-    since: Instant,
-    /// Bytes that were sent when the clock was looked at last.
-    sent: u64,
-    reader: Pace,
-    alarm: Alarm,
+    timer: Timer<WebSocketWait>,
 }
 
 /// The reason why a WebSocket waits.
@@ -58,6 +52,20 @@ enum WebSocketWait {
     Close,
     /// The client's end of the connection.
     Linger,
+}
+
+impl Wait for WebSocketWait {
+    fn progress(self) -> Progress {
+        match self {
+            Self::Ping | Self::Pong => Progress::Received,
+            Self::Write => Progress::Sent,
+            _ => Progress::None,
+        }
+    }
+
+    fn is_paced(self) -> bool {
+        self == Self::Write
+    }
 }
 
 impl<A: App> Task<A> {
@@ -80,11 +88,7 @@ impl<A: App> Task<A> {
             // Only the path is logged at the end of a long life.
             logged: has_log.then(|| Box::new(head)),
             started,
-            wait: WebSocketWait::Nothing,
-            since: started,
-            sent: 0,
-            reader: Pace::default(),
-            alarm: Alarm::default(),
+            timer: Timer::new(WebSocketWait::Nothing, started),
         }
     }
 }
@@ -219,32 +223,22 @@ impl<A: App> Task<A> {
             }
             return Some(false);
         }
-        let sent = state.carrier.sent();
-        let written = std::mem::replace(&mut self.sent, sent) != sent;
-        let read = std::mem::take(&mut state.has_read);
-        let wait = waits_for(state, self.wait);
-        let progress = match wait {
-            WebSocketWait::Ping | WebSocketWait::Pong => read,
-            WebSocketWait::Write => written,
-            _ => false,
-        };
-        if progress || wait != self.wait {
-            self.since = now;
-            self.wait = if wait == WebSocketWait::Pong && read { WebSocketWait::Ping } else { wait };
+        let mut wait = waits_for(state, self.timer.wait());
+        if self.timer.set(wait, 0, moved(state), now) && wait == WebSocketWait::Pong {
+            // Any sign of life answers the ping.
+            wait = WebSocketWait::Ping;
+            self.timer.set(wait, 0, moved(state), now);
         }
         let settings = &self.link.engine.settings;
-        let limit = match self.wait {
+        let limit = match wait {
             WebSocketWait::Nothing => None,
             WebSocketWait::Ping => state.settings.ping_interval,
             WebSocketWait::Pong => state.settings.ping_timeout,
-            WebSocketWait::Write => Some(settings.write_timeout),
+            WebSocketWait::Write => Some(settings.http.timeout_write),
             WebSocketWait::Close => Some(CLOSE),
             WebSocketWait::Linger | WebSocketWait::Answer => Some(LINGER),
         };
-        let reads = self.wait == WebSocketWait::Write;
-        let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || state.carrier.taken());
-        let deadline = earlier(limit.and_then(|limit| self.since.checked_add(limit)), paced);
-        let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
+        let late = self.timer.poll_expired(limit, settings, || state.carrier.taken(), now, cx);
         if !late {
             // If the application waits for something that has arrived since, poll it again. It says so anew if it still
             // waits: a call that has lost interest cannot make this spin.
@@ -253,15 +247,13 @@ impl<A: App> Task<A> {
             let told = self.call.is_some() && (readable || writable);
             return Some(told || std::mem::take(&mut state.has_taken) || state.may_go_on());
         }
-        match self.wait {
+        match wait {
             WebSocketWait::Ping => {
                 state.prepare_output(&self.link.engine);
                 let payload = fastrand::u32(..).to_be_bytes();
                 state.sender.ping(&payload, &mut state.output);
                 let _ = state.poll_output(&self.link.engine, cx);
-                self.sent = state.carrier.sent();
-                self.wait = WebSocketWait::Pong;
-                self.since = now;
+                self.timer.set(WebSocketWait::Pong, 0, moved(state), now);
             }
             WebSocketWait::Pong => {
                 // The client is told; the application, that it was lost.
@@ -274,6 +266,10 @@ impl<A: App> Task<A> {
         }
         Some(true)
     }
+}
+
+fn moved(state: &WebSocketState) -> Moved {
+    Moved { received: state.received, sent: state.carrier.sent() }
 }
 
 fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
