@@ -15,7 +15,7 @@ mod contract;
 pub mod python;
 
 pub use contract::app::{App, LifespanError, Outcome};
-pub use contract::connection::{Address, ConnectionInfo, TlsInfo};
+pub use contract::connection::{Address, ConnectionInfo, Peer, Scheme, TlsInfo};
 pub use contract::error::SendError;
 pub use contract::exchange::{Exchange, ExchangeId, Inbound, Wire};
 pub use contract::fields::{Fields, is_field_name, is_field_value, is_token_byte};

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use pounce_asgi::{Address, App, ConnectionInfo, Payload};
+use pounce_asgi::{Address, App, ConnectionInfo, Payload, Peer, Scheme};
 use pounce_net::{Accepted, Listener, LocalAddr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -73,7 +73,8 @@ impl Acceptor {
                 (Socket::from(UnixStream::from_std(stream)?), Address::Unix(client), server)
             }
         };
-        Ok((stream, ConnectionInfo { client, server, tls: None }))
+        let peer = Rc::new(Peer { client, server, scheme: Scheme::Http });
+        Ok((stream, ConnectionInfo { peer, tls: None }))
     }
 
     /// Accepts until it is dropped. What is queued is taken without waiting in between, and other tasks get their

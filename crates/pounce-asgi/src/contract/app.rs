@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use crate::{ConnectionInfo, Exchange, RequestHead, Socket};
+use crate::{ConnectionInfo, Exchange, Peer, RequestHead, Socket};
 
 /// An application: something that answers exchanges and lives through a lifespan.
 ///
@@ -19,13 +19,25 @@ pub trait App: 'static {
     /// A connection was accepted.
     fn connect(&self, info: &Rc<ConnectionInfo>) -> Self::Connection;
 
-    /// A request head has arrived: start answering, and go as far as possible without waiting.
+    /// A request head has arrived, from `peer`: start answering, and go as far as possible without waiting.
     ///
     /// What outlives this call must be copied out of `head`, whose buffers the wire uses again.
-    fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Self::Call;
+    fn http(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        exchange: Exchange,
+    ) -> Self::Call;
 
     /// A WebSocket is asked for: start answering, and go as far as possible without waiting.
-    fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Self::Call;
+    fn websocket(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        socket: Socket,
+    ) -> Self::Call;
 
     /// A burst of requests is over, and the worker is quiet: gives back memory that the burst took.
     fn give_back_memory(&self) {}

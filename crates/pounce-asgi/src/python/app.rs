@@ -8,7 +8,7 @@ use pounce_config::{AppConfig, Interface, LifespanMode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{App, ConnectionInfo, Exchange, LifespanError, RequestHead, Socket};
+use crate::{App, ConnectionInfo, Exchange, LifespanError, Peer, RequestHead, Socket};
 
 use super::app_coroutine::AppCoroutine;
 use super::asyncio::{Asyncio, attached};
@@ -188,6 +188,7 @@ impl PythonApp {
     fn start(
         &self,
         connection: &ScopeConnection,
+        peer: &Rc<Peer>,
         head: &RequestHead,
         state: &Rc<CallState>,
         coroutine: &Bound<'_, PyAny>,
@@ -196,9 +197,12 @@ impl PythonApp {
         let asyncio = &self.asyncio;
         let lifespan_state = self.state.borrow();
         let scope = self.template.base(py, &asyncio.names, connection, head, lifespan_state.as_ref())?;
+        connection.set_peer(&scope, &asyncio.names, peer)?;
         match &state.side {
             Side::Http(_) => self.template.make_request(&scope, &asyncio.names, connection, head)?,
-            Side::WebSocket(_) => self.template.make_websocket(&scope, &asyncio.names, connection, head)?,
+            Side::WebSocket(_) => {
+                self.template.make_websocket(&scope, &asyncio.names, connection, peer, head)?;
+            }
         }
         let began = asyncio.is_debug().then(Instant::now);
         let receive =
@@ -231,12 +235,18 @@ impl PythonApp {
         Ok(())
     }
 
-    fn call(&self, connection: &Option<ScopeConnection>, head: &RequestHead, side: Side) -> Call {
+    fn call(
+        &self,
+        connection: &Option<ScopeConnection>,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        side: Side,
+    ) -> Call {
         let py = attached();
         let state = CallState::new(Rc::clone(&self.asyncio), side, request_name(head), self.debug);
         let coroutine = self.types.app_coroutines.make(py, AppCoroutine::new(Rc::clone(&state)));
         let started = match (connection, &coroutine) {
-            (Some(connection), Ok(coroutine)) => self.start(connection, head, &state, coroutine),
+            (Some(connection), Ok(coroutine)) => self.start(connection, peer, head, &state, coroutine),
             _ => Err(pyo3::exceptions::PyMemoryError::new_err(())),
         };
         if let Err(error) = started {
@@ -278,12 +288,24 @@ impl App for PythonApp {
         self.template.connection(attached(), &self.asyncio.names, info).ok()
     }
 
-    fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Call {
-        self.call(connection, head, Side::Http(exchange))
+    fn http(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        exchange: Exchange,
+    ) -> Call {
+        self.call(connection, peer, head, Side::Http(exchange))
     }
 
-    fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Call {
-        self.call(connection, head, Side::WebSocket(socket))
+    fn websocket(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        socket: Socket,
+    ) -> Call {
+        self.call(connection, peer, head, Side::WebSocket(socket))
     }
 
     fn give_back_memory(&self) {

@@ -2,13 +2,14 @@
 //! repeat themselves.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use pounce_config::AsgiExtension;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::{Address, ConnectionInfo, Fields, HttpVersion, RequestHead, TlsInfo};
+use crate::{Address, ConnectionInfo, Fields, HttpVersion, Peer, RequestHead, Scheme, TlsInfo};
 
 use super::names::Names;
 
@@ -61,9 +62,7 @@ impl ScopeTemplate {
         let scope = PyDict::new(py);
         scope.set_item(&names.kind, &names.http)?;
         scope.set_item(&names.http_version, &names.http_11)?;
-        scope.set_item(&names.server, server(py, &info.server)?)?;
-        scope.set_item(&names.client, client(py, &info.client)?)?;
-        scope.set_item(&names.scheme, PyString::intern(py, info.scheme()))?;
+        set_peer(&scope, names, &info.peer)?;
         scope.set_item(&names.root_path, &self.root_path)?;
         // The keys that each request sets, so that the copies have room for them.
         for name in [
@@ -78,7 +77,12 @@ impl ScopeTemplate {
             scope.set_item(name, py.None())?;
         }
         let tls = info.tls.as_ref().map(|info| tls(py, info)).transpose()?;
-        Ok(ScopeConnection { scope: scope.unbind(), tls: tls.map(Bound::unbind), last: RefCell::default() })
+        Ok(ScopeConnection {
+            scope: scope.unbind(),
+            peer: Rc::clone(&info.peer),
+            tls: tls.map(Bound::unbind),
+            last: RefCell::default(),
+        })
     }
 
     /// Makes a scope that of a request.
@@ -159,13 +163,18 @@ impl ScopeTemplate {
         scope: &Bound<'_, PyDict>,
         names: &Names,
         connection: &ScopeConnection,
+        peer: &Peer,
         head: &RequestHead,
     ) -> PyResult<()> {
         let py = scope.py();
         scope.set_item(&names.asgi, self.asgi_of_websockets.bind(py).copy()?)?;
         scope.del_item(&names.method)?;
         scope.set_item(&names.kind, &names.websocket)?;
-        scope.set_item(&names.scheme, if connection.tls.is_some() { &names.wss } else { &names.ws })?;
+        let scheme = match peer.scheme {
+            Scheme::Http => &names.ws,
+            Scheme::Https => &names.wss,
+        };
+        scope.set_item(&names.scheme, scheme)?;
         let subprotocols = PyList::empty(py);
         for value in head.fields().get_all(b"sec-websocket-protocol") {
             for name in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty()) {
@@ -183,6 +192,8 @@ impl ScopeTemplate {
 /// What the scopes of one connection have in common.
 pub struct ScopeConnection {
     scope: Py<PyDict>,
+    /// Whose the scope is.
+    peer: Rc<Peer>,
     /// The `tls` extension, where the connection is encrypted.
     tls: Option<Py<PyDict>>,
     last: RefCell<Last>,
@@ -198,6 +209,14 @@ struct Last {
 }
 
 impl ScopeConnection {
+    /// Sets who asks, where that is not who has connected.
+    pub(super) fn set_peer(&self, scope: &Bound<'_, PyDict>, names: &Names, peer: &Rc<Peer>) -> PyResult<()> {
+        if Rc::ptr_eq(&self.peer, peer) {
+            return Ok(());
+        }
+        set_peer(scope, names, peer)
+    }
+
     /// Adds to the extensions of a scope what this connection offers.
     fn extend(&self, names: &Names, extensions: &Bound<'_, PyDict>) -> PyResult<()> {
         match &self.tls {
@@ -279,6 +298,13 @@ fn tls<'py>(py: Python<'py>, info: &TlsInfo) -> PyResult<Bound<'py, PyDict>> {
     tls.set_item("tls_version", info.version)?;
     tls.set_item("cipher_suite", info.cipher_suite)?;
     Ok(tls)
+}
+
+fn set_peer(scope: &Bound<'_, PyDict>, names: &Names, peer: &Peer) -> PyResult<()> {
+    let py = scope.py();
+    scope.set_item(&names.server, server(py, &peer.server)?)?;
+    scope.set_item(&names.client, client(py, &peer.client)?)?;
+    scope.set_item(&names.scheme, PyString::intern(py, peer.scheme.as_str()))
 }
 
 fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTuple>> {

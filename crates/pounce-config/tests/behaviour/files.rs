@@ -46,7 +46,7 @@ fn a_project_file_speaks_only_under_its_own_table() {
 #[test]
 fn keys_are_kebab_or_snake_case_and_values_of_their_natural_type() {
     let file = toml(
-        "app = 'main:app'\ntimeout_header = 0.25\ntimeout-body = 3\nlimits.body = '2MiB'\n\
+        "app = 'main:app'\ntimeout_header = 0.25\ntimeout-body = 3\nlimit_request_body = '2MiB'\n\
          limit-min-body-rate = 500\naccess-log = false\nreload = 'yes'\nreload-dir = ['src', 'lib']\nreload-exclude = 'tmp'\nbacklog = 10",
     );
     let config = pounce_config::Layers::new().file(&file).build().unwrap();

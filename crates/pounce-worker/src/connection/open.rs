@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
-use pounce_asgi::{App, ConnectionInfo};
+use pounce_asgi::{App, ConnectionInfo, Scheme};
 use pounce_config::HttpVersions;
 
 use super::LAST_REQUEST;
@@ -39,10 +39,11 @@ pub(crate) async fn serve<A: App>(
             Ok(stream) => {
                 is_http2 |= stream.alpn() == Some(b"h2");
                 info.tls = stream.info();
+                Rc::make_mut(&mut info.peer).scheme = Scheme::Https;
                 Stream::Tls(Box::new(stream))
             }
             Err(error) => {
-                tracing::debug!(target: "pounce", client = %info.client, %error, "no TLS handshake");
+                tracing::debug!(target: "pounce", client = %info.peer.client, %error, "no TLS handshake");
                 return;
             }
         },

@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use pounce_asgi::{
-    Accept, App, ConnectionInfo, Exchange, Inbound, MessageKind, Outcome, Payload, RequestHead, ResponseHead,
-    Socket,
+    Accept, App, ConnectionInfo, Exchange, Inbound, MessageKind, Outcome, Payload, Peer, RequestHead,
+    ResponseHead, Socket,
 };
 use pounce_worker::Settings;
 use pounce_worker::test_apps::HelloApp;
@@ -49,7 +49,7 @@ impl App for CountApp {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+    fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         Box::pin(async move {
             let mut body = Vec::new();
             loop {
@@ -70,7 +70,7 @@ impl App for CountApp {
         })
     }
 
-    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
         Box::pin(async move {
             socket.receive(|_| {}).await;
             let mut sent = socket.accept(&Accept::default());

@@ -116,10 +116,12 @@ impl<A: App> Future for ConnectionTask<A> {
 impl<A: App> ConnectionTask<A> {
     /// Says which request is open.
     fn count_if_asked(&self) {
-        let Some(running) = self.current.as_ref().filter(|_| self.link.engine.is_counting()) else { return };
+        if self.current.is_none() || !self.link.engine.is_counting() {
+            return;
+        }
         let state = self.link.state();
-        let head = state.machine.head();
-        self.link.engine.count(&raw const *self.link, head.method(), head.raw_path(), running.started);
+        let (head, started) = (state.machine.head(), state.observation.started);
+        self.link.engine.count(&raw const *self.link, head.method(), head.raw_path(), started);
     }
 
     /// Goes on with the connection. True when it has ended.
@@ -139,6 +141,7 @@ impl<A: App> ConnectionTask<A> {
             match self.poll_next(cx) {
                 Poll::Ready(Next::Request) => {
                     requests += 1;
+                    self.link.observe_begin();
                     if let Some(settings) = self.link.asks_for_websocket() {
                         match self.link.upgrade(settings) {
                             Some(upgrade) => self.upgrade = Some(upgrade),
@@ -167,20 +170,19 @@ impl<A: App> ConnectionTask<A> {
     /// Hands the request that has just arrived to the application.
     fn begin(&mut self) {
         let engine = &self.link.engine;
-        let started = self.link.now.get();
         if engine.is_busy() {
             let mut state = self.link.state();
             self.link.answer(&mut state, 503, "the server is busy", true);
-            self.link.record(&state, started);
+            self.link.observe_end(&mut state);
             state.end_exchange(engine.phase());
             return;
         }
-        let (head, id) = {
+        let (head, id, peer) = {
             let mut state = self.link.state();
-            (state.machine.take_head(), state.exchange)
+            (state.machine.take_head(), state.exchange, Rc::clone(&state.observation.peer))
         };
         let exchange = Exchange::new(Rc::clone(&self.link) as _, id);
-        let running = Running::begin(engine, started, || self.app.http(&self.connection, &head, exchange));
+        let running = Running::begin(engine, || self.app.http(&self.connection, &peer, &head, exchange));
         self.link.state().machine.restore_head(head);
         self.current = Some(running);
     }
@@ -189,7 +191,6 @@ impl<A: App> ConnectionTask<A> {
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(running) = &mut self.current else { return Poll::Ready(()) };
-            let started = running.started;
             let outcome = running.poll(cx);
             let mut state = self.link.state();
             match outcome {
@@ -198,7 +199,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 Poll::Pending if state.gone || !state.encoder.is_complete() => {
                     if state.gone {
-                        self.link.record(&state, started);
+                        self.link.observe_end(&mut state);
                         break;
                     }
                     if self.poll_io(&mut state, cx) {
@@ -208,7 +209,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 _ => {}
             }
-            self.link.record(&state, started);
+            self.link.observe_end(&mut state);
             state.end_exchange(self.link.engine.phase());
             drop(state);
             let finished = self.current.take();
@@ -266,7 +267,7 @@ impl<A: App> ConnectionTask<A> {
                     return Poll::Ready(Next::Close);
                 }
                 Err(fault) => {
-                    tracing::debug!(target: "pounce", client = %self.link.info.client, %fault, "refused a request");
+                    tracing::debug!(target: "pounce", client = %self.link.info.peer.client, %fault, "refused a request");
                     state.encoder.begin(Facts::default());
                     self.link.refuse(state, fault);
                     return Poll::Ready(Next::Close);

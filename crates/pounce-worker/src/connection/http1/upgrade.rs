@@ -5,6 +5,7 @@ use pounce_config::WebSocketConfig;
 use super::super::websocket::Opening;
 use super::link::Http1Link;
 use super::tunnel::Upgraded;
+use crate::observer::Observation;
 use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
 
@@ -16,7 +17,7 @@ impl Http1Link {
 
     /// What the connection is as a WebSocket. `None` where the client was refused one.
     pub(super) fn upgrade(&self, settings: WebSocketConfig) -> Option<Box<Opening>> {
-        let (engine, started) = (&self.engine, self.now.get());
+        let engine = &self.engine;
         let state = &mut *self.state();
         let request = UpgradeRequest::read(state.machine.head(), true, settings.per_message_deflate);
         let request = request.and_then(|request| engine.refuses_websocket().map(|()| request));
@@ -30,11 +31,14 @@ impl Http1Link {
                 output: std::mem::take(&mut state.output),
                 head: state.machine.take_head(),
                 request,
-                started,
+                observation: std::mem::replace(
+                    &mut state.observation,
+                    Observation::none(&self.info, self.now.get()),
+                ),
             })),
             Err(refusal) => {
                 self.answer(state, refusal.status, refusal.detail, true);
-                self.record(state, started);
+                self.observe_end(state);
                 state.end_exchange(engine.phase());
                 None
             }

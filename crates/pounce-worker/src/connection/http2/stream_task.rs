@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use h2::Reason;
 use pounce_asgi::App;
@@ -24,11 +24,9 @@ const DISCARD_TIME: Duration = Duration::from_secs(10);
 pub(super) struct StreamTask<A: App> {
     link: Rc<StreamLink>,
     call: Option<Running<A>>,
-    started: Instant,
     /// How many applications of the connection run on for clients that want no answer any more.
     orphans: Rc<Cell<usize>>,
     is_orphan: bool,
-    recorded: bool,
     timer: Timer<StreamWait>,
 }
 
@@ -56,21 +54,9 @@ impl Wait for StreamWait {
 }
 
 impl<A: App> StreamTask<A> {
-    pub(super) fn new(
-        link: Rc<StreamLink>,
-        call: Option<Running<A>>,
-        started: Instant,
-        orphans: Rc<Cell<usize>>,
-    ) -> Self {
-        Self {
-            link,
-            call,
-            started,
-            orphans,
-            is_orphan: false,
-            recorded: false,
-            timer: Timer::new(StreamWait::Application, started),
-        }
+    pub(super) fn new(link: Rc<StreamLink>, call: Option<Running<A>>, orphans: Rc<Cell<usize>>) -> Self {
+        let started = link.now.get();
+        Self { link, call, orphans, is_orphan: false, timer: Timer::new(StreamWait::Application, started) }
     }
 
     /// Goes on as far as that is possible. Ready when there is nothing left to do.
@@ -127,8 +113,8 @@ impl<A: App> StreamTask<A> {
         if is_released {
             state.release();
         }
-        if over && !std::mem::replace(&mut self.recorded, true) {
-            link.record(state, self.started);
+        if over {
+            link.observe_end(state);
         }
         if self.call.is_none() {
             if over {
@@ -221,11 +207,10 @@ impl<A: App> Drop for StreamTask<A> {
             self.orphans.set(self.orphans.get() - 1);
         }
         // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
-        if !self.recorded
-            && self.link.engine.phase() != WorkerPhase::Aborting
-            && let Some(state) = self.link.try_state()
+        if self.link.engine.phase() != WorkerPhase::Aborting
+            && let Some(mut state) = self.link.try_state()
         {
-            self.link.record(&state, self.started);
+            self.link.observe_end(&mut state);
         }
     }
 }

@@ -25,6 +25,7 @@ use super::stream_task::StreamTask;
 use super::tunnel::Tunnel;
 use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 use crate::http2::{Request, Tripped, Unfit, read_request};
+use crate::observer::Observation;
 use crate::output::Output;
 use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
@@ -166,7 +167,7 @@ impl<A: App> Connection<A> {
                     if error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
                         self.streams.abort_all();
                     }
-                    tracing::debug!(target: "pounce", client = %self.info.client, %error, "HTTP/2 ended");
+                    tracing::debug!(target: "pounce", client = %self.info.peer.client, %error, "HTTP/2 ended");
                     self.speaker = Speaker::Lingering;
                 }
                 Poll::Ready(None) => self.speaker = Speaker::Lingering,
@@ -211,7 +212,7 @@ impl<A: App> Connection<A> {
             Speaker::Handshaking(_) => {}
             Speaker::Lingering | Speaker::Over => return,
         }
-        tracing::debug!(target: "pounce", client = %self.info.client, ?tripped, "HTTP/2 is cut off");
+        tracing::debug!(target: "pounce", client = %self.info.peer.client, ?tripped, "HTTP/2 is cut off");
         self.speaker = Speaker::Lingering;
         self.streams.abort_all();
     }
@@ -231,28 +232,32 @@ impl<A: App> Connection<A> {
             Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
             Err(Unfit::Answer(fault)) => {
                 let responder = Responder::new(respond, parts.method == http::Method::HEAD, false);
-                let link = self.link(RequestHead::default(), (recv, responder), false, now);
+                let none = Observation::none(&self.info, now);
+                let link = self.link(RequestHead::default(), (recv, responder), false, none);
                 link.answer(&mut link.state(), fault.status(), &fault.to_string());
-                return self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
+                return self.go_on(StreamTask::<A>::new(link, None, Rc::clone(&self.orphans)), cx);
             }
         };
+        let observation = Observation::begin(&self.engine, &self.info, &request.head, now);
         if request.websocket {
-            return self.begin_websocket(request, recv, respond, now, cx);
+            return self.begin_websocket(request, recv, respond, observation, cx);
         }
         let is_head = request.head.method() == b"HEAD";
         let responder = Responder::new(respond, is_head, request.head.accepts_trailers());
         // A client that has nothing to send waits for nothing.
         let continue_due = request.expects_continue && !recv.is_end_stream();
         let id = u64::from(responder.stream_id());
-        let link = self.link(request.head, (recv, responder), continue_due, now);
+        let peer = Rc::clone(&observation.peer);
+        let link = self.link(request.head, (recv, responder), continue_due, observation);
         let call = if self.engine.is_busy() {
             link.answer(&mut link.state(), 503, "the server is busy");
             None
         } else {
             let exchange = Exchange::new(Rc::clone(&link) as _, id);
-            Some(Running::begin(&self.engine, now, || self.app.http(&self.connection, &link.head, exchange)))
+            let app = &self.app;
+            Some(Running::begin(&self.engine, || app.http(&self.connection, &peer, &link.head, exchange)))
         };
-        self.go_on(StreamTask::<A>::new(link, call, now, Rc::clone(&self.orphans)), cx);
+        self.go_on(StreamTask::<A>::new(link, call, Rc::clone(&self.orphans)), cx);
     }
 
     /// Hands a request for a WebSocket to the application (RFC 8441).
@@ -261,7 +266,7 @@ impl<A: App> Connection<A> {
         request: Request,
         recv: RecvStream,
         respond: SendResponse<Bytes>,
-        now: Instant,
+        observation: Observation,
         cx: &mut Context<'_>,
     ) {
         let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
@@ -277,7 +282,7 @@ impl<A: App> Connection<A> {
                     output: Output::new(),
                     head: request.head,
                     request: upgrade,
-                    started: now,
+                    observation,
                 };
                 // Its connection is counted already.
                 let guard = ConnectionGuard::of_stream(&engine);
@@ -285,9 +290,9 @@ impl<A: App> Connection<A> {
                 self.streams.spawn_local(served);
             }
             Err(refusal) => {
-                let link = self.link(request.head, (recv, responder), false, now);
+                let link = self.link(request.head, (recv, responder), false, observation);
                 link.answer(&mut link.state(), refusal.status, refusal.detail);
-                self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
+                self.go_on(StreamTask::<A>::new(link, None, Rc::clone(&self.orphans)), cx);
             }
         }
     }
@@ -297,9 +302,10 @@ impl<A: App> Connection<A> {
         head: RequestHead,
         halves: (RecvStream, Responder),
         continue_due: bool,
-        now: Instant,
+        observation: Observation,
     ) -> Rc<StreamLink> {
-        StreamLink::new(Rc::clone(&self.engine), Rc::clone(&self.info), head, halves, continue_due, now)
+        let (engine, info) = (Rc::clone(&self.engine), Rc::clone(&self.info));
+        StreamLink::new(engine, info, head, halves, continue_due, observation)
     }
 
     /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
@@ -386,8 +392,8 @@ impl<A: App> Future for Connection<A> {
         }
         if this.engine.is_counting() {
             for link in this.links.iter().filter_map(Weak::upgrade) {
-                let head = &link.head;
-                this.engine.count(&raw const *link, head.method(), head.raw_path(), link.started);
+                let (head, started) = (&link.head, link.state().observation.started);
+                this.engine.count(&raw const *link, head.method(), head.raw_path(), started);
             }
         }
         this.look_at_clock(now, cx);

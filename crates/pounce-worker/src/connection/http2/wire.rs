@@ -131,6 +131,9 @@ impl StreamLink {
 
     /// Hands on what was sent, as far as the client lets it; the task sees to the rest and to the end.
     fn sent(&self, state: &mut StreamState) {
+        if state.responder.is_head_sent() {
+            state.observation.head(&self.engine, state.responder.status());
+        }
         state.pump();
         if state.gone || state.responder.waiting() > 0 || state.responder.is_complete() {
             self.wake();

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
@@ -15,8 +15,8 @@ use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::WebSocketLink;
 use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::state::WebSocketState;
-use crate::access::{AccessRecord, logged_status};
 use crate::engine::{ConnectionGuard, WorkerPhase};
+use crate::observer::{End, Observation};
 
 /// How long we wait for the client's close frame.
 const CLOSE: Duration = Duration::from_secs(10);
@@ -29,9 +29,9 @@ pub(in crate::connection) struct Task<A: App> {
     /// Others know how to wake it.
     is_known: bool,
     path: Box<[u8]>,
-    /// The request, where it is to be logged.
-    logged: Option<Box<RequestHead>>,
-    started: Instant,
+    /// The request, where it is observed.
+    head: Option<Box<RequestHead>>,
+    observation: Observation,
     timer: Timer<WebSocketWait>,
 }
 
@@ -74,21 +74,22 @@ impl<A: App> Task<A> {
         (app, connection): (&A, &A::Connection),
         head: RequestHead,
         connection_guard: ConnectionGuard,
-        started: Instant,
+        observation: Observation,
     ) -> Self {
-        let has_log = link.engine.access.is_some();
+        let is_observed = link.engine.observer.is_some();
         let socket = Socket::new(Rc::clone(&link) as _);
-        let call = Running::begin(&link.engine, started, || app.websocket(connection, &head, socket));
+        let peer = &observation.peer;
+        let call = Running::begin(&link.engine, || app.websocket(connection, peer, &head, socket));
         Self {
             link,
             call: Some(call),
             connection_guard,
             is_known: false,
             path: head.raw_path().into(),
-            // Only the path is logged at the end of a long life.
-            logged: has_log.then(|| Box::new(head)),
-            started,
-            timer: Timer::new(WebSocketWait::Nothing, started),
+            // Nobody else needs it at the end of a long life.
+            head: is_observed.then(|| Box::new(head)),
+            timer: Timer::new(WebSocketWait::Nothing, observation.started),
+            observation,
         }
     }
 }
@@ -99,7 +100,7 @@ impl<A: App> Drop for Task<A> {
         if self.link.engine.phase() != WorkerPhase::Aborting
             && let Some(state) = self.link.try_state()
         {
-            record(&mut self.logged, &state, &self.link, self.started);
+            observe_end(&mut self.observation, &mut self.head, &state, &self.link);
         }
         // The application's side may be kept for as long as it likes.
         if let Some(mut state) = self.link.try_state() {
@@ -128,7 +129,7 @@ impl<A: App> Future for Task<A> {
             return Poll::Ready(());
         }
         if link.engine.is_counting() {
-            link.engine.count(&raw const *link, b"WebSocket", &this.path, this.started);
+            link.engine.count(&raw const *link, b"WebSocket", &this.path, this.observation.started);
         }
         link.polling.set(true);
         loop {
@@ -167,6 +168,7 @@ impl<A: App> Task<A> {
         if state.phase != phase {
             state.poll_input(&self.link.engine, cx);
         }
+        self.observation.head(&self.link.engine, state.status);
         // The rest waits for the client; the timer sees to that.
         let _ = state.poll_output(&self.link.engine, cx);
     }
@@ -213,7 +215,7 @@ impl<A: App> Task<A> {
             }
         }
         if state.phase == WebSocketPhase::Gone {
-            record(&mut self.logged, state, &self.link, self.started);
+            observe_end(&mut self.observation, &mut self.head, state, &self.link);
             self.call.as_ref()?;
             // The application may be waiting for the end, which it can be told now.
             if state.receiving || state.sending {
@@ -288,20 +290,19 @@ fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
     }
 }
 
-/// Tells the access log, once.
-fn record(
-    logged: &mut Option<Box<RequestHead>>,
+/// Tells the observer that the exchange is over, once.
+fn observe_end(
+    observation: &mut Observation,
+    head: &mut Option<Box<RequestHead>>,
     state: &WebSocketState,
     link: &WebSocketLink,
-    started: Instant,
 ) {
-    let (Some(access), Some(head)) = (&link.engine.access, logged.take()) else { return };
-    access.record(&AccessRecord {
-        connection: &link.info,
-        head: &head,
+    let Some(head) = head.take() else { return };
+    let end = End {
         response_fields: &state.response_head.fields,
-        status: logged_status(state.status, false),
+        status: state.status,
+        client_left: false,
         body_bytes: state.sent,
-        duration: started.elapsed(),
-    });
+    };
+    observation.end(&link.engine, &link.info, &head, &end);
 }
