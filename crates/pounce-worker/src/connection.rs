@@ -9,6 +9,7 @@ mod alarm;
 mod http1;
 mod http2;
 mod input;
+mod observation;
 mod open;
 mod pace;
 mod running;

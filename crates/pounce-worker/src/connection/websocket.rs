@@ -16,8 +16,8 @@ use std::rc::Rc;
 use pounce_asgi::{App, ConnectionInfo, RequestHead};
 
 use super::input::Input;
+use super::observation::Observation;
 use crate::engine::{ConnectionGuard, Engine};
-use crate::observer::Observation;
 use crate::output::Output;
 use crate::websocket::UpgradeRequest;
 pub(super) use carrier::Carrier;

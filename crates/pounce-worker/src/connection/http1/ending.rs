@@ -2,11 +2,11 @@
 
 use pounce_asgi::{Outcome, Payload};
 
+use super::super::observation::End;
 use super::super::server_response;
 use super::link::{Http1Link, Http1State};
 use crate::engine::WorkerPhase;
 use crate::http1::Fault;
-use crate::observer::End;
 
 impl Http1Link {
     /// Sees to it that a response is there, or visibly not, once a call has returned before its end.

@@ -9,11 +9,11 @@ use std::time::Instant;
 use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 
 use super::super::input::Input;
+use super::super::observation::Observation;
 use crate::engine::{Engine, WorkerPhase};
 use crate::flusher::Flush;
 use crate::http1::{Fault, Output, RequestEvent, RequestMachine, ResponseEncoder};
 use crate::http2::Beginning;
-use crate::observer::Observation;
 use crate::stream::Stream;
 
 /// How much of a body that the application did not read is read and dropped to keep the connection.

@@ -2,10 +2,10 @@
 
 use pounce_config::WebSocketConfig;
 
+use super::super::observation::Observation;
 use super::super::websocket::Opening;
 use super::link::Http1Link;
 use super::tunnel::Upgraded;
-use crate::observer::Observation;
 use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
 

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
 
+use super::super::observation::{End, Observation};
 use super::super::server_response;
 use super::body::Body;
 use super::response::Responder;
 use crate::engine::Engine;
 use crate::http1::{Fault, decimal};
-use crate::observer::{End, Observation};
 
 /// How much of a body is read and dropped behind a response that is complete without it.
 const MAX_DISCARD: u64 = 16 * 1024 * 1024;

@@ -1,34 +1,24 @@
 //! The future that drives one connection: `h2`, the socket, and the streams' beginnings.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::server::{Builder, Handshake, SendResponse};
-use h2::{Reason, RecvStream};
-use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
-use tokio::task::JoinSet;
+use h2::Reason;
+use h2::server::{Builder, Handshake};
+use pounce_asgi::{App, ConnectionInfo};
 
 use super::super::input::Input;
-use super::super::running::Running;
 use super::super::timer::{Moved, Progress, Timer, Wait};
-use super::super::websocket::{self, Opening};
 use super::super::{LAST_REQUEST, LINGER};
 use super::io::{ConnectionIo, Io};
-use super::response::Responder;
-use super::stream::StreamLink;
-use super::stream_task::StreamTask;
-use super::tunnel::Tunnel;
-use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
-use crate::http2::{Request, Tripped, Unfit, read_request};
-use crate::observer::Observation;
-use crate::output::Output;
+use super::streams::Streams;
+use crate::engine::{Engine, WorkerPhase};
+use crate::http2::Tripped;
 use crate::stream::Stream;
-use crate::websocket::UpgradeRequest;
 
 /// How many requests are handed to the application before the others get their turn.
 const REQUESTS_PER_TURN: usize = 64;
@@ -40,17 +30,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 pub(super) struct Connection<A: App> {
     engine: Rc<Engine>,
     info: Rc<ConnectionInfo>,
-    app: Rc<A>,
-    connection: A::Connection,
     shared: Rc<ConnectionIo>,
     speaker: Speaker,
-    streams: JoinSet<()>,
-    /// Those of the streams: `h2` does not tell each of them of the connection's end.
-    links: Vec<Weak<StreamLink>>,
-    orphans: Rc<Cell<usize>>,
-    /// How many requests have come.
-    requests: u64,
-    is_draining: bool,
+    streams: Streams<A>,
     /// The client has been told that no more requests are taken.
     is_closing: bool,
     timer: Timer<ConnectionWait>,
@@ -120,17 +102,11 @@ impl<A: App> Connection<A> {
             builder.enable_connect_protocol();
         }
         Self {
-            connection: app.connect(&info),
             speaker: Speaker::Handshaking(Box::pin(builder.handshake(shared.io()))),
+            streams: Streams::new(Rc::clone(&engine), Rc::clone(&info), app),
             shared,
             engine,
             info,
-            app,
-            streams: JoinSet::new(),
-            links: Vec::new(),
-            orphans: Rc::default(),
-            requests: 0,
-            is_draining: false,
             is_closing: false,
             timer: Timer::new(ConnectionWait::First, now),
         }
@@ -147,10 +123,9 @@ impl<A: App> Connection<A> {
         }
         if let Speaker::Open(open) = &mut self.speaker
             && self.engine.phase() != WorkerPhase::Serving
-            && !std::mem::replace(&mut self.is_draining, true)
+            && !std::mem::replace(&mut self.is_closing, true)
         {
             open.graceful_shutdown();
-            self.is_closing = true;
         }
         let mut requests = Vec::new();
         let mut begun = 0;
@@ -165,7 +140,7 @@ impl<A: App> Connection<A> {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     if error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
-                        self.streams.abort_all();
+                        self.streams.abort();
                     }
                     tracing::debug!(target: "pounce", client = %self.info.peer.client, %error, "HTTP/2 ended");
                     self.speaker = Speaker::Lingering;
@@ -178,7 +153,7 @@ impl<A: App> Connection<A> {
             }
             begun += requests.len();
             for (request, respond) in requests.drain(..) {
-                self.begin(request, respond, now, cx);
+                self.streams.begin(request, respond, now, cx);
             }
             if begun >= REQUESTS_PER_TURN {
                 cx.waker().wake_by_ref();
@@ -214,110 +189,7 @@ impl<A: App> Connection<A> {
         }
         tracing::debug!(target: "pounce", client = %self.info.peer.client, ?tripped, "HTTP/2 is cut off");
         self.speaker = Speaker::Lingering;
-        self.streams.abort_all();
-    }
-
-    /// Hands a request to the application.
-    fn begin(
-        &mut self,
-        request: http::Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) {
-        self.requests += 1;
-        let (parts, recv) = request.into_parts();
-        let request = match read_request(&parts, &self.engine.settings.http.limits) {
-            Ok(request) => request,
-            Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
-            Err(Unfit::Answer(fault)) => {
-                let responder = Responder::new(respond, parts.method == http::Method::HEAD, false);
-                let none = Observation::none(&self.info, now);
-                let link = self.link(RequestHead::default(), (recv, responder), false, none);
-                link.answer(&mut link.state(), fault.status(), &fault.to_string());
-                return self.go_on(StreamTask::<A>::new(link, None, Rc::clone(&self.orphans)), cx);
-            }
-        };
-        let observation = Observation::begin(&self.engine, &self.info, &request.head, now);
-        if request.websocket {
-            return self.begin_websocket(request, recv, respond, observation, cx);
-        }
-        let is_head = request.head.method() == b"HEAD";
-        let responder = Responder::new(respond, is_head, request.head.accepts_trailers());
-        // A client that has nothing to send waits for nothing.
-        let continue_due = request.expects_continue && !recv.is_end_stream();
-        let id = u64::from(responder.stream_id());
-        let peer = Rc::clone(&observation.peer);
-        let link = self.link(request.head, (recv, responder), continue_due, observation);
-        let call = if self.engine.is_busy() {
-            link.answer(&mut link.state(), 503, "the server is busy");
-            None
-        } else {
-            let exchange = Exchange::new(Rc::clone(&link) as _, id);
-            let app = &self.app;
-            Some(Running::begin(&self.engine, || app.http(&self.connection, &peer, &link.head, exchange)))
-        };
-        self.go_on(StreamTask::<A>::new(link, call, Rc::clone(&self.orphans)), cx);
-    }
-
-    /// Hands a request for a WebSocket to the application (RFC 8441).
-    fn begin_websocket(
-        &mut self,
-        request: Request,
-        recv: RecvStream,
-        respond: SendResponse<Bytes>,
-        observation: Observation,
-        cx: &mut Context<'_>,
-    ) {
-        let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
-        let upgrade = UpgradeRequest::read(&request.head, false, deflate);
-        let upgrade = upgrade.and_then(|upgrade| self.engine.refuses_websocket().map(|()| upgrade));
-        let responder = Responder::new(respond, false, false);
-        match upgrade {
-            Ok(upgrade) => {
-                let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
-                let opening = Opening {
-                    carrier: Box::new(Tunnel::new(recv, responder)),
-                    input: Input::default(),
-                    output: Output::new(),
-                    head: request.head,
-                    request: upgrade,
-                    observation,
-                };
-                // Its connection is counted already.
-                let guard = ConnectionGuard::of_stream(&engine);
-                let served = websocket::serve(opening, info, guard, engine, (&*self.app, &self.connection));
-                self.streams.spawn_local(served);
-            }
-            Err(refusal) => {
-                let link = self.link(request.head, (recv, responder), false, observation);
-                link.answer(&mut link.state(), refusal.status, refusal.detail);
-                self.go_on(StreamTask::<A>::new(link, None, Rc::clone(&self.orphans)), cx);
-            }
-        }
-    }
-
-    fn link(
-        &self,
-        head: RequestHead,
-        halves: (RecvStream, Responder),
-        continue_due: bool,
-        observation: Observation,
-    ) -> Rc<StreamLink> {
-        let (engine, info) = (Rc::clone(&self.engine), Rc::clone(&self.info));
-        StreamLink::new(engine, info, head, halves, continue_due, observation)
-    }
-
-    /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
-    fn go_on(&mut self, mut stream: StreamTask<A>, cx: &mut Context<'_>) {
-        if stream.poll_stream(cx).is_pending() {
-            stream.forget_alarm();
-            if self.links.len() > 2 * self.streams.len() + 16 {
-                self.links.retain(|link| link.strong_count() > 0);
-            }
-            self.links.push(Rc::downgrade(stream.link()));
-            self.streams.spawn_local(stream);
-        }
+        self.streams.abort();
     }
 
     /// Looks at the clock.
@@ -329,11 +201,11 @@ impl<A: App> Connection<A> {
             _ if !self.streams.is_empty() => ConnectionWait::Streams,
             Speaker::Open(open) if open.has_streams() => ConnectionWait::Unread,
             _ if self.is_closing => ConnectionWait::Close,
-            _ if self.requests > 0 => ConnectionWait::KeepAlive,
+            _ if self.streams.requests() > 0 => ConnectionWait::KeepAlive,
             _ => ConnectionWait::First,
         };
         let moved = Moved { received: 0, sent: self.shared.sent() };
-        self.timer.set(wait, self.requests, moved, now);
+        self.timer.set(wait, self.streams.requests(), moved, now);
         let http = &self.engine.settings.http;
         let limit = match wait {
             ConnectionWait::Streams => return,
@@ -369,7 +241,7 @@ impl<A: App> Future for Connection<A> {
         let this = self.get_mut();
         let now = this.engine.begin_poll();
         if this.engine.phase() == WorkerPhase::Aborting {
-            this.streams.abort_all();
+            this.streams.abort();
             this.speaker = Speaker::Over;
         }
         this.poll_connection(now, cx);
@@ -379,23 +251,10 @@ impl<A: App> Future for Connection<A> {
             this.speaker = Speaker::Over;
         }
         if matches!(this.speaker, Speaker::Lingering | Speaker::Over) {
-            for link in this.links.drain(..).filter_map(|link| link.upgrade()) {
-                link.lose();
-            }
+            this.streams.lose();
         }
-        while let Poll::Ready(Some(ended)) = this.streams.poll_join_next(cx) {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                tracing::error!(target: "pounce", "a stream's task has panicked");
-            }
-        }
-        if this.engine.is_counting() {
-            for link in this.links.iter().filter_map(Weak::upgrade) {
-                let (head, started) = (&link.head, link.state().observation.started);
-                this.engine.count(&raw const *link, head.method(), head.raw_path(), started);
-            }
-        }
+        this.streams.poll_ended(cx);
+        this.streams.count_if_asked();
         this.look_at_clock(now, cx);
         if let Speaker::Over = this.speaker {
             this.shared.close();

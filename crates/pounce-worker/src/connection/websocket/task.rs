@@ -10,13 +10,13 @@ use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
 use super::super::HIGH_WATER;
 use super::super::LINGER;
+use super::super::observation::{End, Observation};
 use super::super::running::Running;
 use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::WebSocketLink;
 use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::state::WebSocketState;
 use crate::engine::{ConnectionGuard, WorkerPhase};
-use crate::observer::{End, Observation};
 
 /// How long we wait for the client's close frame.
 const CLOSE: Duration = Duration::from_secs(10);
