@@ -6,6 +6,7 @@
 //! know it; it does not know them.
 
 mod alarm;
+mod body_phase;
 mod http1;
 mod http2;
 mod input;
@@ -14,7 +15,10 @@ mod open;
 mod pace;
 mod running;
 mod server_response;
+mod stream;
+mod task_waker;
 mod timer;
+mod waits;
 mod websocket;
 
 use std::time::Duration;

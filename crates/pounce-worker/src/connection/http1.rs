@@ -6,6 +6,7 @@
 mod ending;
 mod io;
 mod link;
+mod state;
 mod task;
 mod tunnel;
 mod upgrade;

@@ -1,17 +1,12 @@
 //! One connection over HTTP/2: the `h2` crate speaks the protocol, this drives it and the application's calls.
 //!
 //! [`Connection`] is the connection's task. A request whose application never waits is answered within it; any other
-//! has a task of its own, [`StreamTask`], and the exchange's two sides in [`StreamLink`].
+//! has a task of its own, see [`stream`](super::stream).
 
-mod body;
 mod io;
-mod response;
-mod stream;
-mod stream_task;
 mod streams;
 mod task;
-mod tunnel;
-mod wire;
+mod transport;
 
 use std::rc::Rc;
 

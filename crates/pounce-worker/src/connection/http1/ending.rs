@@ -4,21 +4,21 @@ use pounce_asgi::{Outcome, Payload};
 
 use super::super::observation::End;
 use super::super::server_response;
-use super::link::{Http1Link, Http1State};
+use super::link::Http1Link;
+use super::state::{ClientState, Ending, Http1State};
 use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
 impl Http1Link {
     /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
     pub(super) fn conclude(&self, state: &mut Http1State, outcome: Outcome) {
-        if state.gone {
+        if state.is_gone() {
             return;
         }
         if outcome == Outcome::Returned && state.disconnect_told {
             // It was told that nobody waits for an answer, or for the rest of one.
-            state.client_left = true;
-            state.gone = true;
-            state.closing = true;
+            state.client = ClientState::Left;
+            state.end(Ending::Close);
             return;
         }
         if state.encoder.restart() {
@@ -42,8 +42,8 @@ impl Http1Link {
             );
         }
         // The client must be able to tell: no last chunk, or fewer bytes than announced.
-        state.gone = true;
-        state.close_lingering();
+        state.client = ClientState::CutOff;
+        state.end(Ending::Linger);
     }
 
     /// Answers with a response of the server's own.
@@ -65,9 +65,8 @@ impl Http1Link {
         if state.encoder.restart() {
             self.answer(state, fault.status(), &fault.to_string(), true);
         }
-        state.gone = true;
-        state.closing = true;
-        state.linger = true;
+        state.client = ClientState::CutOff;
+        state.end(Ending::Linger);
     }
 
     /// Tells the observer that the exchange is over.
@@ -75,7 +74,7 @@ impl Http1Link {
         let end = End {
             response_fields: &state.response_fields,
             status: state.encoder.status(),
-            client_left: state.client_left && !state.encoder.is_complete(),
+            client_left: state.client == ClientState::Left && !state.encoder.is_complete(),
             body_bytes: state.encoder.body_sent(),
         };
         state.observation.end(&self.engine, &self.info, state.machine.head(), &end);

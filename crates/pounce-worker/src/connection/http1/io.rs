@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use super::link::Http1State;
+use super::state::Http1State;
 use crate::engine::Engine;
 use crate::output::broken_file;
 

@@ -7,15 +7,16 @@ use std::task::{Context, Poll};
 
 use pounce_asgi::{App, Exchange};
 
+use super::super::body_phase::BodyPhase;
 use super::super::input::Input;
 use super::super::running::Running;
 use super::super::timer::{Moved, Timer};
 use super::super::websocket::Opening;
 use super::super::{HIGH_WATER, LAST_REQUEST, MAX_LINGER};
-use super::link::{Http1Link, Http1State, Next};
+use super::link::Http1Link;
+use super::state::{Ending, Http1State, Next};
 use super::wait::Http1Wait;
 use crate::engine::WorkerPhase;
-use crate::flusher::Flush as _;
 use crate::http1::{BodyFraming, Facts, Fault};
 use crate::stream::Stream;
 
@@ -80,8 +81,7 @@ impl<A: App> Future for ConnectionTask<A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.get_mut();
         this.link.now.set(this.link.engine.begin_poll());
-        this.link.set_waker(cx.waker());
-        this.link.polling.set(true);
+        this.link.waker.begin_poll(cx.waker());
         if this.link.engine.phase() == WorkerPhase::Aborting {
             this.link.state().lose();
             return Poll::Ready(Ended::Closed);
@@ -89,7 +89,7 @@ impl<A: App> Future for ConnectionTask<A> {
         let ends = !this.closed && this.poll_connection(cx);
         // Behind the connection: what it has written or lost is what these may wait for.
         this.background.retain_mut(|running| running.poll(cx).is_pending());
-        this.link.polling.set(false);
+        this.link.waker.end_poll();
         this.count_if_asked();
         if this.is_http2 {
             let state = &mut *this.link.state();
@@ -197,8 +197,8 @@ impl<A: App> ConnectionTask<A> {
                 Poll::Ready(outcome) if !state.encoder.is_complete() => {
                     self.link.conclude(&mut state, outcome);
                 }
-                Poll::Pending if state.gone || !state.encoder.is_complete() => {
-                    if state.gone {
+                Poll::Pending if state.is_gone() || !state.encoder.is_complete() => {
+                    if state.is_gone() {
                         self.link.observe_end(&mut state);
                         break;
                     }
@@ -226,30 +226,30 @@ impl<A: App> ConnectionTask<A> {
     /// call then counts as not waiting until it says so again.
     fn poll_io(&self, state: &mut Http1State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
-        if !self.link.is_due().get() {
+        if !self.link.is_due() {
             // Whether all of it went out is the timer's business.
             let _ = state.poll_flush(engine, cx);
         }
-        if state.gone {
+        if state.is_gone() {
             return true;
         }
-        let writable = state.output.len() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
-        let readable = if state.body_taken || state.machine.facts().body == BodyFraming::None {
+        let writable = state.waits.take_send(state.output.len());
+        let readable = if state.body == BodyPhase::Taken || state.machine.facts().body == BodyFraming::None {
             let open = state.read_ahead(engine, cx);
             if !open && state.encoder.is_unsent() {
                 // A client that sends nothing more could still read, but there is nothing to come.
                 state.lose();
             }
             !open
-        } else if state.receiving {
+        } else if state.waits.is_receiving() {
             // A body is read only when it is asked for: that is the client's backpressure.
             state.poll_fill(engine, cx).is_ready()
         } else {
             state.read_ahead(engine, cx);
             false
         };
-        let received = readable && std::mem::take(&mut state.receiving);
-        writable || received || state.gone
+        let received = readable && state.waits.take_receive();
+        writable || received || state.is_gone()
     }
 
     /// Goes on to the next request, reading as needed.
@@ -263,7 +263,7 @@ impl<A: App> ConnectionTask<A> {
                 Ok(next) => return Poll::Ready(next),
                 // The rest of a body whose request has its response: a second one would be taken for the next.
                 Err(_) if answered => {
-                    state.close_lingering();
+                    state.end(Ending::Linger);
                     return Poll::Ready(Next::Close);
                 }
                 Err(fault) => {
@@ -274,17 +274,17 @@ impl<A: App> ConnectionTask<A> {
                 }
             }
             // A client that does not read its responses gets no more of its requests read.
-            let may_wait = self.link.is_due().get() && state.output.len() <= HIGH_WATER;
+            let may_wait = self.link.is_due() && state.output.len() <= HIGH_WATER;
             if !may_wait && state.poll_flush(engine, cx).is_pending() && state.output.len() > HIGH_WATER {
                 return Poll::Pending;
             }
-            if state.closing {
+            if state.ending != Ending::Open {
                 return Poll::Ready(Next::Close);
             }
             match state.poll_fill(engine, cx) {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => {
-                    state.closing = true;
+                    state.end(Ending::Close);
                     return Poll::Ready(Next::Close);
                 }
                 Poll::Pending => return Poll::Pending,
@@ -299,7 +299,7 @@ impl<A: App> ConnectionTask<A> {
         if state.poll_flush(engine, cx).is_pending() {
             return Poll::Pending;
         }
-        if !state.linger || state.end_of_input {
+        if state.ending != Ending::Linger || state.end_of_input {
             return Poll::Ready(());
         }
         if !self.shut_down {
@@ -347,7 +347,7 @@ impl<A: App> ConnectionTask<A> {
             // Nobody has asked for anything yet: there is nothing to answer.
             Http1Wait::FirstHead if state.machine.is_idle() => return true,
             Http1Wait::Write | Http1Wait::HalfClosed => state.lose(),
-            Http1Wait::Body if self.current.is_none() => state.close_lingering(),
+            Http1Wait::Body if self.current.is_none() => state.end(Ending::Linger),
             Http1Wait::FirstHead | Http1Wait::Head | Http1Wait::Body => {
                 if self.current.is_none() {
                     // The encoder still stands at the end of the response before.
@@ -362,11 +362,11 @@ impl<A: App> ConnectionTask<A> {
     }
 
     fn waits_for(&self, state: &Http1State) -> Http1Wait {
-        if !state.output.is_empty() && !self.link.is_due().get() {
+        if !state.output.is_empty() && !self.link.is_due() {
             return Http1Wait::Write;
         }
         if self.current.is_some() {
-            return if state.receiving && !state.body_taken {
+            return if state.waits.is_receiving() && state.body != BodyPhase::Taken {
                 Http1Wait::Body
             } else if state.end_of_input {
                 Http1Wait::HalfClosed
@@ -374,7 +374,7 @@ impl<A: App> ConnectionTask<A> {
                 Http1Wait::Application
             };
         }
-        if state.closing {
+        if state.ending != Ending::Open {
             return Http1Wait::Linger;
         }
         if state.machine.in_body() {

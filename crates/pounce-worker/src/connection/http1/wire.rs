@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use pounce_asgi::{ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire};
 
 use super::super::HIGH_WATER;
-use super::link::{Http1Link, Http1State};
+use super::super::body_phase::BodyPhase;
+use super::link::Http1Link;
+use super::state::Http1State;
 use crate::engine::WorkerPhase;
 
 impl Wire for Http1Link {
@@ -33,22 +35,17 @@ impl Wire for Http1Link {
     fn stop_receiving(&self, id: ExchangeId) {
         let mut state = self.state();
         if state.exchange == id {
-            state.receiving = false;
+            state.waits.take_receive();
         }
     }
 
     fn poll_ready(&self, id: ExchangeId, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let mut state = self.state();
-        if state.gone {
+        if state.is_gone() {
             return Poll::Ready(Err(SendError::Disconnected));
         }
-        let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
-        if state.exchange != id || state.output.len() <= limit {
-            state.sending = false;
-            return Poll::Ready(Ok(()));
-        }
-        state.sending = true;
-        Poll::Pending
+        let unwritten = if state.exchange == id { state.output.len() } else { 0 };
+        state.waits.poll_send(unwritten).map(Ok)
     }
 
     fn start(&self, id: ExchangeId, head: &ResponseHead) -> Result<(), SendError> {
@@ -91,29 +88,29 @@ impl Wire for Http1Link {
 
     fn restart(&self, id: ExchangeId) -> bool {
         let mut state = self.state();
-        state.exchange == id && !state.gone && state.encoder.restart()
+        state.exchange == id && !state.is_gone() && state.encoder.restart()
     }
 }
 
 impl Http1Link {
     /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
     fn poll_inbound(&self, state: &mut Http1State, id: ExchangeId, cx: &mut Context<'_>) -> Poll<bool> {
-        if state.exchange != id || state.gone || state.encoder.is_complete() {
+        if state.exchange != id || state.is_gone() || state.encoder.is_complete() {
             return Poll::Ready(false);
         }
-        let waiting = std::mem::take(&mut state.receiving);
-        while !state.body_taken {
+        let waited = state.waits.take_receive();
+        while state.body != BodyPhase::Taken {
             match state.prepare_body() {
                 Ok(true) => return Poll::Ready(true),
                 Ok(false) => {}
                 Err(fault) => {
                     self.refuse(state, fault);
-                    self.wake();
+                    self.waker.wake();
                     return Poll::Ready(false);
                 }
             }
             // Never in the middle of a response (RFC 9110 section 15.2).
-            if !state.encoder.is_head_sent() && std::mem::take(&mut state.continue_due) {
+            if !state.encoder.is_head_sent() && state.body.ask() {
                 state.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
                 self.write(state);
             }
@@ -122,19 +119,19 @@ impl Http1Link {
                 Poll::Ready(false) => {
                     // The body can never be complete: nothing that is answered now would be right.
                     state.lose();
-                    self.wake();
+                    self.waker.wake();
                     return Poll::Ready(false);
                 }
                 Poll::Pending => break,
             }
         }
-        if state.body_taken && state.end_of_input {
+        if state.body == BodyPhase::Taken && state.end_of_input {
             return Poll::Ready(false);
         }
-        state.receiving = true;
-        if !waiting {
+        state.waits.receive();
+        if !waited {
             // The task has to learn that it shall read.
-            self.wake();
+            self.waker.wake();
         }
         Poll::Pending
     }
@@ -142,7 +139,7 @@ impl Http1Link {
     /// The state, if the exchange may still send.
     fn admit(&self, id: ExchangeId, event: &'static str) -> Result<RefMut<'_, Http1State>, SendError> {
         let state = self.state();
-        if state.exchange == id && state.gone {
+        if state.exchange == id && state.is_gone() {
             return Err(SendError::Disconnected);
         }
         if state.exchange != id || state.encoder.is_complete() {
@@ -176,15 +173,14 @@ impl Http1Link {
             state.observation.head(&self.engine, state.encoder.status());
         }
         let has_output = !state.output.is_empty();
-        // The task handles a complete response, unless it is being polled: the next request, the close, or the
-        // disconnect that somebody waits for.
-        let wakes = state.encoder.is_complete() && !self.polling.get();
+        // The task handles a complete response: the next request, the close, or the disconnect that somebody waits for.
+        let wakes = state.encoder.is_complete();
         drop(state);
         if has_output {
             self.write_soon();
         }
         if wakes {
-            self.wake();
+            self.waker.wake();
         }
     }
 }

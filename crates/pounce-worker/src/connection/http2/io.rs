@@ -1,10 +1,10 @@
 //! The bytes of a connection as `h2` reads and writes them: read into the worker's large buffers, and written when
 //! all that one turn brings is there.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use super::super::HIGH_WATER;
 use super::super::MAX_LINGER;
 use super::super::input::Input;
 use crate::engine::Engine;
-use crate::flusher::Flush;
+use crate::flusher::{Flush, FlushEntry};
 use crate::http2::{Guard, Screen, Screened, Tripped};
 use crate::output::Output;
 use crate::stream::Stream;
@@ -29,7 +29,7 @@ pub(super) struct ConnectionIo {
     state: RefCell<IoState>,
     /// The connection's task.
     waker: RefCell<Waker>,
-    is_due: Cell<bool>,
+    flush_entry: FlushEntry,
 }
 
 struct IoState {
@@ -56,7 +56,7 @@ impl ConnectionIo {
         let mut guard = Guard::new(engine.settings.http.http2.max_idle_frames, now);
         let tripped = guard.read(input.bytes(), now).err();
         let screen = Screen::new(engine.settings.http.http2.max_frame_size);
-        Rc::new(Self {
+        Rc::new_cyclic(|this: &Weak<Self>| Self {
             engine,
             state: RefCell::new(IoState {
                 stream,
@@ -73,7 +73,7 @@ impl ConnectionIo {
                 lingered: 0,
             }),
             waker: RefCell::new(Waker::noop().clone()),
-            is_due: Cell::new(false),
+            flush_entry: FlushEntry::new(this.clone()),
         })
     }
 
@@ -116,7 +116,7 @@ impl ConnectionIo {
         }
         drop(state);
         self.waker.borrow_mut().clone_from(cx.waker());
-        self.engine.flusher.add(Rc::clone(self) as _);
+        self.engine.flusher.add(&self.flush_entry);
         Ok(())
     }
 
@@ -250,8 +250,8 @@ impl IoState {
 }
 
 impl Flush for ConnectionIo {
-    fn is_due(&self) -> &Cell<bool> {
-        &self.is_due
+    fn entry(&self) -> &FlushEntry {
+        &self.flush_entry
     }
 
     fn flush(&self) {

@@ -14,11 +14,9 @@ use tokio::task::JoinSet;
 use super::super::input::Input;
 use super::super::observation::Observation;
 use super::super::running::Running;
+use super::super::stream::{Responder, StreamLink, StreamRequest, StreamTask, Tunnel};
 use super::super::websocket::{self, Opening};
-use super::response::Responder;
-use super::stream::StreamLink;
-use super::stream_task::StreamTask;
-use super::tunnel::Tunnel;
+use super::transport::Http2;
 use crate::engine::{ConnectionGuard, Engine};
 use crate::http2::{Request, Unfit, read_request};
 use crate::output::Output;
@@ -33,7 +31,7 @@ pub(super) struct Streams<A: App> {
     /// Those whose application waits, or whose response does.
     tasks: JoinSet<()>,
     /// Their links: `h2` does not tell each of them of the connection's end.
-    links: Vec<Weak<StreamLink>>,
+    links: Vec<Weak<StreamLink<Http2>>>,
     orphans: Rc<Cell<usize>>,
     requests: u64,
 }
@@ -103,45 +101,52 @@ impl<A: App> Streams<A> {
         cx: &mut Context<'_>,
     ) {
         self.requests += 1;
-        let (parts, recv) = request.into_parts();
+        let (parts, receive) = request.into_parts();
         let request = match read_request(&parts, &self.engine.settings.http.limits) {
             Ok(request) => request,
             Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
             Err(Unfit::Answer(fault)) => {
-                let responder = Responder::new(respond, parts.method == http::Method::HEAD, false);
-                let none = Observation::none(&self.info, now);
-                let link = self.link(RequestHead::default(), (recv, responder), false, none);
-                link.answer(&mut link.state(), fault.status(), &fault.to_string());
-                return self.go_on(StreamTask::<A>::new(link, None, Rc::clone(&self.orphans)), cx);
+                let none = StreamRequest {
+                    head: RequestHead::default(),
+                    receive,
+                    responder: Responder::new(respond, parts.method == http::Method::HEAD, false),
+                    expects_continue: false,
+                    observation: Observation::none(&self.info, now),
+                };
+                return self.refuse(none, fault.status(), &fault.to_string(), cx);
             }
         };
         let observation = Observation::begin(&self.engine, &self.info, &request.head, now);
         if request.websocket {
-            return self.begin_websocket(request, recv, respond, observation, cx);
+            return self.begin_websocket(request, receive, respond, observation, cx);
         }
         let is_head = request.head.method() == b"HEAD";
         let responder = Responder::new(respond, is_head, request.head.accepts_trailers());
-        // A client that has nothing to send waits for nothing.
-        let continue_due = request.expects_continue && !recv.is_end_stream();
-        let id = u64::from(responder.stream_id());
-        let peer = Rc::clone(&observation.peer);
-        let link = self.link(request.head, (recv, responder), continue_due, observation);
-        let call = if self.engine.is_busy() {
-            link.answer(&mut link.state(), 503, "the server is busy");
-            None
-        } else {
-            let exchange = Exchange::new(Rc::clone(&link) as _, id);
-            let app = &self.app;
-            Some(Running::begin(&self.engine, || app.http(&self.connection, &peer, &link.head, exchange)))
-        };
-        self.go_on(StreamTask::<A>::new(link, call, Rc::clone(&self.orphans)), cx);
+        let (id, peer) = (responder.stream_id(), Rc::clone(&observation.peer));
+        let Request { head, expects_continue, .. } = request;
+        let request = StreamRequest { head, receive, responder, expects_continue, observation };
+        if self.engine.is_busy() {
+            return self.refuse(request, 503, "the server is busy", cx);
+        }
+        let link = self.link(request);
+        let exchange = Exchange::new(Rc::clone(&link) as _, id);
+        let app = &self.app;
+        let call = Running::begin(&self.engine, || app.http(&self.connection, &peer, &link.head, exchange));
+        self.go_on(link, Some(call), cx);
+    }
+
+    /// Answers a request without the application.
+    fn refuse(&mut self, request: StreamRequest<Http2>, status: u16, detail: &str, cx: &mut Context<'_>) {
+        let link = self.link(request);
+        link.answer(&mut link.state(), status, detail);
+        self.go_on(link, None, cx);
     }
 
     /// Hands a request for a WebSocket to the application (RFC 8441).
     fn begin_websocket(
         &mut self,
         request: Request,
-        recv: RecvStream,
+        receive: RecvStream,
         respond: SendResponse<Bytes>,
         observation: Observation,
         cx: &mut Context<'_>,
@@ -154,7 +159,7 @@ impl<A: App> Streams<A> {
             Ok(upgrade) => {
                 let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
                 let opening = Opening {
-                    carrier: Box::new(Tunnel::new(recv, responder)),
+                    carrier: Box::new(Tunnel::<Http2>::new(receive, responder)),
                     input: Input::default(),
                     output: Output::new(),
                     head: request.head,
@@ -167,26 +172,21 @@ impl<A: App> Streams<A> {
                 self.tasks.spawn_local(served);
             }
             Err(refusal) => {
-                let link = self.link(request.head, (recv, responder), false, observation);
-                link.answer(&mut link.state(), refusal.status, refusal.detail);
-                self.go_on(StreamTask::<A>::new(link, None, Rc::clone(&self.orphans)), cx);
+                let head = request.head;
+                let request =
+                    StreamRequest { head, receive, responder, expects_continue: false, observation };
+                self.refuse(request, refusal.status, refusal.detail, cx);
             }
         }
     }
 
-    fn link(
-        &self,
-        head: RequestHead,
-        halves: (RecvStream, Responder),
-        continue_due: bool,
-        observation: Observation,
-    ) -> Rc<StreamLink> {
-        let (engine, info) = (Rc::clone(&self.engine), Rc::clone(&self.info));
-        StreamLink::new(engine, info, head, halves, continue_due, observation)
+    fn link(&self, request: StreamRequest<Http2>) -> Rc<StreamLink<Http2>> {
+        StreamLink::new(Rc::clone(&self.engine), Rc::clone(&self.info), request)
     }
 
     /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
-    fn go_on(&mut self, mut stream: StreamTask<A>, cx: &mut Context<'_>) {
+    fn go_on(&mut self, link: Rc<StreamLink<Http2>>, call: Option<Running<A>>, cx: &mut Context<'_>) {
+        let mut stream = StreamTask::new(link, call, Rc::clone(&self.orphans));
         if stream.poll_stream(cx).is_pending() {
             stream.forget_alarm();
             if self.links.len() > 2 * self.tasks.len() + 16 {

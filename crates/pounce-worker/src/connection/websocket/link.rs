@@ -7,29 +7,26 @@ use std::time::Instant;
 
 use pounce_asgi::ConnectionInfo;
 
+use super::super::task_waker::TaskWaker;
 use super::phase::WebSocketPhase;
 use super::state::WebSocketState;
 use crate::engine::Engine;
-use crate::flusher::Flush;
+use crate::flusher::{Flush, FlushEntry};
 
 /// The shared half of a WebSocket. Never borrowed while the application runs.
 pub(super) struct WebSocketLink {
     pub(super) engine: Rc<Engine>,
     pub(super) info: Rc<ConnectionInfo>,
     state: RefCell<WebSocketState>,
-    waker: RefCell<Waker>,
+    pub(super) waker: TaskWaker,
     /// The time at which the task was last polled.
     pub(super) now: Cell<Instant>,
-    /// The task is being polled, and sees for itself what happens meanwhile.
-    pub(super) polling: Cell<bool>,
-    /// It is among those that are written at the end of the turn.
-    is_due: Cell<bool>,
-    this: Weak<Self>,
+    flush_entry: FlushEntry,
 }
 
 impl Flush for WebSocketLink {
-    fn is_due(&self) -> &Cell<bool> {
-        &self.is_due
+    fn entry(&self) -> &FlushEntry {
+        &self.flush_entry
     }
 
     fn flush(&self) {
@@ -39,9 +36,9 @@ impl Flush for WebSocketLink {
         if state.poll_output(&self.engine, &mut context).is_pending()
             || state.phase == WebSocketPhase::Gone
             || state.held_back
-            || state.sending
+            || state.waits.is_sending()
         {
-            self.wake();
+            self.waker.wake();
         }
     }
 }
@@ -53,15 +50,13 @@ impl WebSocketLink {
         state: WebSocketState,
         now: Instant,
     ) -> Rc<Self> {
-        Rc::new_cyclic(|this| Self {
-            this: Weak::clone(this),
-            is_due: Cell::new(false),
+        Rc::new_cyclic(|this: &Weak<Self>| Self {
             engine,
             info,
             state: RefCell::new(state),
-            waker: RefCell::new(Waker::noop().clone()),
+            waker: TaskWaker::new(),
             now: Cell::new(now),
-            polling: Cell::new(false),
+            flush_entry: FlushEntry::new(this.clone()),
         })
     }
 
@@ -74,23 +69,10 @@ impl WebSocketLink {
         self.state.try_borrow_mut().ok()
     }
 
-    pub(super) fn set_waker(&self, waker: &Waker) {
-        self.waker.borrow_mut().clone_from(waker);
-    }
-
-    /// Has what was sent written at the end of the turn: several messages at once.
+    /// Has what was sent written at the end of the turn, several messages at once; the task writes by itself.
     pub(super) fn write_soon(&self) {
-        if !self.polling.get()
-            && let Some(this) = self.this.upgrade()
-        {
-            self.engine.flusher.add(this);
-        }
-    }
-
-    /// Has the task look at what was done.
-    pub(super) fn wake(&self) {
-        if !self.polling.get() {
-            self.waker.borrow().wake_by_ref();
+        if !self.waker.is_polling() {
+            self.engine.flusher.add(&self.flush_entry);
         }
     }
 }

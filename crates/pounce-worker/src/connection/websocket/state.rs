@@ -9,6 +9,7 @@ use pounce_config::WebSocketConfig;
 
 use super::super::HIGH_WATER;
 use super::super::input::Input;
+use super::super::waits::AppWaits;
 use super::carrier::{Carrier, Closed};
 use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::queue::MessageQueue;
@@ -49,10 +50,7 @@ pub(super) struct WebSocketState {
     fault: Option<FrameFault>,
     pub(super) end: Option<WebSocketEnd>,
     pub(super) end_taken: bool,
-    /// The application waits in `receive`.
-    pub(super) receiving: bool,
-    /// It waits in `send`.
-    pub(super) sending: bool,
+    pub(super) waits: AppWaits,
     /// Bytes that have come.
     pub(super) received: u64,
     /// The application has taken something: there is room for more.
@@ -97,8 +95,7 @@ impl WebSocketState {
             fault: None,
             end: None,
             end_taken: false,
-            receiving: false,
-            sending: false,
+            waits: AppWaits::default(),
             received: 0,
             has_taken: false,
             held_back: false,
@@ -157,7 +154,7 @@ impl WebSocketState {
     /// How much may be read at once: all there is room for in its turn of the worker's budget, or while the
     /// application waits for a message; else only what every WebSocket may hold.
     fn readable(&mut self) -> usize {
-        let is_awaited = self.receiving && !self.has_event();
+        let is_awaited = self.waits.is_receiving() && !self.has_event();
         let keeps_nothing = !matches!(
             self.phase,
             WebSocketPhase::Connecting | WebSocketPhase::Denying | WebSocketPhase::Open
@@ -201,7 +198,7 @@ impl WebSocketState {
     pub(super) fn parse(&mut self) -> bool {
         if self.fault.is_some() {
             // The application has answered what came before it once it waits for more.
-            let answers = !self.receiving || !self.queue.is_empty();
+            let answers = !self.waits.is_receiving() || !self.queue.is_empty();
             if self.phase != WebSocketPhase::Open || !answers {
                 self.fail_for_fault();
             }
@@ -223,7 +220,7 @@ impl WebSocketState {
                 // After our close frame only the answer to it counts.
                 FrameEvent::Message(..) if self.phase == WebSocketPhase::Closing => {}
                 FrameEvent::Message(kind, range)
-                    if range.len() >= LIES_FROM && self.receiving && self.queue.is_empty() =>
+                    if range.len() >= LIES_FROM && self.waits.is_receiving() && self.queue.is_empty() =>
                 {
                     self.queue.lay(kind, found(range));
                 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
-use super::super::HIGH_WATER;
 use super::super::LINGER;
 use super::super::observation::{End, Observation};
 use super::super::running::Running;
@@ -120,8 +119,8 @@ impl<A: App> Future for Task<A> {
         let link = Rc::clone(&this.link);
         link.now.set(link.engine.begin_poll());
         // It is one task for its whole life.
+        link.waker.begin_poll(cx.waker());
         if !std::mem::replace(&mut this.is_known, true) {
-            link.set_waker(cx.waker());
             this.connection_guard.set_waker(cx.waker());
         }
         if link.engine.phase() == WorkerPhase::Aborting {
@@ -131,16 +130,15 @@ impl<A: App> Future for Task<A> {
         if link.engine.is_counting() {
             link.engine.count(&raw const *link, b"WebSocket", &this.path, this.observation.started);
         }
-        link.polling.set(true);
         loop {
             this.poll_once(cx);
             let Some(again) = this.wait(cx) else { break };
             if !again {
-                link.polling.set(false);
+                link.waker.end_poll();
                 return Poll::Pending;
             }
         }
-        link.polling.set(false);
+        link.waker.end_poll();
         Poll::Ready(())
     }
 }
@@ -218,12 +216,7 @@ impl<A: App> Task<A> {
             observe_end(&mut self.observation, &mut self.head, state, &self.link);
             self.call.as_ref()?;
             // The application may be waiting for the end, which it can be told now.
-            if state.receiving || state.sending {
-                state.receiving = false;
-                state.sending = false;
-                return Some(true);
-            }
-            return Some(false);
+            return Some(state.waits.clear());
         }
         let mut wait = waits_for(state, self.timer.wait());
         if self.timer.set(wait, 0, moved(state), now) && wait == WebSocketWait::Pong {
@@ -244,8 +237,9 @@ impl<A: App> Task<A> {
         if !late {
             // If the application waits for something that has arrived since, poll it again. It says so anew if it still
             // waits: a call that has lost interest cannot make this spin.
-            let writable = state.waiting() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending);
-            let readable = state.has_event() && std::mem::take(&mut state.receiving);
+            let unwritten = state.waiting();
+            let writable = state.waits.take_send(unwritten);
+            let readable = state.has_event() && state.waits.take_receive();
             let told = self.call.is_some() && (readable || writable);
             return Some(told || std::mem::take(&mut state.has_taken) || state.may_go_on());
         }

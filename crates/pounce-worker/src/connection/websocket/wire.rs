@@ -4,7 +4,6 @@ use std::task::{Context, Poll};
 
 use pounce_asgi::{Accept, MessageKind, Payload, ResponseHead, SendError, SocketEvent, SocketWire};
 
-use super::super::HIGH_WATER;
 use super::link::WebSocketLink;
 use super::phase::WebSocketPhase;
 use super::state::WebSocketState;
@@ -27,12 +26,12 @@ impl SocketWire for WebSocketLink {
         });
         if taken {
             // There may be room for more now.
-            self.wake();
+            self.waker.wake();
             return Poll::Ready(());
         }
         if state.phase == WebSocketPhase::Leaving {
             // It may have come to that just now.
-            self.wake();
+            self.waker.wake();
         }
         if let Some(end) = &state.end
             && !std::mem::replace(&mut state.end_taken, true)
@@ -48,7 +47,7 @@ impl SocketWire for WebSocketLink {
 
     fn stop_receiving(&self) {
         let mut state = self.state();
-        state.receiving = false;
+        state.waits.take_receive();
         state.pick_up();
     }
 
@@ -57,9 +56,8 @@ impl SocketWire for WebSocketLink {
         if state.phase == WebSocketPhase::Gone {
             return Poll::Ready(Err(SendError::Disconnected));
         }
-        let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
-        state.sending = state.waiting() > limit;
-        if state.sending { Poll::Pending } else { Poll::Ready(Ok(())) }
+        let unwritten = state.waiting();
+        state.waits.poll_send(unwritten).map(Ok)
     }
 
     fn accept(&self, accept: &Accept) -> Result<(), SendError> {
@@ -79,7 +77,7 @@ impl SocketWire for WebSocketLink {
             state.response_head.fields = fields;
         }
         state.phase = WebSocketPhase::Open;
-        self.wake();
+        self.waker.wake();
         Ok(())
     }
 
@@ -113,7 +111,7 @@ impl SocketWire for WebSocketLink {
             phase => return Err(ended(phase, state, "websocket.close")),
         }
         state.ended_by_application = true;
-        self.wake();
+        self.waker.wake();
         Ok(())
     }
 
@@ -151,7 +149,7 @@ impl SocketWire for WebSocketLink {
         if complete {
             state.denied();
         }
-        self.wake();
+        self.waker.wake();
         Ok(())
     }
 }
@@ -159,20 +157,20 @@ impl SocketWire for WebSocketLink {
 impl WebSocketLink {
     /// Sees to it that an event is there.
     fn poll_event(&self, state: &mut WebSocketState) -> Poll<()> {
-        let waiting = std::mem::replace(&mut state.receiving, true);
+        let is_new = state.waits.receive();
         if !state.has_event() && state.phase == WebSocketPhase::Open {
             state.parse();
             if !state.output.is_empty() || state.phase != WebSocketPhase::Open {
-                self.wake();
+                self.waker.wake();
             }
         }
         if state.has_event() {
-            state.receiving = false;
+            state.waits.take_receive();
             return Poll::Ready(());
         }
-        if !waiting {
+        if is_new {
             // The task has to learn that it shall read.
-            self.wake();
+            self.waker.wake();
         }
         Poll::Pending
     }

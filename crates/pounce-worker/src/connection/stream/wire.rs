@@ -1,14 +1,14 @@
-//! The two sides of an exchange over HTTP/2: [`Wire`] for [`StreamLink`].
+//! The two sides of an exchange on a stream: [`Wire`] for [`StreamLink`].
 
 use std::cell::RefMut;
 use std::task::{Context, Poll};
 
 use pounce_asgi::{ExchangeId, Fields, FileBody, Inbound, Payload, ResponseHead, SendError, Wire};
 
-use super::super::HIGH_WATER;
-use super::stream::{StreamLink, StreamState};
+use super::link::{Fate, StreamLink, StreamState};
+use super::transport::Transport;
 
-impl Wire for StreamLink {
+impl<T: Transport> Wire for StreamLink<T> {
     fn poll_receive(
         &self,
         _id: ExchangeId,
@@ -20,7 +20,7 @@ impl Wire for StreamLink {
             if !there {
                 return Inbound::Disconnect;
             }
-            Inbound::Body { more: state.take_piece(take) }
+            Inbound::Body { more: state.body.take_piece(take) }
         })
     }
 
@@ -29,17 +29,15 @@ impl Wire for StreamLink {
     }
 
     fn stop_receiving(&self, _id: ExchangeId) {
-        self.state().receiving = false;
+        self.state().waits.take_receive();
     }
 
     fn poll_ready(&self, _id: ExchangeId, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let state = &mut *self.state();
-        if state.gone {
+        if state.is_gone() {
             return Poll::Ready(Err(SendError::Disconnected));
         }
-        let limit = if state.sending { HIGH_WATER / 2 } else { HIGH_WATER };
-        state.sending = state.responder.waiting() > limit;
-        if state.sending { Poll::Pending } else { Poll::Ready(Ok(())) }
+        state.waits.poll_send(state.responder.waiting()).map(Ok)
     }
 
     fn start(&self, _id: ExchangeId, head: &ResponseHead) -> Result<(), SendError> {
@@ -78,25 +76,29 @@ impl Wire for StreamLink {
 
     fn restart(&self, _id: ExchangeId) -> bool {
         let mut state = self.state();
-        !state.gone && state.responder.restart()
+        !state.is_gone() && state.responder.restart()
     }
 }
 
-impl StreamLink {
+impl<T: Transport> StreamLink<T> {
     /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
-    fn poll_inbound(&self, state: &mut StreamState, cx: &mut Context<'_>) -> Poll<bool> {
-        if state.gone || state.responder.is_complete() {
+    fn poll_inbound(&self, state: &mut StreamState<T>, cx: &mut Context<'_>) -> Poll<bool> {
+        if state.is_gone() || state.responder.is_complete() {
             return Poll::Ready(false);
         }
-        let waiting = std::mem::take(&mut state.receiving);
-        if state.body_taken {
+        let waited = state.waits.take_receive();
+        if state.body.is_taken() {
             if state.responder.poll_reset(cx).is_ready() {
                 state.lose();
                 return Poll::Ready(false);
             }
         } else {
-            match state.poll_piece(self.engine.settings.http.limits.body, cx) {
-                Poll::Ready(Ok(there)) => return Poll::Ready(there),
+            match state.body.poll_piece(self.engine.settings.http.limits.body, cx) {
+                Poll::Ready(Ok(true)) => return Poll::Ready(true),
+                Poll::Ready(Ok(false)) => {
+                    state.lose();
+                    return Poll::Ready(false);
+                }
                 Poll::Ready(Err(fault)) => {
                     self.refuse(state, fault);
                     self.sent(state);
@@ -105,21 +107,21 @@ impl StreamLink {
                 Poll::Pending => {}
             }
             // Never in the middle of a response (RFC 9110 section 15.2).
-            if !state.responder.is_head_sent() && std::mem::take(&mut state.continue_due) {
+            if !state.responder.is_head_sent() && state.body.ask() {
                 state.responder.send_continue();
             }
         }
-        state.receiving = true;
-        if !waiting {
-            self.wake();
+        state.waits.receive();
+        if !waited {
+            self.waker.wake();
         }
         Poll::Pending
     }
 
     /// The state, if the exchange may still send.
-    fn admit(&self, event: &'static str) -> Result<RefMut<'_, StreamState>, SendError> {
+    fn admit(&self, event: &'static str) -> Result<RefMut<'_, StreamState<T>>, SendError> {
         let mut state = self.state();
-        if state.gone || state.refused {
+        if matches!(state.fate, Fate::Gone | Fate::Refused) {
             return Err(SendError::Disconnected);
         }
         if state.responder.is_complete() {
@@ -130,13 +132,13 @@ impl StreamLink {
     }
 
     /// Hands on what was sent, as far as the client lets it; the task sees to the rest and to the end.
-    fn sent(&self, state: &mut StreamState) {
+    fn sent(&self, state: &mut StreamState<T>) {
         if state.responder.is_head_sent() {
             state.observation.head(&self.engine, state.responder.status());
         }
         state.pump();
-        if state.gone || state.responder.waiting() > 0 || state.responder.is_complete() {
-            self.wake();
+        if state.is_gone() || state.responder.waiting() > 0 || state.responder.is_complete() {
+            self.waker.wake();
         }
     }
 }

@@ -1,28 +1,30 @@
-//! The sending half of an exchange: what an application answers in, calls of `h2` out.
+//! The sending half of an exchange: what an application answers in, calls of the transport out.
 
-use bytes::Bytes;
-use h2::server::SendResponse;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
 use http::header::{CONTENT_LENGTH, DATE, HeaderName, HeaderValue, SERVER};
 use http::{HeaderMap, Response, StatusCode};
 use pounce_asgi::{Fields, FileBody, Payload, ResponseHead, SendError};
 
 use super::body::Body;
+use super::transport::{Reset, Respond};
 use crate::engine::Engine;
 use crate::http1::{check_field, decimal, is_forbidden_trailer};
 use crate::progress::{Held, Progress};
 
 /// The response of one exchange.
-pub(in crate::connection) struct Responder {
-    stream_id: u32,
+pub(in crate::connection) struct Responder<R: Respond> {
+    stream_id: u64,
     /// Until nothing more is sent.
-    respond: Option<SendResponse<Bytes>>,
+    respond: Option<R>,
     progress: Progress,
     is_head: bool,
     accepts_trailers: bool,
     held: Response<()>,
     trailers: bool,
     gathered: HeaderMap,
-    pub(in crate::connection) body: Option<Body>,
+    pub(super) body: Option<Body<R::Body>>,
     /// The connection has had a turn to write before a reset.
     has_waited: bool,
     /// The client is going to send the rest of a body that nobody reads.
@@ -31,14 +33,10 @@ pub(in crate::connection) struct Responder {
     last: Option<Response<()>>,
 }
 
-impl Responder {
-    pub(in crate::connection) fn new(
-        respond: SendResponse<Bytes>,
-        is_head: bool,
-        accepts_trailers: bool,
-    ) -> Self {
+impl<R: Respond> Responder<R> {
+    pub(in crate::connection) fn new(respond: R, is_head: bool, accepts_trailers: bool) -> Self {
         Self {
-            stream_id: respond.stream_id().as_u32(),
+            stream_id: respond.stream_id(),
             respond: Some(respond),
             progress: Progress::default(),
             is_head,
@@ -53,30 +51,30 @@ impl Responder {
         }
     }
 
-    pub(in crate::connection) fn stream_id(&self) -> u32 {
+    pub(in crate::connection) fn stream_id(&self) -> u64 {
         self.stream_id
     }
 
-    pub(in crate::connection) fn is_head_sent(&self) -> bool {
+    pub(super) fn is_head_sent(&self) -> bool {
         self.progress.is_head_sent()
     }
 
-    pub(in crate::connection) fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.progress.is_complete()
     }
 
     /// Bytes of body sent so far.
-    pub(in crate::connection) fn body_sent(&self) -> u64 {
+    pub(super) fn body_sent(&self) -> u64 {
         self.progress.body_sent()
     }
 
     /// The status that was sent, once there is one.
-    pub(in crate::connection) fn status(&self) -> Option<u16> {
+    pub(super) fn status(&self) -> Option<u16> {
         self.is_head_sent().then(|| self.held.status().as_u16())
     }
 
-    /// Whether all of it has been handed to `h2`, but for a last piece that is held back.
-    pub(in crate::connection) fn is_flushed(&self) -> bool {
+    /// Whether all of it has been handed on, but for a last piece that is held back.
+    pub(super) fn is_flushed(&self) -> bool {
         self.is_complete() && self.body.as_ref().is_none_or(|body| body.is_ended() || body.is_held())
     }
 
@@ -89,7 +87,7 @@ impl Responder {
 
     /// Whether only the last piece is left, and is held back.
     pub(super) fn is_held(&self) -> bool {
-        self.is_complete() && (self.last.is_some() || self.body.as_ref().is_some_and(Body::is_held))
+        self.is_complete() && (self.last.is_some() || self.body.as_ref().is_some_and(|body| body.is_held()))
     }
 
     /// Has the last piece go too.
@@ -104,69 +102,63 @@ impl Responder {
     }
 
     /// Bytes that wait for the client.
-    pub(in crate::connection) fn waiting(&self) -> u64 {
-        self.body.as_ref().map_or(0, Body::len)
+    pub(super) fn waiting(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.len())
     }
 
     /// Bytes of the body that the client's windows have let through.
-    pub(in crate::connection) fn handed_on(&self) -> u64 {
-        self.body.as_ref().map_or(0, Body::handed_on)
+    pub(super) fn handed_on(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.handed_on())
     }
 
     /// Forgets a head that is held back, so that another may be started.
-    pub(in crate::connection) fn restart(&mut self) -> bool {
+    pub(super) fn restart(&mut self) -> bool {
         self.progress.restart()
     }
 
     /// What tells of resets before and in the body.
-    pub(in crate::connection) fn poll_reset(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<()> {
+    pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.body {
             Some(body) => body.poll_reset(cx),
-            None if self.progress.is_head_sent() => std::task::Poll::Pending,
-            None => self.respond.as_mut().map_or(std::task::Poll::Pending, |it| it.poll_reset(cx).map(drop)),
+            None if self.progress.is_head_sent() => Poll::Pending,
+            None => self.respond.as_mut().map_or(Poll::Pending, |it| it.poll_reset(cx)),
         }
     }
 
-    /// Resets the stream where the response breaks off, once all before it is with `h2`. A reset overtakes what is not
+    /// Resets the stream where the response breaks off, once all before it is handed on. A reset overtakes what is not
     /// written yet, so the connection goes first.
-    pub(in crate::connection) fn poll_break_off(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<()> {
+    pub(super) fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.has_waited, true) {
             cx.waker().wake_by_ref();
-            return std::task::Poll::Pending;
+            return Poll::Pending;
         }
-        self.reset(h2::Reason::INTERNAL_ERROR);
-        std::task::Poll::Ready(())
+        self.reset(Reset::InternalError);
+        Poll::Ready(())
     }
 
     /// Tells the client that nothing more comes.
-    pub(in crate::connection) fn reset(&mut self, reason: h2::Reason) {
+    pub(super) fn reset(&mut self, reset: Reset) {
         match (&mut self.body, &mut self.respond) {
-            (Some(body), _) => body.reset(reason),
-            (None, Some(respond)) => respond.send_reset(reason),
+            (Some(body), _) => body.reset(reset),
+            (None, Some(respond)) => respond.send_reset(reset),
             (None, None) => {}
         }
         self.progress.complete();
     }
 
-    /// Leaves what was sent to `h2`, which may then end the stream behind it.
-    pub(in crate::connection) fn release(&mut self) {
+    /// Leaves what was sent to the transport, which may then end the stream behind it.
+    pub(super) fn release(&mut self) {
         self.body = None;
         self.respond = None;
     }
 
     /// Sends a response that opens a tunnel, and returns what is sent through it.
-    pub(in crate::connection) fn open(
+    pub(super) fn open(
         &mut self,
         fields: &Fields,
         engine: &Engine,
-        now: std::time::Instant,
-    ) -> Result<Body, SendError> {
+        now: Instant,
+    ) -> Result<Body<R::Body>, SendError> {
         *self.held.status_mut() = StatusCode::OK;
         for (name, value) in fields.iter() {
             let (name, value) = pair(name, value)?;
@@ -180,15 +172,20 @@ impl Responder {
     }
 
     /// Sends `100 Continue`.
-    pub(in crate::connection) fn send_continue(&mut self) {
+    pub(super) fn send_continue(&mut self) {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::CONTINUE;
-        // A stream that is gone is noticed elsewhere.
-        let _ = self.respond.as_mut().map(|respond| respond.send_informational(response));
+        self.send_informational(response);
+    }
+
+    fn send_informational(&mut self, response: Response<()>) {
+        if let Some(respond) = &mut self.respond {
+            respond.send_informational(response);
+        }
     }
 
     /// Sends `103 Early Hints`.
-    pub(in crate::connection) fn early_hints(&mut self, links: &Fields) -> Result<(), SendError> {
+    pub(super) fn early_hints(&mut self, links: &Fields) -> Result<(), SendError> {
         self.progress.check_early_hints()?;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::EARLY_HINTS;
@@ -196,12 +193,12 @@ impl Responder {
             let (name, value) = pair(name, value)?;
             add(response.headers_mut(), name, value)?;
         }
-        let _ = self.respond.as_mut().map(|respond| respond.send_informational(response));
+        self.send_informational(response);
         Ok(())
     }
 
     /// Begins the response with `head`, which is held back.
-    pub(in crate::connection) fn start(&mut self, head: &ResponseHead) -> Result<(), SendError> {
+    pub(super) fn start(&mut self, head: &ResponseHead) -> Result<(), SendError> {
         self.progress.check_start(head.status)?;
         let status = StatusCode::from_u16(head.status).map_err(|_| SendError::Status(head.status.into()))?;
         let mut fields = HeaderMap::with_capacity((head.fields.len() + 3).min(64));
@@ -235,24 +232,24 @@ impl Responder {
     }
 
     /// Sends a piece of the body.
-    pub(in crate::connection) fn body(
+    pub(super) fn body(
         &mut self,
         payload: Payload<'_>,
         more: bool,
         engine: &Engine,
-        now: std::time::Instant,
+        now: Instant,
     ) -> Result<(), SendError> {
         let length = payload.as_slice().len() as u64;
         self.piece(length, more, engine, now, |body| body.push(payload))
     }
 
     /// Sends a part of a file as a piece of the body.
-    pub(in crate::connection) fn file(
+    pub(super) fn file(
         &mut self,
         mut file: FileBody,
         more: bool,
         engine: &Engine,
-        now: std::time::Instant,
+        now: Instant,
     ) -> Result<(), SendError> {
         self.progress.clip(self.held.status().as_u16(), &mut file);
         let length = file.length;
@@ -260,7 +257,7 @@ impl Responder {
     }
 
     /// Sends trailer fields behind a complete body.
-    pub(in crate::connection) fn trailers(&mut self, fields: &Fields, more: bool) -> Result<(), SendError> {
+    pub(super) fn trailers(&mut self, fields: &Fields, more: bool) -> Result<(), SendError> {
         self.progress.check_trailers()?;
         let mut pairs = Vec::with_capacity(fields.len());
         for (name, value) in fields.iter() {
@@ -288,8 +285,8 @@ impl Responder {
         length: u64,
         more: bool,
         engine: &Engine,
-        now: std::time::Instant,
-        push: impl FnOnce(&mut Body),
+        now: Instant,
+        push: impl FnOnce(&mut Body<R::Body>),
     ) -> Result<(), SendError> {
         if let Some(held) = self.progress.check_piece(length, more)? {
             self.send_head(held, (!more).then_some(length), engine, now)?;
@@ -311,7 +308,7 @@ impl Responder {
         held: Held,
         whole: Option<u64>,
         engine: &Engine,
-        now: std::time::Instant,
+        now: Instant,
     ) -> Result<(), SendError> {
         let whole = whole.filter(|_| !self.trailers && !is_bodiless(self.held.status()));
         if let (None, Some(length)) = (held.length, whole) {
@@ -335,7 +332,7 @@ impl Responder {
     }
 
     /// Adds what is the server's to say.
-    fn add_fields(&mut self, engine: &Engine, now: std::time::Instant) {
+    fn add_fields(&mut self, engine: &Engine, now: Instant) {
         let fields = self.held.headers_mut();
         if let (Some(date), false) = (engine.own_fields.date(now), fields.contains_key(DATE)) {
             fields.insert(DATE, date);
@@ -360,7 +357,7 @@ fn add(fields: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(
     fields.try_append(name, value).map(drop).map_err(|_| SendError::TooManyFields)
 }
 
-/// A field as `h2` takes it, checked as everywhere.
+/// A field as the transport takes it, checked as everywhere.
 fn pair(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), SendError> {
     let value = check_field(name, value)?;
     let named = HeaderName::from_bytes(name);

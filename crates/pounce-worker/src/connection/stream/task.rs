@@ -7,13 +7,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use h2::Reason;
 use pounce_asgi::App;
 
-use super::super::HIGH_WATER;
 use super::super::running::Running;
 use super::super::timer::{Moved, Progress, Timer, Wait};
-use super::stream::{StreamLink, StreamState};
+use super::link::{Fate, StreamLink, StreamState};
+use super::transport::{Reset, Transport};
 use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
@@ -21,8 +20,8 @@ use crate::http1::Fault;
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 /// One stream. Ready when its response is out and its application has returned.
-pub(super) struct StreamTask<A: App> {
-    link: Rc<StreamLink>,
+pub(in crate::connection) struct StreamTask<A: App, T: Transport> {
+    link: Rc<StreamLink<T>>,
     call: Option<Running<A>>,
     /// How many applications of the connection run on for clients that want no answer any more.
     orphans: Rc<Cell<usize>>,
@@ -53,15 +52,19 @@ impl Wait for StreamWait {
     }
 }
 
-impl<A: App> StreamTask<A> {
-    pub(super) fn new(link: Rc<StreamLink>, call: Option<Running<A>>, orphans: Rc<Cell<usize>>) -> Self {
+impl<A: App, T: Transport> StreamTask<A, T> {
+    pub(in crate::connection) fn new(
+        link: Rc<StreamLink<T>>,
+        call: Option<Running<A>>,
+        orphans: Rc<Cell<usize>>,
+    ) -> Self {
         let started = link.now.get();
         Self { link, call, orphans, is_orphan: false, timer: Timer::new(StreamWait::Application, started) }
     }
 
     /// Goes on as far as that is possible. Ready when there is nothing left to do.
-    pub(super) fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.link.polling.set(true);
+    pub(in crate::connection) fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.link.waker.begin_poll_again();
         let polled = loop {
             if let Some(call) = &mut self.call
                 && let Poll::Ready(outcome) = call.poll(cx)
@@ -74,17 +77,17 @@ impl<A: App> StreamTask<A> {
                 None => continue,
             }
         };
-        self.link.polling.set(false);
+        self.link.waker.end_poll();
         polled
     }
 
     /// Another task polls the stream from now on: an alarm that is set would wake the previous one.
-    pub(super) fn forget_alarm(&mut self) {
+    pub(in crate::connection) fn forget_alarm(&mut self) {
         self.timer.forget_alarm();
     }
 
     /// What the connection tells of its end.
-    pub(super) fn link(&self) -> &Rc<StreamLink> {
+    pub(in crate::connection) fn link(&self) -> &Rc<StreamLink<T>> {
         &self.link
     }
 
@@ -92,24 +95,24 @@ impl<A: App> StreamTask<A> {
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         let link = Rc::clone(&self.link);
         let state = &mut *link.state();
-        if !state.gone {
+        if !state.is_gone() {
             state.poll_body(cx);
         }
-        if !state.gone && !state.responder.is_flushed() && state.responder.poll_reset(cx).is_ready() {
+        if !state.is_gone() && !state.responder.is_flushed() && state.responder.poll_reset(cx).is_ready() {
             state.lose();
         }
-        if state.reset_due && !state.gone && state.responder.waiting() == 0 {
+        if state.fate == Fate::BrokenOff && state.responder.waiting() == 0 {
             if state.responder.poll_break_off(cx).is_pending() {
                 return Some(Poll::Pending);
             }
             state.lose();
         }
-        if !state.gone && state.responder.is_held() && self.has_discarded(state, cx) {
+        if !state.is_gone() && state.responder.is_held() && self.has_discarded(state, cx) {
             state.responder.let_go();
             state.poll_body(cx);
         }
-        let over = state.gone || state.responder.is_flushed();
-        let is_released = state.gone || over && self.has_discarded(state, cx);
+        let over = state.is_gone() || state.responder.is_flushed();
+        let is_released = state.is_gone() || over && self.has_discarded(state, cx);
         if is_released {
             state.release();
         }
@@ -121,14 +124,12 @@ impl<A: App> StreamTask<A> {
                 return Some(if is_released { Poll::Ready(()) } else { Poll::Pending });
             }
         } else if over {
-            if state.gone && self.is_abandoned() {
+            if state.is_gone() && self.is_abandoned() {
                 return Some(Poll::Ready(()));
             }
             // The application is told once that nothing more comes, if it waits for that.
-            let waits = std::mem::take(&mut state.receiving) || std::mem::take(&mut state.sending);
-            state.sending = false;
-            return if waits { None } else { Some(Poll::Pending) };
-        } else if state.responder.waiting() <= HIGH_WATER / 2 && std::mem::take(&mut state.sending) {
+            return if state.waits.clear() { None } else { Some(Poll::Pending) };
+        } else if state.waits.take_send(state.responder.waiting()) {
             return None;
         }
         if self.is_late(state, cx) {
@@ -152,23 +153,23 @@ impl<A: App> StreamTask<A> {
     }
 
     /// Whether the rest of the body has been dropped behind the response, or is not waited for any more.
-    fn has_discarded(&mut self, state: &mut StreamState, cx: &mut Context<'_>) -> bool {
+    fn has_discarded(&mut self, state: &mut StreamState<T>, cx: &mut Context<'_>) -> bool {
         // What follows a CONNECT is no body, and has no end.
-        if self.link.head.method() == b"CONNECT" || state.poll_discard(cx).is_ready() {
-            state.forget_body();
+        if self.link.head.method() == b"CONNECT" || state.body.poll_discard(cx).is_ready() {
+            state.body.forget();
             return true;
         }
         let is_late = self.waits_too_long(StreamWait::Discard, state, cx);
         if is_late {
-            state.forget_body();
+            state.body.forget();
         }
         is_late
     }
 
-    fn waits_too_long(&mut self, wait: StreamWait, state: &StreamState, cx: &mut Context<'_>) -> bool {
+    fn waits_too_long(&mut self, wait: StreamWait, state: &StreamState<T>, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
         let settings = &self.link.engine.settings;
-        let moved = Moved { received: state.received, sent: state.responder.handed_on() };
+        let moved = Moved { received: state.body.received(), sent: state.responder.handed_on() };
         self.timer.set(wait, 0, moved, now);
         let limit = match wait {
             StreamWait::Application => None,
@@ -180,10 +181,10 @@ impl<A: App> StreamTask<A> {
     }
 
     /// Looks at the clock. True if the client has been too slow.
-    fn is_late(&mut self, state: &mut StreamState, cx: &mut Context<'_>) -> bool {
+    fn is_late(&mut self, state: &mut StreamState<T>, cx: &mut Context<'_>) -> bool {
         let wait = if state.responder.waiting() > 0 {
             StreamWait::Write
-        } else if state.receiving && !state.body_taken {
+        } else if state.waits.is_receiving() && !state.body.is_taken() {
             StreamWait::Body
         } else {
             StreamWait::Application
@@ -194,14 +195,14 @@ impl<A: App> StreamTask<A> {
         if wait == StreamWait::Body {
             self.link.refuse(state, Fault::Timeout);
         } else {
-            state.responder.reset(Reason::CANCEL);
+            state.responder.reset(Reset::Cancel);
             state.lose();
         }
         true
     }
 }
 
-impl<A: App> Drop for StreamTask<A> {
+impl<A: App, T: Transport> Drop for StreamTask<A, T> {
     fn drop(&mut self) {
         if self.is_orphan {
             self.orphans.set(self.orphans.get() - 1);
@@ -216,15 +217,15 @@ impl<A: App> Drop for StreamTask<A> {
 }
 
 // Nothing in it is pinned in place: calls are `Unpin` by contract.
-impl<A: App> Unpin for StreamTask<A> {}
+impl<A: App, T: Transport> Unpin for StreamTask<A, T> {}
 
-impl<A: App> Future for StreamTask<A> {
+impl<A: App, T: Transport> Future for StreamTask<A, T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.link.now.set(this.link.engine.begin_poll());
-        this.link.set_waker(cx.waker());
+        this.link.waker.begin_poll(cx.waker());
         this.poll_stream(cx)
     }
 }

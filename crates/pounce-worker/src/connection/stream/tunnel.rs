@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::RecvStream;
 use pounce_asgi::{Fields, Payload, ResponseHead, SendError};
 
 use super::super::websocket::Carrier;
 use super::body::Body;
-use super::response::Responder;
+use super::responder::Responder;
+use super::transport::{Receive as _, Respond, Transport};
 use crate::engine::Engine;
 use crate::output::Output;
 
@@ -18,32 +18,32 @@ use crate::output::Output;
 const WRITE: usize = 64 * 1024;
 
 /// A stream that is a tunnel, or will be.
-pub(super) struct Tunnel {
-    recv: RecvStream,
+pub(in crate::connection) struct Tunnel<T: Transport> {
+    receive: T::Receive,
     /// Bytes that have come and did not fit into the caller's buffer.
     piece: Bytes,
-    responder: Responder,
-    body: Option<Body>,
+    responder: Responder<T::Respond>,
+    body: Option<Body<<T::Respond as Respond>::Body>>,
     /// The response that denies is not complete, and never will be.
     is_cut_short: bool,
     /// Bytes that were taken from a caller and are not handed on yet: the caller gives them again until they are.
     accepted: usize,
 }
 
-impl Tunnel {
-    pub(super) fn new(recv: RecvStream, responder: Responder) -> Self {
-        Self { recv, piece: Bytes::new(), responder, body: None, is_cut_short: false, accepted: 0 }
+impl<T: Transport> Tunnel<T> {
+    pub(in crate::connection) fn new(receive: T::Receive, responder: Responder<T::Respond>) -> Self {
+        Self { receive, piece: Bytes::new(), responder, body: None, is_cut_short: false, accepted: 0 }
     }
 
     fn handed_on(&self) -> u64 {
-        self.body.as_ref().map_or(0, Body::handed_on) + self.responder.handed_on()
+        self.body.as_ref().map_or(0, |body| body.handed_on()) + self.responder.handed_on()
     }
 }
 
-impl Carrier for Tunnel {
+impl<T: Transport> Carrier for Tunnel<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         while self.piece.is_empty() {
-            match std::task::ready!(self.recv.poll_data(cx)) {
+            match std::task::ready!(self.receive.poll_data(cx)) {
                 Some(Ok(piece)) => self.piece = piece,
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
                 None => return Poll::Ready(Ok(0)),
@@ -51,8 +51,7 @@ impl Carrier for Tunnel {
         }
         let count = self.piece.len().min(buffer.len());
         buffer[..count].copy_from_slice(&self.piece.split_to(count));
-        // A stream that is closed by now has nothing to give back.
-        let _ = self.recv.flow_control().release_capacity(count);
+        self.receive.release_capacity(count);
         Poll::Ready(Ok(count))
     }
 

@@ -5,18 +5,18 @@ use std::io;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use h2::{Reason, SendStream};
 use http::HeaderMap;
 use pounce_asgi::{FileBody, Payload};
 
+use super::transport::{Reset, SendBody};
 use crate::output::{broken_file, read_piece};
 
 /// Up to this size pieces that wait are gathered in one: each by itself would take more than its bytes.
 const GATHERED: usize = 16 * 1024;
 
 /// The body to send on a stream, in order.
-pub(in crate::connection) struct Body {
-    stream: SendStream<Bytes>,
+pub(super) struct Body<S> {
+    stream: S,
     pieces: VecDeque<Piece>,
     /// Bytes in `pieces`.
     length: u64,
@@ -45,8 +45,8 @@ enum Piece {
     File(FileBody),
 }
 
-impl Body {
-    pub(in crate::connection) fn new(stream: SendStream<Bytes>) -> Self {
+impl<S: SendBody> Body<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
             pieces: VecDeque::new(),
@@ -59,33 +59,33 @@ impl Body {
     }
 
     /// How many bytes wait.
-    pub(in crate::connection) fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.length
     }
 
     /// How many bytes have been handed on.
-    pub(in crate::connection) fn handed_on(&self) -> u64 {
+    pub(super) fn handed_on(&self) -> u64 {
         self.handed_on
     }
 
     /// Whether all has been handed on.
-    pub(in crate::connection) fn is_ended(&self) -> bool {
+    pub(super) fn is_ended(&self) -> bool {
         self.end == BodyEnd::Sent
     }
 
     /// Whether only the last piece is left, and is held back.
-    pub(in crate::connection) fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         self.end == BodyEnd::Held && self.pieces.len() <= 1
     }
 
     /// Has the last piece go too.
-    pub(in crate::connection) fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         if self.end == BodyEnd::Held {
             self.end = BodyEnd::Due;
         }
     }
 
-    pub(in crate::connection) fn push(&mut self, payload: Payload<'_>) {
+    pub(super) fn push(&mut self, payload: Payload<'_>) {
         let length = payload.as_slice().len();
         if length == 0 {
             return;
@@ -105,7 +105,7 @@ impl Body {
         }
     }
 
-    pub(in crate::connection) fn push_file(&mut self, file: FileBody) {
+    pub(super) fn push_file(&mut self, file: FileBody) {
         if file.length > 0 {
             self.length += file.length;
             self.pieces.push_back(Piece::File(file));
@@ -113,7 +113,7 @@ impl Body {
     }
 
     /// Nothing more comes. With `held` the last piece waits for [`Body::let_go`].
-    pub(in crate::connection) fn end(&mut self, trailers: Option<HeaderMap>, held: bool) {
+    pub(super) fn end(&mut self, trailers: Option<HeaderMap>, held: bool) {
         self.last = true;
         self.trailers = trailers;
         if held && self.end == BodyEnd::Due {
@@ -125,7 +125,7 @@ impl Body {
     ///
     /// # Errors
     /// The stream is of no use any more, or a file has become shorter.
-    pub(in crate::connection) fn pump(&mut self) -> io::Result<bool> {
+    pub(super) fn pump(&mut self) -> io::Result<bool> {
         let mut moved = false;
         while self.length > 0 && !self.is_held() {
             self.stream.reserve_capacity(usize::try_from(self.length).unwrap_or(usize::MAX).min(1 << 30));
@@ -157,7 +157,7 @@ impl Body {
     ///
     /// # Errors
     /// As [`Body::pump`].
-    pub(in crate::connection) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.pump()?;
             if self.length == 0 || self.is_held() {
@@ -172,13 +172,13 @@ impl Body {
     }
 
     /// Ready when the client wants no more of it, or has gone.
-    pub(in crate::connection) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.stream.poll_reset(cx).map(drop)
+    pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_reset(cx)
     }
 
     /// Tells the client that the rest does not come.
-    pub(in crate::connection) fn reset(&mut self, reason: Reason) {
-        self.stream.send_reset(reason);
+    pub(super) fn reset(&mut self, reset: Reset) {
+        self.stream.send_reset(reset);
         self.pieces.clear();
         self.length = 0;
         self.end = BodyEnd::Sent;

@@ -1,0 +1,82 @@
+//! What the application waits for in an exchange, and when it is polled again for it.
+
+use std::task::Poll;
+
+use super::HIGH_WATER;
+
+/// What the application waits for: nothing, `receive()`, `send()` or both.
+///
+/// Whoever polls the application because of a wait takes the wait away: the application waits anew, or it has lost
+/// interest and is not polled for this again.
+#[derive(Debug, Default)]
+pub(super) struct AppWaits {
+    receive: bool,
+    send: bool,
+}
+
+impl AppWaits {
+    /// The application waits in `receive()`. True if it did not before.
+    pub(super) fn receive(&mut self) -> bool {
+        !std::mem::replace(&mut self.receive, true)
+    }
+
+    pub(super) fn is_receiving(&self) -> bool {
+        self.receive
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        self.send
+    }
+
+    /// There is an event: whether the application waits for one.
+    pub(super) fn take_receive(&mut self) -> bool {
+        std::mem::take(&mut self.receive)
+    }
+
+    /// Whether the application may send more while so many bytes wait to be written; otherwise it waits for that.
+    pub(super) fn poll_send(&mut self, unwritten: u64) -> Poll<()> {
+        let limit = if self.send { HIGH_WATER / 2 } else { HIGH_WATER };
+        self.send = unwritten > limit;
+        if self.send { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Whether the application waits until it may send more, and may now.
+    pub(super) fn take_send(&mut self, unwritten: u64) -> bool {
+        unwritten <= HIGH_WATER / 2 && std::mem::take(&mut self.send)
+    }
+
+    /// The exchange is over: whether the application waited for anything.
+    pub(super) fn clear(&mut self) -> bool {
+        let Self { receive, send } = std::mem::take(self);
+        receive || send
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sending_suspends_at_the_mark_and_goes_on_at_half_of_it() {
+        let mut waits = AppWaits::default();
+        assert!(waits.poll_send(HIGH_WATER).is_ready());
+        assert!(!waits.take_send(0), "nobody waits");
+        assert!(waits.poll_send(HIGH_WATER + 1).is_pending());
+        assert!(waits.poll_send(HIGH_WATER / 2 + 1).is_pending());
+        assert!(!waits.take_send(HIGH_WATER / 2 + 1));
+        assert!(waits.take_send(HIGH_WATER / 2));
+        assert!(!waits.take_send(0), "it was polled for this");
+    }
+
+    #[test]
+    fn a_wait_is_new_once() {
+        let mut waits = AppWaits::default();
+        assert!(waits.receive());
+        assert!(!waits.receive());
+        assert!(waits.take_receive());
+        assert!(!waits.take_receive());
+        assert!(waits.receive());
+        assert!(waits.clear());
+        assert!(!waits.clear());
+    }
+}
