@@ -6,14 +6,15 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::Options;
-use super::cpu::{self, Usage};
+use super::cpu;
 use super::host::Host;
 use super::in_process;
 use super::load::{self, Generator};
 use super::process::Running;
+use super::report::Results;
 use super::servers::{Role, Server};
-use super::syscalls;
 use super::workloads::{Load, Workload};
+use super::{plot, syscalls, table};
 
 /// How long a server is warmed up before it is measured.
 const WARM_UP_SECONDS: u32 = 1;
@@ -39,6 +40,16 @@ impl Measured {
         let is_ours =
             |row: &&Row| lineup.iter().any(|server| server.name == row.server && server.role != Role::Peer);
         self.rows.iter().filter(is_ours).all(|row| row.has_figures() && row.errors == 0)
+    }
+}
+
+impl Results for Measured {
+    fn markdown(&self) -> String {
+        table::markdown(self)
+    }
+
+    fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
+        vec![("-cpu.svg", plot::cpu(results)), ("-rate.svg", plot::rate(results))]
     }
 }
 
@@ -99,7 +110,8 @@ pub(super) fn workload(
         running.push(if row.note.is_some() {
             None
         } else {
-            together(server, workload, connections, host, row)
+            let started = together(server, workload, connections, host);
+            started.map_err(|error| row.note = Some(format!("{error:#}"))).ok()
         });
     }
     for round in 1..=options.rounds {
@@ -155,21 +167,17 @@ fn alone(server: &Server, workload: &Workload, connections: u32, options: &Optio
     row
 }
 
-/// Starts a server for the rounds, and warms it up.
-fn together(
+/// Starts a server for the rounds, warms it up and checks it.
+pub(super) fn together(
     server: &Server,
     workload: &Workload,
     connections: u32,
     host: &Host,
-    row: &mut Row,
-) -> Option<Running> {
-    let start = || -> Result<Running> {
-        let running = Running::start(server, workload, &[host.server_core], &[])?;
-        load::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
-        load::check(workload, running.port)?;
-        Ok(running)
-    };
-    start().map_err(|error| row.note = Some(format!("{error:#}"))).ok()
+) -> Result<Running> {
+    let running = Running::start(server, workload, &[host.server_core], &[])?;
+    load::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
+    load::check(workload, running.port)?;
+    Ok(running)
 }
 
 /// One measurement of one server.
@@ -180,9 +188,10 @@ fn one_round(
     seconds: u32,
     host: &Host,
 ) -> Result<Round> {
-    let before = Usage::of(running.pid());
-    let seen = load::run(workload, connections, seconds, running.port, &[host.load_core])?;
-    let spent = Usage::of(running.pid()).since(&before);
+    let (spent, seen) = cpu::during(running.pid(), || {
+        load::run(workload, connections, seconds, running.port, &[host.load_core])
+    });
+    let seen = seen?;
     ensure!(seen.requests > 0, "no request was answered");
     let per_request = |nanoseconds: f64| nanoseconds / 1000.0 / seen.requests as f64;
     Ok(Round { user_us: per_request(spent.user), system_us: per_request(spent.system), seen })

@@ -2,6 +2,9 @@
 
 use super::measure::{Measured, Row};
 
+/// A cell with no figure.
+pub(super) const NONE: &str = "–";
+
 /// `{unit}` is `req` or `msg`.
 const HEAD: [&str; 13] = [
     "server",
@@ -23,31 +26,9 @@ const HEAD: [&str; 13] = [
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut grid: Vec<Vec<String>> = vec![head(measured.unit)];
     grid.extend(measured.rows.iter().map(|row| cells(row, measured)));
-    // Columns with nothing in any row are left out.
-    let kept: Vec<usize> = (0..HEAD.len())
-        .filter(|column| *column == 0 || grid[1..].iter().any(|row| row[*column] != "–"))
-        .collect();
-    let widths: Vec<usize> = kept
-        .iter()
-        .map(|column| grid.iter().map(|row| row[*column].chars().count()).max().unwrap_or(0).max(3))
-        .collect();
     let mut text =
         format!("### {}\n\n{}, {} connections\n\n", measured.workload, measured.about, measured.connections);
-    for (number, row) in grid.iter().enumerate() {
-        line(&mut text, &kept, &widths, |column| &row[column]);
-        if number == 0 {
-            let rule: Vec<String> = (0..HEAD.len())
-                .map(|column| kept.iter().position(|one| *one == column).map_or(0, |at| widths[at]))
-                .enumerate()
-                .map(
-                    |(column, width)| {
-                        if column == 0 { "-".repeat(width) } else { "-".repeat(width.max(1) - 1) + ":" }
-                    },
-                )
-                .collect();
-            line(&mut text, &kept, &widths, |column| &rule[column]);
-        }
-    }
+    text.push_str(&aligned(&grid));
     if let Some(microseconds) = measured.in_process_us {
         text.push_str(&format!(
             "\nWithout a server, the application takes {} µs; own is what a server adds.\n",
@@ -55,8 +36,34 @@ pub(super) fn markdown(measured: &Measured) -> String {
         ));
     }
     for row in &measured.rows {
-        if let Some(note) = &row.note {
-            text.push_str(&format!("\n{}: {note}\n", row.server));
+        text.push_str(&note(&row.server, row.note.as_deref()));
+    }
+    text
+}
+
+/// What stands below a table about one of its servers.
+pub(super) fn note(server: &str, note: Option<&str>) -> String {
+    note.map_or_else(String::new, |note| format!("\n{server}: {note}\n"))
+}
+
+/// Rows of cells under a head, the first column to the left and figures to the right. Columns with nothing in any
+/// row are left out.
+pub(super) fn aligned(grid: &[Vec<String>]) -> String {
+    let columns = grid.first().map_or(0, Vec::len);
+    let kept: Vec<usize> = (0..columns)
+        .filter(|column| *column == 0 || grid[1..].iter().any(|row| row[*column] != NONE))
+        .collect();
+    let width =
+        |column: &usize| grid.iter().map(|row| row[*column].chars().count()).max().unwrap_or(0).max(3);
+    let widths: Vec<usize> = kept.iter().map(width).collect();
+    let mut text = String::new();
+    for (number, row) in grid.iter().enumerate() {
+        line(&mut text, &widths, kept.iter().map(|column| row[*column].as_str()));
+        if number == 0 {
+            let rule: Vec<String> = (0..kept.len())
+                .map(|at| "-".repeat(widths[at] - usize::from(at > 0)) + if at > 0 { ":" } else { "" })
+                .collect();
+            line(&mut text, &widths, rule.iter().map(String::as_str));
         }
     }
     text
@@ -66,18 +73,17 @@ fn head(unit: &str) -> Vec<String> {
     HEAD.iter().map(|name| name.replace("{unit}", unit)).collect()
 }
 
-fn line<'a>(text: &mut String, kept: &[usize], widths: &[usize], cell: impl Fn(usize) -> &'a String) {
-    for (column, width) in kept.iter().zip(widths) {
-        let cell = cell(*column);
+fn line<'a>(text: &mut String, widths: &[usize], cells: impl Iterator<Item = &'a str>) {
+    for (at, (cell, width)) in cells.zip(widths).enumerate() {
         let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
-        let (before, after) = if *column == 0 { ("", blanks.as_str()) } else { (blanks.as_str(), "") };
+        let (before, after) = if at == 0 { ("", blanks.as_str()) } else { (blanks.as_str(), "") };
         text.push_str(&format!("| {before}{cell}{after} "));
     }
     text.push_str("|\n");
 }
 
 fn cells(row: &Row, measured: &Measured) -> Vec<String> {
-    let none = || "–".to_string();
+    let none = || NONE.to_string();
     let ratio = |ratio: Option<f64>| ratio.map_or_else(none, |ratio| format!("{ratio:.2}"));
     let latency = |ms: f64| if measured.has_latencies { format!("{ms:.2}") } else { none() };
     if !row.has_figures() {
@@ -103,7 +109,7 @@ fn cells(row: &Row, measured: &Measured) -> Vec<String> {
 }
 
 /// Two digits after the point for small figures, none for large ones.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     match value {
         _ if value < 10.0 => format!("{value:.2}"),
         _ if value < 1000.0 => format!("{value:.1}"),

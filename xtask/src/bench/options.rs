@@ -1,0 +1,94 @@
+//! The command line of `cargo xtask bench`.
+
+use std::path::PathBuf;
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// The workloads to run [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(super) workload: Vec<String>,
+    /// The servers to measure against; also granian-mt, h2corn-uvloop, hypercorn and gunicorn
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "peregrine,weft,h2corn,granian,uvicorn"
+    )]
+    pub(super) peers: Vec<String>,
+    /// How often each server is measured; the table has the medians
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) rounds: u32,
+    /// How long one measurement takes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub(super) seconds: u32,
+    /// Connections of every workload, instead of its own number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20000))]
+    pub(super) connections: Option<u32>,
+    /// The Python to build for [default: PYO3_PYTHON, else a 3.13, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub(super) python: Option<PathBuf>,
+    /// Another pounce to measure as well, as PATH or NAME=PATH; may be given several times
+    #[arg(long, value_name = "[NAME=]PATH")]
+    pub(super) server_bin: Vec<String>,
+    /// Measure the other servers alone, without building Pounce
+    #[arg(long)]
+    pub(super) peers_only: bool,
+    /// Do not build; measure what the last build left
+    #[arg(long)]
+    pub(super) no_build: bool,
+    /// Put the load on the server's core instead of the next one
+    #[arg(long)]
+    pub(super) same_core: bool,
+    /// Measure Pounce with its access log as well, which is on by default and off in the other rows
+    #[arg(long)]
+    pub(super) access_log: bool,
+    /// Count system calls per request as well, with strace, in a run of their own
+    #[arg(long)]
+    pub(super) syscalls: bool,
+    /// How many workers to measure beside one, in the modes of --modes
+    #[arg(long, default_value_t = 2, requires = "modes", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub(super) workers: u32,
+    /// Measure many workers against one, of Pounce alone, in these modes: process, process-reuseport, thread,
+    /// subinterpreter
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(super) modes: Vec<String>,
+    /// With --modes: how often the workers are replaced under load, to count the errors of that
+    #[arg(long, default_value_t = 0, requires = "modes")]
+    pub(super) reloads: u32,
+    /// The name of the files in target/bench [default: the time]
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Seconds long: one workload, and instruction counts against bench/baseline.json
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// With --quick: write the instruction counts to bench/baseline.json
+    #[arg(long, requires = "quick")]
+    pub(super) bless: bool,
+}
+
+impl Options {
+    /// What `cargo xtask ci` runs.
+    pub(crate) fn quick() -> Options {
+        Options {
+            workload: vec!["get-1k".into()],
+            peers: Vec::new(),
+            rounds: 1,
+            seconds: 2,
+            connections: None,
+            python: None,
+            server_bin: Vec::new(),
+            peers_only: false,
+            no_build: false,
+            same_core: false,
+            access_log: false,
+            syscalls: false,
+            workers: 2,
+            modes: Vec::new(),
+            reloads: 0,
+            name: Some("quick".into()),
+            quick: true,
+            bless: false,
+        }
+    }
+}
