@@ -15,6 +15,7 @@ mod lineup;
 mod load;
 mod measure;
 mod modes;
+mod open;
 mod options;
 mod peers;
 mod plot;
@@ -46,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     if options.syscalls {
         workspace::require("strace")?;
     }
-    let workloads = workloads::named(&options.workload)?;
+    let workloads = options.workloads()?;
     for program in workloads.iter().flat_map(|workload| load::programs(workload)) {
         workspace::require(program)?;
     }
@@ -55,6 +56,9 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     }
     if !options.modes.is_empty() {
         return modes::run(&workloads, options).map(|()| None);
+    }
+    if options.open {
+        return open::run(&workloads, options).map(|()| None);
     }
     let Lineup { servers, host, venv } = Lineup::build(options)?;
     let mut results = Vec::new();

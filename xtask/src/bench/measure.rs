@@ -98,7 +98,7 @@ pub(super) fn workload(
 ) -> Result<Measured> {
     let venv = venv.filter(|_| in_process::is_measured(workload));
     let mut in_process = Vec::new();
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     eprintln!("{}: {} (c{connections})", workload.name, workload.about);
     let servers: Vec<&Server> = lineup.iter().filter(|server| server.serves(workload)).collect();
     let mut rows: Vec<Row> = Vec::new();

@@ -119,7 +119,7 @@ fn python_for(mode: &str, options: &Options) -> Result<Python> {
 fn start(server: &Server, workload: &Workload, options: &Options, host: &Host) -> Result<Running> {
     let running = Running::start(server, workload, &host.cores, &[])?;
     load::check(workload, running.port)?;
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     load::run(workload, connections, 1, running.port, &host.cores)?;
     Ok(running)
 }
@@ -155,7 +155,7 @@ fn round(
     host: &Host,
 ) -> Result<Seen> {
     let (before, idle, began) = (Usage::of(running.pid()), cpu::idle(), Instant::now());
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     let seen = load::run(workload, connections, options.seconds, running.port, &host.cores)?;
     let now = Usage::of(running.pid());
     let (spent, busiest) = (now.since(&before), now.busiest_since(&before, workers));
@@ -198,7 +198,7 @@ fn memory(fewer: &Server, more: &Server, workload: &Workload, options: &Options,
 /// Replaces all workers again and again under load, and counts what clients saw of it.
 fn reload(server: &Server, workload: &Workload, reloads: u32, options: &Options, host: &Host) -> Result<u64> {
     let running = start(server, workload, options, host)?;
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     let seconds = reloads * 2;
     let (seen, done) = thread::scope(|scope| {
         let load = scope.spawn(|| load::run(workload, connections, seconds, running.port, &host.cores));

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+
+use super::workloads::{self, Workload};
+
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// The workloads to run [default: all]
+    /// The workloads to run [default: all; with --open: get-1k,fastapi-json]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(super) workload: Vec<String>,
     /// The servers to measure against; also granian-mt, h2corn-uvloop, hypercorn and gunicorn
@@ -56,6 +60,11 @@ pub(crate) struct Options {
     /// With --modes: how often the workers are replaced under load, to count the errors of that
     #[arg(long, default_value_t = 0, requires = "modes")]
     pub(super) reloads: u32,
+    /// Measure latencies at a fixed rate of arrivals: 50 % and 80 % of what the slower of Pounce and the best peer
+    /// can do. Time counts from when a request was due, so a stall counts for all requests that were due meanwhile.
+    /// Needs a core for the load alone
+    #[arg(long, conflicts_with_all = ["modes", "quick", "same_core", "syscalls"])]
+    pub(super) open: bool,
     /// The name of the files in target/bench [default: the time]
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -67,7 +76,23 @@ pub(crate) struct Options {
     pub(super) bless: bool,
 }
 
+/// What `--open` measures when nothing else is asked for: the server itself, and most people's framework.
+const OF_OPEN: [&str; 2] = ["get-1k", "fastapi-json"];
+
 impl Options {
+    /// The workloads to run.
+    pub(super) fn workloads(&self) -> Result<Vec<&'static Workload>> {
+        if self.open && self.workload.is_empty() {
+            return workloads::named(&OF_OPEN.map(String::from));
+        }
+        workloads::named(&self.workload)
+    }
+
+    /// The connections of a workload.
+    pub(super) fn connections(&self, workload: &Workload) -> u32 {
+        self.connections.unwrap_or(workload.connections)
+    }
+
     /// What `cargo xtask ci` runs.
     pub(crate) fn quick() -> Options {
         Options {
@@ -86,6 +111,7 @@ impl Options {
             workers: 2,
             modes: Vec::new(),
             reloads: 0,
+            open: false,
             name: Some("quick".into()),
             quick: true,
             bless: false,
