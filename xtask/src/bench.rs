@@ -14,6 +14,7 @@ mod in_process;
 mod lineup;
 mod load;
 mod measure;
+mod memory;
 mod modes;
 mod open;
 mod options;
@@ -59,6 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     }
     if options.open {
         return open::run(&workloads, options).map(|()| None);
+    }
+    if options.memory {
+        return memory::run(&workloads, options).map(|()| None);
     }
     let Lineup { servers, host, venv } = Lineup::build(options)?;
     let mut results = Vec::new();

@@ -42,6 +42,9 @@ impl Lineup {
                 }
                 servers.push(servers::pounce(name, path, Some(&venv)));
             }
+        }
+        // The floor has one worker and no application, so its memory says nothing.
+        if !options.peers_only && !options.memory {
             servers.extend(build::floor(&python, options.no_build)?.map(servers::floor));
         }
         servers.extend(peers.into_iter().map(|peer| servers::peer(peer, &venv)));

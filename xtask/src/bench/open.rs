@@ -31,7 +31,7 @@ use super::measure::{self, median};
 use super::process::Running;
 use super::report::{self, Report, Results};
 use super::servers::{Role, Server};
-use super::workloads::{Load, Workload};
+use super::workloads::{self, Workload};
 use super::{Options, complain, cpu, host, http, load};
 use crate::error::hinted;
 
@@ -80,15 +80,7 @@ struct Entrant<'a> {
 
 /// Measures each workload, prints its table and writes the files.
 pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
-    for workload in workloads {
-        if workload.is_tls || !matches!(workload.load, Load::Get | Load::Post(_)) {
-            return Err(hinted(
-                format!("--open cannot make the load of {}", workload.name),
-                "choose workloads of GET or POST over clear HTTP/1.1 with keep-alive, such as \
-                 `--workload get-1k,echo-10k,fastapi-json`",
-            ));
-        }
-    }
+    workloads::require_plain("--open", workloads)?;
     let Lineup { servers, host, .. } = Lineup::build(options)?;
     if host.load_core == host.server_core {
         return Err(hinted("--open needs a core for the load alone", "run it on a machine with two cores"));

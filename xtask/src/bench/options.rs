@@ -9,7 +9,8 @@ use super::workloads::{self, Workload};
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// The workloads to run [default: all; with --open: get-1k,fastapi-json]
+    /// The workloads to run [default: all; with --open: get-1k,fastapi-json; with --memory:
+    /// fastapi-json]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(super) workload: Vec<String>,
     /// The servers to measure against; also granian-mt, h2corn-uvloop, hypercorn and gunicorn
@@ -65,6 +66,9 @@ pub(crate) struct Options {
     /// Needs a core for the load alone
     #[arg(long, conflicts_with_all = ["modes", "quick", "same_core", "syscalls"])]
     pub(super) open: bool,
+    /// Measure the memory of 1, 2 and 4 workers, after they started and after 2 000 requests
+    #[arg(long, conflicts_with_all = ["open", "modes", "quick", "syscalls", "connections", "same_core"])]
+    pub(super) memory: bool,
     /// The name of the files in target/bench [default: the time]
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -79,13 +83,17 @@ pub(crate) struct Options {
 /// What `--open` measures when nothing else is asked for: the server itself, and most people's framework.
 const OF_OPEN: [&str; 2] = ["get-1k", "fastapi-json"];
 
+/// What `--memory` measures then: a raw application is smaller than the server.
+const OF_MEMORY: [&str; 1] = ["fastapi-json"];
+
 impl Options {
     /// The workloads to run.
     pub(super) fn workloads(&self) -> Result<Vec<&'static Workload>> {
-        if self.open && self.workload.is_empty() {
-            return workloads::named(&OF_OPEN.map(String::from));
+        match self.workload.as_slice() {
+            [] if self.open => workloads::named(&OF_OPEN.map(String::from)),
+            [] if self.memory => workloads::named(&OF_MEMORY.map(String::from)),
+            names => workloads::named(names),
         }
-        workloads::named(&self.workload)
     }
 
     /// The connections of a workload.
@@ -112,6 +120,7 @@ impl Options {
             modes: Vec::new(),
             reloads: 0,
             open: false,
+            memory: false,
             name: Some("quick".into()),
             quick: true,
             bless: false,
