@@ -64,10 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     if options.memory {
         return memory::run(&workloads, options).map(|()| None);
     }
-    let Lineup { servers, host, venv } = Lineup::build(options)?;
+    let Lineup { servers, host } = Lineup::build(options)?;
     let mut results = Vec::new();
     for workload in workloads {
-        let result = measure::workload(workload, &servers, options, &host, Some(&venv))?;
+        let result = measure::workload(workload, &servers, options, &host)?;
         println!("{}", result.markdown());
         results.push(result);
     }

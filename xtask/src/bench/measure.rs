@@ -1,5 +1,6 @@
 //! Measuring one workload: each server checked alone, then all of them in turn, round by round.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -29,8 +30,6 @@ pub(super) struct Measured {
     pub(super) connections: u32,
     /// False when requests are pipelined, for wrk's latencies mean nothing then, and where there are none.
     pub(super) has_latencies: bool,
-    /// CPU time per request of the application without a server, in microseconds.
-    pub(super) in_process_us: Option<f64>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -43,7 +42,19 @@ impl Measured {
     }
 }
 
+/// Where servers and load are, and what the figures are medians of.
+pub(super) fn taking_turns(host: &Host, options: &Options) -> String {
+    format!(
+        "Servers on core {}, load on core {}. Medians of {} rounds of {} s, servers taking turns.",
+        host.server_core, host.load_core, options.rounds, options.seconds
+    )
+}
+
 impl Results for Measured {
+    fn method(host: &Host, options: &Options) -> String {
+        taking_turns(host, options) + " Ratios are of CPU time per request."
+    }
+
     fn markdown(&self) -> String {
         table::markdown(self)
     }
@@ -69,6 +80,8 @@ pub(super) struct Row {
     /// The same after all rounds, with the others running: growth shows, the sum does not.
     pub(super) pss_after_mib: f64,
     pub(super) syscalls: Option<f64>,
+    /// CPU time per request of the application without a server, on the same Python.
+    pub(super) in_process_us: Option<f64>,
     pub(super) errors: u64,
     /// The same over that of the cheapest peer.
     pub(super) to_best_peer: Option<f64>,
@@ -94,13 +107,13 @@ pub(super) fn workload(
     lineup: &[Server],
     options: &Options,
     host: &Host,
-    venv: Option<&Path>,
 ) -> Result<Measured> {
-    let venv = venv.filter(|_| in_process::is_measured(workload));
-    let mut in_process = Vec::new();
     let connections = options.connections(workload);
     eprintln!("{}: {} (c{connections})", workload.name, workload.about);
     let servers: Vec<&Server> = lineup.iter().filter(|server| server.serves(workload)).collect();
+    let venvs = servers.iter().filter_map(|server| server.venv.as_deref());
+    let mut in_process: BTreeMap<&Path, Vec<f64>> =
+        venvs.filter(|_| in_process::is_measured(workload)).map(|venv| (venv, Vec::new())).collect();
     let mut rows: Vec<Row> = Vec::new();
     for server in &servers {
         rows.push(alone(server, workload, connections, options, host));
@@ -116,8 +129,8 @@ pub(super) fn workload(
     }
     for round in 1..=options.rounds {
         eprintln!("  round {round} of {}", options.rounds);
-        if let Some(venv) = venv {
-            in_process.push(in_process::microseconds(workload, venv, options.seconds, host)?);
+        for (venv, microseconds) in &mut in_process {
+            microseconds.push(in_process::microseconds(workload, venv, options.seconds, host)?);
         }
         for (row, running) in rows.iter_mut().zip(&running) {
             let Some(running) = running.as_ref().filter(|_| row.note.is_none()) else { continue };
@@ -127,7 +140,9 @@ pub(super) fn workload(
             }
         }
     }
-    for (row, running) in rows.iter_mut().zip(running) {
+    for ((server, row), running) in servers.iter().zip(&mut rows).zip(running) {
+        let in_process = server.venv.as_deref().and_then(|venv| in_process.get(venv));
+        row.in_process_us = in_process.map(|microseconds| median(microseconds.clone()));
         if let Some(running) = running {
             row.pss_after_mib = mib(cpu::proportional_set_size(running.pid()));
             running.stop()?;
@@ -141,7 +156,6 @@ pub(super) fn workload(
         unit: workload.unit(),
         connections,
         has_latencies: Generator::of(workload).has_latencies() && !matches!(workload.load, Load::Pipeline(_)),
-        in_process_us: (!in_process.is_empty()).then(|| median(in_process)),
         rows,
     })
 }

@@ -67,7 +67,7 @@ struct Sizes {
 /// Measures each workload, prints its table and writes the files.
 pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
     workloads::require_plain("--memory", workloads)?;
-    let Lineup { servers, host, .. } = Lineup::build(options)?;
+    let Lineup { servers, host } = Lineup::build(options)?;
     let (mut results, mut faulty) = (Vec::new(), Vec::new());
     for workload in workloads {
         eprintln!("{}: {}", workload.name, workload.about);
@@ -166,6 +166,10 @@ impl Row {
 }
 
 impl Results for Measured {
+    fn method(_host: &Host, options: &Options) -> String {
+        format!("Each server alone, on all cores. Medians of {} starts.", options.rounds)
+    }
+
     fn markdown(&self) -> String {
         table::markdown(self)
     }

@@ -68,7 +68,7 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
         );
         println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         for ((name, arguments), program, python) in &modes {
-            let host = Host::look(python, None, false)?;
+            let host = Host::look(std::slice::from_ref(python), None, false)?;
             let server = |count: u32| {
                 let arguments: Vec<String> = match count {
                     1 => Vec::new(),
@@ -108,12 +108,12 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
 /// Threads run at the same time in a free-threaded Python alone.
 fn python_for(mode: &str, options: &Options) -> Result<Python> {
     if mode == "thread"
-        && options.python.is_none()
+        && options.python.is_empty()
         && let Some(python) = ["3.14t", "3.13t"].iter().find_map(|version| Python::find(version))
     {
         return Ok(python);
     }
-    Python::for_bench(options.python.as_deref())
+    options.one_python()
 }
 
 fn start(server: &Server, workload: &Workload, options: &Options, host: &Host) -> Result<Running> {

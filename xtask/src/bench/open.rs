@@ -81,7 +81,7 @@ struct Entrant<'a> {
 /// Measures each workload, prints its table and writes the files.
 pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
     workloads::require_plain("--open", workloads)?;
-    let Lineup { servers, host, .. } = Lineup::build(options)?;
+    let Lineup { servers, host } = Lineup::build(options)?;
     if host.load_core == host.server_core {
         return Err(hinted("--open needs a core for the load alone", "run it on a machine with two cores"));
     }
@@ -209,6 +209,10 @@ impl Measured {
 }
 
 impl Results for Measured {
+    fn method(host: &Host, options: &Options) -> String {
+        measure::taking_turns(host, options)
+    }
+
     fn markdown(&self) -> String {
         table::markdown(self)
     }

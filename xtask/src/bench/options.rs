@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::workloads::{self, Workload};
+use crate::error::hinted;
+use crate::python::Python;
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args, Clone, Debug)]
@@ -30,9 +32,10 @@ pub(crate) struct Options {
     /// Connections of every workload, instead of its own number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20000))]
     pub(super) connections: Option<u32>,
-    /// The Python to build for [default: PYO3_PYTHON, else a 3.13, else python3]
+    /// The Python to build for [default: PYO3_PYTHON, else a 3.13, else python3]. Given several times, Pounce is
+    /// measured on each of them, and the other servers on the first
     #[arg(long, value_name = "PATH")]
-    pub(super) python: Option<PathBuf>,
+    pub(super) python: Vec<PathBuf>,
     /// Another pounce to measure as well, as PATH or NAME=PATH; may be given several times
     #[arg(long, value_name = "[NAME=]PATH")]
     pub(super) server_bin: Vec<String>,
@@ -96,6 +99,41 @@ impl Options {
         }
     }
 
+    /// The Pythons to measure on, the one of the other servers first.
+    pub(super) fn pythons(&self) -> Result<Vec<Python>> {
+        if self.python.is_empty() {
+            return Ok(vec![Python::for_bench(None)?]);
+        }
+        let mut pythons: Vec<Python> = Vec::new();
+        for path in &self.python {
+            let python = Python::for_bench(Some(path))?;
+            if let Some(other) = pythons.iter().find(|other| other.name() == python.name()) {
+                return Err(hinted(
+                    format!(
+                        "{} and {} are both Python {}",
+                        other.full_version,
+                        python.full_version,
+                        other.name()
+                    ),
+                    "name one of them: the builds for a version have one folder under target",
+                ));
+            }
+            pythons.push(python);
+        }
+        Ok(pythons)
+    }
+
+    /// The Python of a mode that measures on one alone.
+    pub(super) fn one_python(&self) -> Result<Python> {
+        match self.python.as_slice() {
+            [_, _, ..] => Err(hinted(
+                "--quick and --modes measure on one Python",
+                "give `--python` once, or leave the mode out",
+            )),
+            python => Python::for_bench(python.first().map(PathBuf::as_path)),
+        }
+    }
+
     /// The connections of a workload.
     pub(super) fn connections(&self, workload: &Workload) -> u32 {
         self.connections.unwrap_or(workload.connections)
@@ -109,7 +147,7 @@ impl Options {
             rounds: 1,
             seconds: 2,
             connections: None,
-            python: None,
+            python: Vec::new(),
             server_bin: Vec::new(),
             peers_only: false,
             no_build: false,

@@ -12,6 +12,9 @@ use crate::workspace;
 
 /// The results of one workload, as a mode of the benchmark has them.
 pub(super) trait Results: Serialize {
+    /// How the figures came about, in whole sentences.
+    fn method(host: &Host, options: &Options) -> String;
+
     /// The tables under their headings.
     fn markdown(&self) -> String;
 
@@ -33,6 +36,7 @@ pub(super) struct Report<T> {
     rounds: u32,
     seconds: u32,
     host: Host,
+    method: String,
     results: Vec<T>,
 }
 
@@ -44,25 +48,16 @@ impl<T: Results> Report<T> {
         let commit = workspace::output(&mut git).map(|name| name.trim().to_string()).unwrap_or_default();
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (rounds, time) = (options.rounds, timestamp(seconds));
-        Report { time, commit, rounds, seconds: options.seconds, host, results }
+        let method = T::method(&host, options);
+        Report { time, commit, rounds, seconds: options.seconds, host, method, results }
     }
 
     fn markdown(&self) -> String {
         let host = &self.host;
         let mut text = format!(
             "# Pounce beside other servers\n\n\
-             {}, commit {}. {}, Linux {}, Python {}; servers on core {}, load on core {}; load average before: {}. \
-             Medians of {} rounds of {} s, servers taking turns. Ratios are of CPU time per request.\n",
-            self.time,
-            self.commit,
-            host.cpu,
-            host.kernel,
-            host.python,
-            host.server_core,
-            host.load_core,
-            host.load_before,
-            self.rounds,
-            self.seconds,
+             {}, commit {}. {}, Linux {}, Python {}; load average before: {}. {}\n",
+            self.time, self.commit, host.cpu, host.kernel, host.python, host.load_before, self.method,
         );
         for result in &self.results {
             text.push('\n');

@@ -28,7 +28,8 @@ pub(super) struct Server {
     /// Arguments, with `{app}`, `{apps}` and `{port}` to be filled in.
     arguments: Vec<String>,
     speaks: Speaks,
-    venv: Option<PathBuf>,
+    /// The virtualenv of its applications.
+    pub(super) venv: Option<PathBuf>,
 }
 
 /// What a server speaks, as the arguments that make it do so; `None` when it does not. `{certificate}` and `{key}`

@@ -29,16 +29,22 @@ pub(super) fn markdown(measured: &Measured) -> String {
     let mut text =
         format!("### {}\n\n{}, {} connections\n\n", measured.workload, measured.about, measured.connections);
     text.push_str(&aligned(&grid));
-    if let Some(microseconds) = measured.in_process_us {
-        text.push_str(&format!(
-            "\nWithout a server, the application takes {} µs; own is what a server adds.\n",
-            digits(microseconds)
-        ));
-    }
+    text.push_str(&without_a_server(&measured.rows));
     for row in &measured.rows {
         text.push_str(&note(&row.server, row.note.as_deref()));
     }
     text
+}
+
+/// What the application alone takes: once, and again for each row whose Python is another.
+fn without_a_server(rows: &[Row]) -> String {
+    let mut known = rows.iter().filter_map(|row| Some((row.server.as_str(), row.in_process_us?)));
+    let Some((_, first)) = known.next() else { return String::new() };
+    let mut text = format!("\nWithout a server, the application takes {} µs", digits(first));
+    for (server, microseconds) in known.filter(|(_, microseconds)| *microseconds != first) {
+        text.push_str(&format!(", on the Python of {server} {} µs", digits(microseconds)));
+    }
+    text + "; own is what a server adds.\n"
 }
 
 /// What stands below a table about one of its servers.
@@ -96,7 +102,7 @@ fn cells(row: &Row, measured: &Measured) -> Vec<String> {
         digits(row.cpu_us),
         digits(row.user_us),
         digits(row.system_us),
-        measured.in_process_us.map_or_else(none, |in_process| digits(row.cpu_us - in_process)),
+        row.in_process_us.map_or_else(none, |in_process| digits(row.cpu_us - in_process)),
         format!("{:.0}", row.requests_per_second),
         latency(row.p50_ms),
         latency(row.p99_ms),
@@ -130,12 +136,22 @@ mod tests {
             unit: "req",
             connections: 64,
             has_latencies: true,
-            in_process_us: None,
             rows: vec![row],
         };
         let text = markdown(&measured);
         assert!(text.starts_with("### get-1k\n\nGET, 64 connections\n\n| server"));
         assert!(text.ends_with("\nuvicorn: it ended at once\n"));
+    }
+
+    #[test]
+    fn own_is_what_a_server_adds_on_its_own_python() {
+        let row =
+            |server: &str, in_process_us| Row { server: server.into(), in_process_us, ..Row::default() };
+        let rows = [row("floor", None), row("a", Some(54.0)), row("b", Some(54.0)), row("c", Some(50.0))];
+        let text = "\nWithout a server, the application takes 54.0 µs, on the Python of c 50.0 µs; own is what a \
+                    server adds.\n";
+        assert_eq!(without_a_server(&rows), text);
+        assert_eq!(without_a_server(&rows[..1]), "");
     }
 
     #[test]
@@ -150,7 +166,6 @@ mod tests {
             unit: "msg",
             connections: 1,
             has_latencies: true,
-            in_process_us: None,
             rows,
         });
         let widths: Vec<usize> =
