@@ -18,7 +18,7 @@ mod rates;
 mod schedule;
 mod table;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -67,6 +67,8 @@ struct Row {
 struct Round {
     asked_per_second: f64,
     cpu_us: f64,
+    /// The part of the run for which the server had its core.
+    core: f64,
     #[serde(flatten)]
     seen: generator::Seen,
 }
@@ -121,9 +123,13 @@ fn measure_workload(
             });
         }
     }
+    // A peer with errors does less than was asked, so it is nobody's measure.
+    let is_measure = |entrant: &&Entrant<'_>| {
+        entrant.row.note.is_none() && (entrant.row.errors == 0 || entrant.server.role != Role::Peer)
+    };
     let capacities: Vec<(Role, f64, &str)> = entrants
         .iter()
-        .filter(|entrant| entrant.row.note.is_none())
+        .filter(is_measure)
         .map(|entrant| (entrant.server.role, entrant.row.capacity(), entrant.server.name.as_str()))
         .collect();
     let (base, base_server) = rates::base(&capacities)
@@ -152,12 +158,14 @@ fn measure_workload(
 }
 
 fn one_round(running: &Running, asked: &Asked<'_>, host: &Host) -> Result<Round> {
+    let began = Instant::now();
     let (spent, seen) =
         cpu::during(running.pid(), || host::on_cores(&[host.load_core], || generator::run(asked)));
     let seen = seen??;
     ensure!(seen.requests > 0, "no request was answered");
     let cpu_us = spent.total() / 1000.0 / seen.requests as f64;
-    Ok(Round { asked_per_second: asked.rate, cpu_us, seen })
+    let core = spent.total() / began.elapsed().as_nanos() as f64;
+    Ok(Round { asked_per_second: asked.rate, cpu_us, core, seen })
 }
 
 impl<'a> Entrant<'a> {

@@ -8,7 +8,7 @@ pub(super) const SHARES: [f64; 2] = [0.5, 0.8];
 /// A rate that falls short of the one asked for by more than this is a miss, and no unlucky end of a run.
 const SHORT: f64 = 0.01;
 
-/// How busy a generator is that cannot do more.
+/// How busy a core is that cannot do more.
 const FULL: f64 = 0.97;
 
 /// The capacity and the name of the slower of Pounce and the best peer: of the builds of Pounce the slowest, of the
@@ -21,16 +21,20 @@ pub(super) fn base<'a>(capacities: &[(Role, f64, &'a str)]) -> Option<(f64, &'a 
     slowest.into_iter().chain(best).min_by(by_capacity)
 }
 
-/// Why fewer requests were answered than were asked for, when that is so.
-pub(super) fn miss(asked: f64, achieved: f64, busy: f64) -> Option<&'static str> {
+/// What is said of a server that answered fewer requests than were asked for; `busy` is the generator's, `core` the
+/// part of the time for which the server had its core.
+pub(super) fn miss(asked: f64, achieved: f64, busy: f64, core: f64) -> Option<String> {
     if achieved >= asked * (1.0 - SHORT) {
         return None;
     }
-    Some(if busy >= FULL {
-        "the load generator had no time left: the figures are its own"
+    let why = if busy >= FULL {
+        "the load generator had no time left, so the figures are its own".to_owned()
+    } else if core >= FULL {
+        "the server's core was full".to_owned()
     } else {
-        "the server could not answer more"
-    })
+        format!("the server ran for {:.0} % of the time: other jobs had its core, or it waited", core * 100.0)
+    };
+    Some(format!("{achieved:.0} of {asked:.0} requests/s; {why}"))
 }
 
 #[cfg(test)]
@@ -61,8 +65,13 @@ mod tests {
 
     #[test]
     fn a_miss_says_who_could_not_do_more() {
-        assert_eq!(miss(1000.0, 995.0, 1.0), None);
-        assert!(miss(1000.0, 900.0, 0.5).unwrap().contains("server"));
-        assert!(miss(1000.0, 900.0, 0.99).unwrap().contains("generator"));
+        assert_eq!(miss(1000.0, 995.0, 1.0, 1.0), None);
+        let miss = |busy, core| miss(1000.0, 900.0, busy, core).unwrap();
+        assert!(miss(0.99, 1.0).contains("generator"));
+        assert_eq!(miss(0.5, 0.99), "900 of 1000 requests/s; the server's core was full");
+        assert!(
+            miss(0.5, 0.4)
+                .ends_with("the server ran for 40 % of the time: other jobs had its core, or it waited")
+        );
     }
 }

@@ -5,18 +5,19 @@ use super::super::table::{NONE, aligned, digits, note};
 use super::rates::{self, SHARES};
 use super::{Measured, Round, Row};
 
-const HEAD: [&str; 12] = [
+const HEAD: [&str; 13] = [
     "server",
     "capacity/s",
-    "load",
+    "rate",
     "asked/s",
     "achieved/s",
     "p50 ms",
     "p99 ms",
     "p99.9 ms",
     "CPU µs/req",
-    "load late ms",
-    "load busy",
+    "core",
+    "generator late ms",
+    "busy",
     "errors",
 ];
 
@@ -37,14 +38,19 @@ pub(super) fn markdown(measured: &Measured) -> String {
     }
     text.push_str(&aligned(&grid));
     text.push_str(
-        "\nTimes count from when a request was due. Load late is by how much the generator itself missed that \
-         (99.9th percentile): times are no more exact than that.\n",
+        "\nTimes count from when a request was due. Core is the part of the time for which the server ran. Generator late \
+         is by how much the generator itself missed when a request was due (99.9th percentile), busy the part of the \
+         time in which it had something to do: times are no more exact than that.\n",
     );
     text.push_str(&notes);
     for row in &measured.rows {
         text.push_str(&note(&row.server, row.note.as_deref()));
     }
     text
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0} %", part * 100.0)
 }
 
 fn of(rounds: &[Round], value: fn(&Round) -> f64) -> f64 {
@@ -60,15 +66,16 @@ fn cells(row: &Row, share: f64, rounds: &[Round]) -> Vec<String> {
     vec![
         row.server.clone(),
         format!("{:.0}", row.capacity()),
-        format!("{:.0} %", share * 100.0),
+        percent(share),
         format!("{:.0}", of(rounds, |round| round.asked_per_second)),
         format!("{:.0}", of(rounds, |round| round.seen.requests_per_second)),
         format!("{:.3}", of(rounds, |round| round.seen.p50_ms)),
         format!("{:.2}", of(rounds, |round| round.seen.p99_ms)),
         format!("{:.2}", of(rounds, |round| round.seen.p999_ms)),
         digits(of(rounds, |round| round.cpu_us)),
+        percent(of(rounds, |round| round.core)),
         format!("{:.2}", of(rounds, |round| round.seen.late_ms)),
-        format!("{:.0} %", of(rounds, |round| round.seen.busy) * 100.0),
+        percent(of(rounds, |round| round.seen.busy)),
         if row.errors == 0 { NONE.into() } else { row.errors.to_string() },
     ]
 }
@@ -77,8 +84,9 @@ fn cells(row: &Row, share: f64, rounds: &[Round]) -> Vec<String> {
 fn missed(share: f64, rounds: &[Round]) -> Option<String> {
     let asked = of(rounds, |round| round.asked_per_second);
     let achieved = of(rounds, |round| round.seen.requests_per_second);
-    let why = rates::miss(asked, achieved, of(rounds, |round| round.seen.busy))?;
-    Some(format!("at {:.0} %, {achieved:.0} of {asked:.0} requests/s; {why}", share * 100.0))
+    let miss =
+        rates::miss(asked, achieved, of(rounds, |round| round.seen.busy), of(rounds, |round| round.core));
+    miss.map(|miss| format!("at {}, {miss}", percent(share)))
 }
 
 #[cfg(test)]
@@ -98,7 +106,7 @@ mod tests {
             bad_responses: 0,
             socket_errors: 0,
         };
-        Round { asked_per_second: 500.0, cpu_us: 12.34, seen }
+        Round { asked_per_second: 500.0, cpu_us: 12.34, core: 0.99, seen }
     }
 
     fn measured(rates: [Vec<Round>; 2], note: Option<String>) -> Measured {
@@ -120,8 +128,9 @@ mod tests {
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| uvicorn")).collect();
         assert_eq!(rows.len(), 2, "{text}");
         let cells: Vec<&str> = rows[0].split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        let wanted =
-            ["uvicorn", "1000", "50 %", "500", "500", "0.100", "1.00", "2.50", "12.3", "0.02", "40 %"];
+        let wanted = [
+            "uvicorn", "1000", "50 %", "500", "500", "0.100", "1.00", "2.50", "12.3", "99 %", "0.02", "40 %",
+        ];
         assert_eq!(cells, wanted);
         assert!(!text.contains("uvicorn: "), "{text}");
     }
@@ -129,9 +138,7 @@ mod tests {
     #[test]
     fn a_rate_that_was_missed_and_a_server_that_failed_are_named() {
         let text = markdown(&measured([vec![round(400.0)], Vec::new()], Some("it ended".into())));
-        assert!(
-            text.contains("\nuvicorn: at 50 %, 400 of 500 requests/s; the server could not answer more\n")
-        );
+        assert!(text.contains("\nuvicorn: at 50 %, 400 of 500 requests/s; the server's core was full\n"));
         assert!(text.ends_with("\nuvicorn: it ended\n"), "{text}");
     }
 }
