@@ -33,9 +33,12 @@ mod wrk;
 
 use anyhow::Result;
 
+use self::host::Host;
 use self::lineup::Lineup;
 pub(crate) use self::options::Options;
 use self::report::{Report, Results};
+use self::servers::Server;
+use self::workloads::Workload;
 use crate::error::hinted;
 use crate::tally::Tally;
 use crate::workspace;
@@ -58,28 +61,33 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     if !options.modes.is_empty() {
         return modes::run(&workloads, options).map(|()| None);
     }
-    if options.open {
-        return open::run(&workloads, options).map(|()| None);
-    }
-    if options.memory {
-        return memory::run(&workloads, options).map(|()| None);
-    }
-    let Lineup { servers, host } = Lineup::build(options)?;
-    let mut results = Vec::new();
-    for workload in workloads {
-        let result = measure::workload(workload, &servers, options, &host)?;
-        println!("{}", result.markdown());
-        results.push(result);
-    }
-    let faulty = results.iter().filter(|result| !result.is_complete(&servers)).map(|result| result.workload);
-    let faulty: Vec<&str> = faulty.collect();
-    report::write(&Report::new(host, options, results), options.name.as_deref())?;
-    complain(&faulty)?;
-    Ok(None)
+    let measure = if options.open {
+        open::run
+    } else if options.memory {
+        memory::run
+    } else {
+        measure::run
+    };
+    measure(&workloads, options).map(|()| None)
 }
 
-/// An error when Pounce failed in some workloads.
-fn complain(faulty: &[&str]) -> Result<()> {
+/// Measures each workload on a lineup, prints its tables and writes the files; an error when Pounce failed in one.
+fn each_workload<T: Results>(
+    workloads: &[&'static Workload],
+    Lineup { servers, host }: Lineup,
+    options: &Options,
+    measure: impl Fn(&'static Workload, &[Server], &Host) -> Result<T>,
+) -> Result<()> {
+    let (mut results, mut faulty) = (Vec::new(), Vec::new());
+    for workload in workloads {
+        let result = measure(workload, &servers, &host)?;
+        println!("{}", result.markdown());
+        if !result.is_complete(&servers) {
+            faulty.push(workload.name);
+        }
+        results.push(result);
+    }
+    report::write(&Report::new(host, options, results), options.name.as_deref())?;
     if faulty.is_empty() {
         return Ok(());
     }

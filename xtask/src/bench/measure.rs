@@ -6,16 +6,16 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::Options;
 use super::cpu;
 use super::host::Host;
 use super::in_process;
+use super::lineup::Lineup;
 use super::load::{self, Generator};
 use super::process::Running;
 use super::report::Results;
-use super::servers::{Role, Server};
+use super::servers::{self, Role, Server};
 use super::workloads::{Load, Workload};
-use super::{plot, syscalls, table};
+use super::{Options, each_workload, plot, syscalls, table};
 
 /// How long a server is warmed up before it is measured.
 const WARM_UP_SECONDS: u32 = 1;
@@ -33,15 +33,6 @@ pub(super) struct Measured {
     pub(super) rows: Vec<Row>,
 }
 
-impl Measured {
-    /// Whether every build of Pounce, and the floor, has figures and no errors.
-    pub(super) fn is_complete(&self, lineup: &[Server]) -> bool {
-        let is_ours =
-            |row: &&Row| lineup.iter().any(|server| server.name == row.server && server.role != Role::Peer);
-        self.rows.iter().filter(is_ours).all(|row| row.has_figures() && row.errors == 0)
-    }
-}
-
 /// Where servers and load are, and what the figures are medians of.
 pub(super) fn taking_turns(host: &Host, options: &Options) -> String {
     format!(
@@ -57,6 +48,11 @@ impl Results for Measured {
 
     fn markdown(&self) -> String {
         table::markdown(self)
+    }
+
+    fn is_complete(&self, servers: &[Server]) -> bool {
+        let is_whole = |row: &Row| row.has_figures() && row.errors == 0;
+        servers::holds_of_ours(servers, &self.rows, |row| &row.server, is_whole)
     }
 
     fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
@@ -99,6 +95,13 @@ pub(super) struct Round {
     system_us: f64,
     #[serde(flatten)]
     seen: load::Seen,
+}
+
+/// Measures the workloads under the closed load.
+pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
+    each_workload(workloads, Lineup::build(options)?, options, |one, servers, host| {
+        workload(one, servers, options, host)
+    })
 }
 
 /// Measures a workload on every server that can do it.
@@ -261,7 +264,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{peers, servers};
+    use super::super::peers;
     use super::*;
 
     #[test]

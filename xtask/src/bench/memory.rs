@@ -3,7 +3,8 @@
 //! The figure is the proportional set size of the server's whole process tree: a page that several processes share
 //! counts in parts, so the sum is what the machine would have back without the server. It tells servers apart that
 //! load the application once and fork from those that load it in each worker, and it shows what requests leave
-//! behind. Each server runs alone, on all cores.
+//! behind. Each server runs alone, on all cores. What other processes share with it (another server on the same
+//! Python, say) counts for them in part, so its figures are smaller beside such.
 
 mod table;
 
@@ -19,10 +20,10 @@ use super::http::{self, Client};
 use super::lineup::Lineup;
 use super::measure::{median, mib};
 use super::process::Running;
-use super::report::{self, Report, Results};
-use super::servers::{Role, Server};
+use super::report::Results;
+use super::servers::{self, Server};
 use super::workloads::{self, Workload};
-use super::{Options, complain, load};
+use super::{Options, each_workload, load};
 
 /// How many workers are measured.
 const WORKERS: [u32; 3] = [1, 2, 4];
@@ -64,27 +65,14 @@ struct Sizes {
     processes: usize,
 }
 
-/// Measures each workload, prints its table and writes the files.
+/// Measures the memory of the servers with each workload.
 pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
     workloads::require_plain("--memory", workloads)?;
-    let Lineup { servers, host } = Lineup::build(options)?;
-    let (mut results, mut faulty) = (Vec::new(), Vec::new());
-    for workload in workloads {
+    each_workload(workloads, Lineup::build(options)?, options, |workload, servers, host| {
         eprintln!("{}: {}", workload.name, workload.about);
-        let rows = servers.iter().map(|server| measure_server(server, workload, options, &host)).collect();
-        let result = Measured { workload: workload.name, about: workload.about, rows };
-        println!("{}", result.markdown());
-        let has_failed = |server: &Server| {
-            let failed = |row: &Row| row.server == server.name && row.note.is_some();
-            server.role == Role::Pounce && result.rows.iter().any(failed)
-        };
-        if servers.iter().any(has_failed) {
-            faulty.push(workload.name);
-        }
-        results.push(result);
-    }
-    report::write(&Report::new(host, options, results), options.name.as_deref())?;
-    complain(&faulty)
+        let rows = servers.iter().map(|server| measure_server(server, workload, options, host)).collect();
+        Ok(Measured { workload: workload.name, about: workload.about, rows })
+    })
 }
 
 fn measure_server(server: &Server, workload: &Workload, options: &Options, host: &Host) -> Row {
@@ -172,6 +160,9 @@ impl Results for Measured {
 
     fn markdown(&self) -> String {
         table::markdown(self)
+    }
+    fn is_complete(&self, servers: &[Server]) -> bool {
+        servers::holds_of_ours(servers, &self.rows, |row| &row.server, |row| row.note.is_none())
     }
 }
 

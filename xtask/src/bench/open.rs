@@ -29,10 +29,10 @@ use super::host::Host;
 use super::lineup::Lineup;
 use super::measure::{self, median};
 use super::process::Running;
-use super::report::{self, Report, Results};
-use super::servers::{Role, Server};
+use super::report::Results;
+use super::servers::{self, Role, Server};
 use super::workloads::{self, Workload};
-use super::{Options, complain, cpu, host, http, load};
+use super::{Options, cpu, each_workload, host, http, load};
 use crate::error::hinted;
 
 /// The results of one workload.
@@ -80,24 +80,16 @@ struct Entrant<'a> {
     row: Row,
 }
 
-/// Measures each workload, prints its table and writes the files.
+/// Measures the workloads at fixed rates.
 pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
     workloads::require_plain("--open", workloads)?;
-    let Lineup { servers, host } = Lineup::build(options)?;
-    if host.load_core == host.server_core {
+    let lineup = Lineup::build(options)?;
+    if lineup.host.load_core == lineup.host.server_core {
         return Err(hinted("--open needs a core for the load alone", "run it on a machine with two cores"));
     }
-    let (mut results, mut faulty) = (Vec::new(), Vec::new());
-    for workload in workloads {
-        let result = measure_workload(workload, &servers, options, &host)?;
-        println!("{}", result.markdown());
-        if !result.is_complete(&servers) {
-            faulty.push(workload.name);
-        }
-        results.push(result);
-    }
-    report::write(&Report::new(host, options, results), options.name.as_deref())?;
-    complain(&faulty)
+    each_workload(workloads, lineup, options, |workload, servers, host| {
+        measure_workload(workload, servers, options, host)
+    })
 }
 
 fn measure_workload(
@@ -206,16 +198,6 @@ impl Row {
     }
 }
 
-impl Measured {
-    /// Whether every build of Pounce, and the floor, was measured at all rates and without errors.
-    fn is_complete(&self, servers: &[Server]) -> bool {
-        let is_ours =
-            |row: &&Row| servers.iter().any(|server| server.name == row.server && server.role != Role::Peer);
-        let is_whole = |row: &Row| row.note.is_none() && row.errors == 0;
-        self.rows.iter().filter(is_ours).all(is_whole)
-    }
-}
-
 impl Results for Measured {
     fn method(host: &Host, options: &Options) -> String {
         measure::taking_turns(host, options)
@@ -223,5 +205,9 @@ impl Results for Measured {
 
     fn markdown(&self) -> String {
         table::markdown(self)
+    }
+    fn is_complete(&self, servers: &[Server]) -> bool {
+        let is_whole = |row: &Row| row.note.is_none() && row.errors == 0;
+        servers::holds_of_ours(servers, &self.rows, |row| &row.server, is_whole)
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Options;
 use super::host::Host;
+use super::servers::Server;
 use crate::workspace;
 
 /// The results of one workload, as a mode of the benchmark has them.
@@ -17,6 +18,9 @@ pub(super) trait Results: Serialize {
 
     /// The tables under their headings.
     fn markdown(&self) -> String;
+
+    /// Whether every build of Pounce, and the floor, has figures and no errors.
+    fn is_complete(&self, servers: &[Server]) -> bool;
 
     /// Plots of all results: the ending of the file and SVG. Not every mode has them.
     fn plots(_results: &[Self]) -> Vec<(&'static str, String)>

@@ -97,6 +97,17 @@ pub(super) fn floor(program: PathBuf) -> Server {
     }
 }
 
+/// Whether something holds of every row of a build of Pounce or of the floor; `name` is the server of a row.
+pub(super) fn holds_of_ours<T>(
+    servers: &[Server],
+    rows: &[T],
+    name: impl Fn(&T) -> &str,
+    holds: impl Fn(&T) -> bool,
+) -> bool {
+    let is_ours = |row: &T| servers.iter().any(|one| one.role != Role::Peer && one.name == name(row));
+    rows.iter().all(|row| holds(row) || !is_ours(row))
+}
+
 impl Server {
     /// Whether this server can do a workload.
     pub(super) fn serves(&self, workload: &Workload) -> bool {
