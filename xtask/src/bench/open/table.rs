@@ -95,6 +95,7 @@ mod tests {
 
     fn round(achieved: f64) -> Round {
         let seen = Seen {
+            due: 1,
             requests: 1,
             requests_per_second: achieved,
             p50_ms: 0.1,
