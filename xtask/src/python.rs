@@ -1,6 +1,7 @@
 //! Finding a Python to build for, and what a build for it needs. Making virtualenvs is `venv.rs`.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,6 +25,9 @@ pub(crate) struct Python {
     pub(crate) full_version: String,
     /// Built without the GIL.
     pub(crate) free_threaded: bool,
+    /// The program that loads it and its libraries, when that is not the one of this program: a Python with a C
+    /// library of its own, as out of Nix or in an unpacked tree.
+    loader: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +37,8 @@ struct Probe {
     free_threaded: bool,
     shared: bool,
     library: bool,
+    /// `/proc/self/maps`, where there is one.
+    maps: String,
 }
 
 const PROBE: &str = r#"
@@ -44,7 +50,12 @@ name = f"libpython{major}.{minor}{'t' if free_threaded else ''}"
 multiarch = config("MULTIARCH") or ""
 folders = [config("LIBDIR") or "", os.path.join(sys.base_prefix, "lib")]
 folders += [os.path.join(folder, multiarch) for folder in folders]
+try:
+    maps = open("/proc/self/maps").read()
+except OSError:
+    maps = ""
 print(json.dumps({
+    "maps": maps,
     "executable": os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
     "version": sys.version_info[:3],
     "free_threaded": free_threaded,
@@ -82,11 +93,13 @@ impl Python {
                 ),
             ));
         }
+        let own_maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
         Ok(Python {
             executable: probe.executable,
             version: (major, minor),
             full_version: format!("{major}.{minor}.{patch}"),
             free_threaded: probe.free_threaded,
+            loader: loader(&probe.maps).filter(|found| Some(*found) != loader(&own_maps)).map(PathBuf::from),
         })
     }
 
@@ -127,6 +140,13 @@ impl Python {
         workspace::target().join(format!("py{}", self.name()))
     }
 
+    /// What the linker must be told, as arguments of rustc, for a program that runs with this Python. The path to
+    /// the library is the build script's matter.
+    pub(crate) fn link_arguments(&self) -> Vec<String> {
+        let told = |loader: &PathBuf| format!("-Clink-arg=-Wl,--dynamic-linker={}", loader.display());
+        self.loader.iter().map(told).collect()
+    }
+
     /// A cargo that builds for this Python.
     pub(crate) fn cargo(&self) -> Command {
         let mut cargo = workspace::cargo();
@@ -137,6 +157,12 @@ impl Python {
         }
         cargo
     }
+}
+
+/// The loader among the files that a process has mapped, as `/proc/self/maps` lists them.
+fn loader(maps: &str) -> Option<&str> {
+    let files = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..]));
+    files.into_iter().find(|file| file.rsplit('/').next().is_some_and(|name| name.starts_with("ld-")))
 }
 
 fn asked_or_named(asked: Option<&Path>) -> Option<PathBuf> {
@@ -165,4 +191,37 @@ pub(crate) fn pyenv(version: &str, program: &str) -> Vec<PathBuf> {
     found.sort();
     found.reverse();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAPS: &str = "\
+00400000-0041d000 r--p 00000000 08:01 42       /opt/ld-python/bin/python3.14
+7f0000000000-7f0000001000 r--p 00000000 08:01 43   /opt/my lib/libc.so.6
+7f1000000000-7f1000001000 r--p 00000000 08:01 44   /opt/my lib/ld-linux-x86-64.so.2
+7f2000000000-7f2000001000 rw-p 00000000 00:00 0    [stack]
+";
+
+    #[test]
+    fn the_loader_is_found_among_the_files_of_a_process() {
+        assert_eq!(loader(MAPS), Some("/opt/my lib/ld-linux-x86-64.so.2"));
+        assert_eq!(loader(""), None);
+    }
+
+    #[test]
+    fn a_program_is_linked_with_the_loader_of_its_python() {
+        let mut python = Python {
+            executable: "python3.14".into(),
+            version: (3, 14),
+            full_version: "3.14.0".into(),
+            free_threaded: false,
+            loader: None,
+        };
+        assert!(python.link_arguments().is_empty());
+        python.loader = loader(MAPS).map(PathBuf::from);
+        let wanted = "-Clink-arg=-Wl,--dynamic-linker=/opt/my lib/ld-linux-x86-64.so.2";
+        assert_eq!(python.link_arguments(), [wanted]);
+    }
 }

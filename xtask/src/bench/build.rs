@@ -11,7 +11,9 @@ use crate::workspace;
 /// Builds the release of `pounce` for a Python and returns its path.
 pub(super) fn pounce(python: &Python, is_built: bool) -> Result<PathBuf> {
     if !is_built {
-        workspace::run(python.cargo().args(["build", "--release", "--package", "pounce-cli"]))?;
+        let mut cargo = python.cargo();
+        cargo.args(["rustc", "--release", "--package", "pounce-cli", "--bin", "pounce", "--"]);
+        workspace::run(cargo.args(python.link_arguments()))?;
     }
     existing(python.target().join("release/pounce"))
 }

@@ -77,6 +77,20 @@ impl Usage {
     }
 }
 
+impl Spent {
+    /// User and system time.
+    pub(super) fn total(&self) -> f64 {
+        self.user + self.system
+    }
+}
+
+/// What a process tree spends while some work is done, and what comes of the work.
+pub(super) fn during<T>(root: u32, work: impl FnOnce() -> T) -> (Spent, T) {
+    let before = Usage::of(root);
+    let done = work();
+    (Usage::of(root).since(&before), done)
+}
+
 /// Nanoseconds that the cores of the machine have been idle.
 pub(super) fn idle() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();

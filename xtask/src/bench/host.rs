@@ -19,6 +19,7 @@ use crate::workspace;
 pub(super) struct Host {
     pub(super) cpu: String,
     pub(super) kernel: String,
+    /// Each with its full version, the one of the other servers first.
     pub(super) python: String,
     /// The core of the servers.
     pub(super) server_core: usize,
@@ -34,7 +35,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Looks at this machine and chooses the cores.
-    pub(super) fn look(python: &Python, venv: Option<&Path>, same_core: bool) -> Result<Host> {
+    pub(super) fn look(pythons: &[Python], venv: Option<&Path>, same_core: bool) -> Result<Host> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let cores: Vec<usize> =
             (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect();
@@ -43,6 +44,8 @@ impl Host {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_string();
         let cpuinfo = read("/proc/cpuinfo");
         let cpu = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        let full =
+            |python: &Python| python.full_version.clone() + if python.free_threaded { "t" } else { "" };
         let mut packages = Vec::new();
         if let Some(venv) = venv {
             let pip = ["-I", "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"];
@@ -52,7 +55,7 @@ impl Host {
         Ok(Host {
             cpu: cpu.map(|(_, name)| name.trim().to_string()).unwrap_or_default(),
             kernel: read("/proc/sys/kernel/osrelease"),
-            python: python.full_version.clone() + if python.free_threaded { "t" } else { "" },
+            python: pythons.iter().map(full).collect::<Vec<_>>().join(" and "),
             server_core,
             load_core,
             cores,

@@ -1,14 +1,17 @@
 //! A small HTTP/1.1 client: checks answers before they are measured, and drives bounded numbers of requests. TLS is
 //! left to `openssl s_client`.
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod reader;
+
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
+pub(super) use self::reader::Reader;
 use super::process;
 
 /// How long one answer may take; servers under valgrind are slow.
@@ -23,8 +26,9 @@ pub(super) struct Response {
 
 /// One connection to a server on loopback.
 pub(super) struct Client {
-    stream: BufReader<Box<dyn Read>>,
+    stream: Box<dyn Read>,
     writer: Box<dyn Write>,
+    reader: Reader,
     /// What speaks TLS for this client.
     tunnel: Option<Child>,
 }
@@ -37,7 +41,7 @@ impl Client {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         let writer = Box::new(stream.try_clone()?);
-        Ok(Client { stream: BufReader::new(Box::new(stream)), writer, tunnel: None })
+        Ok(Client { stream: Box::new(stream), writer, reader: Reader::new(), tunnel: None })
     }
 
     /// Connects to a port of 127.0.0.1 over TLS. An error comes with the first request.
@@ -52,78 +56,34 @@ impl Client {
         let (Some(writer), Some(reader)) = (tunnel.stdin.take(), tunnel.stdout.take()) else {
             bail!("openssl s_client has no pipes");
         };
-        let stream = BufReader::new(Box::new(reader) as Box<dyn Read>);
-        Ok(Client { stream, writer: Box::new(writer), tunnel: Some(tunnel) })
+        let stream = Box::new(reader);
+        Ok(Client { stream, writer: Box::new(writer), reader: Reader::new(), tunnel: Some(tunnel) })
     }
 
     /// Sends a GET, or a POST when there is a body, and reads the answer.
     pub(super) fn request(&mut self, path: &str, body: Option<&[u8]>) -> Result<Response> {
-        let mut request = match body {
-            None => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(),
-            Some(body) => {
-                let length = body.len();
-                format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
-                    .into_bytes()
-            }
-        };
-        request.extend_from_slice(body.unwrap_or_default());
-        self.writer.write_all(&request).context("cannot send the request")?;
+        self.send(&request(path, body))?;
         self.response()
     }
 
-    fn response(&mut self) -> Result<Response> {
-        let status_line = self.line()?;
-        let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.with_context(|| format!("`{status_line}` is no status line"))?;
-        let (mut length, mut is_chunked) = (None, false);
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                break;
-            }
-            let (name, value) = line.split_once(':').with_context(|| format!("`{line}` is no header"))?;
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = Some(value.trim().parse::<usize>()?),
-                "transfer-encoding" => is_chunked = value.trim().eq_ignore_ascii_case("chunked"),
-                _ => {}
-            }
-        }
-        let body = match length {
-            _ if is_chunked => self.chunked()?,
-            Some(length) => self.exactly(length)?,
-            None => bail!("the response says neither its length nor that it is chunked"),
-        };
-        Ok(Response { status, body })
+    /// Sends a request without waiting for its response.
+    pub(super) fn send(&mut self, request: &[u8]) -> Result<()> {
+        self.writer.write_all(request).context("cannot send the request")
     }
 
-    fn chunked(&mut self) -> Result<Vec<u8>> {
+    /// Reads the response to the request that was sent.
+    pub(super) fn response(&mut self) -> Result<Response> {
         let mut body = Vec::new();
+        let mut bytes = [0; 16 * 1024];
         loop {
-            let line = self.line()?;
-            let length = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
-                .with_context(|| format!("`{line}` is no chunk's length"))?;
-            if length == 0 {
-                // Trailers, up to an empty line.
-                while !self.line()?.is_empty() {}
-                return Ok(body);
+            let length = self.stream.read(&mut bytes).context("cannot read the response")?;
+            ensure!(length > 0, "the connection ended within a response");
+            let (taken, status) =
+                self.reader.take(&bytes[..length], |piece| body.extend_from_slice(piece))?;
+            if let Some(status) = status {
+                ensure!(taken == length, "there is more than the response");
+                return Ok(Response { status, body });
             }
-            body.append(&mut self.exactly(length)?);
-            self.line()?;
-        }
-    }
-
-    fn exactly(&mut self, length: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        self.stream.read_exact(&mut bytes).context("the response ended early")?;
-        Ok(bytes)
-    }
-
-    fn line(&mut self) -> Result<String> {
-        let mut line = Vec::new();
-        self.stream.read_until(b'\n', &mut line).context("cannot read the response")?;
-        match line.strip_suffix(b"\r\n") {
-            Some(line) => Ok(String::from_utf8_lossy(line).into_owned()),
-            None => bail!("the connection ended within a response"),
         }
     }
 }
@@ -136,6 +96,16 @@ impl Drop for Client {
             let _ = tunnel.wait();
         }
     }
+}
+
+/// The bytes of a GET, or of a POST when there is a body.
+pub(super) fn request(path: &str, body: Option<&[u8]>) -> Vec<u8> {
+    let Some(body) = body else {
+        return format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes();
+    };
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
 }
 
 #[cfg(test)]

@@ -116,10 +116,15 @@ fn client(workload: &Workload, port: u16) -> Result<Client> {
 }
 
 /// The 50th and the 99th percentile of times in microseconds, in milliseconds; 0 of none.
-pub(super) fn percentiles(mut times: Vec<u32>) -> [f64; 2] {
+pub(super) fn percentiles(times: Vec<u32>) -> [f64; 2] {
+    quantiles(times, [500, 990])
+}
+
+/// Quantiles, in thousandths, of times in microseconds, in milliseconds; 0 of none.
+pub(super) fn quantiles<const N: usize>(mut times: Vec<u32>, thousandths: [usize; N]) -> [f64; N] {
     times.sort_unstable();
-    [50, 99].map(|percent| {
-        let at = (times.len() * percent).div_ceil(100).saturating_sub(1);
+    thousandths.map(|thousandth| {
+        let at = (times.len() * thousandth).div_ceil(1000).saturating_sub(1);
         times.get(at).map_or(0.0, |time| f64::from(*time) / 1000.0)
     })
 }
@@ -132,5 +137,6 @@ mod tests {
     fn percentiles_are_times_that_were_measured() {
         assert_eq!(percentiles(vec![3000, 1000, 2000]), [2.0, 3.0]);
         assert_eq!(percentiles(vec![7]), [0.007, 0.007]);
+        assert_eq!(quantiles((1..=2000).collect(), [999]), [1.998]);
     }
 }

@@ -1,19 +1,21 @@
 //! Measuring one workload: each server checked alone, then all of them in turn, round by round.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::Options;
-use super::cpu::{self, Usage};
+use super::cpu;
 use super::host::Host;
 use super::in_process;
+use super::lineup::Lineup;
 use super::load::{self, Generator};
 use super::process::Running;
-use super::servers::{Role, Server};
-use super::syscalls;
+use super::report::Results;
+use super::servers::{self, Role, Server};
 use super::workloads::{Load, Workload};
+use super::{Options, each_workload, plot, syscalls, table};
 
 /// How long a server is warmed up before it is measured.
 const WARM_UP_SECONDS: u32 = 1;
@@ -28,17 +30,33 @@ pub(super) struct Measured {
     pub(super) connections: u32,
     /// False when requests are pipelined, for wrk's latencies mean nothing then, and where there are none.
     pub(super) has_latencies: bool,
-    /// CPU time per request of the application without a server, in microseconds.
-    pub(super) in_process_us: Option<f64>,
     pub(super) rows: Vec<Row>,
 }
 
-impl Measured {
-    /// Whether every build of Pounce, and the floor, has figures and no errors.
-    pub(super) fn is_complete(&self, lineup: &[Server]) -> bool {
-        let is_ours =
-            |row: &&Row| lineup.iter().any(|server| server.name == row.server && server.role != Role::Peer);
-        self.rows.iter().filter(is_ours).all(|row| row.has_figures() && row.errors == 0)
+/// Where servers and load are, and what the figures are medians of.
+pub(super) fn taking_turns(host: &Host, options: &Options) -> String {
+    format!(
+        "Servers on core {}, load on core {}. Medians of {} rounds of {} s, servers taking turns.",
+        host.server_core, host.load_core, options.rounds, options.seconds
+    )
+}
+
+impl Results for Measured {
+    fn method(host: &Host, options: &Options) -> String {
+        taking_turns(host, options) + " Ratios are of CPU time per request."
+    }
+
+    fn markdown(&self) -> String {
+        table::markdown(self)
+    }
+
+    fn is_complete(&self, servers: &[Server]) -> bool {
+        let is_whole = |row: &Row| row.has_figures() && row.errors == 0;
+        servers::holds_of_ours(servers, &self.rows, |row| &row.server, is_whole)
+    }
+
+    fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
+        vec![("-cpu.svg", plot::cpu(results)), ("-rate.svg", plot::rate(results))]
     }
 }
 
@@ -58,6 +76,8 @@ pub(super) struct Row {
     /// The same after all rounds, with the others running: growth shows, the sum does not.
     pub(super) pss_after_mib: f64,
     pub(super) syscalls: Option<f64>,
+    /// CPU time per request of the application without a server, on the same Python.
+    pub(super) in_process_us: Option<f64>,
     pub(super) errors: u64,
     /// The same over that of the cheapest peer.
     pub(super) to_best_peer: Option<f64>,
@@ -77,19 +97,26 @@ pub(super) struct Round {
     seen: load::Seen,
 }
 
+/// Measures the workloads under the closed load.
+pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<()> {
+    each_workload(workloads, Lineup::build(options)?, options, |one, servers, host| {
+        workload(one, servers, options, host)
+    })
+}
+
 /// Measures a workload on every server that can do it.
 pub(super) fn workload(
     workload: &'static Workload,
     lineup: &[Server],
     options: &Options,
     host: &Host,
-    venv: Option<&Path>,
 ) -> Result<Measured> {
-    let venv = venv.filter(|_| in_process::is_measured(workload));
-    let mut in_process = Vec::new();
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     eprintln!("{}: {} (c{connections})", workload.name, workload.about);
     let servers: Vec<&Server> = lineup.iter().filter(|server| server.serves(workload)).collect();
+    let venvs = servers.iter().filter_map(|server| server.venv.as_deref());
+    let mut in_process: BTreeMap<&Path, Vec<f64>> =
+        venvs.filter(|_| in_process::is_measured(workload)).map(|venv| (venv, Vec::new())).collect();
     let mut rows: Vec<Row> = Vec::new();
     for server in &servers {
         rows.push(alone(server, workload, connections, options, host));
@@ -99,13 +126,14 @@ pub(super) fn workload(
         running.push(if row.note.is_some() {
             None
         } else {
-            together(server, workload, connections, host, row)
+            let started = together(server, workload, connections, host);
+            started.map_err(|error| row.note = Some(format!("{error:#}"))).ok()
         });
     }
     for round in 1..=options.rounds {
         eprintln!("  round {round} of {}", options.rounds);
-        if let Some(venv) = venv {
-            in_process.push(in_process::microseconds(workload, venv, options.seconds, host)?);
+        for (venv, microseconds) in &mut in_process {
+            microseconds.push(in_process::microseconds(workload, venv, options.seconds, host)?);
         }
         for (row, running) in rows.iter_mut().zip(&running) {
             let Some(running) = running.as_ref().filter(|_| row.note.is_none()) else { continue };
@@ -115,7 +143,9 @@ pub(super) fn workload(
             }
         }
     }
-    for (row, running) in rows.iter_mut().zip(running) {
+    for ((server, row), running) in servers.iter().zip(&mut rows).zip(running) {
+        let in_process = server.venv.as_deref().and_then(|venv| in_process.get(venv));
+        row.in_process_us = in_process.map(|microseconds| median(microseconds.clone()));
         if let Some(running) = running {
             row.pss_after_mib = mib(cpu::proportional_set_size(running.pid()));
             running.stop()?;
@@ -129,7 +159,6 @@ pub(super) fn workload(
         unit: workload.unit(),
         connections,
         has_latencies: Generator::of(workload).has_latencies() && !matches!(workload.load, Load::Pipeline(_)),
-        in_process_us: (!in_process.is_empty()).then(|| median(in_process)),
         rows,
     })
 }
@@ -155,21 +184,17 @@ fn alone(server: &Server, workload: &Workload, connections: u32, options: &Optio
     row
 }
 
-/// Starts a server for the rounds, and warms it up.
-fn together(
+/// Starts a server for the rounds, warms it up and checks it.
+pub(super) fn together(
     server: &Server,
     workload: &Workload,
     connections: u32,
     host: &Host,
-    row: &mut Row,
-) -> Option<Running> {
-    let start = || -> Result<Running> {
-        let running = Running::start(server, workload, &[host.server_core], &[])?;
-        load::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
-        load::check(workload, running.port)?;
-        Ok(running)
-    };
-    start().map_err(|error| row.note = Some(format!("{error:#}"))).ok()
+) -> Result<Running> {
+    let running = Running::start(server, workload, &[host.server_core], &[])?;
+    load::run(workload, connections, WARM_UP_SECONDS, running.port, &[host.load_core])?;
+    load::check(workload, running.port)?;
+    Ok(running)
 }
 
 /// One measurement of one server.
@@ -180,9 +205,10 @@ fn one_round(
     seconds: u32,
     host: &Host,
 ) -> Result<Round> {
-    let before = Usage::of(running.pid());
-    let seen = load::run(workload, connections, seconds, running.port, &[host.load_core])?;
-    let spent = Usage::of(running.pid()).since(&before);
+    let (spent, seen) = cpu::during(running.pid(), || {
+        load::run(workload, connections, seconds, running.port, &[host.load_core])
+    });
+    let seen = seen?;
     ensure!(seen.requests > 0, "no request was answered");
     let per_request = |nanoseconds: f64| nanoseconds / 1000.0 / seen.requests as f64;
     Ok(Round { user_us: per_request(spent.user), system_us: per_request(spent.system), seen })
@@ -238,7 +264,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{peers, servers};
+    use super::super::peers;
     use super::*;
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
         );
         println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         for ((name, arguments), program, python) in &modes {
-            let host = Host::look(python, None, false)?;
+            let host = Host::look(std::slice::from_ref(python), None, false)?;
             let server = |count: u32| {
                 let arguments: Vec<String> = match count {
                     1 => Vec::new(),
@@ -108,18 +108,18 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
 /// Threads run at the same time in a free-threaded Python alone.
 fn python_for(mode: &str, options: &Options) -> Result<Python> {
     if mode == "thread"
-        && options.python.is_none()
+        && options.python.is_empty()
         && let Some(python) = ["3.14t", "3.13t"].iter().find_map(|version| Python::find(version))
     {
         return Ok(python);
     }
-    Python::for_bench(options.python.as_deref())
+    options.one_python()
 }
 
 fn start(server: &Server, workload: &Workload, options: &Options, host: &Host) -> Result<Running> {
     let running = Running::start(server, workload, &host.cores, &[])?;
     load::check(workload, running.port)?;
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     load::run(workload, connections, 1, running.port, &host.cores)?;
     Ok(running)
 }
@@ -155,7 +155,7 @@ fn round(
     host: &Host,
 ) -> Result<Seen> {
     let (before, idle, began) = (Usage::of(running.pid()), cpu::idle(), Instant::now());
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     let seen = load::run(workload, connections, options.seconds, running.port, &host.cores)?;
     let now = Usage::of(running.pid());
     let (spent, busiest) = (now.since(&before), now.busiest_since(&before, workers));
@@ -198,7 +198,7 @@ fn memory(fewer: &Server, more: &Server, workload: &Workload, options: &Options,
 /// Replaces all workers again and again under load, and counts what clients saw of it.
 fn reload(server: &Server, workload: &Workload, reloads: u32, options: &Options, host: &Host) -> Result<u64> {
     let running = start(server, workload, options, host)?;
-    let connections = options.connections.unwrap_or(workload.connections);
+    let connections = options.connections(workload);
     let seconds = reloads * 2;
     let (seen, done) = thread::scope(|scope| {
         let load = scope.spawn(|| load::run(workload, connections, seconds, running.port, &host.cores));

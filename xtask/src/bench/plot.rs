@@ -97,7 +97,6 @@ mod tests {
             unit: "req",
             connections: 1,
             has_latencies: true,
-            in_process_us: None,
             rows,
         }]);
         assert!(plot.starts_with("<svg") && plot.ends_with("</svg>\n"));

@@ -12,7 +12,6 @@ use super::servers::{self, Server};
 use super::workloads::{self, Workload};
 use super::{Options, build, callgrind, measure, table};
 use crate::error;
-use crate::python::Python;
 use crate::tally::Tally;
 use crate::workspace;
 
@@ -39,10 +38,10 @@ struct Baseline {
 
 /// Measures, prints and judges.
 pub(crate) fn run(options: &Options) -> Result<Tally> {
-    let python = Python::for_bench(options.python.as_deref())?;
+    let python = options.one_python()?;
     let pounce = servers::pounce("pounce", build::pounce(&python, options.no_build)?, None);
     let floor = build::floor(&python, options.no_build)?.map(servers::floor);
-    let host = Host::look(&python, None, options.same_core)?;
+    let host = Host::look(&[python], None, options.same_core)?;
     let mut tally = look(options, &pounce, floor.as_ref(), &host)?;
     if !workspace::is_installed("valgrind") {
         println!("skipped: {}; {}", workspace::missing("valgrind"), workspace::install_hint("valgrind"));
@@ -94,7 +93,7 @@ fn look(options: &Options, pounce: &Server, floor: Option<&Server>, host: &Host)
     let options = Options { connections: options.connections, ..Options::quick() };
     let workload = workloads::named(&options.workload)?[0];
     let lineup: Vec<Server> = [Some(pounce), floor].into_iter().flatten().cloned().collect();
-    let measured = measure::workload(workload, &lineup, &options, host, None)?;
+    let measured = measure::workload(workload, &lineup, &options, host)?;
     println!("{}", table::markdown(&measured));
     Ok(Tally::of(measured.rows.iter().all(|row| row.has_figures() && row.errors == 0)))
 }

@@ -6,54 +6,66 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use serde::Serialize;
 
+use super::Options;
 use super::host::Host;
-use super::measure::Measured;
-use super::{Options, plot, table};
+use super::servers::Server;
 use crate::workspace;
+
+/// The results of one workload, as a mode of the benchmark has them.
+pub(super) trait Results: Serialize {
+    /// How the figures came about, in whole sentences.
+    fn method(host: &Host, options: &Options) -> String;
+
+    /// The tables under their headings.
+    fn markdown(&self) -> String;
+
+    /// Whether every build of Pounce, and the floor, has figures and no errors.
+    fn is_complete(&self, servers: &[Server]) -> bool;
+
+    /// Plots of all results: the ending of the file and SVG. Not every mode has them.
+    fn plots(_results: &[Self]) -> Vec<(&'static str, String)>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+}
 
 /// A whole run.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct Report<T> {
     /// When it ended, UTC.
     time: String,
     commit: String,
     rounds: u32,
     seconds: u32,
     host: Host,
-    results: Vec<Measured>,
+    method: String,
+    results: Vec<T>,
 }
 
-impl Report {
+impl<T: Results> Report<T> {
     /// The results of a run that ends now.
-    pub(super) fn new(host: Host, options: &Options, results: Vec<Measured>) -> Report {
+    pub(super) fn new(host: Host, options: &Options, results: Vec<T>) -> Report<T> {
         let mut git = std::process::Command::new("git");
         git.arg("-C").arg(workspace::root()).args(["describe", "--always", "--dirty"]);
         let commit = workspace::output(&mut git).map(|name| name.trim().to_string()).unwrap_or_default();
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (rounds, time) = (options.rounds, timestamp(seconds));
-        Report { time, commit, rounds, seconds: options.seconds, host, results }
+        let method = T::method(&host, options);
+        Report { time, commit, rounds, seconds: options.seconds, host, method, results }
     }
 
     fn markdown(&self) -> String {
         let host = &self.host;
         let mut text = format!(
             "# Pounce beside other servers\n\n\
-             {}, commit {}. {}, Linux {}, Python {}; servers on core {}, load on core {}; load average before: {}. \
-             Medians of {} rounds of {} s, servers taking turns. Ratios are of CPU time per request.\n",
-            self.time,
-            self.commit,
-            host.cpu,
-            host.kernel,
-            host.python,
-            host.server_core,
-            host.load_core,
-            host.load_before,
-            self.rounds,
-            self.seconds,
+             {}, commit {}. {}, Linux {}, Python {}; load average before: {}. {}\n",
+            self.time, self.commit, host.cpu, host.kernel, host.python, host.load_before, self.method,
         );
         for result in &self.results {
             text.push('\n');
-            text.push_str(&table::markdown(result));
+            text.push_str(&result.markdown());
         }
         if !host.packages.is_empty() {
             text.push_str(&format!("\nPackages: {}\n", host.packages.join(" ")));
@@ -63,16 +75,19 @@ impl Report {
 }
 
 /// Writes the files and says where they are.
-pub(super) fn write(report: &Report, name: Option<&str>) -> Result<()> {
+pub(super) fn write<T: Results>(report: &Report<T>, name: Option<&str>) -> Result<()> {
     let folder = workspace::target().join("bench");
     fs::create_dir_all(&folder)?;
     let name = name.unwrap_or(&report.time);
-    let path = |ending: &str| folder.join(format!("{name}{ending}"));
-    fs::write(path(".json"), serde_json::to_string_pretty(report)? + "\n")?;
-    fs::write(path(".md"), report.markdown())?;
-    fs::write(path("-cpu.svg"), plot::cpu(&report.results))?;
-    fs::write(path("-rate.svg"), plot::rate(&report.results))?;
-    println!("written: {0}.json, {0}.md, {0}-cpu.svg, {0}-rate.svg", path("").display());
+    let mut files = vec![(".json", serde_json::to_string_pretty(report)? + "\n"), (".md", report.markdown())];
+    files.extend(T::plots(&report.results));
+    let mut written = Vec::new();
+    for (ending, text) in files {
+        let path = folder.join(format!("{name}{ending}"));
+        fs::write(&path, text)?;
+        written.push(path.display().to_string());
+    }
+    println!("written: {}", written.join(", "));
     Ok(())
 }
 

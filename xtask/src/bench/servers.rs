@@ -28,7 +28,8 @@ pub(super) struct Server {
     /// Arguments, with `{app}`, `{apps}` and `{port}` to be filled in.
     arguments: Vec<String>,
     speaks: Speaks,
-    venv: Option<PathBuf>,
+    /// The virtualenv of its applications.
+    pub(super) venv: Option<PathBuf>,
 }
 
 /// What a server speaks, as the arguments that make it do so; `None` when it does not. `{certificate}` and `{key}`
@@ -94,6 +95,17 @@ pub(super) fn floor(program: PathBuf) -> Server {
         speaks: FLOOR,
         venv: None,
     }
+}
+
+/// Whether something holds of every row of a build of Pounce or of the floor; `name` is the server of a row.
+pub(super) fn holds_of_ours<T>(
+    servers: &[Server],
+    rows: &[T],
+    name: impl Fn(&T) -> &str,
+    holds: impl Fn(&T) -> bool,
+) -> bool {
+    let is_ours = |row: &T| servers.iter().any(|one| one.role != Role::Peer && one.name == name(row));
+    rows.iter().all(|row| holds(row) || !is_ours(row))
 }
 
 impl Server {

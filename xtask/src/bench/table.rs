@@ -2,6 +2,9 @@
 
 use super::measure::{Measured, Row};
 
+/// A cell with no figure.
+pub(super) const NONE: &str = "–";
+
 /// `{unit}` is `req` or `msg`.
 const HEAD: [&str; 13] = [
     "server",
@@ -23,40 +26,50 @@ const HEAD: [&str; 13] = [
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut grid: Vec<Vec<String>> = vec![head(measured.unit)];
     grid.extend(measured.rows.iter().map(|row| cells(row, measured)));
-    // Columns with nothing in any row are left out.
-    let kept: Vec<usize> = (0..HEAD.len())
-        .filter(|column| *column == 0 || grid[1..].iter().any(|row| row[*column] != "–"))
-        .collect();
-    let widths: Vec<usize> = kept
-        .iter()
-        .map(|column| grid.iter().map(|row| row[*column].chars().count()).max().unwrap_or(0).max(3))
-        .collect();
     let mut text =
         format!("### {}\n\n{}, {} connections\n\n", measured.workload, measured.about, measured.connections);
-    for (number, row) in grid.iter().enumerate() {
-        line(&mut text, &kept, &widths, |column| &row[column]);
-        if number == 0 {
-            let rule: Vec<String> = (0..HEAD.len())
-                .map(|column| kept.iter().position(|one| *one == column).map_or(0, |at| widths[at]))
-                .enumerate()
-                .map(
-                    |(column, width)| {
-                        if column == 0 { "-".repeat(width) } else { "-".repeat(width.max(1) - 1) + ":" }
-                    },
-                )
-                .collect();
-            line(&mut text, &kept, &widths, |column| &rule[column]);
-        }
-    }
-    if let Some(microseconds) = measured.in_process_us {
-        text.push_str(&format!(
-            "\nWithout a server, the application takes {} µs; own is what a server adds.\n",
-            digits(microseconds)
-        ));
-    }
+    text.push_str(&aligned(&grid));
+    text.push_str(&without_a_server(&measured.rows));
     for row in &measured.rows {
-        if let Some(note) = &row.note {
-            text.push_str(&format!("\n{}: {note}\n", row.server));
+        text.push_str(&note(&row.server, row.note.as_deref()));
+    }
+    text
+}
+
+/// What the application alone takes: once, and again for each row whose Python is another.
+fn without_a_server(rows: &[Row]) -> String {
+    let mut known = rows.iter().filter_map(|row| Some((row.server.as_str(), row.in_process_us?)));
+    let Some((_, first)) = known.next() else { return String::new() };
+    let mut text = format!("\nWithout a server, the application takes {} µs", digits(first));
+    for (server, microseconds) in known.filter(|(_, microseconds)| *microseconds != first) {
+        text.push_str(&format!(", on the Python of {server} {} µs", digits(microseconds)));
+    }
+    text + "; own is what a server adds.\n"
+}
+
+/// What stands below a table about one of its servers.
+pub(super) fn note(server: &str, note: Option<&str>) -> String {
+    note.map_or_else(String::new, |note| format!("\n{server}: {note}\n"))
+}
+
+/// Rows of cells under a head, the first column to the left and figures to the right. Columns with nothing in any
+/// row are left out.
+pub(super) fn aligned(grid: &[Vec<String>]) -> String {
+    let columns = grid.first().map_or(0, Vec::len);
+    let kept: Vec<usize> = (0..columns)
+        .filter(|column| *column == 0 || grid[1..].iter().any(|row| row[*column] != NONE))
+        .collect();
+    let width =
+        |column: &usize| grid.iter().map(|row| row[*column].chars().count()).max().unwrap_or(0).max(3);
+    let widths: Vec<usize> = kept.iter().map(width).collect();
+    let mut text = String::new();
+    for (number, row) in grid.iter().enumerate() {
+        line(&mut text, &widths, kept.iter().map(|column| row[*column].as_str()));
+        if number == 0 {
+            let rule: Vec<String> = (0..kept.len())
+                .map(|at| "-".repeat(widths[at] - usize::from(at > 0)) + if at > 0 { ":" } else { "" })
+                .collect();
+            line(&mut text, &widths, rule.iter().map(String::as_str));
         }
     }
     text
@@ -66,18 +79,17 @@ fn head(unit: &str) -> Vec<String> {
     HEAD.iter().map(|name| name.replace("{unit}", unit)).collect()
 }
 
-fn line<'a>(text: &mut String, kept: &[usize], widths: &[usize], cell: impl Fn(usize) -> &'a String) {
-    for (column, width) in kept.iter().zip(widths) {
-        let cell = cell(*column);
+fn line<'a>(text: &mut String, widths: &[usize], cells: impl Iterator<Item = &'a str>) {
+    for (at, (cell, width)) in cells.zip(widths).enumerate() {
         let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
-        let (before, after) = if *column == 0 { ("", blanks.as_str()) } else { (blanks.as_str(), "") };
+        let (before, after) = if at == 0 { ("", blanks.as_str()) } else { (blanks.as_str(), "") };
         text.push_str(&format!("| {before}{cell}{after} "));
     }
     text.push_str("|\n");
 }
 
 fn cells(row: &Row, measured: &Measured) -> Vec<String> {
-    let none = || "–".to_string();
+    let none = || NONE.to_string();
     let ratio = |ratio: Option<f64>| ratio.map_or_else(none, |ratio| format!("{ratio:.2}"));
     let latency = |ms: f64| if measured.has_latencies { format!("{ms:.2}") } else { none() };
     if !row.has_figures() {
@@ -90,7 +102,7 @@ fn cells(row: &Row, measured: &Measured) -> Vec<String> {
         digits(row.cpu_us),
         digits(row.user_us),
         digits(row.system_us),
-        measured.in_process_us.map_or_else(none, |in_process| digits(row.cpu_us - in_process)),
+        row.in_process_us.map_or_else(none, |in_process| digits(row.cpu_us - in_process)),
         format!("{:.0}", row.requests_per_second),
         latency(row.p50_ms),
         latency(row.p99_ms),
@@ -103,7 +115,7 @@ fn cells(row: &Row, measured: &Measured) -> Vec<String> {
 }
 
 /// Two digits after the point for small figures, none for large ones.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     match value {
         _ if value < 10.0 => format!("{value:.2}"),
         _ if value < 1000.0 => format!("{value:.1}"),
@@ -124,12 +136,22 @@ mod tests {
             unit: "req",
             connections: 64,
             has_latencies: true,
-            in_process_us: None,
             rows: vec![row],
         };
         let text = markdown(&measured);
         assert!(text.starts_with("### get-1k\n\nGET, 64 connections\n\n| server"));
         assert!(text.ends_with("\nuvicorn: it ended at once\n"));
+    }
+
+    #[test]
+    fn own_is_what_a_server_adds_on_its_own_python() {
+        let row =
+            |server: &str, in_process_us| Row { server: server.into(), in_process_us, ..Row::default() };
+        let rows = [row("floor", None), row("a", Some(54.0)), row("b", Some(54.0)), row("c", Some(50.0))];
+        let text = "\nWithout a server, the application takes 54.0 µs, on the Python of c 50.0 µs; own is what a \
+                    server adds.\n";
+        assert_eq!(without_a_server(&rows), text);
+        assert_eq!(without_a_server(&rows[..1]), "");
     }
 
     #[test]
@@ -144,7 +166,6 @@ mod tests {
             unit: "msg",
             connections: 1,
             has_latencies: true,
-            in_process_us: None,
             rows,
         });
         let widths: Vec<usize> =

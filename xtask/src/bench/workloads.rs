@@ -2,9 +2,11 @@
 
 mod all;
 
-use super::http::Response;
+use anyhow::Result;
 
 pub(super) use self::all::named;
+use super::http::Response;
+use crate::error::hinted;
 
 /// One workload.
 #[derive(Debug)]
@@ -63,6 +65,11 @@ impl Workload {
         format!("{scheme}://127.0.0.1:{port}{}", self.path)
     }
 
+    /// Whether it is GETs or POSTs over clear HTTP/1.1 with keep-alive, which this program can make itself.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_tls && matches!(self.load, Load::Get | Load::Post(_))
+    }
+
     /// What is counted: `req` for requests, `msg` for messages that reach a client.
     pub(super) fn unit(&self) -> &'static str {
         if matches!(self.load, Load::Echo { .. } | Load::Broadcast { .. }) { "msg" } else { "req" }
@@ -100,6 +107,16 @@ impl Workload {
     }
 }
 
+/// An error when this program cannot make the load of a workload itself, as this mode needs it.
+pub(super) fn require_plain(mode: &str, workloads: &[&Workload]) -> Result<()> {
+    let Some(other) = workloads.iter().find(|workload| !workload.is_plain()) else { return Ok(()) };
+    Err(hinted(
+        format!("{mode} cannot make the load of {}", other.name),
+        "choose workloads of GET or POST over clear HTTP/1.1 with keep-alive, such as \
+         `--workload get-1k,echo-10k,fastapi-json`",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +134,15 @@ mod tests {
         let json = named(&["fastapi-json".into()]).unwrap()[0];
         assert_eq!(json.fault(&response(200, JSON.replace(' ', "").replace("o,w", "o, w").as_bytes())), None);
         assert!(json.fault(&response(200, b"{}")).is_some());
+    }
+
+    #[test]
+    fn a_plain_workload_is_asked_for_where_no_other_will_do() {
+        let require = |name: &str| require_plain("--open", &named(&[name.into()]).unwrap());
+        assert!(require("get-1k").is_ok() && require("echo-10k").is_ok());
+        for other in ["tls-get-1k", "pipeline", "connect-1k", "h2-get-1k", "ws-echo"] {
+            assert!(require(other).is_err(), "{other}");
+        }
     }
 
     #[test]
