@@ -1,6 +1,6 @@
 //! Descriptors across `exec`: from a number to an owned descriptor, and on to a child.
 //!
-//! Not the checks of what the descriptor is; the caller passes those in.
+//! Does not check the descriptor's kind; the caller passes such checks in.
 
 #![allow(
     unsafe_code,
@@ -19,9 +19,9 @@ use crate::adopt_error::AdoptError;
 
 /// Makes the open descriptor `fd` this process's own, once `inspect` has accepted it.
 ///
-/// A descriptor that came over `exec` has FD_CLOEXEC clear, and nothing in this process owns it: it is taken
-/// over. One with FD_CLOEXEC set was opened (or already taken over) by this process and has an owner: it is
-/// duplicated, and the number stays its owner's. When `inspect` refuses, the number is left as it was.
+/// A descriptor inherited over `exec` has FD_CLOEXEC clear, and nothing in this process owns it: it is taken
+/// over. A descriptor with FD_CLOEXEC set was opened (or already taken over) by this process and has an owner: it is
+/// duplicated, and the original stays with its owner. When `inspect` refuses, the descriptor is left as it was.
 pub(crate) fn adopt(
     fd: RawFd,
     inspect: impl FnOnce(BorrowedFd<'_>) -> Result<(), AdoptError>,
@@ -35,8 +35,8 @@ pub(crate) fn adopt(
             _ => AdoptError::Io(error),
         });
     }
-    // SAFETY: fcntl has just answered for `fd`, so it is open and not -1. It stays open for this borrow: either
-    // it came over exec and nothing else knows it, or its owner in this process named it to the caller.
+    // SAFETY: fcntl has just succeeded for `fd`, so it is open and not -1. It stays open for this borrow: either
+    // it was inherited over exec and has no owner, or its owner in this process named it to the caller.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     inspect(borrowed)?;
     if flags & libc::FD_CLOEXEC != 0 {
@@ -48,29 +48,29 @@ pub(crate) fn adopt(
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Has a program that is about to be started inherit open descriptors, under the numbers they have here. Nothing
-/// else that this process starts inherits them.
+/// Makes a program that is about to start inherit open descriptors, under the numbers they have here. No other
+/// program that this process starts inherits them.
 pub fn inherit(program: &mut Command, descriptors: &[BorrowedFd<'_>]) {
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let clear = move || {
         for &number in &numbers {
-            // SAFETY: F_SETFD takes no pointer. fcntl is async-signal-safe, which is what may be called between
-            // fork and exec; nothing is allocated here.
+            // SAFETY: F_SETFD takes no pointer. fcntl is async-signal-safe and so may be called between fork and
+            // exec; nothing is allocated here.
             if unsafe { libc::fcntl(number, libc::F_SETFD, 0) } == -1 {
                 return Err(io::Error::last_os_error());
             }
         }
         Ok(())
     };
-    // SAFETY: the closure runs in the child between fork and exec, and only does what is allowed there.
+    // SAFETY: the closure runs in the child between fork and exec, and only calls functions that are allowed there.
     unsafe { program.pre_exec(clear) };
 }
 
-/// Takes over a connected Unix stream socket that came over `exec`.
+/// Takes over a connected Unix stream socket inherited over `exec`.
 ///
 /// # Errors
 ///
-/// The number is no open descriptor, or no such socket, which is then left as it was.
+/// The number is not an open descriptor, or not such a socket. The descriptor is then left as it was.
 pub fn inherited_stream(number: RawFd) -> io::Result<UnixStream> {
     let inspect = |fd: BorrowedFd<'_>| {
         let socket = SockRef::from(&fd);

@@ -35,13 +35,13 @@ fn accept(listener: Listener) -> TcpStream {
     }
 }
 
-/// Whether a program that is started now has the socket.
+/// Whether a program started now inherits the socket.
 fn child_sees(socket: &impl AsRawFd) -> bool {
     let script = format!("test -S /dev/fd/{}", socket.as_raw_fd());
     Command::new("sh").args(["-c", &script]).status().expect("sh").success()
 }
 
-/// A number that is beyond every limit on open descriptors.
+/// A number beyond every limit on open descriptors.
 const NEVER_OPEN: RawFd = RawFd::MAX;
 
 #[test]
@@ -164,7 +164,7 @@ fn a_refused_descriptor_stays_open_and_as_it_was() {
     assert!(socket.local_addr().is_ok());
 }
 
-/// The descriptor that `the_child_accepts` is given.
+/// The environment variable that names the descriptor for `the_child_accepts`.
 const CHILD_FD: &str = "POUNCE_NET_TEST_FD";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Binding Unix sockets: permissions, stale sockets, and never touching a file that is not ours.
+//! Binding Unix sockets: permissions, stale sockets, and never touching another program's file.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -193,7 +193,7 @@ fn a_path_that_is_claimed_refuses_connections_until_the_socket_listens() {
     let claimed = try_bind(&path, &claim).unwrap();
     let refused = UnixStream::connect(&path).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    // It is not taken for the socket of a server that is gone.
+    // A claimed socket is not mistaken for a stale one.
     for second in [try_bind(&path, &claim), try_bind(&path, &BindOptions::default())] {
         assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
     }
