@@ -4,7 +4,7 @@ use pounce_supervisor::{Action, Command, Event, Notice, Policy, Status, WorkerId
 
 use crate::harness::{Done, Scene, seconds, threads, workers};
 
-/// Asks for a reload and prepares it. Says which worker of the new generation comes first.
+/// Requests a reload and prepares it. Returns the first worker of the new generation.
 fn begin(scene: &mut Scene, generation: u32) -> WorkerId {
     assert_eq!(scene.tell(Event::Reload).0, [Action::Prepare(generation)]);
     let canary = scene.tell(Event::Prepared(generation)).one_spawned();
@@ -108,7 +108,7 @@ fn a_failed_reload_costs_no_restart() {
     assert!(matches!(scene.ends(worker).notices()[..], [Notice::Lost { slot: 0, .. }]));
 }
 
-/// The worker is not of that generation, or is made to leave.
+/// Expects the worker not to be of that generation, or to be made to leave.
 fn expect_leaves(scene: &mut Scene, mut done: Done, worker: WorkerId, generation: u32) {
     if scene.generation(worker) == generation {
         done.0.extend(scene.serve(worker).0);

@@ -5,7 +5,7 @@ use pounce_supervisor::{Action, Command, Event, Notice, Policy, Status};
 use crate::harness::{Done, Scene, seconds, threads, workers};
 
 #[test]
-fn one_more_is_spawned_in_a_slot_of_its_own() {
+fn one_more_is_spawned_in_a_new_slot() {
     let mut scene = Scene::running(workers(2));
     let done = scene.tell(Event::ScaleUp);
     assert_eq!(done.notices(), [Notice::Scaled(3)]);
@@ -130,7 +130,7 @@ fn one_more_during_a_reload_is_of_the_new_generation_in_the_end() {
 }
 
 #[test]
-fn nobody_is_added_once_all_stops() {
+fn no_worker_is_added_during_a_shutdown() {
     let mut scene = Scene::running(workers(2));
     scene.tell(Event::Shutdown);
     assert_eq!(scene.tell(Event::ScaleUp), Done::default());
