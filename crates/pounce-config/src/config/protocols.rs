@@ -1,4 +1,4 @@
-//! The parts of a configuration that say how HTTP/2, WebSocket and TLS are spoken.
+//! The settings of HTTP/2, WebSocket and TLS.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,11 +16,11 @@ pub struct Http2Config {
     pub max_concurrent_streams: u32,
     /// Bytes of a body that a client may send ahead of the application, on one stream.
     pub initial_stream_window_size: u32,
-    /// The same for all streams of a connection together.
+    /// Bytes of bodies that a client may send ahead of the application, on all streams of a connection.
     pub initial_connection_window_size: u32,
-    /// Bytes of the greatest frame that a client may send.
+    /// Bytes of the largest frame that a client may send.
     pub max_frame_size: u32,
-    /// Frames without use that a client may send ahead of useful ones.
+    /// Frames without effect that a client may send in excess of useful ones.
     pub max_idle_frames: u32,
 }
 
@@ -29,15 +29,15 @@ pub struct Http2Config {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WebSocketConfig {
-    /// Bytes of the greatest message that a client may send, inflated.
+    /// Bytes of the largest message that a client may send, after decompression.
     pub max_size: usize,
     /// Messages that are read ahead of the application.
     pub max_queue: usize,
-    /// Bytes that all WebSockets of a worker may hold together before their applications take them.
+    /// Bytes that all WebSockets of a worker may hold together until their applications receive them.
     pub max_queued_bytes: usize,
     /// How often an idle connection is pinged; `None` never.
     pub ping_interval: Option<Duration>,
-    /// How long a ping may stay unanswered; `None` for ever.
+    /// How long a ping may stay unanswered; `None` for no limit.
     pub ping_timeout: Option<Duration>,
     /// Whether messages are compressed for clients that offer it (RFC 7692).
     pub per_message_deflate: bool,
@@ -50,9 +50,9 @@ pub struct WebSocketConfig {
 pub struct TlsConfig {
     /// Certificates, the default one first; at least one.
     pub certificates: Vec<CertificateFiles>,
-    /// What encrypted keys are encrypted with.
+    /// The password of encrypted keys.
     pub key_password: Option<Secret>,
-    /// Authorities of client certificates; given where they are asked for.
+    /// Authorities of client certificates; always present if the server asks for certificates.
     pub ca_certs: Option<PathBuf>,
     /// Whether clients must show a certificate.
     pub client_certificates: ClientCertificates,
@@ -64,7 +64,7 @@ pub struct TlsConfig {
     pub handshake_timeout: Duration,
 }
 
-/// Where one certificate and its key lie, in PEM.
+/// The PEM files of one certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -75,10 +75,10 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// The versions of HTTP that are spoken.
+/// The versions of HTTP spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HttpVersions {
-    /// Whichever the client asks for.
+    /// Whichever the client chooses.
     #[serde(rename = "auto")]
     Auto,
     /// HTTP/1.1 and 1.0.
@@ -93,11 +93,11 @@ pub enum HttpVersions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientCertificates {
-    /// They are not asked for one.
+    /// The server does not ask for one.
     None,
-    /// One that is shown must be valid.
+    /// A client may leave it out; if shown, it must be valid.
     Optional,
-    /// They must.
+    /// Every client must show a valid one.
     Required,
 }
 

@@ -1,4 +1,4 @@
-//! What options mean, alone and together.
+//! The meaning of options, alone and combined.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How the application runs, what it is served with, and what later versions have.
+//! Options of running the application, static files and planned features.
 
 use super::{
     DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, PLANNED, UVICORN, option,
@@ -71,7 +71,7 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     option(GRANIAN, Value, NotYet, &["static-path-mount"], STATIC),
     option(GRANIAN, Value, NotYet, &["static-path-dir-to-file"], STATIC),
     option(GRANIAN, Value, NotYet, &["static-path-expires"], STATIC),
-    // Only planned
+    // Planned by Pounce only
     option(PLANNED, Value, NotYet, &["static"], STATIC),
     option(PLANNED, Value, NotYet, &["metrics-path"], METRICS),
     option(PLANNED, Value, NotYet, &["metrics-bind"], METRICS),

@@ -1,4 +1,4 @@
-//! Where the server listens and what it speaks.
+//! Options of listening and of protocols.
 
 use super::{
     DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, HYPERCORN, UVICORN, UVICORN_GUNICORN,
