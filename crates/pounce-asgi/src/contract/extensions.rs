@@ -2,7 +2,7 @@
 
 /// Which of the optional extensions to offer.
 ///
-/// They are off by default because middleware that rewrites bodies and does not know them loses the
+/// They are off by default because middleware that rewrites bodies and does not know them would lose the
 /// response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extensions {

@@ -39,7 +39,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         # Called from any thread. Several calls before the loop turns cost one wake-up. An attribute rather
         # than a method: one Python frame less for each result of a thread pool.
         self._write_to_self = wake
-        # The same for what each task asks of its loop.
+        # Likewise for the questions that each task asks its loop.
         self.is_running = is_running
         self.get_debug = get_debug
         super().__init__(Selector())
@@ -48,7 +48,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._pounce_turn = super()._run_once
 
     def _run_once(self):
-        # Returns when the loop was stopped; the turns in between are taken one by one from within.
+        # Returns when the loop was stopped; the runtime takes the turns in between one by one.
         self._pounce_run(self)
 
     def set_debug(self, enabled):
@@ -64,16 +64,16 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._write_to_self()
 
     def forget(self):
-        """Lets go of the runtime, which is to go before a loop that somebody still refers to."""
+        """Drops the references to the runtime, which ends before a loop that the application may still refer to."""
         self._pounce_run = self._pounce_turn = self._write_to_self = None
 
 
-# What the bridge uses of an event loop besides its documented interface.
+# The undocumented parts of an event loop that the bridge uses.
 LOOP_PARTS = ("_csock", "_ready", "_run_once", "_scheduled", "_selector", "_ssock", "_stopping", "_write_to_self")
 
 
 def check(event_loop):
-    """Raises where this Python's asyncio lacks something that the bridge uses: better now than in a request."""
+    """Raises if this Python's asyncio lacks something that the bridge uses: better now than in a request."""
     missing = [f"BaseEventLoop.{name}" for name in LOOP_PARTS if not hasattr(event_loop, name)]
     if not hasattr(asyncio.TimerHandle, "_when"):
         missing.append("TimerHandle._when")
@@ -94,7 +94,7 @@ async def root(start):
 
 
 def run(run_loop, wake, is_running, get_debug, start):
-    """Runs the loop until the future that `start` is given has a result, then cleans up after it."""
+    """Runs the loop until the future passed to `start` has a result, then cleans up."""
     event_loop = EventLoop(run_loop, wake, is_running, get_debug)
     check(event_loop)
     try:
@@ -119,14 +119,14 @@ def pose_as_coroutine_function(kind, function):
 
 
 def log_if_slow(event_loop, request, seconds):
-    """Does for the first step of a call, which no handle of the loop's ran, what asyncio's debug mode does for handles."""
+    """Logs a slow first step of a call, which no handle ran, as asyncio's debug mode logs slow handles."""
     if seconds >= event_loop.slow_callback_duration:
         request = request.decode("ascii", "backslashreplace")
         asyncio.log.logger.warning("Executing the first step of %s took %.3f seconds", request, seconds)
 
 
 class Disconnected(OSError):
-    """Raised by `send` for a piece that more is to follow, when the client has gone."""
+    """Raised by `send` for a piece with `more_body` when the client has gone."""
 
     __module__ = "pounce"
 
@@ -204,7 +204,7 @@ def state_as_json(state):
 
 
 class LoadError(Exception):
-    """The application cannot be had: what is wrong, and what may help."""
+    """The application cannot be loaded: the reason, and a hint."""
 
     def __init__(self, message, hint=""):
         super().__init__(message)
@@ -213,7 +213,7 @@ class LoadError(Exception):
 
 
 def load(target, app_dir, factory):
-    """Imports `module:attribute` and returns what it names, which is callable."""
+    """Imports `module:attribute` and returns that callable."""
     app_dir = os.fspath(app_dir)
     if app_dir not in sys.path:
         sys.path.insert(0, app_dir)
@@ -276,7 +276,7 @@ def _import_failed(module_name, error):
 
 
 def _packages_hint(missing, app_dir):
-    """Which virtualenv may hold a module that was not found; empty for a module of Python itself."""
+    """The virtualenv that may have a module that was not found; empty for a module of Python itself."""
     if not missing or missing.partition(".")[0] in sys.stdlib_module_names:
         return ""
     if sys.prefix != sys.base_prefix:
@@ -315,7 +315,7 @@ def _refuses_subinterpreters(error):
             named = re.match(r"module (\S+) does not support", text)
             if named:
                 return named[1].partition(".")[0]
-            # PyO3's words name no module: it is the one that the innermost import statement is in.
+            # PyO3's message names no module: it is the one with the innermost import statement.
             frames = list(traceback.walk_tb(error.__traceback__))
             return frames[-1][0].f_globals.get("__name__", "a module").partition(".")[0] if frames else "a module"
         error = error.__cause__ or error.__context__
@@ -368,7 +368,7 @@ def _wsgi_hint(app, attribute):
 
 
 def _takes(app, count):
-    """Whether `app` can be called with `count` positional arguments; None if nobody can tell."""
+    """Whether `app` can be called with `count` positional arguments; None if that is unknown."""
     try:
         inspect.signature(app).bind(*range(count))
     except TypeError:
@@ -400,13 +400,13 @@ def _fill_free_list():
 
 
 def give_back_memory():
-    """Gives back what a burst of requests took. An application that has switched the collector off keeps it so."""
+    """Gives back the memory of a burst of requests. A collector that the application has disabled stays disabled."""
     if gc.isenabled():
         gc.collect()
 
 
 def begins_with_its_coroutine(app):
-    """Whether a call of `app` only makes a coroutine: nothing of the application's runs before that."""
+    """Whether a call of `app` only makes a coroutine and runs no code of the application."""
     return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None))
 
 
@@ -427,7 +427,7 @@ def _without_frames(summary, skip):
     return summary
 
 
-# What a scope of HTTP has and that of a lifespan lacks.
+# Keys that an HTTP scope has and a lifespan scope lacks.
 HTTP_KEYS = {"client", "headers", "http_version", "method", "path", "query_string", "raw_path", "scheme", "server"}
 
 
@@ -479,7 +479,7 @@ class Lifespan:
         await asyncio.wait([self.task, self.answer], return_when=asyncio.FIRST_COMPLETED)
         if self.answer.done():
             return self.answer.result()
-        # The task ended without an answer; its result is its own verdict.
+        # The task ended without an answer: its result or exception decides.
         return self.task.result()
 
     async def _live(self):
@@ -511,7 +511,7 @@ class Lifespan:
 
 
 async def hook(app, asgi2, phase, worker, state):
-    """Calls the application with the scope type of one moment in a worker's life."""
+    """Calls the application with the scope type of a phase of the worker."""
     kind = f"pounce.worker.{phase}"
     scope = {"type": kind, "asgi": {"version": "3.0"}, "worker": worker, "state": {} if state is None else state}
     inbox = asyncio.Queue()

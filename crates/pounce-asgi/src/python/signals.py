@@ -22,7 +22,7 @@ def install(numbers, installed, called):
 
     def handle_signal(signum, frame):
         if is_child:
-            # A handler that the child has inherited chains to this one, or has restored it.
+            # A handler that the child inherited chains to this one, or has restored it.
             set_handler(signum, _signal.SIG_DFL)
             os.kill(os.getpid(), signum)
         else:
@@ -32,7 +32,7 @@ def install(numbers, installed, called):
     def signal(signalnum, handler, /):
         previous = set_handler(signalnum, handler)
         if signalnum in numbers and not is_child:
-            # The server does the stopping: KeyboardInterrupt would end whatever it interrupts.
+            # The server stops itself: KeyboardInterrupt would end any code it interrupts.
             installed(signalnum, callable(handler) and handler is not _signal.default_int_handler)
         return previous
 
