@@ -1,4 +1,4 @@
-//! The public face: a server that can be run once.
+//! The public API: a server that can be run once.
 
 use pounce_config::ServerConfig;
 use tokio::sync::mpsc;
@@ -22,15 +22,15 @@ impl Server {
         Self { config, handle, orders }
     }
 
-    /// What stops the server, for other threads to keep.
+    /// A handle by which other threads stop the server.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
-    /// Serves until the server is stopped, by a signal or by its handle. Blocks. Once per process, because
-    /// CPython is started and ended by it; the calling thread becomes Python's main thread.
+    /// Serves until a signal or the handle stops the server. Blocks. Call once per process, because it starts and
+    /// ends CPython; the calling thread becomes Python's main thread.
     ///
-    /// A server with worker processes executes its own program for each of them: such a program begins with
+    /// A server with worker processes executes its own program for each of them: such a program must begin with
     /// [`worker_from_arguments`](crate::worker_from_arguments).
     ///
     /// # Errors
@@ -53,7 +53,7 @@ mod tests {
         let server = Server::new(config.expect("valid"));
         server.handle().shutdown();
         server.handle().shutdown();
-        // It would fail had it gone as far as to import the application.
+        // Importing the application would have failed.
         assert!(server.run().is_ok());
     }
 
