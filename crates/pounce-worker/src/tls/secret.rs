@@ -1,4 +1,4 @@
-//! Text that neither a log nor a memory dump should have: the files of keys, and their password.
+//! Text that belongs in no log and no memory dump: the files of keys, and their password.
 
 use std::path::Path;
 use std::{fmt, fs, io};
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The text of a file. What is not UTF-8 in it is replaced: it is no PEM, as its parser finds out.
+    /// The text of a file. Bytes that are not UTF-8 are replaced; the PEM parser then refuses them.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let text = String::from_utf8(fs::read(path)?).unwrap_or_else(|error| {
             let bytes = Zeroizing::new(error.into_bytes());
@@ -42,7 +42,7 @@ mod tests {
     use super::Secret;
     use crate::tls::{TicketSecret, TlsFiles, TlsSettings, TlsStore};
 
-    /// A certificate and its key that were made for this test alone.
+    /// A certificate and its key, made only for this test.
     const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBlTCCATugAwIBAgIUS/3W/icRC5I8+hAmySpvXyqw8AswCgYIKoZIzj0EAwIw
@@ -65,7 +65,7 @@ X3oV3YThefAp3YIDUDlqTS7vyVHe9QjXKNRg9IP5W/rNZolAJl/hzsyt
 ";
 
     #[test]
-    fn neither_keys_nor_passwords_are_in_what_debug_writes() {
+    fn debug_output_contains_neither_keys_nor_passwords() {
         let files = TlsFiles { certificate: "/nowhere/server.pem".into(), key: "/nowhere/server.key".into() };
         let settings = TlsSettings {
             certificates: vec![files],
