@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Another server behind Pounce's command line, to run the tests of HTTP/2 against it.
 
-POUNCE_TEST_BINARY=tests/peers/peer.py PEER=hypercorn PEER_BIN=venv/bin cargo test --test h2_settings
+POUNCE_TEST_BINARY=tests/peers/peer.py PEER=hypercorn PEER_BIN=venv/bin cargo test --test http2 settings
 
 PEER is hypercorn, h2corn or granian, PEER_BIN the folder with its program. Options of Pounce have no effect here:
 tests that need one fail.

@@ -1,4 +1,4 @@
-//! What applications do with tasks, timers and receive works as on asyncio's own.
+//! Tasks, timers and receive work as on asyncio's own loop.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server, eventually};
@@ -146,7 +146,7 @@ fn many_requests_wait_side_by_side() {
 
 #[test]
 fn the_debug_mode_of_asyncio_logs_what_holds_the_loop() {
-    // Before Python 3.12 the first step is one of the loop's too.
+    // Before Python 3.12 the loop runs the first step too.
     let steps = [
         "Executing the first step of GET /holds-the-loop took 0.",
         "Executing <Task finished name='pounce-request' coro=",

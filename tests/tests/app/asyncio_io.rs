@@ -1,4 +1,4 @@
-//! What applications do with threads, processes, sockets and signals works as on asyncio's own loop.
+//! Threads, processes, sockets and signals work as on asyncio's own loop.
 
 use pounce_tests::python::has;
 use pounce_tests::{Options, Server};

@@ -1,5 +1,5 @@
-//! `receive` and `send` are coroutine functions: any thread may call them, only the loop's carries them out, and what
-//! waits in one is released when its call is cut off.
+//! `receive` and `send` are coroutine functions: any thread may call them, only the loop's thread runs them, and tasks
+//! that wait in one are released when its call is cut off.
 
 use nix::sys::signal::Signal;
 use pounce_tests::h2::Frame;

@@ -1,4 +1,4 @@
-//! `--debug`: an exception before the response is shown to the developer, with the source and without
+//! `--debug`: a page shows the developer an exception before the response, with the source and without
 //! secrets.
 
 use pounce_tests::{Options, Response, Server};

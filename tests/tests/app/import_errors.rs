@@ -1,4 +1,4 @@
-//! Applications that cannot be imported: exit code 3, and a message that says which part failed.
+//! Applications that cannot be imported: exit code 3, and a message that names the part that failed.
 
 use pounce_tests::{Exit, Options, Server};
 use std::fs;
@@ -13,8 +13,8 @@ fn start_broken(app: &str) -> Exit {
     Server::run(Options::app(app).app_dir(&folder))
 }
 
-/// Shows that the server gave up over the import, that the message has every one of `parts`, and that
-/// neither Rust's own words nor a readiness line are among it.
+/// Shows that the server exited because of the import, that the message has each of `parts`, and that
+/// it contains neither Rust's messages nor a readiness line.
 fn could_not_import(exit: &Exit, parts: &[&str]) {
     assert_eq!(exit.code, Some(3), "{exit:?}");
     for part in parts {
@@ -113,7 +113,7 @@ fn project() -> tempfile::TempDir {
     directory
 }
 
-/// Makes a folder look like a virtualenv of the Python that `version` names.
+/// Makes a folder look like a virtualenv of Python `version`.
 fn virtualenv(folder: &Path, version: &str) {
     fs::create_dir_all(folder.join("bin")).expect("writable");
     fs::write(folder.join("bin/python"), "").expect("writable");

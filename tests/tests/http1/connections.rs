@@ -1,4 +1,4 @@
-//! Connections: kept and closed, pipelining, expectations, and upgrades to what is not spoken.
+//! Connections: kept and closed, pipelining, expectations, and upgrades to unsupported protocols.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server};

@@ -1,5 +1,5 @@
-//! Bad and conflicting framing of requests: what would let two parties disagree on where a request ends
-//! is refused, and nothing after it is taken for a request (RFC 9112 §6.3, request smuggling).
+//! Invalid and conflicting framing of requests: the server refuses everything that would let two parties disagree
+//! on where a request ends, and reads nothing after it as a request (RFC 9112 §6.3, request smuggling).
 
 use pounce_tests::{Options, Server};
 use std::sync::OnceLock;

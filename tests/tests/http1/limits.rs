@@ -1,4 +1,4 @@
-//! Limits on connections, running requests, and the sizes of what a client sends.
+//! Limits on connections, running requests, and the sizes of requests.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Client, Options, Response, Server, eventually};
@@ -118,7 +118,7 @@ fn requests_over_the_limit_are_told_to_come_back() {
     let token = token();
     let mut first = server.connect();
     first.get(&format!("/watch/{token}"));
-    // Asking too soon could take the first one's place.
+    // A request sent too soon could take the first one's place.
     std::thread::sleep(Duration::from_millis(300));
     let mut second = server.connect();
     eventually("the first request is running", || {

@@ -1,5 +1,5 @@
-//! Clients that are slow on purpose: each timeout ends what it is there for, and others are served
-//! meanwhile. Timeouts are set small; what is asserted is the outcome.
+//! Clients that are slow on purpose: each timeout applies to its case, and other clients are served
+//! meanwhile. Timeouts are small; the tests assert only the outcome.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Client, Options, Server};

@@ -13,7 +13,7 @@ fn malformed(request: &Request) {
     server().h2().send(request.whole(1)).malformed(1);
 }
 
-/// Refused, by a stream error or with one of `statuses` where the RFC does not call it malformed.
+/// Expects a refusal, by a stream error or with one of `statuses` where the RFC does not call it malformed.
 fn refused(request: &Request, statuses: &[u16]) {
     server().h2().send(request.whole(1)).malformed_or_answered(1, statuses);
 }
@@ -80,7 +80,7 @@ fn a_path_that_does_not_begin_with_a_slash_is_malformed() {
 // §8.3.1
 #[test]
 fn a_path_with_what_no_path_has_is_refused() {
-    // A fragment is cut off by who parses targets here, and never seen.
+    // The `h2` crate's parser of targets drops a fragment, so the server never sees it.
     for path in ["/a b", "/a\tb", "/a\u{7f}", "/\r\nx: y", "/a\0"] {
         refused(&get().with(":path", path), &[400]);
     }
@@ -186,7 +186,7 @@ fn a_scheme_that_is_none_is_refused() {
 // §8.3.2
 #[test]
 fn a_response_has_one_status_and_it_comes_first() {
-    // Each response is held against the rule as it comes.
+    // The harness checks each response against the rule.
     let mut client = server().h2();
     for (stream, status) in [(1, 200), (3, 404), (5, 599), (7, 201)] {
         client.ask(stream, &Request::get(&format!("/status/{status}"))).expect(status);

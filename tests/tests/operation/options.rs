@@ -1,4 +1,4 @@
-//! Options: where they come from, which source wins, and how a mistake in one is told.
+//! Options: their sources, precedence, and error messages.
 
 use pounce_tests::{Exit, Options, Server};
 use std::fs;
@@ -22,7 +22,7 @@ fn project(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// The address that a server which was started like this listens on.
+/// The address of a server started with these options.
 fn host(options: Options) -> String {
     let server = Server::start(options);
     server.get("/hello").expect(200);

@@ -1,4 +1,4 @@
-//! Stopping: what was begun is finished and answered, nothing new is taken, and nothing hangs.
+//! Stopping: running requests are finished and answered, no new ones are accepted, and nothing hangs.
 
 use nix::sys::signal::Signal;
 use pounce_tests::notes::token;
@@ -142,7 +142,7 @@ fn a_second_signal_stops_at_once() {
         refuses_connections(&server);
         assert!(server.is_running());
         server.signal(second);
-        // How it exits is not said; that it does, with an hour of drain left, is.
+        // The exit code is unspecified; the test is that it exits, with an hour of drain left.
         server.wait_exit();
         client.expect_closed();
     }

@@ -1,4 +1,4 @@
-//! What a handshake agrees on: the version, the protocol, and which certificate is shown.
+//! The results of a handshake: the version, the protocol, and the certificate.
 
 use pounce_tests::pki::Authority;
 use pounce_tests::secured::{NAME, Tls};
@@ -17,7 +17,7 @@ fn connect_to(server: &Server, trust: &Trust) -> io::Result<TlsStream> {
     TlsStream::connect(server.address(), &trust.config(), NAME)
 }
 
-/// The handshake fails, and the server says why with an alert.
+/// The handshake fails, and the server sends the reason as an alert.
 fn refuses(server: &Server, trust: &Trust, alert: &str) {
     let error = connect_to(server, trust).expect_err("the handshake must fail").to_string();
     assert!(error.contains("alert") && error.contains(alert), "{alert} wanted: {error}");
@@ -138,7 +138,7 @@ fn the_certificate_is_that_of_the_name_that_is_asked_for() {
     let config = server.tls().trust().config();
     for (name, which) in [
         ("localhost", 0),
-        // An address is not sent.
+        // Clients do not send an address as a name.
         ("127.0.0.1", 0),
         ("a.test", 1),
         ("other.test", 1),

@@ -1,4 +1,4 @@
-//! Clients that do not shake hands as they should: their connection ends, and the next client is served.
+//! Clients that break the handshake: their connection ends, and the next client is served.
 
 use pounce_tests::client::Client;
 use pounce_tests::notes::token;
@@ -17,7 +17,7 @@ fn hasty() -> &'static Server {
     })
 }
 
-/// A connection on which nothing is said yet.
+/// A connection without any data yet.
 fn clear(server: &Server) -> Client {
     Client::tcp(server.address())
 }
@@ -26,19 +26,19 @@ fn hello() -> Vec<u8> {
     hasty().tls().trust().client_hello(NAME)
 }
 
-/// Shows that a client that sends `bytes`, and then nothing, is left, and that the next one is served by the same
-/// worker. Gives what it was told: an alert, or nothing.
+/// Shows that a client that sends `bytes`, and then nothing, is disconnected, and that the same worker serves the
+/// next one. Returns the server's output: an alert, or nothing.
 fn is_left(bytes: &[u8]) -> Vec<u8> {
     let worker = hasty().worker();
     let mut client = clear(hasty());
-    // It may close before it has read everything.
+    // The server may close before it has read everything.
     let _ = client.try_send(bytes);
     let told = client.rest();
     assert_eq!(hasty().worker(), worker, "another process");
     told
 }
 
-/// What is said to those who do not speak TLS is an alert record or nothing.
+/// Clients without TLS get an alert record or nothing.
 fn is_alert_or_nothing(told: &[u8]) {
     assert!(told.is_empty() || told[0] == 21, "{:?}", String::from_utf8_lossy(told));
 }
@@ -70,7 +70,7 @@ fn a_client_that_sends_its_hello_byte_by_byte_for_ever_is_left() {
         std::thread::sleep(Duration::from_millis(50));
         client.try_send([*byte]).is_err()
     });
-    // The time is for the whole, not for each read.
+    // The timeout is for the whole handshake, not for each read.
     assert!(refused, "ten seconds of bytes were taken");
     hasty().get("/hello").expect(200);
 }
@@ -205,7 +205,7 @@ fn the_end_of_a_connection_is_said() {
         ("GET /hello HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", 200),
         ("GET /hello HTTP/1.0\r\n\r\n", 200),
         ("GET /bare-status/200 HTTP/1.0\r\n\r\n", 200),
-        // This one is idle for a second.
+        // This connection is idle for a second.
         ("GET /hello HTTP/1.1\r\nHost: test\r\n\r\n", 200),
         ("nonsense\r\n\r\n", 400),
     ] {
@@ -288,7 +288,7 @@ fn a_renegotiation_is_not_taken_up() {
         return;
     }
     let worker = hasty().worker();
-    // A line of its own that is R asks for one.
+    // In `openssl s_client` the line R asks for a renegotiation.
     let ask = "(sleep 0.3; echo R; sleep 1) | openssl s_client -tls1_2 -servername localhost -connect \"$1\" 2>&1; true";
     let mut command = Command::new("sh");
     let said = pounce_tests::python::run(command.args(["-c", ask, "sh", &hasty().address().to_string()]));

@@ -10,7 +10,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("transport:app").tls()))
 }
 
-/// A connection that has had a response, and with it what comes behind a handshake.
+/// A connection after its first response, and so after everything that follows a handshake.
 fn settled() -> Client {
     let mut client = server().connect();
     client.get("/hello").response().expect(200);

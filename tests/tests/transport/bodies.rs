@@ -1,4 +1,4 @@
-//! Bodies up and down, whatever carries them: byte for byte, and piece by piece as they come.
+//! Bodies in both directions, over every transport: byte for byte, and piece by piece as they come.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -31,7 +31,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// Bytes that repeat with no period that is a power of two: a piece lost or doubled shows.
+/// Bytes without a period that is a power of two: a piece lost or doubled shows.
 fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|at| u8::try_from(at % 251).expect("less than 251")).collect()
 }
@@ -158,7 +158,7 @@ fn a_transfer_coding_of_the_application_is_the_servers_affair(transport: Transpo
 
 fn an_answer_before_the_body_was_read_arrives(transport: Transport) {
     let mut exchange = transport.ask(server(transport), &Ask::post("/early-answer").length(MIB));
-    // Nothing of it is sent: it might come when the answer has ended the exchange.
+    // The body is not sent: it might arrive after the answer has ended the exchange.
     exchange.expect_piece("early");
     assert_eq!(exchange.piece(), None);
     server(transport).get("/hello").expect(200);

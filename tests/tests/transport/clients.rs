@@ -1,4 +1,4 @@
-//! Clients that leave, that do not read and that do not send, whatever they come over.
+//! Clients that leave, that do not read and that do not send, over every transport.
 
 use pounce_tests::notes::{standstill, token};
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
@@ -10,7 +10,7 @@ const MIB: usize = 1 << 20;
 
 static SERVERS: Servers = Servers::new(|| Options::app("transport:app"));
 
-/// A server that loses patience soon.
+/// A server with short timeouts.
 static HASTY: Servers = Servers::new(|| {
     let options = Options::app("transport:app").with("--timeout-body", "1").with("--timeout-write", "1");
     options.with("--timeout-header", "1")
@@ -39,7 +39,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// What the sockets on both sides may hold, and a little that the server may have read ahead.
+/// The capacity of the sockets on both sides, and a little that the server may have read ahead.
 fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 3 * MIB
 }
@@ -66,7 +66,7 @@ fn a_client_whose_connection_is_lost_is_a_disconnect_and_send_raises(transport: 
     learns_that_its_client_is_gone(transport, |token| Ask::get(&format!("/never/{token}")), Exchange::vanish);
 }
 
-/// Asks `path` for what has no body and does not end, and leaves when the head has come.
+/// Requests `path`, whose response has no body and does not end, and leaves when the head has come.
 fn leaves_a_head(transport: Transport, path: &str, note: &str) {
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
         for leave in [drop, Exchange::vanish] {

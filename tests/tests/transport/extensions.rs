@@ -1,4 +1,4 @@
-//! Early hints, trailers and `100 Continue`, whatever carries them.
+//! Early hints, trailers and `100 Continue`, over every transport.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;

@@ -1,4 +1,4 @@
-//! What an application does wrong, whatever carries it: the client can tell, and nothing else is hurt.
+//! Faults of an application, over every transport: the client can tell, and nothing else is affected.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -28,7 +28,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// Asks, and shows that the worker has outlived it.
+/// Sends the request, and shows that the worker survives it.
 fn ask(transport: Transport, path: &str) -> Answer {
     let worker = server(transport).worker();
     let answer = transport.get(server(transport), path);
@@ -36,7 +36,7 @@ fn ask(transport: Transport, path: &str) -> Answer {
     answer
 }
 
-/// What the client sees of a response that the application broke off.
+/// The client's view of a response that the application broke off.
 fn is_cut_off(transport: Transport, answer: Answer) -> Answer {
     let end = if transport.is_http2() { End::Reset("INTERNAL_ERROR") } else { End::Closed };
     assert_eq!(answer.end, end, "{answer:?}");
@@ -51,7 +51,7 @@ fn an_application_that_raises_before_its_response_is_a_500(transport: Transport)
     let server = server(transport);
     server.wait_stderr(&format!("RuntimeError: {token} before the response"));
     assert_eq!(server.stderr().matches(&format!("RuntimeError: {token}")).count(), 1, "logged once");
-    // A start alone is held back for the body: it is as if nothing had been sent.
+    // A start alone is held back for the body, so nothing has been sent.
     ask(transport, &format!("/raise-after-start/{token}")).expect(500);
 }
 
@@ -112,7 +112,7 @@ fn more_than_the_content_length_raises_and_is_not_sent(transport: Transport) {
 fn less_than_the_content_length_cuts_the_response_off(transport: Transport) {
     for path in ["/too-short", "/too-short-in-parts"] {
         let answer = ask(transport, path);
-        // Held back for the end, it may be a 500 as well.
+        // If it is held back until the end, it may be a 500 as well.
         assert!(answer.status() == Some(500) || answer.end != End::Complete, "{answer:?}");
     }
 }

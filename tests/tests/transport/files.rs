@@ -1,4 +1,4 @@
-//! Files that applications send by their path, whatever carries them: into the socket inside the kernel over HTTP/1.1
+//! Files that applications send by their path, over every transport: into the socket inside the kernel over HTTP/1.1
 //! in clear text, in pieces otherwise.
 
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 
 static SERVERS: Servers = Servers::new(options);
 
-/// A server that loses patience soon.
+/// A server with short timeouts.
 static HASTY: Servers = Servers::new(|| options().with("--timeout-write", "1"));
 
 over_every_transport! {
@@ -38,7 +38,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// A file with content that differs all along, of its own for each test.
+/// A file without repetitions in its content, a new one for each test.
 fn written(transport: Transport, name: &str, length: u32) -> (PathBuf, Vec<u8>) {
     let content: Vec<u8> = (0..length).map(|number| ((number * 7) >> 2) as u8).collect();
     let path = fresh(transport, server(transport), name);
@@ -46,7 +46,7 @@ fn written(transport: Transport, name: &str, length: u32) -> (PathBuf, Vec<u8>) 
     (path, content)
 }
 
-/// More than all sockets hold, and next to no disk.
+/// A sparse file, larger than all socket buffers.
 fn vast(transport: Transport, server: &Server, name: &str) -> (PathBuf, File) {
     let path = fresh(transport, server, name);
     let file =
@@ -98,7 +98,7 @@ fn an_empty_file_is_a_whole_response(transport: Transport) {
     assert_eq!((answer.header("content-length"), answer.body.len()), (Some("0"), 0));
 }
 
-/// Paths of what cannot be sent, and what an exception says of it.
+/// Paths that cannot be sent, and the texts of their exceptions.
 fn unfit(transport: Transport, test: &str) -> Vec<(PathBuf, &'static str)> {
     let pipe = fresh(transport, server(transport), test);
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");

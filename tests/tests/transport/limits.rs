@@ -1,4 +1,4 @@
-//! Requests over a limit are refused with the same status, whatever carries them.
+//! Requests over a limit are refused with the same status over every transport.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -60,7 +60,7 @@ fn a_target_over_the_limit_is_refused(transport: Transport) {
     assert_eq!(get(120).status(), Some(414));
 }
 
-/// A request with fields of a size beside those that a client sends anyway.
+/// A request with fields of a given size in addition to the usual ones.
 fn with_fields(count: usize, size: usize) -> Ask {
     let value = "v".repeat(size);
     (0..count).fold(Ask::get("/hello"), |ask, number| ask.header(&format!("x-{number}"), &value))

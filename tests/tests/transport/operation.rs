@@ -1,4 +1,4 @@
-//! What operators do, whatever carries the requests: logs, stops and reloads that lose no request.
+//! Operation over every transport: logs, and stops and reloads that lose no request.
 
 use nix::sys::signal::Signal;
 use pounce_tests::notes::token;

@@ -1,4 +1,4 @@
-//! Options that change every response, or which transports there are.
+//! Options that change every response or the available transports.
 
 use pounce_tests::secured::NAME;
 use pounce_tests::tls::TlsStream;
@@ -55,7 +55,7 @@ fn an_idle_connection_is_closed(transport: Transport) {
     let mut exchange = transport.ask(&server, &Ask::get("/hello"));
     exchange.expect_piece("hello");
     assert_eq!(exchange.piece(), None);
-    // Held, and yet gone.
+    // The client still holds the connection, but the server has closed it.
     server.wait_fd_count(before);
     drop(exchange);
 }

@@ -1,4 +1,4 @@
-//! What an application accepts with, and what it refuses with, over every transport.
+//! Accepting and refusing WebSockets, over every transport.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Handshake, Options, Transport, eventually, over_every_transport};

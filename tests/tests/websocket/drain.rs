@@ -45,7 +45,7 @@ fn a_client_that_ignores_the_close_does_not_hold_up_the_exit(transport: Transpor
 fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: Transport) {
     let mut server = transport.start(options().with("--timeout-graceful-shutdown", "2"));
     let token = token();
-    // It waits for what never comes.
+    // It waits for a message that never comes.
     let socket = transport.connect(&server, &format!("/wait-then-watch/{token}"));
     transport.wait_note(&server, &token, "accepted");
     server.sigterm();

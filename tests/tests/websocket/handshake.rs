@@ -1,4 +1,4 @@
-//! The opening handshake over HTTP/1.1 (RFC 6455 section 4.2): what is granted, what is refused and how.
+//! The opening handshake over HTTP/1.1 (RFC 6455 section 4.2): accepted and refused requests.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Frame, Options, Response, Server, Transport};

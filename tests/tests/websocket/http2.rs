@@ -1,4 +1,4 @@
-//! What is HTTP/2's own about WebSockets (RFC 8441): many on a connection, and how they are asked for.
+//! WebSockets specific to HTTP/2 (RFC 8441): many on a connection, and extended CONNECT.
 
 use pounce_tests::notes::token;
 use pounce_tests::websocket::http2::Shared;
@@ -63,7 +63,7 @@ fn many_websockets_and_requests_share_a_connection(transport: Transport) {
 
 fn a_websocket_that_is_not_read_holds_up_no_other(transport: Transport) {
     let connection = shared(transport);
-    // Less than the window of the connection, which is the client's to give back.
+    // Less than the window of the connection, which the client must refill.
     let target = format!("/progress/{}/4/10000", token());
     let mut unread = connection.upgrade(&Handshake::to(&target)).expect("it is accepted");
     let mut other = connection.upgrade(&Handshake::to("/echo")).expect("it is accepted");

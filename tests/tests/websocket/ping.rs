@@ -1,4 +1,4 @@
-//! Pings: those of the client are answered, and those of the server find out who is still there.
+//! Pings: the server answers the client's, and detects lost clients by its own.
 
 use pounce_tests::notes::token;
 use pounce_tests::websocket::{PING, TEXT};
@@ -32,9 +32,9 @@ fn pings_are_answered_in_order_and_before_later_messages(transport: Transport) {
 }
 
 fn what_is_behind_a_burst_of_pings_is_delivered(transport: Transport) {
-    // Pings of the server's own would make it look again.
+    // The server's own pings would make it check again.
     let server = transport.start(Options::app("websocket:app").with("--ws-ping-interval", "0"));
-    // More pongs than the server keeps before it writes, up to several times as many.
+    // More pongs than the server gathers before it writes, up to several times as many.
     for count in [300, 600, 700, 1200] {
         let mut socket = transport.connect(&server, "/echo");
         let mut burst = Frame::ping([b'p'; 125]).masked().repeat(count);
@@ -75,7 +75,7 @@ fn a_client_that_does_not_answer_is_closed(transport: Transport) {
     assert!(socket.frame().is_whole(PING));
     socket.expect_close(1011);
     socket.expect_end();
-    // Asked for over a connection that is not idle for long enough to be pinged.
+    // Requested over a connection that is never idle long enough to be pinged.
     assert_eq!(transport.wait_note(&server, &token, "disconnect"), "disconnect 1006 ''");
 }
 
