@@ -118,7 +118,7 @@ fn a_file_that_is_not_a_socket_is_never_deleted() {
 }
 
 #[test]
-fn a_missing_directory_is_told_apart() {
+fn a_missing_directory_has_its_own_error() {
     let dir = tempdir();
     let error = refuse(&dir.path().join("missing/app.sock"));
     assert!(matches!(error, BindError::NoDirectory { .. }), "{error}");

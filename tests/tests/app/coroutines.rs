@@ -64,7 +64,7 @@ fn arguments_are_checked_as_those_of_a_python_function() {
 }
 
 #[test]
-fn a_message_that_nobody_awaits_is_not_sent() {
+fn a_message_that_is_not_awaited_is_not_sent() {
     let text = server().get("/not-awaited").expect(200).text();
     let wanted = [
         "coroutine 'send' was never awaited: the message was not sent",

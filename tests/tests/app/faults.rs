@@ -131,7 +131,7 @@ fn a_body_shorter_than_its_length_raises_and_never_passes_for_whole() {
 }
 
 #[test]
-fn sending_after_the_end_raises_and_reaches_nobody() {
+fn sending_after_the_end_raises_and_reaches_no_client() {
     for what in ["body", "start"] {
         let token = token();
         let mut client = server().connect();

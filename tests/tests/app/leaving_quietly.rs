@@ -139,7 +139,7 @@ fn an_application_may_return_early() {
 }
 
 #[test]
-fn an_application_may_complete_a_response_that_nobody_takes() {
+fn an_application_may_complete_a_response_after_its_client_has_left() {
     // For a client that has only closed its sending side, the response may well be complete.
     leaves_with(&start("leaving.raw:app"), &["/completes/idle"], |leaving| match leaving {
         Leaving::Fin => &["200", "499"],
@@ -173,7 +173,7 @@ fn only_a_piece_that_more_is_to_follow_raises() {
 }
 
 #[test]
-fn background_tasks_run_behind_a_response_whose_client_has_left() {
+fn background_tasks_run_after_a_response_whose_client_has_left() {
     for (module, app) in
         [("starlette", "leaving.with_starlette:app"), ("fastapi", "leaving.with_fastapi:app")]
     {
@@ -198,7 +198,7 @@ fn background_tasks_run_behind_a_response_whose_client_has_left() {
 }
 
 #[test]
-fn what_has_nothing_to_do_with_the_client_is_logged_all_the_same() {
+fn errors_unrelated_to_the_client_are_logged() {
     let server = start("leaving.raw:app");
     for leaving in EVERY_WAY {
         for way in ["unrelated", "unrelated-os-error", "among-others"] {

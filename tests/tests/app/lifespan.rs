@@ -55,7 +55,7 @@ fn printed(app: &str) -> String {
 }
 
 #[test]
-fn an_application_that_refuses_the_lifespan_is_served_without_a_word() {
+fn an_application_that_refuses_the_lifespan_is_served_silently() {
     for app in [
         "unaware",
         "returns",

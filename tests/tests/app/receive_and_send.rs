@@ -13,7 +13,7 @@ fn start() -> Server {
 }
 
 #[test]
-fn a_client_that_leaves_after_a_receive_was_given_up_disturbs_nobody() {
+fn a_client_that_leaves_after_a_receive_was_cancelled_disturbs_no_other() {
     let server = start();
     for head in ["GET", "POST"] {
         let token = token();
@@ -89,7 +89,7 @@ fn a_client_that_aborts_in_the_last_piece_frees_the_application() {
 }
 
 #[test]
-fn a_receiver_that_outlives_its_call_hears_of_the_end() {
+fn a_receiver_that_outlives_its_call_gets_the_disconnect() {
     let server = start();
     let token = token();
     let mut client = server.connect();

@@ -196,7 +196,7 @@ fn extensions_are_those_offered_without_being_asked_for() {
 }
 
 #[test]
-fn what_an_application_changes_in_a_scope_is_gone_in_the_next() {
+fn an_applications_changes_to_a_scope_are_gone_in_the_next() {
     let server = Server::start(Options::app("starlette_like:vandal"));
     let mut client = server.connect();
     let first = client.get("/same").response().expect(200).json();
@@ -205,7 +205,7 @@ fn what_an_application_changes_in_a_scope_is_gone_in_the_next() {
 }
 
 #[test]
-fn what_an_application_changes_in_a_scope_is_unseen_by_requests_that_run_beside() {
+fn an_applications_changes_to_a_scope_are_invisible_to_concurrent_requests() {
     let server = Server::start(Options::app("starlette_like:neighbours"));
     let mut client = server.h2();
     client.get(1, "/watch");

@@ -21,7 +21,7 @@ fn held_by_sockets() -> usize {
 }
 
 #[test]
-fn an_upload_that_nobody_reads_is_not_taken_from_the_socket() {
+fn an_unread_upload_is_not_taken_from_the_socket() {
     let server = Server::start(Options::app("raw:app"));
     let token = token();
     let size = held_by_sockets() + 64 * MIB;
@@ -43,7 +43,7 @@ fn an_upload_that_nobody_reads_is_not_taken_from_the_socket() {
 }
 
 #[test]
-fn a_chunked_upload_that_nobody_reads_is_not_taken_either() {
+fn an_unread_chunked_upload_is_not_accepted_either() {
     let token = token();
     let mut client = server().connect();
     client.send(format!(

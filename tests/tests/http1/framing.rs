@@ -48,7 +48,7 @@ fn optional_white_space_around_a_content_length_is_no_fault() {
 }
 
 #[test]
-fn a_transfer_coding_beside_a_content_length_is_refused() {
+fn a_transfer_coding_with_a_content_length_is_refused() {
     for fields in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
@@ -135,7 +135,7 @@ fn a_body_on_get_is_framed_like_any_other() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_is_not_taken_for_a_request() {
+fn an_unread_body_is_not_read_as_a_request() {
     let inner = "GET /status/404 HTTP/1.1\r\nHost: test\r\n\r\n";
     let fields = format!("Content-Length: {}\r\n", inner.len());
     let request = format!("POST /ignore-body HTTP/1.1\r\nHost: test\r\n{fields}\r\n{inner}");

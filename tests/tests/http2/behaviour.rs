@@ -73,7 +73,7 @@ fn the_extensions_of_a_response_are_offered() {
 }
 
 #[test]
-fn http_1_goes_on_beside_it() {
+fn http_1_still_works() {
     server().get("/hello").expect(200);
     server().h2().lives();
     server().get("/hello").expect(200);
@@ -188,7 +188,7 @@ fn early_hints_come_before_the_response() {
 }
 
 #[test]
-fn a_client_that_expects_to_be_told_so_is_told_to_go_on_when_the_body_is_asked_for() {
+fn a_client_that_expects_100_continue_gets_it_when_the_application_asks_for_the_body() {
     let token = token();
     let mut client = server().h2();
     let path = format!("/receive-then-answer/{token}");
@@ -200,7 +200,7 @@ fn a_client_that_expects_to_be_told_so_is_told_to_go_on_when_the_body_is_asked_f
 }
 
 #[test]
-fn a_client_is_not_told_to_go_on_when_nobody_asks_for_the_body() {
+fn no_100_continue_is_sent_if_the_application_does_not_ask_for_the_body() {
     let mut client = server().h2();
     client.send(Request::post("/ignore-body").field("expect", "100-continue").open(1));
     assert_eq!(client.head(1).status, 200);
@@ -273,7 +273,7 @@ fn a_body_longer_than_its_length_raises_and_is_never_sent() {
 }
 
 #[test]
-fn what_would_split_a_response_raises() {
+fn a_message_that_would_split_a_response_raises() {
     for which in ["header-value-crlf", "header-name-lf", "header-value-nul", "status-99", "header-name-empty"]
     {
         let mut client = faulty().h2();
@@ -413,7 +413,7 @@ fn an_access_log_names_the_version() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_does_not_end_the_connection() {
+fn an_unread_body_does_not_end_the_connection() {
     let mut client = server().h2();
     let ask = |client: &mut Client, stream| {
         client

@@ -152,7 +152,7 @@ fn cookies_are_joined() {
 
 // §8.2
 #[test]
-fn fields_that_stand_there_twice_stay_two() {
+fn repeated_fields_stay_separate() {
     let mut client = server().h2();
     let request = Request::get("/scope").field("x-twice", "1").field("x-twice", "2");
     let response = client.ask(1, &request).expect(200);
@@ -269,7 +269,7 @@ fn a_request_that_refers_to_a_malformed_field_is_malformed_too() {
 
 // §8.2.1
 #[test]
-fn a_value_that_is_none_is_malformed_whatever_table_its_name_is_from() {
+fn an_invalid_value_is_malformed_whatever_table_its_name_is_from() {
     // `cookie`, `user-agent`, and one that entered the table.
     for index in [32, 58, DYNAMIC] {
         for first in [(0x40, 6), (0x00, 4), (0x10, 4)] {

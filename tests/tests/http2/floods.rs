@@ -83,12 +83,12 @@ fn ten_thousand_requests_that_are_reset_at_once() {
 }
 
 #[test]
-fn ten_thousand_requests_that_are_reset_at_once_and_hear_of_it() {
+fn ten_thousand_requests_that_are_reset_at_once_and_notice() {
     rapid_reset("/watch/rapid").was_calmed();
 }
 
 #[test]
-fn ten_thousand_requests_that_are_reset_at_once_and_do_not_hear_of_it() {
+fn ten_thousand_requests_that_are_reset_at_once_and_do_not_notice() {
     rapid_reset("/deaf").was_calmed();
 }
 
@@ -148,7 +148,7 @@ fn resets_made_by_malformed_fields() {
 }
 
 #[test]
-fn resets_made_by_field_blocks_that_grow_when_they_are_mended() {
+fn resets_made_by_field_blocks_that_grow_when_they_are_replaced() {
     // `:method` without a value, into the table, again and again.
     let block = [Request::get("/deaf").block(), [0x43, 0x00].repeat(8000)].concat();
     let wrong = Frame::headers(1, block).without(flag::END_HEADERS);

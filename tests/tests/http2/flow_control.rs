@@ -284,7 +284,7 @@ fn the_connections_window_comes_back(before: impl Fn(u32) -> Frame, behind: impl
 
 // §6.9
 #[test]
-fn data_that_nobody_reads_any_more_gives_the_connections_window_back() {
+fn discarded_data_refills_the_connections_window() {
     let reset = |stream| Some(Frame::reset(stream, Code::CANCEL));
     the_connections_window_comes_back(|stream| Request::post("/ignore-body").open(stream), reset);
     let token = token();

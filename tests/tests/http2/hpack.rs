@@ -112,7 +112,7 @@ fn a_table_larger_than_the_server_announced_does_not_decode() {
 
 // §4.3.1
 #[test]
-fn a_new_table_size_behind_a_field_does_not_decode() {
+fn a_new_table_size_after_a_field_does_not_decode() {
     does_not_decode(&table_size(0));
 }
 
@@ -146,7 +146,7 @@ fn an_index_of_zero_does_not_decode() {
 
 // §4.3
 #[test]
-fn an_index_behind_the_tables_does_not_decode() {
+fn an_index_beyond_the_tables_does_not_decode() {
     does_not_decode(&indexed(DYNAMIC));
     does_not_decode(&indexed(70_000));
     // As the index of a name.

@@ -102,7 +102,7 @@ fn a_response_may_be_whole_before_its_request() {
 
 // §8.1
 #[test]
-fn the_rest_of_a_body_is_taken_behind_a_response_that_is_complete() {
+fn the_rest_of_a_body_is_read_after_a_complete_response() {
     for path in ["/ignore-body", "/status/413"] {
         let mut client = server().h2();
         client.post(1, path).send(Frame::data(1, *b"some"));
@@ -116,7 +116,7 @@ fn the_rest_of_a_body_is_taken_behind_a_response_that_is_complete() {
 
 // §8.1
 #[test]
-fn a_body_without_an_end_behind_a_complete_response_is_reset_without_an_error() {
+fn an_endless_body_after_a_complete_response_is_reset_without_an_error() {
     let mut client = server().h2();
     client.post(1, "/ignore-body");
     assert_eq!(client.response(1).expect(200).text(), "not read");

@@ -100,7 +100,7 @@ fn half_a_preface_and_the_end_is_closed_without_an_http_1_answer() {
 
 // §3.4
 #[test]
-fn a_preface_without_settings_behind_it_is_a_connection_error() {
+fn a_preface_without_settings_after_it_is_a_connection_error() {
     for frame in [
         Request::get("/hello").whole(1),
         Frame::ping(b"too soon"),

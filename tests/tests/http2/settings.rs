@@ -68,7 +68,7 @@ fn a_largest_frame_out_of_range_is_a_connection_error() {
 
 // §6.5.2
 #[test]
-fn what_is_wrong_behind_a_good_setting_is_found_too() {
+fn an_invalid_setting_after_a_valid_one_is_found_too() {
     refused(&[(setting::HEADER_TABLE_SIZE, 4096), (setting::MAX_FRAME_SIZE, 1)], Code::PROTOCOL_ERROR);
 }
 
@@ -145,7 +145,7 @@ fn of_two_values_the_last_one_counts() {
 
 // §6.5.3
 #[test]
-fn an_acknowledgment_that_nobody_waits_for_hurts_nobody() {
+fn an_unexpected_acknowledgment_is_harmless() {
     let mut client = server().h2();
     client.send(Frame::settings_ack());
     let event = client.wait_for_error_or_answer(0);

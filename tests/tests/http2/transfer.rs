@@ -213,7 +213,7 @@ fn the_header_list_is_limited_by_what_is_announced() {
 }
 
 #[test]
-fn requests_over_the_limit_of_concurrency_are_told_to_come_back() {
+fn requests_over_the_limit_of_concurrency_get_503_and_retry_after() {
     let server = Server::start(Options::app("raw:app").with("--limit-concurrency", "1"));
     let mut client = server.h2();
     let token = pounce_tests::notes::token();

@@ -71,7 +71,7 @@ fn json_lines_are_objects() {
 }
 
 #[test]
-fn what_a_client_sends_can_forge_no_line_and_drive_no_terminal() {
+fn no_client_can_forge_a_line_or_control_a_terminal() {
     let formats = [
         None,
         Some("json"),

@@ -116,7 +116,7 @@ fn a_unix_socket_of_a_server_that_was_killed_is_taken_over() {
 }
 
 #[test]
-fn a_unix_socket_that_somebody_listens_on_cannot_be_bound() {
+fn a_unix_socket_in_use_cannot_be_bound() {
     let (_directory, path) = socket_path();
     let _first = Server::start(on_unix(&path));
     let exit = Server::run(on_unix(&path));

@@ -120,7 +120,7 @@ fn a_server_without_standard_streams_answers_and_stops() {
 }
 
 #[test]
-fn a_fault_at_start_has_its_exit_code_although_nobody_can_read_why() {
+fn a_fault_at_start_has_its_exit_code_although_the_message_cannot_be_written() {
     for broken in BROKEN {
         for (app, code) in [("no_such_module:app", 3), ("broken.raises:app", 3)] {
             let ((stdout, _out), (stderr, _err)) = (broken.open(), broken.open());
@@ -182,7 +182,7 @@ fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
 }
 
 #[test]
-fn lines_that_nobody_read_are_counted_in_front_of_those_of_the_next_reader() {
+fn unread_lines_are_counted_before_those_of_the_next_reader() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let fifo = directory.path().join("stderr");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("coreutils").success());
@@ -208,7 +208,7 @@ fn lines_that_nobody_read_are_counted_in_front_of_those_of_the_next_reader() {
 }
 
 #[test]
-fn a_fault_at_start_is_said_after_what_was_said_before() {
+fn a_fault_at_start_is_printed_after_earlier_lines() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("log");
     let log = File::create(&path).expect("it can be made");

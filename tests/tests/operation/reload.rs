@@ -106,7 +106,7 @@ fn the_listener_stays_open_throughout() {
 }
 
 #[test]
-fn a_new_file_beside_it_is_seen_and_an_excluded_one_is_not() {
+fn a_new_file_is_seen_and_an_excluded_one_is_not() {
     let (directory, server) = start(&[("--reload-include", "*.txt"), ("--reload-exclude", "ignored*")]);
     let reads = "import pathlib\nTEXT = '/'.join(p.name for p in sorted(pathlib.Path(__file__).parent.glob('*.txt')))\n";
     edit(directory.path(), "part.py", reads);

@@ -207,7 +207,7 @@ fn keyboard_interrupt_does_not_end_what_runs() {
 }
 
 #[test]
-fn a_second_signal_stops_at_once_though_python_blocks_and_has_handlers_of_its_own() {
+fn a_second_signal_stops_at_once_though_python_blocks_and_has_its_own_handlers() {
     let mut server = start(None, "own", "SIGTERM SIGINT");
     let mut client = server.connect();
     client.get("/block/3600");

@@ -58,7 +58,7 @@ fn fails(options: Options, words: &[&str]) -> Exit {
 }
 
 #[test]
-fn a_key_may_lie_in_the_file_of_its_certificate() {
+fn a_key_may_be_in_the_file_of_its_certificate() {
     let given = Given::new();
     let both = format!("{}{}", given.identity.chain_pem(), given.identity.key_pem());
     let path = given.write("both.pem", &both);
@@ -69,7 +69,7 @@ fn a_key_may_lie_in_the_file_of_its_certificate() {
 }
 
 #[test]
-fn what_stands_around_pem_is_passed_over() {
+fn text_around_pem_is_ignored() {
     let given = Given::new();
     let text =
         format!("subject=/CN=localhost\nissuer: x\n\n{}\ntrailing words\n", given.identity.chain_pem());
@@ -195,7 +195,7 @@ fn an_expired_certificate_is_a_warning_and_is_served() {
 }
 
 #[test]
-fn faulty_files_beside_the_first_are_named_too() {
+fn faulty_files_after_the_first_are_named_too() {
     let given = Given::new();
     let other = given.authority.server(&["a.test"]).write(given.folder.path(), "other");
     let options = || with(&given.files.certificate, &given.files.key);
@@ -234,7 +234,7 @@ fn an_expired_revocation_list_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn who_asks_for_tls_does_not_get_clear_text() {
+fn options_of_tls_without_a_certificate_never_serve_clear_text() {
     let given = Given::new();
     fails(Options::app("transport:app").with("--ssl-keyfile", &given.files.key), &["ssl-certfile"]);
     fails(Options::app("transport:app").with("--ssl-cert-reqs", "required"), &["ssl-certfile"]);

@@ -44,12 +44,12 @@ fn is_alert_or_nothing(told: &[u8]) {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_left() {
+fn a_silent_client_is_disconnected() {
     is_alert_or_nothing(&is_left(b""));
 }
 
 #[test]
-fn a_client_that_stops_in_the_middle_of_its_hello_is_left() {
+fn a_client_that_stops_in_the_middle_of_its_hello_is_disconnected() {
     let hello = hello();
     for length in [1, 5, 6, hello.len() / 2, hello.len() - 1] {
         is_alert_or_nothing(&is_left(&hello[..length]));
@@ -57,13 +57,13 @@ fn a_client_that_stops_in_the_middle_of_its_hello_is_left() {
 }
 
 #[test]
-fn a_client_that_stops_behind_its_hello_is_left() {
+fn a_client_that_stops_after_its_hello_is_disconnected() {
     let told = is_left(&hello());
     assert_eq!(told[0], 22, "the server's side of the handshake");
 }
 
 #[test]
-fn a_client_that_sends_its_hello_byte_by_byte_for_ever_is_left() {
+fn a_client_that_sends_its_hello_byte_by_byte_for_ever_is_disconnected() {
     let mut client = clear(hasty());
     let hello = hello();
     let refused = hello.iter().take(200).any(|byte| {
@@ -132,7 +132,7 @@ fn tls_to_a_port_for_clear_text_is_not_served() {
 }
 
 #[test]
-fn garbage_behind_a_handshake_ends_the_connection() {
+fn garbage_after_a_handshake_ends_the_connection() {
     let server = hasty();
     let worker = server.worker();
     for bytes in [
@@ -198,7 +198,7 @@ fn connections_over_the_limit_are_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn the_end_of_a_connection_is_said() {
+fn the_end_of_a_connection_has_a_close_notify() {
     let options = Options::app("transport:app").tls().with("--timeout-keep-alive", "1");
     let mut server = Server::start(options);
     for (request, status) in [
@@ -233,7 +233,7 @@ fn said_goodbye(client: &Client, what: &str) {
 }
 
 #[test]
-fn the_end_of_a_connection_for_http2_is_said() {
+fn the_end_of_a_connection_for_http2_has_a_close_notify() {
     let mut server = Server::start(Options::app("transport:app").tls());
     let config = server.tls().trust().alpn(&["h2"]).config();
     let stream = TlsStream::connect(server.address(), &config, NAME).expect("a handshake");
@@ -246,7 +246,7 @@ fn the_end_of_a_connection_for_http2_is_said() {
 }
 
 #[test]
-fn a_client_that_says_goodbye_and_leaves_is_gone() {
+fn a_client_that_sends_close_notify_and_leaves_is_gone() {
     let token = token();
     let mut client = hasty().connect();
     client.get(&format!("/never/{token}"));
@@ -258,7 +258,7 @@ fn a_client_that_says_goodbye_and_leaves_is_gone() {
 }
 
 #[test]
-fn a_client_that_says_goodbye_behind_its_request_is_answered_as_in_clear_text() {
+fn a_client_that_sends_close_notify_after_its_request_is_answered_as_in_clear_text() {
     let clear = Server::start(Options::app("transport:app"));
     for server in [&clear, hasty()] {
         for (path, text) in [("/hello", "hello"), ("/sleep/0.3", "slept 0.3")] {

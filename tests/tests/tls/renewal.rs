@@ -177,7 +177,7 @@ fn an_exchange_of_a_symbolic_link_is_noticed() {
 }
 
 #[test]
-fn garbage_keeps_the_old_certificate_and_is_spoken_of_once() {
+fn garbage_keeps_the_old_certificate_and_is_logged_once() {
     let renewed = one_worker();
     renewed.put("server.pem", "garbage");
     renewed.wait_kept(1);
@@ -188,7 +188,7 @@ fn garbage_keeps_the_old_certificate_and_is_spoken_of_once() {
 }
 
 #[test]
-fn each_kind_of_garbage_keeps_the_old_certificate_until_it_is_mended() {
+fn each_kind_of_garbage_keeps_the_old_certificate_until_it_is_repaired() {
     let renewed = one_worker();
     let mut current = renewed.renew_and_wait();
     let other = renewed.authority.server(&[NAME]);
@@ -376,7 +376,7 @@ fn an_expired_revocation_list_is_no_renewal_and_its_successor_is() {
 }
 
 #[test]
-fn clients_are_refused_once_the_list_in_use_has_expired_and_certificates_can_be_renewed_all_the_same() {
+fn clients_are_refused_once_the_list_in_use_has_expired_and_certificates_can_still_be_renewed() {
     let renewed = with_revocations(Options::app("workers:app").workers(Mode::Process, 1));
     // On a slow machine a list may expire before it is read, which is no renewal.
     let mut seconds = 3;

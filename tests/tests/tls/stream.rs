@@ -62,7 +62,7 @@ fn requests_that_share_a_record_are_all_answered() {
 }
 
 #[test]
-fn a_large_body_behind_a_request_in_the_same_records_is_whole() {
+fn a_large_body_after_a_request_in_the_same_records_is_whole() {
     let body: Vec<u8> = (0..300_000_u32).map(|at| u8::try_from(at % 251).expect("less than 251")).collect();
     let mut client = settled();
     let mut sender = client.other_half();

@@ -21,7 +21,7 @@ over_every_transport! {
     empty_pieces_do_not_end_a_response,
     a_response_to_head_has_headers_and_no_body,
     responses_without_content_have_no_body,
-    a_transfer_coding_of_the_application_is_the_servers_affair,
+    a_transfer_coding_named_by_the_application_is_applied_by_the_server,
     an_answer_before_the_body_was_read_arrives,
     an_application_that_leaves_the_body_alone_leaves_the_connection_usable,
     many_requests_share_a_connection,
@@ -151,7 +151,7 @@ fn responses_without_content_have_no_body(transport: Transport) {
     assert_eq!(answer.header("content-length"), None, "RFC 9110 section 8.6");
 }
 
-fn a_transfer_coding_of_the_application_is_the_servers_affair(transport: Transport) {
+fn a_transfer_coding_named_by_the_application_is_applied_by_the_server(transport: Transport) {
     let answer = transport.get(server(transport), "/own-chunked").expect(200);
     assert_eq!(answer.text(), "coded by the server");
 }

@@ -11,13 +11,13 @@ over_every_transport! {
     an_application_that_returns_without_a_response_is_a_500,
     an_application_that_raises_in_the_middle_cuts_the_response_off,
     an_application_that_returns_in_the_middle_cuts_the_response_off,
-    what_was_sent_before_a_response_is_cut_off_arrives,
-    an_application_that_raises_behind_its_response_does_no_harm,
+    data_sent_before_a_response_is_cut_off_arrives,
+    an_application_that_raises_after_its_response_does_no_harm,
     every_kind_of_exception_is_a_500,
     more_than_the_content_length_raises_and_is_not_sent,
     less_than_the_content_length_cuts_the_response_off,
-    a_message_behind_the_end_raises,
-    what_would_split_a_response_raises_and_is_not_sent,
+    a_message_after_the_end_raises,
+    a_message_that_would_split_a_response_raises_and_is_not_sent,
     a_bad_message_in_the_middle_raises_and_the_response_goes_on,
     a_reflected_line_break_is_a_500_and_not_a_header,
     headers_of_the_application_arrive_as_given,
@@ -70,14 +70,14 @@ fn an_application_that_returns_in_the_middle_cuts_the_response_off(transport: Tr
     is_cut_off(transport, ask(transport, "/return-middle"));
 }
 
-fn what_was_sent_before_a_response_is_cut_off_arrives(transport: Transport) {
+fn data_sent_before_a_response_is_cut_off_arrives(transport: Transport) {
     for path in ["/raise-middle/boom", "/raise-middle/boom/1000", "/return-middle"] {
         let answer = is_cut_off(transport, ask(transport, path));
         assert_eq!((answer.status(), answer.text().as_str()), (Some(200), "part"), "{path}");
     }
 }
 
-fn an_application_that_raises_behind_its_response_does_no_harm(transport: Transport) {
+fn an_application_that_raises_after_its_response_does_no_harm(transport: Transport) {
     let token = token();
     assert_eq!(ask(transport, &format!("/raise-after/{token}")).expect(200).text(), "whole");
     server(transport).wait_stderr(&format!("RuntimeError: {token} after the response"));
@@ -117,7 +117,7 @@ fn less_than_the_content_length_cuts_the_response_off(transport: Transport) {
     }
 }
 
-fn a_message_behind_the_end_raises(transport: Transport) {
+fn a_message_after_the_end_raises(transport: Transport) {
     for what in ["body", "start"] {
         let token = token();
         assert_eq!(ask(transport, &format!("/after-end/{token}/{what}")).expect(200).text(), "whole");
@@ -130,7 +130,7 @@ fn a_message_behind_the_end_raises(transport: Transport) {
     assert_ne!(server(transport).wait_note(&token, ""), "no exception");
 }
 
-fn what_would_split_a_response_raises_and_is_not_sent(transport: Transport) {
+fn a_message_that_would_split_a_response_raises_and_is_not_sent(transport: Transport) {
     for case in [
         "header-name-cr",
         "header-name-lf",

@@ -19,8 +19,8 @@ over_every_transport! {
     a_file_comes_whole_through_a_small_window_and_the_connection_goes_on,
     head_of_a_file_has_its_length_and_no_content,
     an_empty_file_is_a_whole_response,
-    what_is_no_regular_file_raises_and_names_it,
-    what_is_no_regular_file_is_a_500_where_nothing_catches_it,
+    a_path_of_no_regular_file_raises_and_is_named,
+    a_path_of_no_regular_file_is_a_500_if_uncaught,
     a_descriptor_of_a_pipe_raises,
     of_a_file_that_has_grown_as_much_is_sent_as_was_announced,
     a_file_that_is_shorter_than_announced_is_a_500,
@@ -111,7 +111,7 @@ fn unfit(transport: Transport, test: &str) -> Vec<(PathBuf, &'static str)> {
     ]
 }
 
-fn what_is_no_regular_file_raises_and_names_it(transport: Transport) {
+fn a_path_of_no_regular_file_raises_and_is_named(transport: Transport) {
     for (path, reason) in unfit(transport, "caught") {
         let answer = transport.ask(server(transport), &ask("path-send-caught", &path)).answer().expect(200);
         let text = answer.text();
@@ -120,7 +120,7 @@ fn what_is_no_regular_file_raises_and_names_it(transport: Transport) {
     }
 }
 
-fn what_is_no_regular_file_is_a_500_where_nothing_catches_it(transport: Transport) {
+fn a_path_of_no_regular_file_is_a_500_if_uncaught(transport: Transport) {
     for (path, _) in unfit(transport, "uncaught") {
         transport.ask(server(transport), &ask("path-send-unannounced", &path)).answer().expect(500);
         server(transport).wait_stderr(path.to_str().expect("plain"));

@@ -110,7 +110,7 @@ fn frameworks_answer_the_same(transport: Transport) {
 }
 
 #[test]
-fn a_choice_of_one_version_of_http_is_all_that_is_spoken_in_clear_text() {
+fn only_the_chosen_version_of_http_is_served_in_clear_text() {
     let one = Server::start(Options::app("transport:app").with("--http", "1"));
     let exchange = Transport::ClearHttp2.try_ask(&one.connector(), &Ask::get("/hello"));
     assert_eq!(exchange.ok().and_then(|exchange| exchange.answer().status()), None);

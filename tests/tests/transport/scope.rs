@@ -18,7 +18,7 @@ over_every_transport! {
     the_state_is_a_copy_of_that_of_the_lifespan,
     the_tls_extension_is_there_over_tls_alone,
     the_offered_extensions_are_those_of_the_specification,
-    a_second_request_on_the_connection_has_a_scope_of_its_own,
+    a_second_request_on_the_connection_has_its_own_scope,
 }
 
 fn server(transport: Transport) -> &'static Server {
@@ -159,7 +159,7 @@ fn the_offered_extensions_are_those_of_the_specification(transport: Transport) {
     assert_eq!(offered.get("tls").is_some(), transport.is_tls());
 }
 
-fn a_second_request_on_the_connection_has_a_scope_of_its_own(transport: Transport) {
+fn a_second_request_on_the_connection_has_its_own_scope(transport: Transport) {
     let mut first = transport.ask(server(transport), &Ask::get("/scope/first?a").header("x-first", "1"));
     let port = |body: &Value| body["scope"]["client"][1].clone();
     let mut text = Vec::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 over_every_transport! {
     a_client_that_does_not_read_suspends_send,
     a_client_that_does_not_read_and_leaves_frees_the_application,
-    a_client_that_does_not_read_for_too_long_is_left,
+    a_client_that_does_not_read_for_too_long_is_disconnected,
     an_application_that_does_not_receive_stops_the_client,
     pings_are_answered_while_the_queue_has_room,
     a_queue_of_one_still_delivers_everything,
@@ -59,7 +59,7 @@ fn a_client_that_does_not_read_and_leaves_frees_the_application(transport: Trans
     assert!(note.contains("OSError"), "{note}");
 }
 
-fn a_client_that_does_not_read_for_too_long_is_left(transport: Transport) {
+fn a_client_that_does_not_read_for_too_long_is_disconnected(transport: Transport) {
     let (token, server) =
         (token(), transport.start(Options::app("websocket:app").with("--timeout-write", "1")));
     let count = (held_by_sockets() + 64 * MIB) / 65536;

@@ -11,18 +11,18 @@ over_every_transport! {
     an_application_closes_without_a_code,
     codes_and_reasons_that_must_not_be_sent_raise,
     a_reason_may_hold_line_breaks,
-    what_comes_behind_an_applications_close_is_not_delivered,
+    messages_after_an_applications_close_are_not_delivered,
     a_client_that_never_answers_a_close_is_not_waited_for_by_others,
     the_end_of_a_client_that_answers_a_close_is_not_waited_for_but_noticed,
     there_is_one_disconnect_and_receive_raises_after_it,
     send_after_the_client_has_gone_raises_oserror,
     send_after_the_applications_close_raises,
-    a_close_in_front_of_messages_that_nobody_has_taken_is_completed,
+    a_close_before_unreceived_messages_is_completed,
     a_stream_that_ends_without_a_close_is_1006,
     a_reset_is_1006,
     messages_before_a_loss_are_delivered_first,
     messages_before_a_close_are_delivered_first,
-    data_behind_a_clients_close_is_ignored,
+    data_after_a_clients_close_is_ignored,
 }
 
 fn a_client_closes_with_code_and_reason(transport: Transport) {
@@ -95,7 +95,7 @@ fn a_reason_may_hold_line_breaks(transport: Transport) {
     transport.wait_note(transport.shared(), &token, "disconnect 3456");
 }
 
-fn what_comes_behind_an_applications_close_is_not_delivered(transport: Transport) {
+fn messages_after_an_applications_close_are_not_delivered(transport: Transport) {
     let token = token();
     let mut socket = transport.connect(transport.shared(), &format!("/close/{token}"));
     socket.expect_close(1000);
@@ -212,7 +212,7 @@ fn messages_before_a_close_are_delivered_first(transport: Transport) {
     transport.wait_note(server, &token, "received 2 6");
 }
 
-fn data_behind_a_clients_close_is_ignored(transport: Transport) {
+fn data_after_a_clients_close_is_ignored(transport: Transport) {
     let token = token();
     let server = transport.shared();
     let mut socket = transport.connect(server, &format!("/watch/{token}"));
@@ -223,7 +223,7 @@ fn data_behind_a_clients_close_is_ignored(transport: Transport) {
     assert_eq!(transport.notes(server, &token).len(), 2);
 }
 
-fn a_close_in_front_of_messages_that_nobody_has_taken_is_completed(transport: Transport) {
+fn a_close_before_unreceived_messages_is_completed(transport: Transport) {
     let token = token();
     let server = transport.shared();
     let mut socket = transport.connect(server, &format!("/close-unheard/{token}"));

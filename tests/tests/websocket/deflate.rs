@@ -15,7 +15,7 @@ over_every_transport! {
     compressed_fragments_are_put_together,
     a_window_that_the_client_asks_for_is_kept_to,
     rsv1_where_it_must_not_be_is_1002,
-    what_does_not_inflate_is_closed,
+    a_message_that_does_not_inflate_is_closed,
     text_is_checked_after_inflating,
     the_limit_counts_inflated_bytes,
 }
@@ -203,7 +203,7 @@ fn rsv1_where_it_must_not_be_is_1002(transport: Transport) {
     }
 }
 
-fn what_does_not_inflate_is_closed(transport: Transport) {
+fn a_message_that_does_not_inflate_is_closed(transport: Transport) {
     for garbage in [&[0xff; 20][..], &[0x06, 1, 2, 3], &[0, 5, 0, 0, 0, 1, 2, 3, 4, 5]] {
         let mut socket = open(transport, "");
         socket.send(Frame::new(2, garbage).with_bits(0x40));

@@ -21,7 +21,7 @@ fn without_a_control_channel_a_worker_does_not_start() {
 }
 
 #[test]
-fn what_is_no_descriptor_is_refused() {
+fn an_invalid_descriptor_is_refused() {
     for argument in ["", "x", "-1", "99999999999999999999"] {
         is_an_error(Options::bare(), &["__worker", argument]);
     }

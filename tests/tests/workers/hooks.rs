@@ -67,7 +67,7 @@ fn without_being_asked_for_there_are_none(mode: Mode) {
 }
 
 #[test]
-fn an_application_that_is_told_of_the_drain_can_end_its_streams() {
+fn an_application_can_end_its_streams_in_the_draining_hook() {
     let options = Options::app("worker_life:app").flag("--worker-hooks");
     let mut server = Server::start(options.with("--timeout-graceful-shutdown", "600"));
     let mut client = server.connect();

@@ -161,7 +161,7 @@ fn threads_cannot_have_a_lifespan_each_without_a_factory() {
 }
 
 #[test]
-fn a_scope_that_is_none_is_refused() {
+fn an_invalid_lifespan_scope_is_refused() {
     let exit = Server::run(Options::app("worker_life:app").with("--lifespan-scope", "planet"));
     assert_eq!(exit.code, Some(2), "{exit:?}");
     assert!(exit.stderr.contains("planet"), "{}", exit.stderr);

@@ -61,7 +61,7 @@ fn auto_takes_processes_unless_threads_run_side_by_side() {
 }
 
 #[test]
-fn auto_takes_processes_where_threads_are_told_to_take_turns() {
+fn auto_takes_processes_where_python_has_a_gil() {
     let server = Server::start(app().with("--workers", "2").env("PYTHON_GIL", "1"));
     server.client_of_each(2);
     assert_eq!(server.children().len(), 2);
@@ -81,7 +81,7 @@ fn one_worker_needs_no_supervisor() {
 }
 
 #[test]
-fn what_is_no_number_or_no_mode_is_refused() {
+fn an_invalid_number_or_mode_is_refused() {
     refused(app().with("--worker-mode", "gevent"), "gevent");
     refused(app().with("--workers", "many"), "many");
     refused(app().flag("--workers=-1"), "workers");

@@ -197,7 +197,7 @@ fn a_stop_during_a_reload_ends_both_generations() {
 }
 
 #[test]
-fn a_generation_that_is_prepared_only_after_the_stop_is_given_back() {
+fn a_generation_that_is_prepared_only_after_the_stop_is_released() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.at(0);
     scene.tell(Event::Reload);
@@ -208,7 +208,7 @@ fn a_generation_that_is_prepared_only_after_the_stop_is_given_back() {
 }
 
 #[test]
-fn a_stop_waits_for_workers_of_slots_that_were_given_back() {
+fn a_stop_waits_for_workers_of_removed_slots() {
     let mut scene = Scene::running(workers(2));
     let [first, second] = [0, 1].map(|slot| scene.at(slot));
     scene.tell(Event::ScaleDown);

@@ -72,7 +72,7 @@ fn a_generation_that_cannot_be_prepared_changes_nothing() {
 }
 
 #[test]
-fn when_the_first_new_worker_fails_the_old_ones_stay_and_the_new_generation_is_given_back() {
+fn when_the_first_new_worker_fails_the_old_ones_stay_and_the_new_generation_is_released() {
     for dies in [true, false] {
         let mut scene = Scene::running(workers(2));
         let canary = begin(&mut scene, 1);
@@ -197,7 +197,7 @@ fn a_reload_revives_slots_that_were_given_up_with_a_new_budget() {
 }
 
 #[test]
-fn a_generation_is_given_back_only_when_no_worker_of_it_is_left() {
+fn a_generation_is_released_only_when_no_worker_of_it_is_left() {
     let mut scene = Scene::running(workers(2));
     let old = [0, 1].map(|slot| scene.at(slot));
     let canary = begin(&mut scene, 1);

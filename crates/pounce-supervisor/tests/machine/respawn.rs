@@ -134,7 +134,7 @@ fn a_respawned_worker_that_never_serves_is_ended_and_is_a_loss() {
 }
 
 #[test]
-fn a_thread_that_starts_too_late_is_told_to_end_before_it_is_left_alone() {
+fn a_thread_that_starts_too_late_is_drained_before_it_is_abandoned() {
     let mut scene = Scene::running(threads(2));
     let worker = scene.at(0);
     scene.ends(worker);

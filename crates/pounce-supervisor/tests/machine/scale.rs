@@ -50,7 +50,7 @@ fn the_last_one_that_serves_stays_when_the_other_slot_was_given_up() {
 }
 
 #[test]
-fn a_worker_given_back_that_does_not_drain_is_ended_by_force() {
+fn a_removed_worker_that_does_not_drain_is_ended_by_force() {
     let mut scene = Scene::running(workers(2));
     let worker = scene.at(1);
     scene.tell(Event::ScaleDown);
@@ -62,7 +62,7 @@ fn a_worker_given_back_that_does_not_drain_is_ended_by_force() {
 }
 
 #[test]
-fn a_thread_given_back_that_does_not_drain_is_reported() {
+fn a_removed_thread_that_does_not_drain_is_reported() {
     let mut scene = Scene::running(threads(2));
     scene.tell(Event::ScaleDown);
     let (_, done) = scene.until(|_| true);
@@ -71,7 +71,7 @@ fn a_thread_given_back_that_does_not_drain_is_reported() {
 }
 
 #[test]
-fn a_slot_given_back_while_its_next_worker_is_due_needs_no_more_ticks_than_its_old_one() {
+fn a_slot_removed_while_its_next_worker_is_due_needs_no_more_ticks_than_its_old_one() {
     let mut scene = Scene::running(workers(2));
     let worker = scene.at(1);
     scene.says(worker, Status::Draining);
@@ -81,7 +81,7 @@ fn a_slot_given_back_while_its_next_worker_is_due_needs_no_more_ticks_than_its_o
 }
 
 #[test]
-fn a_slot_given_back_while_its_worker_starts_is_not_respawned() {
+fn a_slot_removed_while_its_worker_starts_is_not_respawned() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.tell(Event::ScaleUp).one_spawned();
     assert_eq!(scene.tell(Event::ScaleDown).sent(), [(worker, Command::Drain)]);

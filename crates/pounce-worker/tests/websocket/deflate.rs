@@ -127,7 +127,7 @@ fn there_are_windows_from_9_to_15() {
 }
 
 #[test]
-fn what_flate2_compresses_in_any_way_is_inflated() {
+fn every_form_of_flate2_output_is_inflated() {
     for plain in samples() {
         for window in 9..=15 {
             for level in [Compression::none(), Compression::fast(), Compression::best()] {

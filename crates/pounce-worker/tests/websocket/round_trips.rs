@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_sender_writes_is_read_back(
+    fn the_senders_frames_are_read_back(
         messages in prop::collection::vec(content(), 1..6),
         window in prop::option::of(9..=15u8),
     ) {
