@@ -6,7 +6,7 @@ use crate::response::{Response, Responses};
 use crate::server::Server;
 
 impl Server {
-    /// Sends `request` with a canary request right behind it, and shows that the only answer is one of
+    /// Sends `request` with a canary request right after it, and shows that the only answer is one of
     /// `statuses`, that the connection is closed, and that the canary never reached the application.
     pub fn refuses(&self, request: impl AsRef<[u8]>, statuses: &[u16]) -> Response {
         let request = request.as_ref();

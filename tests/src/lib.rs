@@ -27,7 +27,7 @@
 //!
 //! | environment | names |
 //! |---|---|
-//! | `POUNCE_TEST_BINARY` | the server to test, instead of the one built beside the tests |
+//! | `POUNCE_TEST_BINARY` | the server to test, instead of the one built next to the tests |
 //! | `POUNCE_TEST_VENV` | the virtualenv with frameworks and clients; tests that need one are skipped without it |
 
 pub mod attack;

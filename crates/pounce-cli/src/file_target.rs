@@ -1,4 +1,4 @@
-//! A file named in place of a module: `pounce src/main.py` means `pounce main:app --app-dir src`.
+//! A file named instead of a module: `pounce src/main.py` means `pounce main:app --app-dir src`.
 
 use std::path::{Component, Path, PathBuf};
 

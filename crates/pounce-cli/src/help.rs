@@ -61,7 +61,7 @@ fn base() -> Command {
 
 fn command() -> Command {
     let mut command = base().after_help(
-        "Every option can also stand in pounce.toml, in [tool.pounce] of pyproject.toml, or in the environment as POUNCE_NAME.",
+        "Every option can also be set in pounce.toml, in [tool.pounce] of pyproject.toml, or by the variable POUNCE_NAME.",
     );
     let mut options: Vec<&OptionSpec> = OPTIONS.iter().collect();
     options.sort_by_key(|option| option.section);

@@ -29,7 +29,7 @@ pub struct ConfigFault {
     pub close: Option<&'static str>,
 }
 
-/// What is wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {

@@ -174,7 +174,7 @@ impl Resolver {
         if implementation {
             let origin = &setting.origin;
             self.notes.push(format!(
-                "{} {given} ({origin}) does nothing here: Pounce has an implementation of its own",
+                "{} {given} ({origin}) does nothing here: Pounce has its own implementation",
                 spec.name
             ));
         }

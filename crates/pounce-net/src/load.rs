@@ -132,8 +132,8 @@ impl Load {
         self.write(ABSENT);
     }
 
-    /// Whether a worker with this many connections is more than three connections and a quarter ahead of another
-    /// worker, which should then accept the next.
+    /// Whether this many connections exceed another worker's by more than a quarter plus three; that worker should
+    /// then accept the next.
     pub fn is_ahead(&self, connections: usize) -> bool {
         let loads = (0..).zip(self.table.places());
         let others = loads.filter(|(place, _)| *place != self.place);

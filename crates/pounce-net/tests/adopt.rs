@@ -186,7 +186,7 @@ fn a_child_accepts_from_an_inherited_listener() {
 }
 
 #[test]
-#[ignore = "a_child_accepts_from_an_inherited_listener starts it in a process of its own"]
+#[ignore = "a_child_accepts_from_an_inherited_listener starts it in a separate process"]
 fn the_child_accepts() {
     let Ok(given) = env::var(CHILD_FD) else {
         return println!("skipped: no parent started this");

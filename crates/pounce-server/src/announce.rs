@@ -55,7 +55,7 @@ impl Announcer {
     }
 
     pub(crate) fn stopping(&self) {
-        self.say("Stopping: finishing what runs; a second signal stops at once");
+        self.say("Stopping: finishing running requests; a second signal stops at once");
         notify("STOPPING=1");
     }
 

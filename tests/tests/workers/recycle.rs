@@ -57,7 +57,7 @@ fn a_jitter_adds_to_the_limit_and_takes_nothing_away() {
         assert_eq!(response.text(), worker);
         assert!(!response.says_close(), "replaced before its limit");
     }
-    // A kept connection that goes on beyond the limit is told to close.
+    // A kept connection that goes on beyond the limit gets `connection: close`.
     eventually("the worker leaves", || client.get("/who").response().expect(200).says_close().then_some(()));
     server.wait_workers(2, &[worker].into());
 }

@@ -78,7 +78,7 @@ fn check_length(path: &str, text: &str) -> Option<Finding> {
         .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "))
         .unwrap_or(lines.len());
     let what = format!("{length} lines before the tests");
-    let remedy = "find the second subject in it and give that a file of its own";
+    let remedy = "find the second subject in it and move that to another file";
     match length {
         _ if length > TOO_LONG => Some(Finding::new(path, TOO_LONG, what, remedy)),
         _ if length > LONG => Some(Finding::warning(path, LONG, what, remedy)),

@@ -1,4 +1,4 @@
-"""What the bridge says in Python rather than in Rust: the event loop's edges, import, tracebacks.
+"""The parts of the bridge that are Python rather than Rust: the event loop's edges, import, tracebacks.
 
 Executed once per interpreter; nothing here runs per request.
 """
@@ -19,9 +19,9 @@ import warnings
 
 
 class Selector(selectors.DefaultSelector):
-    """Looks at what is ready without ever waiting: waiting is the runtime's part.
+    """Returns ready events without ever waiting: the runtime does the waiting.
 
-    The runtime watches this selector's own descriptor, which is readable while any event is.
+    The runtime watches this selector's descriptor, which is readable while any event is pending.
     """
 
     def __init__(self):
@@ -57,7 +57,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def stop(self):
         if self.serving:
-            # The server ends when it is told to. An application that stops the loop would end it for all.
+            # Only the server ends the loop: an application that stopped it would end the server for every client.
             warnings.warn("the application called loop.stop(); the server goes on", RuntimeWarning, stacklevel=2)
             return
         super().stop()
@@ -132,10 +132,10 @@ class Disconnected(OSError):
 
 
 def is_disconnect(error):
-    """Whether an application raised because `send` had told it that its client has gone.
+    """Whether an application raised because its client has gone, as `send` had reported.
 
-    What a framework raises in its place counts, `raise Other() from error` or from an `except` block; a mistake made
-    in such a block, which is one of Python's own exceptions, does not.
+    An exception that a framework raises instead counts, by `raise Other() from error` or in an `except` block; a
+    mistake in such a block, which raises a built-in exception, does not.
     """
     if isinstance(error, Disconnected):
         return True
@@ -169,7 +169,7 @@ def set_modules_aside(folders):
 
 
 def put_modules_back(taken, folders):
-    """Undoes `set_modules_aside`, whatever was imported meanwhile."""
+    """Undoes `set_modules_aside`, and drops modules imported since."""
     set_modules_aside(folders)
     sys.modules.update(taken)
 
@@ -352,7 +352,7 @@ def _kind(value):
 
 
 def _is_wsgi(app):
-    """Whether `app` takes two arguments, no more and no fewer: no kind of ASGI application does."""
+    """Whether `app` takes exactly two arguments, which no kind of ASGI application does."""
     return _takes(app, 2) is True and _takes(app, 3) is False and _takes(app, 1) is False
 
 
@@ -379,9 +379,9 @@ def _takes(app, count):
 
 
 def settle():
-    """What import and startup made lives as long as the server: the collector need not look at it again.
+    """Freezes the objects of import and startup, which live as long as the server, for the collector to skip.
 
-    What was made for a generation that is gone is looked at once more.
+    Objects of a generation that has ended are collected first.
     """
     gc.unfreeze()
     gc.collect()
@@ -390,9 +390,9 @@ def settle():
 
 
 def _fill_free_list():
-    """Has asyncio's free list of future iterators hold what is made now, next to each other.
+    """Fills asyncio's free list of future iterators with objects made now, next to each other.
 
-    The collector does not clear this list. Each iterator that a request left there would keep an arena, of 1 MiB.
+    The collector does not clear this list, and each iterator that a request left there would keep an arena of 1 MiB.
     """
     event_loop = asyncio.get_running_loop()
     iterators = [iter(event_loop.create_future()) for _ in range(255)]
@@ -432,9 +432,9 @@ HTTP_KEYS = {"client", "headers", "http_version", "method", "path", "query_strin
 
 
 def is_refusal(error, asked):
-    """Whether an application raised because it has no lifespan, as ASGI has it; any other exception is a fault.
+    """Whether an application raised because it has no lifespan, as ASGI allows; any other exception is a fault.
 
-    `asked` says whether it had asked for a message by then, which only an application with a lifespan does.
+    `asked` says whether it had already asked for a message, which only an application with a lifespan does.
     """
     if isinstance(error, NotImplementedError):
         return True
@@ -446,8 +446,8 @@ class Lifespan:
     """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
 
     `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
-    message, raised or refused with a traceback, or silent when the application returned without an answer.
-    `fault` is called with the traceback of an exception that comes when nobody waits for a verdict.
+    message, raised or refused with a traceback, or silent if the application returned without an answer.
+    `fault` is called with the traceback of an exception that occurs while no verdict is awaited.
     """
 
     def __init__(self, app, asgi2, state, fault):

@@ -1,7 +1,7 @@
 """The server's signal handlers as Python code sees them. Executed once, in the main interpreter.
 
-`signal.getsignal()` gives `handle_signal`, which can be called and restored like any handler. Handlers that the
-application installs are called when their signal comes; the server learns of the signal in C, whichever is installed.
+`signal.getsignal()` returns `handle_signal`, which can be called and restored like any handler. Handlers that the
+application installs are called when their signal comes; whichever is installed, the server's C handler sees the signal.
 """
 
 import _signal
@@ -45,7 +45,7 @@ def install(numbers, installed, called):
         nonlocal is_child
         is_child = True
         atexit.unregister(end)
-        # It wakes a loop that runs in the parent, and so does asyncio's handler, which does nothing else.
+        # This descriptor wakes the parent's loop, and so does asyncio's handler, which does nothing else.
         _signal.set_wakeup_fd(-1)
         waking = getattr(sys.modules.get("asyncio.unix_events"), "_sighandler_noop", None)
         for number in numbers:
@@ -55,6 +55,6 @@ def install(numbers, installed, called):
     _signal.signal = signal
     for number in numbers:
         signal(number, handle_signal)
-    # The first to be registered is the last to be called: handlers work until then.
+    # atexit calls the first registered function last, so handlers work until then.
     atexit.register(end)
     os.register_at_fork(after_in_child=in_child)

@@ -145,7 +145,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SIZE")
         .aliases(&["websocket-max-message-size"])
         .default("16MiB")
-        .help("Largest WebSocket message after decompression; a larger one is closed with code 1009"),
+        .help("Largest WebSocket message after decompression; a larger one closes the connection with 1009"),
     option("ws-max-queue", Kind::Integer { min: 1, max: 65536 }, Section::Protocols)
         .value("N")
         .default("32")
@@ -226,7 +226,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .short('w')
         .variable("WEB_CONCURRENCY")
         .default("1")
-        .help("Number of workers; 0 is one for each CPU that this process may use"),
+        .help("Number of workers; 0 is one for each usable CPU"),
     option("worker-mode", Kind::Choice(&["auto", "process", "thread", "subinterpreter"]), Section::Workers)
         .value("MODE")
         .default("auto")
@@ -245,7 +245,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("N")
         .aliases(&["max-requests-jitter"])
         .default("0")
-        .help("Up to this many requests are added to max-requests at random, so that workers are not replaced at once"),
+        .help("Up to this many requests are added to the limit at random, to spread the replacements"),
     option("workers-lifetime", Kind::Seconds { min: Duration::from_secs(1), max: YEAR }, Section::Workers)
         .value("SECONDS")
         .help("Time after which a worker is replaced"),

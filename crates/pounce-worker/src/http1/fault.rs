@@ -26,7 +26,7 @@ pub enum Fault {
     #[error("{0}")]
     NotImplemented(&'static str),
     /// 505
-    #[error("only HTTP/1.0 and HTTP/1.1 are spoken here")]
+    #[error("only HTTP/1.0 and HTTP/1.1 are supported here")]
     VersionNotSupported,
 }
 

@@ -191,7 +191,7 @@ impl RequestMachine {
             start += 2;
             empty_lines += 1;
             if empty_lines > MAX_EMPTY_LINES {
-                return Err(Fault::BadRequest("empty lines stand before the request"));
+                return Err(Fault::BadRequest("too many empty lines before the request"));
             }
         }
         let input = &input[start..];

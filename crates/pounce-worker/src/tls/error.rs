@@ -116,7 +116,7 @@ impl TlsError {
                 "Compare: openssl x509 -noout -pubkey -in CERT, and openssl pkey -pubout -in KEY"
             }
             Self::Order { .. } => {
-                "Put the server's own certificate first and behind each the one that issued it."
+                "Put the server's certificate first, and after each certificate that of its issuer."
             }
             Self::ListExpired { .. } => {
                 "Replace the file with the authority's current list (openssl ca -gencrl makes one), or set the clock if it \

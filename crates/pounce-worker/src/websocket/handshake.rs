@@ -39,7 +39,7 @@ impl UpgradeRequest {
             if values.next().is_some() { None } else { first }
         };
         if one(b"sec-websocket-version") != Some(b"13") {
-            return refuse(426, "only version 13 of the WebSocket protocol is spoken here");
+            return refuse(426, "only version 13 of the WebSocket protocol is supported");
         }
         let mut accept = None;
         if has_key {

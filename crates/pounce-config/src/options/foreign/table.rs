@@ -15,7 +15,7 @@ const GUNICORN_HYPERCORN: &[&str] = &["gunicorn", "hypercorn"];
 const UVICORN_GUNICORN: &[&str] = &["uvicorn", "gunicorn"];
 /// The owners of options that only Pounce plans.
 const PLANNED: &[&str] = &[];
-const METRICS: &str = "count in the application meanwhile, such as with prometheus_client or a StatsD client";
+const METRICS: &str = "count in the application for now, such as with prometheus_client or a StatsD client";
 
 /// Every option of these servers that is neither an option of Pounce nor an alias of one.
 pub fn foreign_options() -> impl Iterator<Item = &'static ForeignOption> {
