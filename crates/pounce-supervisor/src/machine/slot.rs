@@ -31,7 +31,7 @@ pub(super) struct Worker {
     pub(super) stage: Stage,
     /// Whether it may still accept connections: it has not reported that it drains.
     pub(super) accepts: bool,
-    /// When [`Machine::force`](super::Machine) acts.
+    /// When the machine acts against a worker that has not made progress by then.
     pub(super) deadline: Option<Instant>,
     /// When it counts as stuck.
     pub(super) health: Option<Instant>,
