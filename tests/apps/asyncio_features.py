@@ -1,4 +1,4 @@
-"""Uses of tasks, timers and receive, one path for each; every path answers with what it saw."""
+"""Uses of tasks, timers and receive, one path for each; every path answers with its observations."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Uses of threads, processes, sockets and signals; every path answers with what it saw."""
+"""Uses of threads, processes, sockets and signals; every path answers with its observations."""
 
 import asyncio
 import concurrent.futures

@@ -276,7 +276,7 @@ TASKS = []
 
 
 async def context(scope, receive, send, value):
-    """What a previous request left in the context, if anything."""
+    """The value that a previous request left in the context, if any."""
     before = LEAK.get()
     LEAK.set(value)
     await asyncio.sleep(0)

@@ -7,7 +7,7 @@ use crate::wait::eventually;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-/// What a worker runs as.
+/// The kind of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A child process.

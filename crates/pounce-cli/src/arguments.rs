@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use pounce_config::{Arity, arity};
 
-/// What the user wants.
+/// The request on a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// `-h`

@@ -1,4 +1,4 @@
-//! What `-h` and `--help` print, made from the one table of options and wrapped to the terminal.
+//! The output of `-h` and `--help`, made from the one table of options and wrapped to the terminal.
 
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command};

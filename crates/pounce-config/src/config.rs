@@ -167,7 +167,7 @@ pub struct LifecycleConfig {
 pub struct WorkersConfig {
     /// The number of workers; `None` for one per CPU that the process may use.
     pub count: Option<NonZeroUsize>,
-    /// What a worker runs as.
+    /// The kind of a worker.
     pub mode: WorkerMode,
     /// A socket for each worker (SO_REUSEPORT) rather than one that all share.
     pub reuse_port: bool,
@@ -252,7 +252,7 @@ pub enum LifespanScope {
     Worker,
 }
 
-/// What a worker runs as.
+/// The kind of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkerMode {

@@ -28,7 +28,7 @@ pub struct OptionSpec {
     pub positional: bool,
     /// Whether a TOML file may set it.
     pub in_file: bool,
-    /// What its values look like.
+    /// The kind of its values.
     pub kind: Kind,
     /// The default as a user would write it; `None` if the option has none.
     pub default: Option<&'static str>,
@@ -50,7 +50,7 @@ pub struct OptionSpec {
     pub variable: Option<&'static str>,
 }
 
-/// What the values of an option look like.
+/// The kind of an option's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -122,7 +122,7 @@ pub enum Section {
     Timeouts,
     /// How much a client may send.
     Limits,
-    /// What responses say.
+    /// Headers of responses.
     Responses,
     /// Where options come from.
     Configuration,

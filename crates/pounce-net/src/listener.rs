@@ -1,4 +1,4 @@
-//! A listening socket: what it is bound to, duplicating it, handing it on.
+//! A listening socket: its address, duplicating it, passing it on.
 //!
 //! Not binding (see `bind`).
 

@@ -1,4 +1,4 @@
-//! The text form of an endpoint: what is read, what is written, and what each error says.
+//! The text form of an endpoint: parsing, printing, and error messages.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ fn error(text: &str) -> EndpointError {
     text.parse::<Endpoint>().expect_err(text)
 }
 
-/// Text, what it means, how it is written.
+/// Texts, their endpoints, and the endpoints' printed form.
 fn accepted() -> Vec<(&'static str, Endpoint, &'static str)> {
     vec![
         ("127.0.0.1:8000", tcp("127.0.0.1", 8000), "127.0.0.1:8000"),

@@ -1,4 +1,4 @@
-//! The server's messages about itself: that it loads the application, where it is ready, that it stops.
+//! The server's messages about loading the application, being ready, and stopping.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};

@@ -1,7 +1,7 @@
 //! The output of the process: standard error for the server's log, standard output for the access log.
 //!
 //! No thread that logs a line waits for the reader of the stream. A line goes into a bounded queue, and one native
-//! thread for each stream writes what is queued. The descriptors stay as they are: O_NONBLOCK would change them for
+//! thread for each stream writes the queue. The descriptors stay blocking: O_NONBLOCK would change them for
 //! every process that shares the terminal or the pipe.
 
 mod queue;

@@ -16,7 +16,7 @@ use crate::machine::{Action, Event, Machine, Notice, Outcome, WorkerId};
 use crate::policy::Policy;
 use crate::worker::{Order, WorkerEvents, WorkerHandle};
 
-/// What a worker runs as.
+/// The kind of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A child process.
@@ -129,7 +129,7 @@ impl Supervisor {
         Self { mode, policy, inbox, handle: SupervisorHandle { events, count } }
     }
 
-    /// What its workers run as.
+    /// The kind of its workers.
     pub fn mode(&self) -> Mode {
         self.mode
     }

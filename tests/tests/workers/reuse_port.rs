@@ -1,4 +1,4 @@
-//! `--reuse-port`: a socket for each worker, and no connection left with a worker that has gone.
+//! `--reuse-port`: a socket for each worker, and no connection stays with a worker that has ended.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -76,7 +76,7 @@ fn a_second_signal_stops_at_once(mode: Mode) {
 }
 
 fn a_signal_to_the_whole_group_drains(mode: Mode) {
-    // SIGINT is what a terminal sends to the group, SIGTERM what a service manager does.
+    // A terminal sends SIGINT to the group, a service manager SIGTERM.
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut server = start(mode, "30");
         let children = children(mode, &server);

@@ -46,7 +46,7 @@ pub trait Wire {
     /// again.
     fn stop_receiving(&self, id: ExchangeId);
 
-    /// Ready when the client has read enough of what was sent.
+    /// Ready when the client has read enough of the sent data.
     ///
     /// # Errors
     /// [`SendError::Disconnected`] once the client has gone.
@@ -82,8 +82,8 @@ pub trait Wire {
     /// See [`SendError`].
     fn early_hints(&self, id: ExchangeId, links: &Fields) -> Result<(), SendError>;
 
-    /// Takes back a response head of which nothing has gone out yet, so that another may be started.
-    /// True if nothing of a response is on its way afterwards.
+    /// Takes back a response head that has not been sent yet, so that another may be started.
+    /// True if no part of a response has been sent.
     fn restart(&self, id: ExchangeId) -> bool;
 }
 
@@ -129,7 +129,7 @@ impl Exchange {
         self.wire.poll_ready(self.id, cx)
     }
 
-    /// Waits until the client has read enough of what was sent.
+    /// Waits until the client has read enough of the sent data.
     ///
     /// # Errors
     /// [`SendError::Disconnected`] once the client has gone.

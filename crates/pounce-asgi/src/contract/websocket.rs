@@ -57,7 +57,7 @@ pub trait SocketWire {
     /// The application no longer waits for an event.
     fn stop_receiving(&self);
 
-    /// Ready when the client has read enough of what was sent.
+    /// Ready when the client has read enough of the sent data.
     ///
     /// # Errors
     /// [`SendError::Disconnected`] once the client has gone.

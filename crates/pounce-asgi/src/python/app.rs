@@ -68,7 +68,7 @@ pub struct AppOptions {
 pub struct LoadError {
     /// The fault, with a traceback if there is one.
     pub message: String,
-    /// What may help; may be empty.
+    /// A hint for the user; may be empty.
     pub hint: String,
 }
 

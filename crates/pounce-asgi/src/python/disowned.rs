@@ -16,7 +16,7 @@ pub fn disown(fd: BorrowedFd<'_>) {
     keep_key(fd);
 }
 
-/// The place where the key was put, unless it is there already.
+/// Adds a file's key and returns its place; none if the key is already present.
 pub(super) fn keep_key(fd: BorrowedFd<'_>) -> Option<&'static AtomicU64> {
     let key = key(&fstat(fd).ok()?);
     if DISOWNED.iter().any(|known| known.load(Ordering::Relaxed) == key) {

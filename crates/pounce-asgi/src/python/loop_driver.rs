@@ -125,7 +125,7 @@ impl LoopDriver {
         if readable.is_some() || due || self.has_ready(py) {
             self.turn(py, readable.is_some())?;
             if let Some(mut guard) = readable.take() {
-                // Run what the event woke at once rather than after polling all of the server's sockets: most
+                // Run the woken tasks at once rather than after polling all of the server's sockets: most
                 // applications wait for one thing at a time.
                 if self.has_ready(py) && !self.is_stopping(py)? {
                     self.turn(py, false)?;

@@ -16,7 +16,7 @@ use super::{http_message, socket_message};
 /// The messages that complete a response, unless they announce more.
 const ENDINGS: [&str; 3] = ["http.response.body", "http.response.pathsend", "http.response.zerocopysend"];
 
-/// What kind of message was sent.
+/// The kind of a sent message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
     /// A piece that announces more. It raises once the client has gone, which ends an endless stream.

@@ -60,7 +60,7 @@ pub(super) trait ObjectValue: Sized + 'static {
     fn finalize(&self) {}
 }
 
-/// What [`ObjectValue::traverse`] shows references to.
+/// The visitor for [`ObjectValue::traverse`].
 pub(super) struct Visit {
     visit: ffi::visitproc,
     argument: *mut c_void,

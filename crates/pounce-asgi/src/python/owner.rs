@@ -60,13 +60,13 @@ impl Owner {
     pub(super) fn defer_drop<T: 'static>(&self, value: T) {
         match &mut *self.lock() {
             Some(deferred) => deferred.push(Deferred(Box::new(value))),
-            // The loop has ended, and the interpreter may be ending. They free what the value refers to; dropping the
+            // The loop has ended, and the interpreter may be ending. They free the value's references; dropping the
             // value now would need both.
             None => std::mem::forget(value),
         }
     }
 
-    /// Drops what was deferred. On the loop's thread, attached.
+    /// Drops the deferred values. On the loop's thread, attached.
     pub(super) fn drop_deferred(&self) {
         let deferred = self.lock().as_mut().map(std::mem::take);
         drop(deferred);

@@ -15,7 +15,7 @@ use super::{BindError, BindOptions};
 use crate::listener::socket_file::{DirectoryLock, SocketFile};
 use crate::{Listener, LocalAddr};
 
-/// Binds the path, or the abstract name where it begins with `@`, and listens.
+/// Binds the path, or the abstract name if it begins with `@`, and listens.
 pub(super) fn bind(path: &Path, options: &BindOptions) -> Result<Listener, BindError> {
     match path.as_os_str().as_bytes().strip_prefix(b"@") {
         Some(name) => bind_abstract(path, name, options),

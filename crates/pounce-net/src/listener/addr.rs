@@ -1,4 +1,4 @@
-//! What a listener is bound to: its address and its address family.
+//! The address and the address family of a listener.
 //!
 //! Not the address the user asked for; that is an [`Endpoint`](crate::Endpoint).
 

@@ -102,7 +102,7 @@ pub enum Notice {
     NotReplaced {
         /// Its slot.
         slot: u32,
-        /// What went wrong.
+        /// The reason.
         how: String,
     },
     /// A busy worker has been silent for too long.

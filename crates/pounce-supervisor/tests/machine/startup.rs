@@ -1,4 +1,4 @@
-//! Startup: what is started, when the server is ready, and what a failed start does.
+//! Startup: the workers started, readiness, and failed starts.
 
 use pounce_supervisor::{Action, Command, Event, Notice, Outcome, Policy, Status};
 

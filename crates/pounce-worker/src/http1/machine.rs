@@ -56,7 +56,7 @@ pub enum RequestEvent {
 pub struct RequestStep {
     /// How many bytes of the input are consumed, including those of a [`RequestEvent::Body`].
     pub consumed: usize,
-    /// What the machine found.
+    /// The event in them.
     pub event: RequestEvent,
 }
 

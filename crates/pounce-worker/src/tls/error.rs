@@ -11,7 +11,7 @@ pub enum TlsError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// A file lacks the expected content.

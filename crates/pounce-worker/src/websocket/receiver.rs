@@ -48,7 +48,7 @@ pub enum FrameEvent {
 pub struct FrameStep {
     /// How many bytes of the input are consumed, including those of an event's range.
     pub consumed: usize,
-    /// What the machine found.
+    /// The event in them.
     pub event: FrameEvent,
 }
 
