@@ -1,5 +1,5 @@
 """Starlette: streams, files, forms, background tasks, mounts, middleware and lifespan state."""
-# The path /file sends this file.
+# This file is what it sends at /file.
 
 import contextlib
 
