@@ -4,7 +4,6 @@ pub(crate) mod app;
 pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod exchange;
-pub(crate) mod extensions;
 pub(crate) mod fields;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -15,10 +15,9 @@ mod contract;
 pub mod python;
 
 pub use contract::app::{App, LifespanError, Outcome};
-pub use contract::connection::{Address, ConnectionInfo, TlsInfo};
+pub use contract::connection::{Address, ConnectionInfo, Peer, Scheme, TlsInfo};
 pub use contract::error::SendError;
 pub use contract::exchange::{Exchange, ExchangeId, Inbound, Wire};
-pub use contract::extensions::Extensions;
 pub use contract::fields::{Fields, is_field_name, is_field_value, is_token_byte};
 pub use contract::request::{HttpVersion, RequestHead};
 pub use contract::response::{FileBody, Payload, ResponseHead};

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 
 use clap::builder::StyledStr;
 use pounce_config::{ConfigErrors, ConfigFault, Layers, Problem, ServerConfig, discover};
-use pounce_server::{Server, output};
+use pounce_server::{Embedding, Server, output};
 
 use crate::arguments::{Arguments, Request};
 
 fn main() -> ExitCode {
     output::print_panics();
-    if let Some(worked) = pounce_server::worker_from_arguments() {
+    if let Some(worked) = pounce_server::worker_from_arguments(&Embedding, std::env::args_os().skip(1)) {
         return worked;
     }
     let code = run();
@@ -40,7 +40,7 @@ fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match Server::new(config).run() {
+    match Server::new(config, Embedding).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error, error.hint().as_deref());

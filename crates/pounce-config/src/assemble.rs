@@ -2,20 +2,16 @@
 
 mod tls;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, Http2Config, HttpConfig, LifecycleConfig, ListenConfig, LogConfig, LogFormat,
-    ReloadConfig, ServerConfig, WebSocketConfig, WorkersConfig,
+    AccessLogFormat, AppConfig, ListenConfig, LogConfig, LogFormat, ReloadConfig, ServerConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::Layers;
 use crate::resolve::Resolver;
 use crate::value;
 use crate::value::endpoint::{self, endpoint};
-use crate::value::header::{self, header};
 
 const APP: &str = "MODULE:ATTRIBUTE, MODULE:FACTORY() or MODULE, such as main:app";
 
@@ -34,10 +30,12 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let mut options = Resolver::new(layers);
     let app = app(&mut options);
     let listen = listen(&mut options);
-    let http = http(&mut options);
-    let websocket = websocket(&mut options);
+    let http = options.part();
+    // Read even if WebSockets are off: a faulty value is still a fault.
+    let websocket = options.part();
+    let websocket = options.flag("ws").then_some(websocket);
     let tls = tls::tls(&mut options);
-    let lifecycle = lifecycle(&mut options);
+    let lifecycle = options.part();
     let workers = workers(&mut options);
     let log = log(&mut options);
     let reload = reload(&mut options);
@@ -120,68 +118,6 @@ fn overruled(options: &mut Resolver, named: &str) {
     }
 }
 
-fn http(options: &mut Resolver) -> HttpConfig {
-    HttpConfig {
-        timeout_keep_alive: options.seconds("timeout-keep-alive"),
-        timeout_header: options.seconds("timeout-header"),
-        timeout_body: options.seconds("timeout-body"),
-        timeout_write: options.seconds("timeout-write"),
-        limit_connections: options.limit("limit-connections"),
-        limit_concurrency: options.limit("limit-concurrency"),
-        limit_request_line: narrow(options.size("limit-request-line")),
-        limit_request_fields: narrow(options.integer("limit-request-fields")),
-        limit_header_size: narrow(options.size("limit-header-size")),
-        limit_request_body: options.limit("limit-request-body"),
-        limit_min_read_rate: options.limit("limit-min-read-rate"),
-        limit_min_body_rate: options.limit("limit-min-body-rate"),
-        version: options.choice("http"),
-        http2: Http2Config {
-            max_concurrent_streams: narrow(options.integer("http2-max-concurrent-streams")),
-            initial_stream_window_size: narrow(options.size("http2-initial-stream-window-size")),
-            initial_connection_window_size: narrow(options.size("http2-initial-connection-window-size")),
-            max_frame_size: narrow(options.size("http2-max-frame-size")),
-            max_idle_frames: narrow(options.integer("http2-max-idle-frames")),
-        },
-        headers: options.list("header", Some(header::EXPECTED), header),
-        server_header: options.flag("server-header"),
-        date_header: options.flag("date-header"),
-    }
-}
-
-fn websocket(options: &mut Resolver) -> Option<WebSocketConfig> {
-    // Read even if WebSockets are off: a faulty value is still a fault.
-    let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
-    let websocket = WebSocketConfig {
-        max_size: narrow(options.size("ws-max-size")),
-        max_queue: narrow(options.integer("ws-max-queue")),
-        max_queued_bytes: narrow(options.size("ws-max-queued-bytes")),
-        ping_interval: some(options.seconds("ws-ping-interval")),
-        ping_timeout: some(options.seconds("ws-ping-timeout")),
-        per_message_deflate: options.choice::<Switch>("ws-per-message-deflate") == Switch::On,
-    };
-    options.flag("ws").then_some(websocket)
-}
-
-/// The words of an on/off option that other servers give a value.
-#[derive(PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Switch {
-    On,
-    Off,
-}
-
-fn lifecycle(options: &mut Resolver) -> LifecycleConfig {
-    LifecycleConfig {
-        lifespan: options.choice("lifespan"),
-        lifespan_scope: options.choice("lifespan-scope"),
-        worker_hooks: options.flag("worker-hooks"),
-        timeout_startup: options.seconds("timeout-startup"),
-        timeout_graceful_shutdown: options.seconds("timeout-graceful-shutdown"),
-        timeout_healthcheck: Some(options.seconds("timeout-worker-healthcheck"))
-            .filter(|time| !time.is_zero()),
-    }
-}
-
 fn workers(options: &mut Resolver) -> WorkersConfig {
     for (jitter, limit) in
         [("limit-max-requests-jitter", "limit-max-requests"), ("workers-lifetime-jitter", "workers-lifetime")]
@@ -191,18 +127,7 @@ fn workers(options: &mut Resolver) -> WorkersConfig {
             options.notes.push(format!("{jitter} ({origin}) has no effect without {limit}"));
         }
     }
-    WorkersConfig {
-        count: NonZeroUsize::new(narrow(options.integer("workers"))),
-        mode: options.choice("worker-mode"),
-        reuse_port: options.flag("reuse-port"),
-        max_requests: options.limit("limit-max-requests"),
-        max_requests_jitter: options.integer("limit-max-requests-jitter"),
-        lifetime: options.optional_seconds("workers-lifetime"),
-        lifetime_jitter: options.seconds("workers-lifetime-jitter"),
-        max_rss: options.optional_size("workers-max-rss"),
-        respawn_limit: narrow(options.integer("respawn-limit")),
-        respawn_window: options.seconds("respawn-window"),
-    }
+    options.part()
 }
 
 fn log(options: &mut Resolver) -> LogConfig {

@@ -1,19 +1,21 @@
 //! A complete and valid configuration, in the parts its consumers take.
 //!
-//! Outside this crate these types can only be made by [`Layers::build`](crate::Layers::build) or from a
-//! [`WorkerPlan`](crate::WorkerPlan), so every value has been validated.
+//! A [`ServerConfig`] can be made outside this crate by [`Layers::build`](crate::Layers::build) alone, so one that exists
+//! has been validated. Each of its parts is what one consumer reads; a field has the name of its option.
 
 mod protocols;
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::origin::{Origin, Setting};
+use crate::part;
 pub use protocols::{
-    CertificateFiles, ClientCertificates, Http2Config, HttpVersions, TlsConfig, TlsVersion, WebSocketConfig,
+    CertificateFiles, ClientCertificates, Http2Config, HttpVersions, RequestLimits, TlsConfig, TlsVersion,
+    WebSocketConfig,
 };
 
 /// The configuration of a server.
@@ -102,8 +104,7 @@ pub struct ListenConfig {
 
 /// Timeouts, limits and headers of HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HttpConfig {
     /// How long an idle connection waits for its next request; zero closes it after each response.
     pub timeout_keep_alive: Duration,
@@ -117,24 +118,20 @@ pub struct HttpConfig {
     pub limit_connections: Option<NonZeroU64>,
     /// Most requests running at a time; `None` for no limit.
     pub limit_concurrency: Option<NonZeroU64>,
-    /// Most bytes of a request line.
-    pub limit_request_line: usize,
-    /// Most fields in a request's header section.
-    pub limit_request_fields: usize,
-    /// Most bytes of a request's header section.
-    pub limit_header_size: usize,
-    /// Most bytes of a request's body; `None` for no limit.
-    pub limit_request_body: Option<NonZeroU64>,
-    /// Bytes per second that a client must read while a response waits for it; `None` for no limit.
+    /// How long a request may be.
+    pub limits: RequestLimits,
+    /// Bytes a second that a client must read while a response waits for it; `None` for no limit.
     pub limit_min_read_rate: Option<NonZeroU64>,
     /// Bytes per second of a body that a client must send while the application waits; `None` for no limit.
     pub limit_min_body_rate: Option<NonZeroU64>,
-    /// The versions spoken.
+    /// The versions that are spoken.
+    #[serde(rename = "http")]
     pub version: HttpVersions,
     /// HTTP/2.
     pub http2: Http2Config,
     /// Headers added to every response, in the order given: names in lower case, values printable ASCII. A `server`
     /// or `date` among them replaces the default one.
+    #[serde(rename = "header")]
     pub headers: Vec<(String, String)>,
     /// Send `Server`.
     pub server_header: bool,
@@ -144,8 +141,7 @@ pub struct HttpConfig {
 
 /// How a server starts and stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LifecycleConfig {
     /// Whether the application gets lifespan events.
     pub lifespan: LifespanMode,
@@ -157,29 +153,37 @@ pub struct LifecycleConfig {
     pub timeout_startup: Duration,
     /// How long running requests may go on after a stop was requested; zero stops at once.
     pub timeout_graceful_shutdown: Duration,
-    /// How long the event loop may be stuck before the server reports it; `None` never.
+    /// How long the event loop may be stuck before that is reported; `None` never.
+    #[serde(rename = "timeout-worker-healthcheck", deserialize_with = "none_if_zero")]
     pub timeout_healthcheck: Option<Duration>,
 }
 
 /// How many workers there are, and when one is replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct WorkersConfig {
-    /// The number of workers; `None` for one per CPU that the process may use.
+    /// How many; `None` for one per CPU that the process may use.
+    #[serde(rename = "workers", deserialize_with = "number_or_none")]
     pub count: Option<NonZeroUsize>,
-    /// The kind of a worker.
+    /// What a worker is.
+    #[serde(rename = "worker-mode")]
     pub mode: WorkerMode,
     /// A socket for each worker (SO_REUSEPORT) rather than one that all share.
     pub reuse_port: bool,
     /// Requests after which a worker is replaced.
+    #[serde(rename = "limit-max-requests")]
     pub max_requests: Option<NonZeroU64>,
     /// Upper bound of the random number of requests added to that.
+    #[serde(rename = "limit-max-requests-jitter")]
     pub max_requests_jitter: u64,
     /// Time after which a worker is replaced.
+    #[serde(rename = "workers-lifetime")]
     pub lifetime: Option<Duration>,
     /// Upper bound of the random time added to that.
+    #[serde(rename = "workers-lifetime-jitter")]
     pub lifetime_jitter: Duration,
     /// Bytes of memory (RSS) above which a worker process is replaced.
+    #[serde(rename = "workers-max-rss")]
     pub max_rss: Option<u64>,
     /// Restarts of a worker within [`respawn_window`](Self::respawn_window) before it is given up.
     pub respawn_limit: usize,
@@ -317,13 +321,46 @@ pub enum AsgiExtension {
     ZeroCopySend,
 }
 
+macro_rules! defaults_of_options {
+    ($($part:ty),*) => {
+        $(impl Default for $part {
+            /// As the options are when none is given.
+            fn default() -> Self {
+                part::default()
+            }
+        })*
+    };
+}
+
+defaults_of_options!(HttpConfig, RequestLimits, Http2Config, WebSocketConfig, LifecycleConfig);
+
+/// A time of which zero means never.
+fn none_if_zero<'de, D: Deserializer<'de>>(time: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Option::<Duration>::deserialize(time)?.filter(|time| !time.is_zero()))
+}
+
+/// A number of which zero means that none is given.
+fn number_or_none<'de, D: Deserializer<'de>>(number: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    usize::deserialize(number).map(NonZeroUsize::new)
+}
+
+impl AppConfig {
+    /// The folder that comes first on `sys.path`, absolute.
+    pub fn folder(&self) -> PathBuf {
+        let named = self.app_dir.as_deref().unwrap_or(Path::new("."));
+        let absolute = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
+        // `absolute` keeps a trailing dot, which would look odd in tracebacks.
+        absolute.components().collect()
+    }
+}
+
 impl ServerConfig {
     /// The parts that a worker needs.
     pub fn worker(&self) -> WorkerConfig {
         WorkerConfig {
             app: self.app.clone(),
             http: self.http.clone(),
-            websocket: self.websocket.clone(),
+            websocket: self.websocket,
             tls: self.tls.clone(),
             lifecycle: self.lifecycle.clone(),
             log: self.log.clone(),

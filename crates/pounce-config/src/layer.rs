@@ -5,10 +5,12 @@
 
 mod arguments;
 mod environment;
+#[cfg(feature = "file")]
 mod file;
 
 use std::path::PathBuf;
 
+#[cfg(feature = "file")]
 pub use file::{ConfigFile, discover};
 
 use crate::fault::{ConfigFault, Problem};

@@ -50,6 +50,8 @@ mod fault;
 mod layer;
 mod options;
 mod origin;
+mod part;
+#[cfg(feature = "plan")]
 mod plan;
 mod resolve;
 mod secret;
@@ -58,16 +60,19 @@ mod value;
 pub use config::{
     AccessLogFormat, AppConfig, AsgiExtension, CertificateFiles, ClientCertificates, Http2Config, HttpConfig,
     HttpVersions, Interface, LifecycleConfig, LifespanMode, LifespanScope, ListenConfig, LogConfig,
-    LogFormat, LogLevel, ReloadConfig, ServerConfig, TlsConfig, TlsVersion, WebSocketConfig, WorkerConfig,
-    WorkerMode, WorkersConfig,
+    LogFormat, LogLevel, ReloadConfig, RequestLimits, ServerConfig, TlsConfig, TlsVersion, WebSocketConfig,
+    WorkerConfig, WorkerMode, WorkersConfig,
 };
 pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};
-pub use layer::{ConfigFile, Layers, discover};
+pub use layer::Layers;
+#[cfg(feature = "file")]
+pub use layer::{ConfigFile, discover};
 pub use options::{
     Arity, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option, find_foreign,
     find_option, foreign_options,
 };
 pub use origin::Origin;
+#[cfg(feature = "plan")]
 pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};
 pub use secret::Secret;

@@ -94,6 +94,8 @@ pub enum Kind {
         /// Separates the items in an environment variable.
         separator: char,
     },
+    /// Several headers, `NAME: VALUE`: the flag is repeated, TOML has an array, a variable has a line for each.
+    Headers,
     /// One of the words.
     Choice(&'static [&'static str]),
     /// Some of the words: repeated or, in any source, separated by commas.
@@ -136,7 +138,7 @@ impl OptionSpec {
 
     /// Whether a later item of the same source is added to the earlier ones rather than replacing them.
     pub fn is_list(&self) -> bool {
-        matches!(self.kind, Kind::List { .. } | Kind::Choices(_))
+        matches!(self.kind, Kind::List { .. } | Kind::Headers | Kind::Choices(_))
     }
 
     /// A value of this option as messages may show it.

@@ -1,7 +1,6 @@
 //! Options by name and type, out of the layers. Faults are collected rather than returned, so that one run finds
 //! them all; the default replaces a faulty value.
 
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use crate::fault::{ConfigFault, Problem};
 use crate::layer::Layers;
 use crate::options::{Kind, OPTIONS, OptionSpec, close_word};
 use crate::origin::{Origin, Setting};
-use crate::value;
+use crate::value::header::header;
+use crate::value::{self, Value};
 
 /// The setting of every option in the table, and the faults found so far.
 pub(crate) struct Resolver {
@@ -51,26 +51,14 @@ impl Resolver {
         self.required(name, seconds)
     }
 
-    pub(crate) fn optional_seconds(&mut self, name: &str) -> Option<Duration> {
-        self.optional(name, seconds)
-    }
-
-    pub(crate) fn size(&mut self, name: &str) -> u64 {
-        self.required(name, size)
-    }
-
-    pub(crate) fn optional_size(&mut self, name: &str) -> Option<u64> {
-        self.optional(name, size)
-    }
-
-    /// `None` is no limit, by default or on request.
-    pub(crate) fn limit(&mut self, name: &str) -> Option<NonZeroU64> {
-        let parse = |kind, text: &str| match kind {
-            Kind::SizeLimit => value::limit(text, |text| value::size(text, 0, u64::MAX)),
-            Kind::Count => value::limit(text, |text| value::integer(text, 0, u64::MAX)),
-            _ => None,
-        };
-        self.optional(name, parse).flatten()
+    /// The value of an option by its kind; `None` where there is none, and where the text says so.
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
+        let spec = self.settings[self.index(name)].spec;
+        if spec.kind == Kind::Headers {
+            return Some(Value::Headers(self.list(name, None, header)));
+        }
+        let parsed = self.parsed(name, None, Value::parse);
+        parsed.or_else(|| Value::parse(spec.kind, spec.default?)).flatten()
     }
 
     /// A word of the option's [`Kind::Choice`], as the enum that names the same words.
@@ -216,13 +204,6 @@ fn integer(kind: Kind, text: &str) -> Option<u64> {
 fn seconds(kind: Kind, text: &str) -> Option<Duration> {
     match kind {
         Kind::Seconds { min, max } => value::seconds(text, min, max),
-        _ => None,
-    }
-}
-
-fn size(kind: Kind, text: &str) -> Option<u64> {
-    match kind {
-        Kind::Size { min, max } => value::size(text, min, max),
         _ => None,
     }
 }

@@ -49,8 +49,41 @@ impl Kind {
             Self::SizeLimit => "a size such as 1048576 or 64KiB, or 0 or none for no limit".into(),
             Self::Permissions => "octal permission bits from 0 to 777, such as 660".into(),
             Self::List { .. } => "a list of texts".into(),
+            Self::Headers => header::EXPECTED.into(),
             Self::Choice(words) => one_of(words, "or"),
             Self::Choices(words) => one_of(words, "and"),
+        }
+    }
+}
+
+/// A value, of an option whose kind alone says how its text is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Flag(bool),
+    Number(u64),
+    Time(Duration),
+    /// One of the words of a choice.
+    Word(&'static str),
+    Headers(Vec<(String, String)>),
+}
+
+impl Value {
+    /// `Some(None)` where the text says that there is no limit.
+    pub(crate) fn parse(kind: Kind, text: &str) -> Option<Option<Self>> {
+        let any = |parse: fn(&str, u64, u64) -> Option<u64>| limit(text, |text| parse(text, 0, u64::MAX));
+        let limited = |parsed: Option<NonZeroU64>| parsed.map(|limit| Self::Number(limit.get()));
+        match kind {
+            Kind::Flag => flag(text).map(|on| Some(Self::Flag(on))),
+            Kind::Integer { min, max } => integer(text, min, max).map(|number| Some(Self::Number(number))),
+            Kind::Size { min, max } => size(text, min, max).map(|bytes| Some(Self::Number(bytes))),
+            Kind::Count => any(integer).map(limited),
+            Kind::SizeLimit => any(size).map(limited),
+            Kind::Seconds { min, max } => seconds(text, min, max).map(|time| Some(Self::Time(time))),
+            Kind::Choice(words) => {
+                let chosen = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+                chosen.map(|word| Some(Self::Word(word)))
+            }
+            _ => None,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 
 use socket2::Socket;
@@ -68,17 +68,6 @@ impl Listener {
         Ok(Self::new(self.socket.try_clone()?, self.address.clone(), None))
     }
 
-    /// Whether a program that this process executes inherits the descriptor (FD_CLOEXEC clear) or not.
-    ///
-    /// Every program started meanwhile, from any thread, inherits it, so set it back after the `exec`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `fcntl(2)` F_SETFD.
-    pub fn set_inheritable(&self, inheritable: bool) -> io::Result<()> {
-        self.socket.set_cloexec(!inheritable)
-    }
-
     /// Makes the kernel queue connections from now on. A socket that listens already keeps its backlog, which
     /// may be the choice of the process that handed it over.
     ///
@@ -135,12 +124,6 @@ impl AsFd for Listener {
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
-    }
-}
-
-impl IntoRawFd for Listener {
-    fn into_raw_fd(self) -> RawFd {
-        self.socket.into_raw_fd()
     }
 }
 

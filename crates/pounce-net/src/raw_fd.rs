@@ -8,44 +8,54 @@
 )]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
-use socket2::{SockRef, Socket, Type};
+use socket2::{SockRef, Type};
 
 use crate::adopt_error::AdoptError;
 
-/// Makes the open descriptor `fd` this process's own, once `inspect` has accepted it.
+/// A descriptor of this process for what is open under the number `fd`, once `inspect` has accepted it. It is
+/// close-on-exec.
 ///
-/// A descriptor inherited over `exec` has FD_CLOEXEC clear, and nothing in this process owns it: it is taken
-/// over. A descriptor with FD_CLOEXEC set was opened (or already taken over) by this process and has an owner: it is
-/// duplicated, and the original stays with its owner. When `inspect` refuses, the descriptor is left as it was.
+/// A number with FD_CLOEXEC clear came over `exec`, and nothing in this process owns it: it is closed, so that the
+/// result is the only descriptor. A number with FD_CLOEXEC set, and those of the standard streams, have an owner in this
+/// process and stay open. When `inspect` refuses, the number is left as it was.
 pub(crate) fn adopt(
     fd: RawFd,
     inspect: impl FnOnce(BorrowedFd<'_>) -> Result<(), AdoptError>,
 ) -> Result<OwnedFd, AdoptError> {
-    // SAFETY: F_GETFD takes no pointer and changes nothing; an invalid number is answered with EBADF.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-    if flags == -1 {
-        let error = io::Error::last_os_error();
-        return Err(match error.raw_os_error() {
-            Some(libc::EBADF) => AdoptError::NotOpen { fd },
-            _ => AdoptError::Io(error),
-        });
+    // Two threads must not take the same number for one that nobody owns.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let inherited = answer(fd, libc::F_GETFD, 0)? & libc::FD_CLOEXEC == 0;
+    let duplicate = answer(fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1)?;
+    // SAFETY: fcntl has just opened this descriptor.
+    let duplicate = unsafe { OwnedFd::from_raw_fd(duplicate) };
+    inspect(duplicate.as_fd())?;
+    if inherited && fd > libc::STDERR_FILENO {
+        // SAFETY: the standard library opens every descriptor with FD_CLOEXEC set, and nothing in this crate clears it
+        // but in a process that is about to execute another program: no value owns this number.
+        unsafe { libc::close(fd) };
     }
-    // SAFETY: fcntl has just succeeded for `fd`, so it is open and not -1. It stays open for this borrow: either
-    // it was inherited over exec and has no owner, or its owner in this process named it to the caller.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    inspect(borrowed)?;
-    if flags & libc::FD_CLOEXEC != 0 {
-        return Ok(borrowed.try_clone_to_owned()?);
+    Ok(duplicate)
+}
+
+/// What fcntl answers for a number under which nothing may be open.
+fn answer(fd: RawFd, command: libc::c_int, argument: libc::c_int) -> Result<libc::c_int, AdoptError> {
+    // SAFETY: the commands used here take no pointer, and an invalid number is answered with EBADF.
+    let answer = unsafe { libc::fcntl(fd, command, argument) };
+    if answer != -1 {
+        return Ok(answer);
     }
-    // SAFETY: `fd` is open. With FD_CLOEXEC clear it was inherited: the standard library opens every descriptor
-    // with the flag set, so none of its types owns this one. Every `Listener` made from it sets the flag, so
-    // the same number is not taken twice; the documentation of `Listener::from_raw_fd` names the exception.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let error = io::Error::last_os_error();
+    Err(match error.raw_os_error() {
+        Some(libc::EBADF) => AdoptError::NotOpen { fd },
+        _ => AdoptError::Io(error),
+    })
 }
 
 /// Makes a program that is about to start inherit open descriptors, under the numbers they have here. No other
@@ -79,7 +89,5 @@ pub fn inherited_stream(number: RawFd) -> io::Result<UnixStream> {
             false => Err(AdoptError::Io(io::ErrorKind::InvalidInput.into())),
         }
     };
-    let socket = Socket::from(adopt(number, inspect).map_err(io::Error::other)?);
-    socket.set_cloexec(true)?;
-    Ok(UnixStream::from(OwnedFd::from(socket)))
+    Ok(UnixStream::from(adopt(number, inspect).map_err(io::Error::other)?))
 }

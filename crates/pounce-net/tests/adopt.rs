@@ -3,12 +3,12 @@
 use std::env;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
 use pounce_net::{
-    AdoptError, BindError, BindOptions, Endpoint, Family, Listener, LocalAddr, StdListener, bind,
+    AdoptError, BindError, BindOptions, Endpoint, Family, Listener, LocalAddr, StdListener, bind, inherit,
 };
 use socket2::SockRef;
 
@@ -37,8 +37,21 @@ fn accept(listener: Listener) -> TcpStream {
 
 /// Whether a program started now inherits the socket.
 fn child_sees(socket: &impl AsRawFd) -> bool {
-    let script = format!("test -S /dev/fd/{}", socket.as_raw_fd());
-    Command::new("sh").args(["-c", &script]).status().expect("sh").success()
+    is_socket(socket).status().expect("sh").success()
+}
+
+/// A program that succeeds if it has inherited the socket.
+fn is_socket(socket: &impl AsRawFd) -> Command {
+    let mut program = Command::new("sh");
+    program.args(["-c", &format!("test -S /dev/fd/{}", socket.as_raw_fd())]);
+    program
+}
+
+/// One test of this file, which is ignored otherwise, in a process of its own.
+fn this_test(name: &str) -> Command {
+    let mut program = Command::new(env::current_exe().expect("a test knows its own path"));
+    program.args(["--exact", name, "--ignored"]).stdout(Stdio::null());
+    program
 }
 
 /// A number beyond every limit on open descriptors.
@@ -144,13 +157,11 @@ fn a_descriptor_that_this_process_opened_is_duplicated() {
 }
 
 #[test]
-fn a_descriptor_that_is_inheritable_is_taken_over() {
+fn a_standard_stream_stays_open() {
     let listener = loopback();
-    listener.set_inheritable(true).unwrap();
-    let fd = listener.into_raw_fd();
-    let taken = Listener::from_raw_fd(fd, Some(Family::Inet)).unwrap();
-    assert_eq!(taken.as_raw_fd(), fd);
-    assert!(!child_sees(&taken));
+    let mut child = this_test("the_child_adopts_its_standard_input");
+    let stdin = OwnedFd::from(listener.try_clone().unwrap());
+    assert!(child.stdin(stdin).env(CHILD_FD, "stdin").status().unwrap().success());
 }
 
 #[test]
@@ -164,20 +175,28 @@ fn a_refused_descriptor_stays_open_and_as_it_was() {
     assert!(socket.local_addr().is_ok());
 }
 
+#[test]
+#[ignore = "a_standard_stream_stays_open starts it in a process of its own"]
+fn the_child_adopts_its_standard_input() {
+    if env::var(CHILD_FD).is_err() {
+        return println!("skipped: no parent started this");
+    }
+    let adopted = Listener::from_raw_fd(io::stdin().as_raw_fd(), None).unwrap();
+    assert!(!child_sees(&adopted));
+    drop(adopted);
+    assert!(child_sees(&io::stdin()));
+}
+
 /// The environment variable that names the descriptor for `the_child_accepts`.
 const CHILD_FD: &str = "POUNCE_NET_TEST_FD";
 
 #[test]
 fn a_child_accepts_from_an_inherited_listener() {
     let listener = loopback();
-    listener.set_inheritable(true).unwrap();
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "the_child_accepts", "--ignored"])
-        .env(CHILD_FD, format!("{} {}", listener.as_raw_fd(), listener.family()))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    listener.set_inheritable(false).unwrap();
+    let mut child = this_test("the_child_accepts");
+    inherit(&mut child, &[listener.as_fd()]);
+    let given = format!("{} {}", listener.as_raw_fd(), listener.family());
+    let mut child = child.env(CHILD_FD, given).spawn().unwrap();
     let mut client = connect(&listener);
     let mut received = String::new();
     client.read_to_string(&mut received).unwrap();
@@ -192,16 +211,20 @@ fn the_child_accepts() {
         return println!("skipped: no parent started this");
     };
     let (fd, family) = given.split_once(' ').unwrap();
-    let listener = Listener::from_raw_fd(fd.parse().unwrap(), Some(family.parse().unwrap())).unwrap();
+    let (fd, family) = (fd.parse().unwrap(), Some(family.parse().unwrap()));
+    let listener = Listener::from_raw_fd(fd, family).unwrap();
+    assert!(!child_sees(&listener));
+    // It was taken over: the socket closes with the listener.
+    assert!(matches!(Listener::from_raw_fd(fd, family), Err(AdoptError::NotOpen { .. })));
     accept(listener).write_all(b"from the child").unwrap();
 }
 
 #[test]
-fn a_child_sees_only_an_inheritable_descriptor() {
+fn a_child_sees_only_what_it_is_to_inherit() {
     let listener = loopback();
     assert!(!child_sees(&listener));
-    listener.set_inheritable(true).unwrap();
-    assert!(child_sees(&listener));
-    listener.set_inheritable(false).unwrap();
+    let mut child = is_socket(&listener);
+    inherit(&mut child, &[listener.as_fd()]);
+    assert!(child.status().expect("sh").success());
     assert!(!child_sees(&listener));
 }

@@ -5,7 +5,7 @@ mod format;
 use std::cell::RefCell;
 
 use pounce_config::{LogConfig, LogLevel};
-use pounce_worker::AccessRecord;
+use pounce_worker::{ExchangeRecord, Observer};
 
 use crate::logging;
 use crate::output::STDOUT;
@@ -26,12 +26,12 @@ impl AccessLog {
     }
 }
 
-impl pounce_worker::AccessLog for AccessLog {
+impl Observer for AccessLog {
     fn needs_response_fields(&self) -> bool {
         self.format.needs_response_fields()
     }
 
-    fn record(&self, record: &AccessRecord<'_>) {
+    fn end(&self, _number: u64, record: &ExchangeRecord<'_>) {
         let mut line = self.line.borrow_mut();
         line.clear();
         self.format.write(record, &mut line);

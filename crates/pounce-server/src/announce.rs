@@ -12,7 +12,6 @@ use pounce_net::LocalAddr;
 use pounce_supervisor::Notice;
 
 use crate::detect::{self, Shape};
-use crate::settings;
 
 /// Writes messages for the operator, at level INFO.
 #[derive(Debug, Clone)]
@@ -22,15 +21,19 @@ pub(crate) struct Announcer {
 }
 
 impl Announcer {
-    pub(crate) fn new(config: &ServerConfig, shape: Shape, addresses: &[LocalAddr]) -> Self {
+    pub(crate) fn new(
+        config: &ServerConfig,
+        shape: Shape,
+        addresses: &[LocalAddr],
+        virtualenv: Option<&Path>,
+    ) -> Self {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let urls = addresses.iter().map(|address| match address {
             LocalAddr::Tcp(address) => format!("{scheme}://{address}"),
             LocalAddr::Unix(_) => address.to_string(),
         });
         let urls: Vec<String> = urls.collect();
-        let venv = Interpreter::environment(&settings::interpreter(&config.worker()));
-        let venv = venv.map(|folder| format!(", venv {}", shown(&folder))).unwrap_or_default();
+        let venv = virtualenv.map(|folder| format!(", venv {}", shown(folder))).unwrap_or_default();
         let serving = format!(
             "{} on {} ({}{venv}, {})",
             config.app.target,

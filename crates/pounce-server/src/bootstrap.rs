@@ -7,15 +7,15 @@ use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pounce_asgi::python::{self, EventLoop, Exclusive, LifespanMode};
-use pounce_config::{ListenerHandle, LoadHandover, WorkerPlan};
+use pounce_asgi::python::{self, EventLoop, Exclusive};
+use pounce_config::{LifespanMode, ListenerHandle, LoadHandover, WorkerPlan};
 use pounce_net::{Listener, Load, LoadTable};
 use pounce_supervisor::Status;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 
 use crate::error::ServerError;
+use crate::listeners;
 use crate::serve::{Job, WorkerContext, load, serve};
-use crate::{listeners, settings};
 
 /// Where a worker's sockets come from.
 pub(crate) enum Sockets {
@@ -46,23 +46,18 @@ pub(crate) async fn bootstrap(
     };
     context.arm_startup(&config);
     event_loop.extend_sys_path(&plan.sys_path);
-    let mut options = settings::application(&config);
-    if plan.lifespan_state.is_some() {
-        // The server has run the lifespan, for all workers.
-        options.lifespan = LifespanMode::Off;
-    }
-    let app = load(event_loop, &config, &options);
+    // Where there is a state the server has run the lifespan, for all workers.
+    let ran = plan.lifespan_state.is_some();
+    let app = load(event_loop, &config, if ran { LifespanMode::Off } else { config.lifecycle.lifespan });
     drop(alone);
     let app = Rc::new(app?);
     if let Some(state) = plan.lifespan_state {
         app.adopt_state(&serde_json::Value::Object(state).to_string()).map_err(ServerError::State)?;
     }
-    let tls = plan.tls.map(|tls| {
-        let (period, bytes) = tls.ticket_secret;
+    let tls = config.tls.clone().zip(plan.tls).map(|(tls, given)| {
+        let (period, bytes) = given.ticket_secret;
         let secret = TicketSecret::from_parts(period, bytes);
-        let settings = settings::tls(&config).unwrap_or_default();
-        let texts = tls.texts.iter().map(|text| text.reveal().to_owned().into()).collect();
-        TlsStore::open(settings, secret, Some(texts)).map(Arc::new)
+        TlsStore::open(tls, config.http.version, secret, Some(given.texts)).map(Arc::new)
     });
     let job = Job {
         tls: tls.transpose()?,

@@ -9,8 +9,8 @@ use pounce_worker::tls::TlsStore;
 
 use crate::announce::Announcer;
 use crate::handle::ServerHandle;
+use crate::host::Host;
 use crate::listeners::Listeners;
-use crate::settings;
 use crate::watchdog::Watchdog;
 
 /// What the server has for as long as it runs.
@@ -19,8 +19,8 @@ pub(crate) struct ServerContext {
     pub(crate) workers: WorkersConfig,
     /// Folders to watch for changes, besides the application's.
     pub(crate) reload_dirs: Vec<PathBuf>,
-    /// This program, to be executed for worker processes.
-    pub(crate) program: PathBuf,
+    /// The program that the server is part of.
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) handle: ServerHandle,
     pub(crate) announcer: Announcer,
     pub(crate) watchdog: Watchdog,
@@ -40,7 +40,7 @@ impl ServerContext {
 
     /// Folders whose modules are the application's own: a restart imports them afresh.
     pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
-        self.reload_dirs.iter().cloned().chain([settings::app_dir(&self.worker)]).collect()
+        self.reload_dirs.iter().cloned().chain([self.worker.app.folder()]).collect()
     }
 }
 

@@ -13,6 +13,7 @@ mod context;
 mod detect;
 mod error;
 mod handle;
+mod host;
 mod life;
 mod lifespan;
 mod listeners;
@@ -32,5 +33,6 @@ mod worker_process;
 
 pub use error::ServerError;
 pub use handle::ServerHandle;
+pub use host::{Embedding, Host, Program};
 pub use server::Server;
 pub use worker_process::worker_from_arguments;

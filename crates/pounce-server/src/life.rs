@@ -17,6 +17,7 @@ use crate::context::{ServerContext, StopLimit};
 use crate::detect::{Shape, shape};
 use crate::error::ServerError;
 use crate::handle::{Order, Request, ServerHandle};
+use crate::host::Host;
 use crate::listeners::Listeners;
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
@@ -24,6 +25,7 @@ use crate::{logging, many, output, reload, settings, signals, single};
 /// Takes a server through its life.
 pub(crate) fn run(
     config: ServerConfig,
+    host: Arc<dyn Host>,
     handle: ServerHandle,
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), ServerError> {
@@ -41,15 +43,24 @@ pub(crate) fn run(
         Shape::Many { count, .. } => count,
     };
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
-    let announcer = Announcer::new(&config, shape, &listeners.addresses());
+    // What is wrong with it keeps the interpreter from starting, and is said then.
+    let virtualenv = host.environment(&settings::interpreter(&config.worker())).ok().flatten();
+    let announcer = Announcer::new(&config, shape, &listeners.addresses(), virtualenv.as_deref());
     announcer.loading(&config.app.target);
-    let bound =
-        Bound { config, shape, tls, handle: handle.clone(), announcer, listeners: Arc::clone(&listeners) };
+    let bound = Bound {
+        config,
+        host: Arc::clone(&host),
+        shape,
+        tls,
+        handle: handle.clone(),
+        announcer,
+        listeners: Arc::clone(&listeners),
+    };
     let result = bound.run(orders);
     match handle.asked() {
         Request::Reload => {
             output::flush();
-            let error = reload::execute_again(&listeners);
+            let error = reload::execute_again(&*host, &listeners);
             Err(ServerError::System { what: "cannot execute the program again", error })
         }
         _ => {
@@ -61,17 +72,18 @@ pub(crate) fn run(
 
 /// Reads certificates and keys, if connections are to be encrypted.
 fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError> {
-    let Some(settings) = settings::tls(&config.worker()) else { return Ok(None) };
+    let Some(tls) = config.tls.clone() else { return Ok(None) };
     let secret = TicketSecret::generate().ok_or_else(|| ServerError::System {
         what: "cannot make a secret for session tickets",
         error: io::Error::other("the system has no random numbers"),
     })?;
-    Ok(Some(Arc::new(TlsStore::open(settings, secret, None)?)))
+    Ok(Some(Arc::new(TlsStore::open(tls, config.http.version, secret, None)?)))
 }
 
 /// A server that has its sockets.
 struct Bound {
     config: ServerConfig,
+    host: Arc<dyn Host>,
     shape: Shape,
     tls: Option<Arc<TlsStore>>,
     handle: ServerHandle,
@@ -133,6 +145,9 @@ impl Bound {
             listeners.close();
         };
         let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
+        if !self.host.owns_process() {
+            return Ok(watchdog);
+        }
         let (announcer, armed, limit) = (self.announcer.clone(), watchdog.clone(), Arc::clone(limit));
         let first_signal = move || {
             announcer.stopping();
@@ -151,7 +166,7 @@ impl Bound {
             worker: Arc::new(self.config.worker()),
             workers: self.config.workers,
             reload_dirs: self.config.reload.map(|reload| reload.dirs).unwrap_or_default(),
-            program: std::env::current_exe().map_err(system("cannot find this program"))?,
+            host: self.host,
             handle: self.handle,
             announcer: self.announcer,
             watchdog,
@@ -178,15 +193,15 @@ fn serve(
     let options = settings::interpreter(&server.worker);
     match shape {
         Shape::Single => {
-            let interpreter = Arc::new(Interpreter::start(&options)?);
+            let interpreter = Arc::new(server.host.interpreter(&options)?);
             let served = single::run(server, &interpreter, orders);
             Ok(Ended { served, interpreter: Some(interpreter), left: 0 })
         }
         Shape::Many { count, mode } => {
             let interpreter = if many::needs_python(server, mode) {
-                Some(Arc::new(Interpreter::start(&options)?))
+                Some(Arc::new(server.host.interpreter(&options)?))
             } else {
-                Interpreter::check(&options)?;
+                server.host.environment(&options)?;
                 None
             };
             let ended = many::run(server, interpreter.as_ref(), (count, mode), orders)?;
@@ -227,7 +242,8 @@ fn watch_files(
             handle.order(Order::Restart);
         }
     };
-    reload::watch(reload, &settings::app_dir(&config.worker()), changed).map(Some).map_err(|error| {
-        ServerError::System { what: "cannot watch the files", error: io::Error::other(error) }
+    reload::watch(reload, &config.app.folder(), changed).map(Some).map_err(|error| ServerError::System {
+        what: "cannot watch the files",
+        error: io::Error::other(error),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pounce_asgi::python::disown;
@@ -93,18 +94,15 @@ impl Listeners {
         self.lock().shared.iter().map(Listener::try_clone).collect()
     }
 
-    /// The variable by which a program that this process executes finds the listeners.
-    ///
-    /// # Errors
-    /// A descriptor cannot be made inheritable.
-    pub(crate) fn hand_over(&self) -> io::Result<(&'static str, String)> {
-        let mut value = vec![std::process::id().to_string()];
+    /// Hands the listeners to a program that is to be executed in this one's place.
+    pub(crate) fn hand_over(&self, program: &mut Command) {
         let open = self.lock();
-        for listener in open.shared.iter().chain(open.slots.values().flatten()) {
-            listener.set_inheritable(true)?;
-            value.push(format!("{}:{}", listener.as_raw_fd(), listener.family()));
-        }
-        Ok((INHERITED, value.join(",")))
+        let listeners: Vec<_> = open.shared.iter().chain(open.slots.values().flatten()).collect();
+        let named = listeners.iter().map(|one| format!("{}:{}", one.as_raw_fd(), one.family()));
+        let value: Vec<String> = [std::process::id().to_string()].into_iter().chain(named).collect();
+        program.env(INHERITED, value.join(","));
+        let descriptors: Vec<_> = listeners.iter().map(|one| one.as_fd()).collect();
+        pounce_net::inherit(program, &descriptors);
     }
 
     /// Closes the listeners and removes the files of Unix sockets. May be called again.

@@ -6,7 +6,6 @@
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use notify::{EventKind, RecursiveMode, Watcher as _};
 use pounce_asgi::python::disown_opened_by;
 use pounce_config::ReloadConfig;
 
+use crate::host::Host;
 use crate::listeners::Listeners;
 
 /// Watches what the configuration names and calls `changed` with a file that changed, each time after the files
@@ -81,11 +81,12 @@ fn wait(
 }
 
 /// Executes this program again, with the same arguments and the same listeners. Returns only on failure.
-pub(crate) fn execute_again(listeners: &Listeners) -> std::io::Error {
-    let prepared = std::env::current_exe().and_then(|program| Ok((program, listeners.hand_over()?)));
-    match prepared {
-        Ok((program, (name, value))) => {
-            Command::new(program).args(std::env::args_os().skip(1)).env(name, value).exec()
+pub(crate) fn execute_again(host: &dyn Host, listeners: &Listeners) -> std::io::Error {
+    match host.restarted() {
+        Ok(program) => {
+            let mut command = program.command();
+            listeners.hand_over(&mut command);
+            command.exec()
         }
         Err(error) => error,
     }

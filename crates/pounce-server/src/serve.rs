@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pounce_asgi::python::{AppOptions, EventLoop, PythonApp, Stacks};
-use pounce_config::{WorkerConfig, parse_env_file};
+use pounce_asgi::python::{EventLoop, PythonApp, Stacks};
+use pounce_config::{LifespanMode, WorkerConfig, parse_env_file};
 use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
 use pounce_worker::tls::TlsStore;
@@ -78,11 +78,10 @@ impl WorkerContext {
 pub(crate) fn load(
     event_loop: &EventLoop,
     config: &WorkerConfig,
-    options: &AppOptions,
+    lifespan: LifespanMode,
 ) -> Result<PythonApp, ServerError> {
     event_loop.add_environment(read_env_file(config)?);
-    let app = &config.app;
-    Ok(PythonApp::load(event_loop, &app.target, &settings::app_dir(config), app.factory, options)?)
+    Ok(PythonApp::load(event_loop, &config.app, lifespan)?)
 }
 
 fn read_env_file(config: &WorkerConfig) -> Result<Vec<(String, String)>, ServerError> {

@@ -1,25 +1,29 @@
 //! The public API: a server that can be run once.
 
+use std::sync::Arc;
+
 use pounce_config::ServerConfig;
 use tokio::sync::mpsc;
 
 use crate::error::ServerError;
 use crate::handle::{Order, ServerHandle};
+use crate::host::Host;
 use crate::life;
 
 /// A server, configured and not yet running.
 #[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
+    host: Arc<dyn Host>,
     handle: ServerHandle,
     orders: mpsc::UnboundedReceiver<Order>,
 }
 
 impl Server {
-    /// A server for a configuration.
-    pub fn new(config: ServerConfig) -> Self {
+    /// A server for a configuration, as a part of the program that `host` describes.
+    pub fn new(config: ServerConfig, host: impl Host) -> Self {
         let (handle, orders) = ServerHandle::new();
-        Self { config, handle, orders }
+        Self { config, host: Arc::new(host), handle, orders }
     }
 
     /// A handle by which other threads stop the server.
@@ -27,16 +31,15 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Serves until a signal or the handle stops the server. Blocks. Call once per process, because it starts and
-    /// ends CPython; the calling thread becomes Python's main thread.
+    /// Serves until the server is stopped, by a signal or by its handle. Blocks. With [`Embedding`](crate::Embedding) once
+    /// per process: it starts and ends CPython, and the calling thread becomes Python's main thread.
     ///
-    /// A server with worker processes executes its own program for each of them: such a program must begin with
-    /// [`worker_from_arguments`](crate::worker_from_arguments).
+    /// A server with worker processes executes the program that [`Host::worker`] names for each of them.
     ///
     /// # Errors
     /// See [`ServerError`].
     pub fn run(self) -> Result<(), ServerError> {
-        life::run(self.config, self.handle, self.orders)
+        life::run(self.config, self.host, self.handle, self.orders)
     }
 }
 
@@ -45,12 +48,13 @@ mod tests {
     use pounce_config::Layers;
 
     use super::*;
+    use crate::Embedding;
     use crate::handle::Request;
 
     #[test]
     fn a_server_that_was_stopped_before_it_ran_returns_at_once() {
         let config = Layers::new().command_line([("app", ["nowhere:app"])]).build();
-        let server = Server::new(config.expect("valid"));
+        let server = Server::new(config.expect("valid"), Embedding);
         server.handle().shutdown();
         server.handle().shutdown();
         // Importing the application would have failed.
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn a_reload_does_not_take_a_stop_back() {
         let config = Layers::new().command_line([("app", ["nowhere:app"])]).build();
-        let handle = Server::new(config.expect("valid")).handle();
+        let handle = Server::new(config.expect("valid"), Embedding).handle();
         handle.ask(Request::Reload);
         assert_eq!(handle.asked(), Request::Reload);
         handle.shutdown();

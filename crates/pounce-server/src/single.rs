@@ -16,7 +16,6 @@ use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::{Order, Request};
 use crate::serve::{Job, WorkerContext, load, serve};
-use crate::settings;
 use crate::watchdog::{self, GRACE};
 
 /// Imports the application, starts it, serves it, and shuts it down.
@@ -154,7 +153,7 @@ impl Single {
         let event_loop = self.event_loop.clone();
         let task = tokio::task::spawn_local(async move {
             context.arm_startup(&server.worker);
-            let app = Rc::new(load(&event_loop, &server.worker, &settings::application(&server.worker))?);
+            let app = Rc::new(load(&event_loop, &server.worker, server.worker.lifecycle.lifespan)?);
             let duplicates = server.listeners.duplicate();
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;

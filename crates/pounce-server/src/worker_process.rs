@@ -1,16 +1,18 @@
 //! The life of a worker process: what its server has started with exec, until the server ends it or is gone.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd as _, RawFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use pounce_asgi::python::{self, Interpreter};
+use pounce_asgi::python;
 use pounce_config::WorkerPlan;
 use pounce_supervisor::{Command, Status, WorkerEnd, process};
 
 use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
+use crate::host::Host;
 use crate::serve::WorkerContext;
 use crate::watchdog::{self, Watchdog};
 use crate::{logging, output, settings, signals};
@@ -19,9 +21,13 @@ use crate::{logging, output, settings, signals};
 pub(crate) const ARGUMENT: &str = "__worker";
 
 /// If this process was started by a server as one of its workers, works until told to end, and returns how the
-/// process is to exit. To be called first of all by a program that runs a [`Server`](crate::Server).
-pub fn worker_from_arguments() -> Option<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
+/// process is to exit. A program that runs a [`Server`](crate::Server) calls it before anything else, with its own
+/// arguments; the program's name is none of them.
+pub fn worker_from_arguments(
+    host: &dyn Host,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Option<ExitCode> {
+    let mut arguments = arguments.into_iter();
     if arguments.next()? != ARGUMENT {
         return None;
     }
@@ -31,12 +37,12 @@ pub fn worker_from_arguments() -> Option<ExitCode> {
         output::flush();
         return Some(ExitCode::from(2));
     };
-    let worked = run(control);
+    let worked = run(host, control);
     output::flush();
     Some(worked.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS))
 }
 
-fn run(control: RawFd) -> Result<(), ServerError> {
+fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {
     let orphaned = |is_told: bool| {
         if !is_told {
             output::error(format!("the server is gone; its worker {} stops", std::process::id()), None);
@@ -55,12 +61,12 @@ fn run(control: RawFd) -> Result<(), ServerError> {
     let plan = WorkerPlan::from_json(&text).map_err(ServerError::Plan);
     drop(text);
     match plan {
-        Ok(plan) => work(plan, &end),
+        Ok(plan) => work(host, plan, &end),
         Err(error) => Err(tell(&end, error)),
     }
 }
 
-fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
+fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
     logging::install(&plan.config.log);
     let watchdog = Watchdog::start(output::flush).map_err(system("cannot start the watchdog"))?;
@@ -70,7 +76,7 @@ fn work(plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
     };
     signals::listen_in_worker(drain, output::flush).map_err(system("cannot listen to signals"))?;
     let finalizing = plan.config.lifecycle.timeout_startup;
-    let interpreter = Interpreter::start(&settings::interpreter(&plan.config));
+    let interpreter = host.interpreter(&settings::interpreter(&plan.config));
     let interpreter = interpreter.map_err(|error| tell(end, error.into()))?;
     let context = WorkerContext {
         end: end.clone(),

@@ -4,6 +4,7 @@
 //! supervisor sends the worker's plan as one line and then commands; the child sends statuses. A child that reads
 //! the end of the socket has lost its parent.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -32,7 +33,7 @@ pub struct Launch {
     /// The program.
     pub program: PathBuf,
     /// Its arguments; the number of the control socket's descriptor is added as the last one.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<OsString>,
     /// The text [`attach`] returns in the child. It may contain keys and passwords.
     pub plan: Zeroizing<String>,
     /// Descriptors that the child inherits under the numbers they have here.

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, RequestHead, Socket};
+use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, Peer, RequestHead, Socket};
 use pounce_net::{BindOptions, Endpoint, bind};
 use pounce_worker::test_apps::{EchoApp, HelloApp};
 use pounce_worker::{Settings, Worker};
@@ -38,16 +38,16 @@ impl App for Floor {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), head: &RequestHead, exchange: Exchange) -> Call {
+    fn http(&self, (): &(), peer: &Rc<Peer>, head: &RequestHead, exchange: Exchange) -> Call {
         if head.method() == b"GET" {
-            Call::Hello(self.hello.http(&(), head, exchange))
+            Call::Hello(self.hello.http(&(), peer, head, exchange))
         } else {
-            Call::Echo(self.echo.http(&(), head, exchange))
+            Call::Echo(self.echo.http(&(), peer, head, exchange))
         }
     }
 
-    fn websocket(&self, (): &(), head: &RequestHead, socket: Socket) -> Call {
-        Call::Echo(self.echo.websocket(&(), head, socket))
+    fn websocket(&self, (): &(), peer: &Rc<Peer>, head: &RequestHead, socket: Socket) -> Call {
+        Call::Echo(self.echo.websocket(&(), peer, head, socket))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use pounce_asgi::{Address, App, ConnectionInfo, Payload};
+use pounce_asgi::{Address, App, ConnectionInfo, Payload, Peer, Scheme};
 use pounce_net::{Accepted, Listener, LocalAddr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -73,7 +73,8 @@ impl Acceptor {
                 (Socket::from(UnixStream::from_std(stream)?), Address::Unix(client), server)
             }
         };
-        Ok((stream, ConnectionInfo { client, server, tls: None }))
+        let peer = Rc::new(Peer { client, server, scheme: Scheme::Http });
+        Ok((stream, ConnectionInfo { peer, tls: None }))
     }
 
     /// Accepts until it is dropped. Queued connections are accepted without waiting in between; other tasks get their
@@ -146,7 +147,8 @@ impl Acceptor {
 }
 
 fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
-    if engine.settings.max_connections.is_some_and(|limit| engine.connections() >= limit) {
+    if engine.settings.http.limit_connections.is_some_and(|limit| engine.connections() as u64 >= limit.get())
+    {
         // Over TLS a response needs a handshake, which is the work the limit avoids.
         if engine.settings.tls.is_none() {
             tokio::task::spawn_local(refuse(socket, no_room(engine)));

@@ -9,10 +9,12 @@ mod alarm;
 mod http1;
 mod http2;
 mod input;
+mod observation;
 mod open;
 mod pace;
 mod running;
 mod server_response;
+mod timer;
 mod websocket;
 
 use std::time::Duration;

@@ -25,8 +25,8 @@ use read_ahead::ReadAhead;
 pub(crate) use read_ahead::Share;
 
 use crate::Settings;
-use crate::access::AccessLog;
 use crate::flusher::Flusher;
+use crate::observer::Observer;
 use crate::websocket::{Codecs, Refusal};
 
 /// What the two sides of a WebSocket learn where the worker stops.
@@ -45,12 +45,14 @@ pub(crate) enum WorkerPhase {
 /// The state that the connections of one worker share.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    pub(crate) access: Option<Box<dyn AccessLog>>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) needs_response_fields: bool,
     phase: Cell<WorkerPhase>,
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
     pub(crate) burst: Burst,
+    /// Exchanges that have been observed.
+    exchanges: Cell<u64>,
     /// Requests that have begun. Written by the worker's thread alone.
     pub(crate) requests: Arc<AtomicU64>,
     /// Told when they are as many as [`Settings::max_requests`].
@@ -74,13 +76,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Settings, access: Option<Box<dyn AccessLog>>) -> Self {
+    pub(crate) fn new(settings: Settings, observer: Option<Box<dyn Observer>>) -> Self {
         Self {
-            needs_response_fields: access.as_ref().is_some_and(|access| access.needs_response_fields()),
+            needs_response_fields: observer.as_ref().is_some_and(|observer| observer.needs_response_fields()),
             own_fields: OwnFields::new(&settings),
             read_ahead: ReadAhead::new(settings.websocket.unwrap_or_default().max_queued_bytes),
             settings,
-            access,
+            observer,
+            exchanges: Cell::new(0),
             phase: Cell::new(WorkerPhase::Serving),
             running: Cell::new(0),
             burst: Burst::default(),
@@ -141,7 +144,7 @@ impl Engine {
 
     /// Whether the concurrency limit is reached.
     pub(crate) fn is_busy(&self) -> bool {
-        self.settings.max_concurrency.is_some_and(|limit| self.running.get() >= limit)
+        self.settings.http.limit_concurrency.is_some_and(|limit| self.running.get() as u64 >= limit.get())
     }
 
     /// Why a WebSocket cannot be opened now, if so.
@@ -153,6 +156,13 @@ impl Engine {
             WorkerPhase::Serving => Ok(()),
             WorkerPhase::Draining | WorkerPhase::Aborting => Err(Refusal { status: 503, detail: RESTARTING }),
         }
+    }
+
+    /// The number of an exchange that begins.
+    pub(crate) fn number_exchange(&self) -> u64 {
+        let number = self.exchanges.get() + 1;
+        self.exchanges.set(number);
+        number
     }
 
     /// Counts a request that begins.

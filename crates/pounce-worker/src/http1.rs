@@ -21,5 +21,6 @@ pub use fault::Fault;
 pub use head::{BodyFraming, Facts};
 pub(crate) use head::{LONG_METHOD, MAX_METHOD, decimal};
 pub(crate) use host::{agrees, is_host};
-pub use machine::{RequestEvent, RequestLimits, RequestMachine, RequestStep};
+pub use machine::{RequestEvent, RequestMachine, RequestStep};
+pub use pounce_config::RequestLimits;
 pub use response::{ResponseContext, ResponseEncoder};

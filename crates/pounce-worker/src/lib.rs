@@ -8,12 +8,12 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod accept;
-mod access;
 mod connection;
 mod engine;
 mod flusher;
 pub mod http1;
 pub mod http2;
+mod observer;
 mod output;
 mod progress;
 mod settings;
@@ -23,7 +23,7 @@ pub mod tls;
 pub mod websocket;
 mod worker;
 
-pub use access::{AccessLog, AccessRecord, CLIENT_CLOSED_REQUEST};
 pub use engine::OpenRequest;
-pub use settings::{Http2Settings, LeastRate, Settings, Versions, WebSocketSettings};
+pub use observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest, Observer};
+pub use settings::Settings;
 pub use worker::{Drained, Queue, Worker};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pounce_asgi::{
-    Accept, App, ConnectionInfo, Exchange, Fields, Inbound, MessageKind, Outcome, Payload, RequestHead,
+    Accept, App, ConnectionInfo, Exchange, Fields, Inbound, MessageKind, Outcome, Payload, Peer, RequestHead,
     ResponseHead, Socket, SocketEvent,
 };
 
@@ -36,13 +36,13 @@ impl App for HelloApp {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+    fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         // A client that has gone is the only error there can be, and nobody is left to be told.
         let _ = exchange.start(&self.head).and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
         std::future::ready(Outcome::Returned)
     }
 
-    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
         let _ = socket.close(1000, "");
         std::future::ready(Outcome::Returned)
     }
@@ -58,7 +58,7 @@ impl App for EchoApp {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+    fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         Box::pin(async move {
             let head = ResponseHead { status: 200, ..ResponseHead::default() };
             if exchange.start(&head).is_err() {
@@ -76,7 +76,7 @@ impl App for EchoApp {
         })
     }
 
-    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
         Box::pin(async move {
             loop {
                 let mut message = None;
@@ -113,7 +113,7 @@ impl App for SlowApp {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+    fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         let pause = self.0;
         Box::pin(async move {
             tokio::time::sleep(pause).await;
@@ -123,7 +123,7 @@ impl App for SlowApp {
         })
     }
 
-    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
         let pause = self.0;
         Box::pin(async move {
             tokio::time::sleep(pause).await;
@@ -143,7 +143,7 @@ impl App for FailingApp {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), head: &RequestHead, exchange: Exchange) -> Self::Call {
+    fn http(&self, (): &(), _peer: &Rc<Peer>, head: &RequestHead, exchange: Exchange) -> Self::Call {
         if head.raw_path() != b"/" {
             let head = ResponseHead { status: 200, ..ResponseHead::default() };
             let _ = exchange.start(&head).and_then(|()| exchange.body(Payload::Borrowed(b"half"), true));
@@ -151,7 +151,7 @@ impl App for FailingApp {
         std::future::ready(Outcome::Failed)
     }
 
-    fn websocket(&self, (): &(), head: &RequestHead, socket: Socket) -> Self::Call {
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, head: &RequestHead, socket: Socket) -> Self::Call {
         if head.raw_path() != b"/" {
             let _ = socket.accept(&Accept::default());
         }

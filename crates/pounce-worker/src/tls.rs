@@ -4,16 +4,17 @@
 
 mod clients;
 mod error;
+mod files;
 mod identity;
 mod key;
 mod revocation;
-mod secret;
 mod store;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tickets;
 
 pub use error::TlsError;
-pub use secret::Secret;
-pub use store::{ClientCertificates, TlsFiles, TlsSettings, TlsStore};
+pub use store::TlsStore;
 pub(crate) use stream::TlsStream;
 pub use tickets::TicketSecret;

@@ -11,8 +11,8 @@ use pounce_net::Listener;
 
 use crate::Settings;
 use crate::accept::Acceptor;
-use crate::access::AccessLog;
 use crate::engine::{Engine, OpenRequest, WorkerPhase};
+use crate::observer::Observer;
 
 /// Serves one application on the thread that runs it, inside a tokio `LocalRuntime`.
 pub struct Worker<A: App> {
@@ -38,8 +38,8 @@ pub struct Drained {
 
 impl<A: App> Worker<A> {
     /// A worker for `app`.
-    pub fn new(settings: Settings, app: Rc<A>, access: Option<Box<dyn AccessLog>>) -> Self {
-        Self { engine: Rc::new(Engine::new(settings, access)), app }
+    pub fn new(settings: Settings, app: Rc<A>, observer: Option<Box<dyn Observer>>) -> Self {
+        Self { engine: Rc::new(Engine::new(settings, observer)), app }
     }
 
     /// How many requests have begun, for any thread to read.
@@ -120,7 +120,9 @@ impl<A: App> Worker<A> {
         self.engine.enter(WorkerPhase::Draining);
         // Not before: until then connections that come and go tell theirs.
         self.engine.leave_load();
-        let in_time = tokio::time::timeout(self.engine.settings.graceful_timeout, self.emptied()).await;
+        let in_time =
+            tokio::time::timeout(self.engine.settings.lifecycle.timeout_graceful_shutdown, self.emptied())
+                .await;
         let aborted = if in_time.is_ok() { 0 } else { self.engine.connections() };
         if aborted > 0 {
             self.engine.enter(WorkerPhase::Aborting);

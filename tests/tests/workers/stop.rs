@@ -71,6 +71,8 @@ fn a_second_signal_stops_at_once(mode: Mode) {
         for (_, mut client) in clients {
             client.expect_closed();
         }
+        // The server does not wait for them: worker processes end because it is gone.
+        eventually("the workers have ended", || children.iter().all(|pid| !runs(*pid)).then_some(()));
         server.left_nothing(&children);
     }
 }

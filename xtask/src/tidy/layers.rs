@@ -21,8 +21,8 @@ struct Rule {
 const RULES: [Rule; 7] = [
     Rule { name: "pounce-config", may: &[], never: &["tokio", "pyo3", "socket2"] },
     Rule { name: "pounce-net", may: &[], never: &["tokio", "pyo3", "serde"] },
-    Rule { name: "pounce-asgi", may: &[], never: &[] },
-    Rule { name: "pounce-worker", may: &["pounce-asgi", "pounce-net"], never: &["pyo3"] },
+    Rule { name: "pounce-asgi", may: &["pounce-config"], never: &[] },
+    Rule { name: "pounce-worker", may: &["pounce-asgi", "pounce-config", "pounce-net"], never: &["pyo3"] },
     Rule { name: "pounce-supervisor", may: &["pounce-config", "pounce-net"], never: &["pyo3"] },
     Rule {
         name: "pounce-server",

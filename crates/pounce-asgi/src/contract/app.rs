@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use crate::{ConnectionInfo, Exchange, RequestHead, Socket};
+use crate::{ConnectionInfo, Exchange, Peer, RequestHead, Socket};
 
 /// An application: answers exchanges and has a lifespan.
 ///
@@ -19,13 +19,25 @@ pub trait App: 'static {
     /// A connection was accepted.
     fn connect(&self, info: &Rc<ConnectionInfo>) -> Self::Connection;
 
-    /// A request head has arrived: start answering, and go as far as possible without waiting.
+    /// A request head has arrived, from `peer`: start answering, and go as far as possible without waiting.
     ///
     /// Copy out of `head` anything needed after this call: the wire reuses its buffers.
-    fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Self::Call;
+    fn http(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        exchange: Exchange,
+    ) -> Self::Call;
 
     /// The client asks for a WebSocket: start answering, and go as far as possible without waiting.
-    fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Self::Call;
+    fn websocket(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        socket: Socket,
+    ) -> Self::Call;
 
     /// Gives back memory that a burst of requests took. Called once the worker is quiet again.
     fn give_back_memory(&self) {}

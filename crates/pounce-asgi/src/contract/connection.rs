@@ -38,20 +38,42 @@ pub struct TlsInfo {
     pub client_name: Option<String>,
 }
 
-/// The facts about a connection: both addresses, the scheme, TLS.
+/// Who asks, by what scheme, and whom, as the application sees it. A request has that of its connection, unless a proxy
+/// in between is trusted to know better.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionInfo {
-    /// The peer.
+pub struct Peer {
+    /// The client.
     pub client: Address,
-    /// The local address that the peer connected to.
+    /// The address that the client connected to.
     pub server: Address,
-    /// The TLS parameters, if the connection is encrypted.
-    pub tls: Option<TlsInfo>,
+    /// Whether the client speaks over TLS.
+    pub scheme: Scheme,
 }
 
-impl ConnectionInfo {
+/// The scheme of a request's URI (RFC 9110 section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`, or `ws` for a WebSocket.
+    Http,
+    /// `https`, or `wss` for a WebSocket.
+    Https,
+}
+
+impl Scheme {
     /// `http` or `https`.
-    pub fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
     }
+}
+
+/// The facts about a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// The two ends of the connection, and its scheme.
+    pub peer: Rc<Peer>,
+    /// The TLS parameters, if the connection is encrypted.
+    pub tls: Option<TlsInfo>,
 }

@@ -1,14 +1,14 @@
 //! A Python application as the contract's [`App`].
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
+use pounce_config::{AppConfig, Interface, LifespanMode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{App, ConnectionInfo, Exchange, Extensions, LifespanError, RequestHead, Socket};
+use crate::{App, ConnectionInfo, Exchange, LifespanError, Peer, RequestHead, Socket};
 
 use super::app_coroutine::AppCoroutine;
 use super::asyncio::{Asyncio, attached};
@@ -22,45 +22,6 @@ use super::object::owned;
 use super::scope::{ScopeConnection, ScopeTemplate};
 use super::side::Side;
 use super::types::Types;
-
-/// The calling convention of an application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Interface {
-    /// Decided by how many arguments it takes.
-    #[default]
-    Auto,
-    /// `app(scope)(receive, send)`
-    Asgi2,
-    /// `app(scope, receive, send)`
-    Asgi3,
-}
-
-/// Whether the application has a lifespan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LifespanMode {
-    /// An application that raises on the lifespan scope is served without it.
-    #[default]
-    Auto,
-    /// It must have one.
-    On,
-    /// It gets no lifespan scope.
-    Off,
-}
-
-/// How to call an application.
-#[derive(Debug, Clone, Default)]
-pub struct AppOptions {
-    /// Its calling convention.
-    pub interface: Interface,
-    /// Whether there is a lifespan.
-    pub lifespan: LifespanMode,
-    /// ASGI's `root_path`.
-    pub root_path: String,
-    /// The optional extensions to offer.
-    pub extensions: Extensions,
-    /// Whether a failure shows its traceback to the client.
-    pub debug: bool,
-}
 
 /// Why an application could not be imported, with a hint.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,29 +58,30 @@ pub struct PythonApp {
 }
 
 impl PythonApp {
-    /// Imports `target` (`module:attribute`, `module:factory()`, `module`) with `app_dir` first on `sys.path`.
+    /// Imports the application that `config` names. `lifespan` overrules what the configuration says of that, for
+    /// applications whose lifespan somebody else runs.
     ///
     /// # Errors
     /// See [`LoadError`].
     pub fn load(
         event_loop: &EventLoop,
-        target: &str,
-        app_dir: &Path,
-        factory: bool,
-        options: &AppOptions,
+        config: &AppConfig,
+        lifespan: LifespanMode,
     ) -> Result<Self, LoadError> {
         let py = attached();
         let asyncio = Rc::clone(&event_loop.asyncio);
-        let loaded = asyncio.glue.bind(py).call_method1("load", (target, app_dir.as_os_str(), factory));
+        let folder = config.folder();
+        let arguments = (&*config.target, folder.as_os_str(), config.factory);
+        let loaded = asyncio.glue.bind(py).call_method1("load", arguments);
         // The import may have scheduled callbacks: wake the loop for them.
         asyncio.driver.look();
         let app = loaded.map_err(|error| load_error(py, &asyncio, &error))?;
         let made = (|| {
-            let asgi2 = match options.interface {
+            let asgi2 = match config.interface {
                 Interface::Auto => asyncio.glue.bind(py).call_method1("is_asgi2", (&app,))?.extract()?,
                 interface => interface == Interface::Asgi2,
             };
-            let template = ScopeTemplate::new(py, &options.root_path, options.extensions)?;
+            let template = ScopeTemplate::new(py, &config.root_path, &config.extensions)?;
             let plain =
                 asyncio.glue.bind(py).call_method1("begins_with_its_coroutine", (&app,))?.extract()?;
             let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)?;
@@ -131,10 +93,10 @@ impl PythonApp {
             asgi2,
             plain,
             template,
-            lifespan_mode: options.lifespan,
+            lifespan_mode: lifespan,
             lifespan: RefCell::default(),
             state: RefCell::default(),
-            debug: options.debug,
+            debug: config.debug,
             types,
             asyncio,
         })
@@ -155,10 +117,10 @@ impl PythonApp {
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn adopt(event_loop: &EventLoop, shared: SharedApp, options: &AppOptions) -> Result<Self, LoadError> {
+    pub fn adopt(event_loop: &EventLoop, shared: SharedApp, config: &AppConfig) -> Result<Self, LoadError> {
         let py = attached();
         let asyncio = Rc::clone(&event_loop.asyncio);
-        let template = ScopeTemplate::new(py, &options.root_path, options.extensions)
+        let template = ScopeTemplate::new(py, &config.root_path, &config.extensions)
             .map_err(|error| load_error(py, &asyncio, &error))?;
         let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)
             .map_err(|error| load_error(py, &asyncio, &error))?;
@@ -172,7 +134,7 @@ impl PythonApp {
             lifespan_mode: LifespanMode::Off,
             lifespan: RefCell::default(),
             state: RefCell::new(shared.state),
-            debug: options.debug,
+            debug: config.debug,
         })
     }
 
@@ -225,6 +187,7 @@ impl PythonApp {
     fn start(
         &self,
         connection: &ScopeConnection,
+        peer: &Rc<Peer>,
         head: &RequestHead,
         state: &Rc<CallState>,
         coroutine: &Bound<'_, PyAny>,
@@ -233,9 +196,12 @@ impl PythonApp {
         let asyncio = &self.asyncio;
         let lifespan_state = self.state.borrow();
         let scope = self.template.base(py, &asyncio.names, connection, head, lifespan_state.as_ref())?;
+        connection.set_peer(&scope, &asyncio.names, peer)?;
         match &state.side {
             Side::Http(_) => self.template.make_request(&scope, &asyncio.names, connection, head)?,
-            Side::WebSocket(_) => self.template.make_websocket(&scope, &asyncio.names, connection, head)?,
+            Side::WebSocket(_) => {
+                self.template.make_websocket(&scope, &asyncio.names, connection, peer, head)?;
+            }
         }
         let began = asyncio.is_debug().then(Instant::now);
         let receive =
@@ -268,12 +234,18 @@ impl PythonApp {
         Ok(())
     }
 
-    fn call(&self, connection: &Option<ScopeConnection>, head: &RequestHead, side: Side) -> Call {
+    fn call(
+        &self,
+        connection: &Option<ScopeConnection>,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        side: Side,
+    ) -> Call {
         let py = attached();
         let state = CallState::new(Rc::clone(&self.asyncio), side, request_name(head), self.debug);
         let coroutine = self.types.app_coroutines.make(py, AppCoroutine::new(Rc::clone(&state)));
         let started = match (connection, &coroutine) {
-            (Some(connection), Ok(coroutine)) => self.start(connection, head, &state, coroutine),
+            (Some(connection), Ok(coroutine)) => self.start(connection, peer, head, &state, coroutine),
             _ => Err(pyo3::exceptions::PyMemoryError::new_err(())),
         };
         if let Err(error) = started {
@@ -315,12 +287,24 @@ impl App for PythonApp {
         self.template.connection(attached(), &self.asyncio.names, info).ok()
     }
 
-    fn http(&self, connection: &Self::Connection, head: &RequestHead, exchange: Exchange) -> Call {
-        self.call(connection, head, Side::Http(exchange))
+    fn http(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        exchange: Exchange,
+    ) -> Call {
+        self.call(connection, peer, head, Side::Http(exchange))
     }
 
-    fn websocket(&self, connection: &Self::Connection, head: &RequestHead, socket: Socket) -> Call {
-        self.call(connection, head, Side::WebSocket(socket))
+    fn websocket(
+        &self,
+        connection: &Self::Connection,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+        socket: Socket,
+    ) -> Call {
+        self.call(connection, peer, head, Side::WebSocket(socket))
     }
 
     fn give_back_memory(&self) {

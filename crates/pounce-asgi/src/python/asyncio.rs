@@ -173,9 +173,20 @@ pub(super) fn whole(py: Python<'_>, error: &PyErr) -> Py<PyAny> {
     error.clone_ref(py).into_value(py).into_any()
 }
 
-/// The token that every task of the runtime may use: tasks run attached.
+/// The token that every task of the runtime may use: the runtime is entered attached and detaches only around its wait
+/// (`park`). Callers do not keep the token across an await.
+///
+/// # Panics
+/// Elsewhere: an [`EventLoop`](super::EventLoop) that outlives its loop is of no use.
 pub(super) fn attached() -> Python<'static> {
-    // SAFETY: the runtime is entered attached and detaches only around its wait (`park`), so all code that runs
-    // inside it is attached. Callers do not keep the token across an await.
+    assert!(is_attached(), "the event loop of this thread does not run");
+    // SAFETY: as was just found.
     unsafe { Python::assume_attached() }
+}
+
+/// Whether this thread has a thread state attached. `PyGILState_Check` does not tell where there are subinterpreters.
+fn is_attached() -> bool {
+    // SAFETY: it may be called at any time, on any thread.
+    let state = unsafe { ffi::compat::PyThreadState_GetUnchecked() };
+    !state.is_null()
 }

@@ -18,6 +18,9 @@ const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
 /// The thread that started Python; signal handlers run on it.
 static MAIN_THREAD: OnceLock<ThreadId> = OnceLock::new();
 
+/// Whether Python was started in this process; it cannot be started again.
+static STARTED: AtomicBool = AtomicBool::new(false);
+
 /// Whether a subinterpreter could not be ended.
 pub(super) static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
 
@@ -87,16 +90,19 @@ impl Interpreter {
     /// # Errors
     /// See [`InterpreterError`].
     pub fn start(options: &InterpreterOptions) -> Result<Self, InterpreterError> {
-        memory::use_the_heap();
         let executable = match find_virtualenv(options)? {
             Some(virtualenv) => virtualenv.join("bin/python"),
             None => PathBuf::from(BUILT_FOR),
         };
         let path = CString::new(executable.as_os_str().as_bytes())
             .map_err(|_| InterpreterError::Path(executable.clone()))?;
-        // SAFETY: the config is initialised before it is used and cleared after; the string outlives the
-        // calls, which copy it; nothing has initialised Python before, by this function's contract. The
-        // thread state that initialisation leaves attached is detached for `Python::attach` to find.
+        if STARTED.swap(true, Ordering::AcqRel) {
+            return Err(InterpreterError::Start("it was started in this process before".to_owned()));
+        }
+        memory::use_the_heap();
+        // SAFETY: the config is initialised before it is used and cleared after; the string outlives the calls, which
+        // copy it; nothing has initialised Python before, as was just found. The thread state that initialisation
+        // leaves attached is detached for `Python::attach` to find.
         unsafe {
             let mut config = std::mem::zeroed::<ffi::PyConfig>();
             ffi::PyConfig_InitPythonConfig(&mut config);
@@ -151,17 +157,12 @@ impl Interpreter {
         }
     }
 
-    /// Checks that [`start`](Self::start) would find its environment. Starts nothing.
+    /// The virtualenv that [`start`](Self::start) would use, if any. Starts nothing.
     ///
     /// # Errors
-    /// See [`InterpreterError`].
-    pub fn check(options: &InterpreterOptions) -> Result<(), InterpreterError> {
-        find_virtualenv(options).map(drop)
-    }
-
-    /// The virtualenv that [`start`](Self::start) would use, if any. Starts nothing.
-    pub fn environment(options: &InterpreterOptions) -> Option<PathBuf> {
-        find_virtualenv(options).ok().flatten()
+    /// What would keep it from starting.
+    pub fn environment(options: &InterpreterOptions) -> Result<Option<PathBuf>, InterpreterError> {
+        find_virtualenv(options)
     }
 
     /// The version for the banner: `Python 3.13.0`. Needs no running interpreter.

@@ -2,12 +2,14 @@
 //! clients repeat themselves.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
+use pounce_config::AsgiExtension;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::{Address, ConnectionInfo, Extensions, Fields, HttpVersion, RequestHead, TlsInfo};
+use crate::{Address, ConnectionInfo, Fields, HttpVersion, Peer, RequestHead, Scheme, TlsInfo};
 
 use super::names::Names;
 
@@ -24,7 +26,7 @@ pub(super) struct ScopeTemplate {
 }
 
 impl ScopeTemplate {
-    pub(super) fn new(py: Python<'_>, root_path: &str, offered: Extensions) -> PyResult<Self> {
+    pub(super) fn new(py: Python<'_>, root_path: &str, offered: &[AsgiExtension]) -> PyResult<Self> {
         // Starlette, and so FastAPI, listens for a disconnect only below 2.4. From 2.4 on it relies on `send` to
         // raise, so a stream that waits for its next event would outlive its client.
         let asgi = asgi_of(py, "2.3")?;
@@ -32,11 +34,12 @@ impl ScopeTemplate {
         let extensions = PyDict::new(py);
         extensions.set_item("http.response.early_hint", PyDict::new(py))?;
         extensions.set_item("http.response.debug", PyDict::new(py))?;
-        if offered.pathsend {
-            extensions.set_item("http.response.pathsend", PyDict::new(py))?;
-        }
-        if offered.zerocopysend {
-            extensions.set_item("http.response.zerocopysend", PyDict::new(py))?;
+        for extension in offered {
+            let name = match extension {
+                AsgiExtension::PathSend => "http.response.pathsend",
+                AsgiExtension::ZeroCopySend => "http.response.zerocopysend",
+            };
+            extensions.set_item(name, PyDict::new(py))?;
         }
         let with_trailers = extensions.copy()?;
         with_trailers.set_item("http.response.trailers", PyDict::new(py))?;
@@ -59,9 +62,7 @@ impl ScopeTemplate {
         let scope = PyDict::new(py);
         scope.set_item(&names.kind, &names.http)?;
         scope.set_item(&names.http_version, &names.http_11)?;
-        scope.set_item(&names.server, server(py, &info.server)?)?;
-        scope.set_item(&names.client, client(py, &info.client)?)?;
-        scope.set_item(&names.scheme, PyString::intern(py, info.scheme()))?;
+        set_peer(&scope, names, &info.peer)?;
         scope.set_item(&names.root_path, &self.root_path)?;
         // Keys that each request sets, so that the copies already have room for them.
         for name in [
@@ -76,7 +77,12 @@ impl ScopeTemplate {
             scope.set_item(name, py.None())?;
         }
         let tls = info.tls.as_ref().map(|info| tls(py, info)).transpose()?;
-        Ok(ScopeConnection { scope: scope.unbind(), tls: tls.map(Bound::unbind), last: RefCell::default() })
+        Ok(ScopeConnection {
+            scope: scope.unbind(),
+            peer: Rc::clone(&info.peer),
+            tls: tls.map(Bound::unbind),
+            last: RefCell::default(),
+        })
     }
 
     /// Completes a scope for an HTTP request.
@@ -157,13 +163,18 @@ impl ScopeTemplate {
         scope: &Bound<'_, PyDict>,
         names: &Names,
         connection: &ScopeConnection,
+        peer: &Peer,
         head: &RequestHead,
     ) -> PyResult<()> {
         let py = scope.py();
         scope.set_item(&names.asgi, self.asgi_of_websockets.bind(py).copy()?)?;
         scope.del_item(&names.method)?;
         scope.set_item(&names.kind, &names.websocket)?;
-        scope.set_item(&names.scheme, if connection.tls.is_some() { &names.wss } else { &names.ws })?;
+        let scheme = match peer.scheme {
+            Scheme::Http => &names.ws,
+            Scheme::Https => &names.wss,
+        };
+        scope.set_item(&names.scheme, scheme)?;
         let subprotocols = PyList::empty(py);
         for value in head.fields().get_all(b"sec-websocket-protocol") {
             for name in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty()) {
@@ -181,6 +192,8 @@ impl ScopeTemplate {
 /// The common part of a connection's scopes.
 pub struct ScopeConnection {
     scope: Py<PyDict>,
+    /// Whose the scope is.
+    peer: Rc<Peer>,
     /// The `tls` extension, if the connection is encrypted.
     tls: Option<Py<PyDict>>,
     last: RefCell<Last>,
@@ -196,6 +209,14 @@ struct Last {
 }
 
 impl ScopeConnection {
+    /// Sets who asks, where that is not who has connected.
+    pub(super) fn set_peer(&self, scope: &Bound<'_, PyDict>, names: &Names, peer: &Rc<Peer>) -> PyResult<()> {
+        if Rc::ptr_eq(&self.peer, peer) {
+            return Ok(());
+        }
+        set_peer(scope, names, peer)
+    }
+
     /// Adds the connection's extensions to a scope.
     fn extend(&self, names: &Names, extensions: &Bound<'_, PyDict>) -> PyResult<()> {
         match &self.tls {
@@ -277,6 +298,13 @@ fn tls<'py>(py: Python<'py>, info: &TlsInfo) -> PyResult<Bound<'py, PyDict>> {
     tls.set_item("tls_version", info.version)?;
     tls.set_item("cipher_suite", info.cipher_suite)?;
     Ok(tls)
+}
+
+fn set_peer(scope: &Bound<'_, PyDict>, names: &Names, peer: &Peer) -> PyResult<()> {
+    let py = scope.py();
+    scope.set_item(&names.server, server(py, &peer.server)?)?;
+    scope.set_item(&names.client, client(py, &peer.client)?)?;
+    scope.set_item(&names.scheme, PyString::intern(py, peer.scheme.as_str()))
 }
 
 fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTuple>> {

@@ -51,6 +51,8 @@ impl Layers {
         }
         let values: Vec<String> = match spec.kind {
             Kind::List { separator } => value.split(separator).map(|item| item.trim().to_owned()).collect(),
+            // A header's value may hold commas, never a line break.
+            Kind::Headers => value.split('\n').map(|item| item.trim().to_owned()).collect(),
             _ => vec![value.to_owned()],
         };
         let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();

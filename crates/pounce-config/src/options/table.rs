@@ -368,8 +368,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SIZE")
         .default("0")
         .help("Bytes per second a client must send of an awaited body, over 30 seconds, else 408; 0 is no limit"),
-    // A header's value may hold commas, never a line break.
-    option("header", Kind::List { separator: '\n' }, Section::Responses)
+    option("header", Kind::Headers, Section::Responses)
         .value("NAME:VALUE")
         .help("Header added to every response; repeatable"),
     option("server-header", Kind::Flag, Section::Responses).default("on").help("Send the Server header"),

@@ -52,7 +52,7 @@ fn keys_are_kebab_or_snake_case_and_values_of_their_natural_type() {
     let config = pounce_config::Layers::new().file(&file).build().unwrap();
     assert_eq!(config.http.timeout_header.as_millis(), 250);
     assert_eq!(config.http.timeout_body.as_secs(), 3);
-    assert_eq!(config.http.limit_request_body.map(u64::from), Some(2 << 20));
+    assert_eq!(config.http.limits.body, Some(2 << 20));
     assert_eq!(config.http.limit_min_body_rate.map(u64::from), Some(500));
     assert_eq!(config.log.access, None);
     let reload = config.reload.unwrap();

@@ -18,8 +18,8 @@ fn the_defaults_are_the_documented_ones() {
     let seconds = [http.timeout_keep_alive, http.timeout_header, http.timeout_body, http.timeout_write];
     assert_eq!(seconds.map(|time| time.as_secs()), [75, 10, 30, 30]);
     assert_eq!((http.limit_connections, http.limit_concurrency), (None, None));
-    assert_eq!((http.limit_request_line, http.limit_request_fields), (8 << 10, 100));
-    assert_eq!((http.limit_header_size, http.limit_request_body), (64 << 10, NonZeroU64::new(1 << 30)));
+    assert_eq!((http.limits.request_line, http.limits.fields), (8 << 10, 100));
+    assert_eq!((http.limits.header_size, http.limits.body), (64 << 10, Some(1 << 30)));
     assert_eq!((http.limit_min_read_rate, http.limit_min_body_rate), (NonZeroU64::new(100), None));
     assert!(http.server_header && http.date_header && http.headers.is_empty());
     let lifecycle = &config.lifecycle;
@@ -88,7 +88,7 @@ fn a_limit_of_zero_or_none_is_no_limit_and_overrules_a_lower_one() {
             ("limit-min-body-rate", [none]),
         ];
         let config = layers.command_line(arguments).build().unwrap();
-        assert_eq!((config.http.limit_concurrency, config.http.limit_request_body), (None, None));
+        assert_eq!((config.http.limit_concurrency, config.http.limits.body), (None, None));
         assert_eq!((config.http.limit_min_read_rate, config.http.limit_min_body_rate), (None, None));
     }
 }

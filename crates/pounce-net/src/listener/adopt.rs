@@ -29,10 +29,9 @@ impl Listener {
     /// Reconstructs a listener from the number of a descriptor, as another process or a service manager names
     /// it. A `family` of `None` accepts any.
     ///
-    /// A descriptor inherited over `exec`, recognised by its clear FD_CLOEXEC flag, is taken over and closed
-    /// with the listener. A descriptor that this process opened is duplicated and stays with its owner. So never
-    /// name a listener of this process here while it is [inheritable](Listener::set_inheritable): the descriptor
-    /// would have two owners.
+    /// A descriptor that came over `exec`, recognised by its clear FD_CLOEXEC flag, is taken over: the listener has
+    /// another number, and the socket closes with it. One that this process opened itself is duplicated and stays its
+    /// owner's, as do the standard streams.
     ///
     /// # Errors
     ///

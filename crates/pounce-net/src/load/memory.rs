@@ -86,10 +86,6 @@ impl Memory {
             Ok::<_, AdoptError>(())
         };
         let fd = crate::raw_fd::adopt(number, inspect).map_err(io::Error::other)?;
-        // SAFETY: no pointer is passed, and the descriptor is this process's.
-        if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
-            return Err(io::Error::last_os_error());
-        }
         let page = page.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self { page, fd })
     }

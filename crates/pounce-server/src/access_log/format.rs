@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use pounce_asgi::{Address, Fields};
 use pounce_config::AccessLogFormat;
-use pounce_worker::AccessRecord;
+use pounce_worker::ExchangeRecord;
 
 use crate::clock::{common_log_time, rfc3339};
 
@@ -72,7 +72,7 @@ impl Format {
     }
 
     /// Writes one line, without its end.
-    pub(super) fn write(&self, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
+    pub(super) fn write(&self, record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
         match self {
             Self::Json => write_json(record, line),
             Self::Text(parts) => {
@@ -80,7 +80,7 @@ impl Format {
                     match part {
                         Part::Literal(text) => line.extend_from_slice(text),
                         Part::Atom(atom) => write_atom(*atom, record, line),
-                        Part::RequestField(name) => field(record.head.fields(), name, line),
+                        Part::RequestField(name) => field(record.request.head.fields(), name, line),
                         Part::ResponseField(name) => field(record.response_fields, name, line),
                     }
                 }
@@ -158,12 +158,12 @@ fn parse_atom(text: &str) -> Option<(Part, usize)> {
     Some((Part::Atom(atom), length))
 }
 
-fn write_atom(atom: Atom, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
-    let head = record.head;
+fn write_atom(atom: Atom, record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
+    let head = record.request.head;
     // Writing into a vector cannot fail.
     let _ = match atom {
-        Atom::Client => write!(line, "{}", record.connection.client),
-        Atom::ClientHost => match &record.connection.client {
+        Atom::Client => write!(line, "{}", record.request.peer.client),
+        Atom::ClientHost => match &record.request.peer.client {
             Address::Ip(address) => write!(line, "{}", address.ip()),
             unix => write!(line, "{unix}"),
         },
@@ -190,7 +190,7 @@ fn write_atom(atom: Atom, record: &AccessRecord<'_>, line: &mut Vec<u8>) {
         Atom::Microseconds => write!(line, "{}", record.duration.as_micros()),
         Atom::SecondsDecimal => write!(line, "{:.6}", record.duration.as_secs_f64()),
         Atom::Pid => write!(line, "<{}>", std::process::id()),
-        Atom::Scheme => write!(line, "{}", record.connection.scheme()),
+        Atom::Scheme => write!(line, "{}", record.request.peer.scheme.as_str()),
     };
 }
 
@@ -225,8 +225,8 @@ fn escape(bytes: &[u8], line: &mut Vec<u8>) {
     }
 }
 
-fn write_json(record: &AccessRecord<'_>, line: &mut Vec<u8>) {
-    let head = record.head;
+fn write_json(record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
+    let head = record.request.head;
     let text = |bytes: &[u8]| {
         let mut text = String::new();
         for &byte in bytes {
@@ -244,7 +244,7 @@ fn write_json(record: &AccessRecord<'_>, line: &mut Vec<u8>) {
         "level": "INFO",
         "target": "pounce.access",
         "message": format!("{} {} {}", text(head.method()), text(head.raw_path()), record.status),
-        "client": record.connection.client.to_string(),
+        "client": record.request.peer.client.to_string(),
         "method": text(head.method()),
         "path": text(head.raw_path()),
         "query": text(head.query()),

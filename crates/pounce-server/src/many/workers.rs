@@ -7,8 +7,10 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pounce_asgi::python::{self, EventLoop, Interpreter, LifespanMode, PythonApp, SetAside, Stacks};
-use pounce_config::{LifespanScope, ListenerHandle, LoadHandover, Secret, TlsHandover, WorkerPlan};
+use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp, SetAside, Stacks};
+use pounce_config::{
+    LifespanMode, LifespanScope, ListenerHandle, LoadHandover, Secret, TlsHandover, WorkerPlan,
+};
 use pounce_net::{LoadTable, Reservation};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
@@ -19,10 +21,11 @@ use crate::bootstrap::{Sockets, bootstrap};
 use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::Request;
+use crate::host::Program;
 use crate::serve::{Job, WorkerContext, load, serve};
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
-use crate::{lifespan, listeners, settings, watchdog};
+use crate::{lifespan, listeners, watchdog};
 
 /// The workforce of a server.
 pub(super) struct Workers {
@@ -107,7 +110,7 @@ impl Workers {
             if self.scope() == LifespanScope::Worker {
                 return Ok(None);
             }
-            let app = load(&python.event_loop, config, &settings::application(config))?;
+            let app = load(&python.event_loop, config, config.lifecycle.lifespan)?;
             lifespan::start(&app, config.lifecycle.timeout_startup).await?;
             Ok(Some(Rc::new(app)))
         };
@@ -129,11 +132,10 @@ impl Workers {
     /// Runs the lifespan once for workers that have their own copies of the application.
     async fn prepare_lifespan(&self, python: &OwnPython) -> Result<(), ServerError> {
         let config = &self.server.worker;
-        let options = settings::application(config);
-        if options.lifespan == LifespanMode::Off {
+        if config.lifecycle.lifespan == LifespanMode::Off {
             return Ok(());
         }
-        let app = load(&python.event_loop, config, &options)?;
+        let app = load(&python.event_loop, config, config.lifecycle.lifespan)?;
         lifespan::start(&app, config.lifecycle.timeout_startup).await?;
         let (json, rest) =
             app.state_json().map_err(ServerError::State)?.unwrap_or_else(|| ("{}".into(), vec![]));
@@ -158,8 +160,7 @@ impl Workers {
         plan.tls = self.server.tls.as_ref().map(|store| {
             let secret = store.secret();
             let (period, bytes) = secret.parts();
-            let texts = store.texts().iter().map(|text| text.reveal().to_owned().into()).collect();
-            TlsHandover { ticket_secret: (period, *bytes), texts }
+            TlsHandover { ticket_secret: (period, *bytes), texts: store.texts() }
         });
         plan.lifespan_state = self.state.borrow().clone();
         plan.sys_path = self.python.as_ref().map(|python| python.event_loop.sys_path()).unwrap_or_default();
@@ -199,8 +200,10 @@ impl Workers {
             inherited.push(table);
         }
         let plan = plan.to_json().map_err(io::Error::other)?.into();
-        let program = self.server.program.clone();
-        process::start(Launch { program, arguments: vec![ARGUMENT.to_owned()], plan, inherited }, events)
+        let mut program = self.server.host.worker()?;
+        program.arguments.push(ARGUMENT.into());
+        let Program { path, arguments } = program;
+        process::start(Launch { program: path, arguments, plan, inherited }, events)
     }
 
     fn spawn_thread(
@@ -229,10 +232,9 @@ impl Workers {
             let context = context(end.clone());
             let ran = python::run(&interpreter, async move |event_loop| {
                 context.end.reporter().report(Status::Started);
-                let options = settings::application(&job.config);
                 let app = match shared {
-                    Some(shared) => PythonApp::adopt(&event_loop, shared, &options)?,
-                    None => load(&event_loop, &job.config, &options)?,
+                    Some(shared) => PythonApp::adopt(&event_loop, shared, &job.config.app)?,
+                    None => load(&event_loop, &job.config, job.config.lifecycle.lifespan)?,
                 };
                 serve(&event_loop, Rc::new(app), job, &context).await
             });

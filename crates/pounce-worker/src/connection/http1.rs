@@ -7,9 +7,9 @@ mod ending;
 mod io;
 mod link;
 mod task;
-mod timer;
 mod tunnel;
 mod upgrade;
+mod wait;
 mod wire;
 
 pub(super) use link::Http1Link;

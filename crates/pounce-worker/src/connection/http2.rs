@@ -8,6 +8,7 @@ mod io;
 mod response;
 mod stream;
 mod stream_task;
+mod streams;
 mod task;
 mod tunnel;
 mod wire;

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
-use pounce_asgi::{App, ConnectionInfo};
+use pounce_asgi::{App, ConnectionInfo, Scheme};
+use pounce_config::HttpVersions;
 
 use super::LAST_REQUEST;
 use super::alarm::Alarm;
@@ -14,7 +15,6 @@ use super::http1::{ConnectionTask, Ended, Http1Link};
 use super::input::Input;
 use super::{http2, websocket};
 use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
-use crate::settings::Versions;
 use crate::stream::{Socket, Stream};
 use crate::tls::{TlsStore, TlsStream};
 
@@ -32,17 +32,18 @@ pub(crate) async fn serve<A: App>(
     })
     .await;
     let now = Instant::now();
-    let mut is_http2 = engine.settings.versions == Versions::Http2;
+    let mut is_http2 = engine.settings.http.version == HttpVersions::Http2;
     let stream = match &engine.settings.tls {
         None => Stream::Clear(socket),
         Some(store) => match Box::pin(handshake(socket, store, &engine, now)).await {
             Ok(stream) => {
                 is_http2 |= stream.alpn() == Some(b"h2");
                 info.tls = stream.info();
+                Rc::make_mut(&mut info.peer).scheme = Scheme::Https;
                 Stream::Tls(Box::new(stream))
             }
             Err(error) => {
-                tracing::debug!(target: "pounce", client = %info.client, %error, "no TLS handshake");
+                tracing::debug!(target: "pounce", client = %info.peer.client, %error, "no TLS handshake");
                 return;
             }
         },
@@ -51,7 +52,7 @@ pub(crate) async fn serve<A: App>(
     if is_http2 {
         return Box::pin(http2::serve(stream, Input::default(), info, engine, app)).await;
     }
-    let may_be_http2 = engine.settings.tls.is_none() && engine.settings.versions == Versions::Auto;
+    let may_be_http2 = engine.settings.tls.is_none() && engine.settings.http.version == HttpVersions::Auto;
     let link = Http1Link::new(Rc::clone(&engine), Rc::clone(&info), stream, may_be_http2, now);
     match ConnectionTask::new(link, Rc::clone(&app)).await {
         Ended::Closed => {}
@@ -69,7 +70,7 @@ pub(crate) async fn serve<A: App>(
 async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Instant) -> io::Result<TlsStream> {
     let mut stream = TlsStream::new(store, socket, now).map_err(io::Error::other)?;
     let mut alarm = Alarm::default();
-    let mut deadline = now + engine.settings.handshake_timeout;
+    let mut deadline = now + store.config().handshake_timeout;
     poll_fn(|cx| {
         let now = Instant::now();
         match engine.phase() {

@@ -1,9 +1,8 @@
 //! Whether a client moves bytes at a least rate while it is waited for. Not the clock, and not what becomes of a client
 //! that is too slow.
 
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
-
-use crate::settings::LeastRate;
 
 /// How fast a client is. Time in which nothing is waited for does not count.
 #[derive(Debug, Default)]
@@ -41,21 +40,6 @@ impl Pace {
         now.checked_add(least.window - window.waited)
     }
 
-    /// [`Pace::wait`] while there is something to wait for, [`Pace::end`] once there is not.
-    pub(super) fn wait_while(
-        &mut self,
-        is_waited_for: bool,
-        least: Option<LeastRate>,
-        now: Instant,
-        count: impl Fn() -> i64,
-    ) -> Option<Instant> {
-        if is_waited_for {
-            return self.wait(least, now, count);
-        }
-        self.end();
-        None
-    }
-
     /// The client is not waited for, and will be again.
     pub(super) fn pause(&mut self, now: Instant) {
         if let Some(window) = &mut self.0 {
@@ -70,11 +54,6 @@ impl Pace {
     }
 }
 
-/// The earlier of two deadlines.
-pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    one.into_iter().chain(other).min()
-}
-
 impl Window {
     fn begin(count: i64, now: Instant) -> Self {
         Self { waited: Duration::ZERO, counted_to: Some(now), count }
@@ -87,7 +66,20 @@ impl Window {
     }
 }
 
+/// A rate that is measured over windows of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LeastRate {
+    /// Bytes a second.
+    bytes: NonZeroU64,
+    window: Duration,
+}
+
 impl LeastRate {
+    /// So many bytes a second, or any number.
+    pub(super) fn over(window: Duration, bytes: Option<NonZeroU64>) -> Option<Self> {
+        bytes.map(|bytes| Self { bytes, window })
+    }
+
     fn bytes_in_window(self) -> i128 {
         let thousandths = u128::from(self.bytes.get()).saturating_mul(self.window.as_millis());
         i128::try_from(thousandths / 1000).unwrap_or(i128::MAX)
@@ -96,12 +88,10 @@ impl LeastRate {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU64;
-
     use super::*;
 
     fn least() -> Option<LeastRate> {
-        NonZeroU64::new(100).map(LeastRate::per_second)
+        LeastRate::over(Duration::from_secs(30), NonZeroU64::new(100))
     }
 
     fn after(start: Instant, seconds: u64) -> Instant {
@@ -173,7 +163,7 @@ mod tests {
     #[test]
     fn a_rate_that_nobody_reaches_is_no_overflow() {
         let (mut pace, start) = (Pace::default(), Instant::now());
-        let least = NonZeroU64::new(u64::MAX).map(LeastRate::per_second);
+        let least = LeastRate::over(Duration::from_secs(30), NonZeroU64::new(u64::MAX));
         pace.wait(least, start, || 0);
         assert_eq!(pace.wait(least, after(start, 30), || i64::MAX), Some(after(start, 30)));
     }

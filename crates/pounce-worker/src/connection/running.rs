@@ -4,7 +4,6 @@ use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use pounce_asgi::{App, Outcome};
 
@@ -13,7 +12,6 @@ use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 /// A call.
 pub(super) struct Running<A: App> {
     call: A::Call,
-    pub(super) started: Instant,
     _counted: Counted,
 }
 
@@ -22,10 +20,10 @@ struct Counted(Rc<Engine>);
 
 impl<A: App> Running<A> {
     /// Counts a request and has `call` begin with it.
-    pub(super) fn begin(engine: &Rc<Engine>, started: Instant, call: impl FnOnce() -> A::Call) -> Self {
+    pub(super) fn begin(engine: &Rc<Engine>, call: impl FnOnce() -> A::Call) -> Self {
         let counted = Counted::new(engine);
         engine.count_request();
-        Self { call: call(), started, _counted: counted }
+        Self { call: call(), _counted: counted }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {

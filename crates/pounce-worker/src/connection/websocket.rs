@@ -12,11 +12,11 @@ mod task;
 mod wire;
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use pounce_asgi::{App, ConnectionInfo, RequestHead};
 
 use super::input::Input;
+use super::observation::Observation;
 use crate::engine::{ConnectionGuard, Engine};
 use crate::output::Output;
 use crate::websocket::UpgradeRequest;
@@ -34,7 +34,7 @@ pub(super) struct Opening {
     pub(super) output: Output,
     pub(super) head: RequestHead,
     pub(super) request: UpgradeRequest,
-    pub(super) started: Instant,
+    pub(super) observation: Observation,
 }
 
 /// What serves it.
@@ -45,8 +45,8 @@ pub(super) fn serve<A: App>(
     engine: Rc<Engine>,
     called: (&A, &A::Connection),
 ) -> Task<A> {
-    let Opening { carrier, input, output, head, request, started } = opening;
+    let Opening { carrier, input, output, head, request, observation } = opening;
     let state = WebSocketState::new(carrier, input, output, request, &engine);
-    let link = WebSocketLink::new(engine, info, state, started);
-    Task::new(link, called, head, connection_guard, started)
+    let link = WebSocketLink::new(engine, info, state, observation.started);
+    Task::new(link, called, head, connection_guard, observation)
 }

@@ -19,19 +19,20 @@ pub(crate) struct OwnFields {
 
 impl OwnFields {
     pub(super) fn new(settings: &Settings) -> Self {
-        let given = |wanted: &str| settings.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        let server = if settings.server_header && !given("server") {
+        let given =
+            |wanted: &str| settings.http.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let server = if settings.http.server_header && !given("server") {
             b"server: pounce\r\n".to_vec()
         } else {
             Vec::new()
         };
-        let date_header = settings.date_header && !given("date");
+        let date_header = settings.http.date_header && !given("date");
         let mut extra = Vec::new();
-        let values = settings.headers.iter().filter_map(|(name, value)| {
+        let values = settings.http.headers.iter().filter_map(|(name, value)| {
             Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
         });
         let extra_values = values.collect();
-        for (name, value) in &settings.headers {
+        for (name, value) in &settings.http.headers {
             extra.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         Self { date: RefCell::default(), date_header, server, extra, extra_values }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 use pounce_asgi::RequestHead;
+use pounce_config::RequestLimits;
 
 use super::Fault;
 use super::chunked::{Chunk, ChunkedDecoder};
@@ -18,25 +19,6 @@ const MAX_EMPTY_LINES: u8 = 4;
 
 /// The end of a head.
 static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
-
-/// How much a client may send of each part of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestLimits {
-    /// Request line, bytes without its CRLF.
-    pub request_line: usize,
-    /// Number of header fields.
-    pub fields: usize,
-    /// Header section, bytes; the trailer section has the same limit.
-    pub header_size: usize,
-    /// Body, bytes after decoding; `None` for no limit.
-    pub body: Option<u64>,
-}
-
-impl Default for RequestLimits {
-    fn default() -> Self {
-        Self { request_line: 8 * 1024, fields: 100, header_size: 64 * 1024, body: Some(1 << 30) }
-    }
-}
 
 /// An event of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

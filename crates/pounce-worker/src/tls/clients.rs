@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use pounce_config::{ClientCertificates, TlsConfig};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
+use super::TlsError;
 use super::identity::{certificates, describe};
 use super::revocation::RevocationList;
-use super::{ClientCertificates, TlsError, TlsSettings};
 
 /// The verifier of client certificates, and facts about its lists.
 #[derive(Debug, Default)]
@@ -28,14 +29,14 @@ impl Clients {
     ///
     /// An expired list is accepted: certificates of its issuer are then refused one by one.
     pub(super) fn load(
-        settings: &TlsSettings,
+        config: &TlsConfig,
         files: &[(&Path, &str)],
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
-        if settings.client_certificates == ClientCertificates::None {
+        if config.client_certificates == ClientCertificates::None {
             return Ok(Self::default());
         }
-        let (authorities, lists) = files.split_at(settings.ca_certs.iter().len());
+        let (authorities, lists) = files.split_at(config.ca_certs.iter().len());
         let mut roots = RootCertStore::empty();
         let mut names = Vec::new();
         for (path, text) in authorities {
@@ -60,7 +61,7 @@ impl Clients {
         let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
             .with_crls(bytes)
             .enforce_revocation_expiration();
-        if settings.client_certificates == ClientCertificates::Optional {
+        if config.client_certificates == ClientCertificates::Optional {
             builder = builder.allow_unauthenticated();
         }
         let verifier = builder.build().map_err(|error| TlsError::Verifier(error.to_string()))?;

@@ -3,11 +3,10 @@
 //! New connections trigger the check for changes, at most once a second: this needs no watcher, never wakes an idle
 //! server, and notices files replaced through symbolic links. Faulty files are not used.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use pounce_config::{HttpVersions, Secret, TlsConfig, TlsVersion};
 use ring::digest::{Context as Digest, SHA256};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
@@ -16,58 +15,20 @@ use rustls::version::{TLS12, TLS13};
 
 use super::TlsError;
 use super::clients::Clients;
+use super::files::{self, Look};
 use super::identity::{Identities, Identity};
 use super::revocation::RevocationList;
-use super::secret::Secret;
 use super::tickets::{TicketSecret, Tickets, period};
 
 /// The shortest time between two checks of the files.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Whether clients must show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ClientCertificates {
-    /// The server does not ask for one.
-    #[default]
-    None,
-    /// A client may leave it out; if shown, it must be valid.
-    Optional,
-    /// Every client must show a valid one.
-    Required,
-}
-
-/// The files of one certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The chain, in PEM.
-    pub certificate: PathBuf,
-    /// The key, in PEM; may be the same file.
-    pub key: PathBuf,
-}
-
-/// Certificates, keys, and the requirements for clients.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsSettings {
-    /// Certificates, the default one first.
-    pub certificates: Vec<TlsFiles>,
-    /// The password of encrypted keys.
-    pub key_password: Option<Secret>,
-    /// Authorities of client certificates, in PEM.
-    pub ca_certs: Option<PathBuf>,
-    /// Whether clients must show a certificate.
-    pub client_certificates: ClientCertificates,
-    /// Lists of revoked client certificates, in PEM.
-    pub crls: Vec<PathBuf>,
-    /// Whether TLS 1.2 is spoken in addition to 1.3.
-    pub tls12: bool,
-    /// Protocols to agree on (RFC 7301), the preferred one first.
-    pub alpn: Vec<Vec<u8>>,
-}
-
 /// The TLS configuration of a server, kept up to date with its files. Shared by threads.
 #[derive(Debug)]
 pub struct TlsStore {
-    settings: TlsSettings,
+    config: TlsConfig,
+    /// The versions of HTTP that clients may agree on (RFC 7301).
+    versions: HttpVersions,
     state: Mutex<StoreState>,
 }
 
@@ -87,9 +48,6 @@ struct StoreState {
     over: Vec<RevocationList>,
 }
 
-/// The state of a file that changes when it is written or replaced.
-type Look = Option<(SystemTime, u64)>;
-
 /// The configuration for handshakes.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -103,30 +61,6 @@ pub(crate) struct Setup {
     unlisted: Vec<String>,
 }
 
-impl TlsSettings {
-    /// Every file, in a fixed order.
-    fn paths(&self) -> impl Iterator<Item = &Path> {
-        let pairs = self.certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
-        pairs.chain(&self.ca_certs).chain(&self.crls).map(PathBuf::as_path)
-    }
-
-    fn read(&self) -> Result<Vec<Secret>, TlsError> {
-        let read = |path: &Path| {
-            let reason = |reason: String| TlsError::Read { path: path.to_owned(), reason };
-            Secret::read(path).map_err(|error| reason(error.to_string()))
-        };
-        self.paths().map(read).collect()
-    }
-
-    fn look(&self) -> Vec<Look> {
-        let look = |path: &Path| {
-            let found = fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        self.paths().map(look).collect()
-    }
-}
-
 impl TlsStore {
     /// Reads the files. If they are invalid, uses `fallback`: the texts of another store.
     ///
@@ -136,13 +70,14 @@ impl TlsStore {
     /// # Errors
     /// The fault, and the file that has it.
     pub fn open(
-        settings: TlsSettings,
+        config: TlsConfig,
+        versions: HttpVersions,
         secret: TicketSecret,
         fallback: Option<Vec<Secret>>,
     ) -> Result<Self, TlsError> {
-        let seen = settings.look();
-        let read = settings.read().and_then(|texts| {
-            let setup = Setup::make(&settings, &secret, &texts)?;
+        let seen = files::look(&config);
+        let read = files::read(&config).and_then(|texts| {
+            let setup = Setup::make(&config, versions, &secret, &texts)?;
             Ok((texts, setup))
         });
         let is_worker = fallback.is_some();
@@ -164,7 +99,7 @@ impl TlsStore {
                 read
             }
             Some(texts) => {
-                let before = Setup::make(&settings, &secret, &texts)?;
+                let before = Setup::make(&config, versions, &secret, &texts)?;
                 match read.and_then(|read| read.1.replaces(&before).map(|()| read)) {
                     Ok(read) => read,
                     Err(error) => {
@@ -179,7 +114,12 @@ impl TlsStore {
         let texts = (!is_worker).then_some(texts);
         let looked = Instant::now();
         let state = StoreState { secret, current, digest, texts, seen, looked, over: Vec::new() };
-        Ok(Self { settings, state: Mutex::new(state) })
+        Ok(Self { config, versions, state: Mutex::new(state) })
+    }
+
+    /// What it was opened with.
+    pub(crate) fn config(&self) -> &TlsConfig {
+        &self.config
     }
 
     /// The secret from which ticket keys derive.
@@ -215,17 +155,17 @@ impl TlsStore {
     }
 
     fn refresh_state(&self, state: &mut StoreState) {
-        let seen = self.settings.look();
+        let seen = files::look(&self.config);
         if seen == state.seen {
             return;
         }
         state.seen = seen;
         state.advance_secret();
-        let read = self.settings.read().and_then(|texts| {
+        let read = files::read(&self.config).and_then(|texts| {
             if digest(&texts) == state.digest {
                 return Ok(None);
             }
-            let setup = Setup::make(&self.settings, &state.secret, &texts)?;
+            let setup = Setup::make(&self.config, self.versions, &state.secret, &texts)?;
             setup.replaces(&state.current)?;
             Ok(Some((texts, setup)))
         });
@@ -282,40 +222,58 @@ impl StoreState {
     }
 }
 
+/// The protocols to agree on, the preferred one first.
+fn alpn(versions: HttpVersions) -> Vec<Vec<u8>> {
+    let names: &[&[u8]] = match versions {
+        HttpVersions::Auto => &[b"h2", b"http/1.1"],
+        HttpVersions::Http1 => &[b"http/1.1"],
+        HttpVersions::Http2 => &[b"h2"],
+    };
+    names.iter().map(|name| name.to_vec()).collect()
+}
+
 impl Setup {
-    fn make(settings: &TlsSettings, secret: &TicketSecret, texts: &[Secret]) -> Result<Self, TlsError> {
-        let mut files = settings.paths().zip(texts.iter().map(Secret::reveal));
+    fn make(
+        tls: &TlsConfig,
+        versions: HttpVersions,
+        secret: &TicketSecret,
+        texts: &[Secret],
+    ) -> Result<Self, TlsError> {
+        let mut files = files::paths(tls).zip(texts.iter().map(Secret::reveal));
         let mut next = || files.next().ok_or_else(|| TlsError::Setup("a file is missing".into()));
         let provider = Arc::new(default_provider());
-        let password = settings.key_password.as_ref().map(Secret::reveal);
+        let password = tls.key_password.as_ref().map(Secret::reveal);
         let mut identities = Vec::new();
         let mut late = Vec::new();
-        for _ in &settings.certificates {
+        for _ in &tls.certificates {
             let (identity, untimely) = Identity::load(next()?, next()?, password, &provider)?;
             identities.push(identity);
             late.push(untimely);
         }
         let identities = Arc::new(Identities::new(identities));
         let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
-        let versions: &[_] = if settings.tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
+        let protocols: &[_] = match tls.min_version {
+            TlsVersion::Tls12 => &[&TLS13, &TLS12],
+            TlsVersion::Tls13 => &[&TLS13],
+        };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(versions)
+            .with_protocol_versions(protocols)
             .map_err(setup)?;
         let verification: Vec<_> = files.collect();
-        let clients = Clients::load(settings, &verification, provider)?;
+        let clients = Clients::load(tls, &verification, provider)?;
         let builder = match clients.verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::clone(&identities) as _);
-        config.alpn_protocols.clone_from(&settings.alpn);
+        config.alpn_protocols = alpn(versions);
         // Choose the strongest suite that both sides support.
         config.ignore_client_order = true;
         // A ticket contains the whole session, so workers need to share only the secret.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // Do not resume sessions that were verified under other settings.
         let mut context = Digest::new(&SHA256);
-        context.update(&[settings.client_certificates as u8]);
+        context.update(&[tls.client_certificates as u8]);
         for (_, text) in &verification {
             context.update(text.as_bytes());
         }

@@ -1,5 +1,6 @@
 //! A worker and test applications over real sockets, without Python.
 
+mod observer;
 mod rates;
 
 use std::io::{Read as _, Write as _};
@@ -12,13 +13,22 @@ use std::time::Duration;
 use pounce_asgi::App;
 use pounce_net::{BindOptions, Endpoint, LocalAddr, bind};
 use pounce_worker::test_apps::{EchoApp, FailingApp, HelloApp, SlowApp};
-use pounce_worker::{Drained, Queue, Settings, Worker};
+use pounce_worker::{Drained, Observer, Queue, Settings, Worker};
 use tokio::sync::oneshot;
 
 /// Runs a worker on its own thread, `client` against it, then drains the worker.
 fn with_worker<A: App>(
     settings: Settings,
     app: impl FnOnce() -> A + Send + 'static,
+    client: impl FnOnce(SocketAddr, oneshot::Sender<()>),
+) -> Drained {
+    with_observed_worker(settings, || (app(), None), client)
+}
+
+/// The same with an observer; the functions are called on the worker's thread.
+fn with_observed_worker<A: App>(
+    settings: Settings,
+    app: impl FnOnce() -> (A, Option<Box<dyn Observer>>) + Send + 'static,
     client: impl FnOnce(SocketAddr, oneshot::Sender<()>),
 ) -> Drained {
     let (address, bound) = mpsc::channel();
@@ -33,13 +43,17 @@ fn with_worker<A: App>(
             .enable_all()
             .build_local(tokio::runtime::LocalOptions::default())
             .expect("a runtime");
-        let worker = Worker::new(settings, Rc::new(app()), None);
+        let (app, observer) = app();
+        let worker = Worker::new(settings, Rc::new(app), observer);
         let drain = async {
             // Dropping the sender drains too.
             let _ = draining.await;
             Queue::Take
         };
-        runtime.block_on(worker.serve(listeners, drain)).expect("served")
+        // A task among others, as beside asyncio's loop; `block_on` would poll it before all of them.
+        let serving =
+            async { tokio::task::spawn_local(async move { worker.serve(listeners, drain).await }).await };
+        runtime.block_on(serving).expect("no panic").expect("served")
     });
     client(bound.recv().expect("bound"), drain);
     worker.join().expect("no panic")
@@ -156,7 +170,8 @@ fn a_request_that_runs_when_draining_begins_is_answered_and_its_connection_close
 
 #[test]
 fn a_request_that_outlives_the_drain_timeout_is_aborted() {
-    let settings = Settings { graceful_timeout: Duration::from_millis(100), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.lifecycle.timeout_graceful_shutdown = Duration::from_millis(100);
     let drained = with_worker(
         settings,
         || SlowApp(Duration::from_secs(3600)),
@@ -176,7 +191,8 @@ fn a_request_that_outlives_the_drain_timeout_is_aborted() {
 
 #[test]
 fn a_silent_client_is_disconnected() {
-    let settings = Settings { header_timeout: Duration::from_millis(100), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.http.timeout_header = Duration::from_millis(100);
     with_worker(
         settings,
         || EchoApp,

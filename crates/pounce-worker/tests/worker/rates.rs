@@ -13,11 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use pounce_asgi::{
-    Accept, App, ConnectionInfo, Exchange, Inbound, MessageKind, Outcome, Payload, RequestHead, ResponseHead,
-    Socket,
+    Accept, App, ConnectionInfo, Exchange, Inbound, MessageKind, Outcome, Payload, Peer, RequestHead,
+    ResponseHead, Socket,
 };
+use pounce_worker::Settings;
 use pounce_worker::test_apps::HelloApp;
-use pounce_worker::{LeastRate, Settings};
 
 use super::{connect, with_worker};
 
@@ -32,14 +32,12 @@ fn unreachable_rate() -> Settings {
 }
 
 fn rate(bytes: u64, window: Duration) -> Settings {
-    let least = NonZeroU64::new(bytes).map(|bytes| LeastRate { bytes, window });
-    Settings {
-        min_read_rate: least,
-        min_body_rate: least,
-        write_timeout: HOUR,
-        body_timeout: HOUR,
-        ..Settings::default()
-    }
+    let mut settings = Settings { rate_window: window, ..Settings::default() };
+    settings.http.limit_min_read_rate = NonZeroU64::new(bytes);
+    settings.http.limit_min_body_rate = NonZeroU64::new(bytes);
+    settings.http.timeout_write = HOUR;
+    settings.http.timeout_body = HOUR;
+    settings
 }
 
 /// Answers with the length of the whole body; sends over a WebSocket for as long as the client reads.
@@ -51,7 +49,7 @@ impl App for CountApp {
 
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
-    fn http(&self, (): &(), _head: &RequestHead, exchange: Exchange) -> Self::Call {
+    fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         Box::pin(async move {
             let mut body = Vec::new();
             loop {
@@ -72,7 +70,7 @@ impl App for CountApp {
         })
     }
 
-    fn websocket(&self, (): &(), _head: &RequestHead, socket: Socket) -> Self::Call {
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
         Box::pin(async move {
             socket.receive(|_| {}).await;
             let mut sent = socket.accept(&Accept::default());

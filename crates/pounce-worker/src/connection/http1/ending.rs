@@ -1,12 +1,10 @@
-//! How an exchange ends: answered by the server where the application did not, and told to the access log.
-
-use std::time::Instant;
+//! How an exchange ends: answered by the server where the application did not, and told to the observer.
 
 use pounce_asgi::{Outcome, Payload};
 
+use super::super::observation::End;
 use super::super::server_response;
 use super::link::{Http1Link, Http1State};
-use crate::access::{AccessRecord, logged_status};
 use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
@@ -72,16 +70,14 @@ impl Http1Link {
         state.linger = true;
     }
 
-    /// Tells the access log.
-    pub(super) fn record(&self, state: &Http1State, started: Instant) {
-        let Some(access) = &self.engine.access else { return };
-        access.record(&AccessRecord {
-            connection: &self.info,
-            head: state.machine.head(),
+    /// Tells the observer that the exchange is over.
+    pub(super) fn observe_end(&self, state: &mut Http1State) {
+        let end = End {
             response_fields: &state.response_fields,
-            status: logged_status(state.encoder.status(), state.client_left && !state.encoder.is_complete()),
+            status: state.encoder.status(),
+            client_left: state.client_left && !state.encoder.is_complete(),
             body_bytes: state.encoder.body_sent(),
-            duration: started.elapsed(),
-        });
+        };
+        state.observation.end(&self.engine, &self.info, state.machine.head(), &end);
     }
 }

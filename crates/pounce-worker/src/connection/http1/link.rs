@@ -9,6 +9,7 @@ use std::time::Instant;
 use pounce_asgi::{ConnectionInfo, ExchangeId, Fields};
 
 use super::super::input::Input;
+use super::super::observation::Observation;
 use crate::engine::{Engine, WorkerPhase};
 use crate::flusher::Flush;
 use crate::http1::{Fault, Output, RequestEvent, RequestMachine, ResponseEncoder};
@@ -41,10 +42,11 @@ pub(super) struct Http1State {
     pub(super) machine: RequestMachine,
     pub(super) encoder: ResponseEncoder,
     pub(super) output: Output,
-    /// The current response's fields, where the access log needs them.
+    /// The current response's fields, where the observer needs them.
     pub(super) response_fields: Fields,
     /// The current exchange.
     pub(super) exchange: ExchangeId,
+    pub(super) observation: Observation,
     /// The client sends nothing more.
     pub(super) end_of_input: bool,
     /// Nothing of the application's can reach the client any more.
@@ -91,7 +93,8 @@ impl Http1Link {
         may_be_http2: bool,
         now: Instant,
     ) -> Rc<Self> {
-        let machine = RequestMachine::new(engine.settings.limits);
+        let machine = RequestMachine::new(engine.settings.http.limits);
+        let observation = Observation::none(&info, now);
         Rc::new_cyclic(|this| Self {
             engine,
             info,
@@ -104,6 +107,7 @@ impl Http1Link {
                 output: Output::new(),
                 response_fields: Fields::new(),
                 exchange: 0,
+                observation,
                 end_of_input: false,
                 gone: false,
                 client_left: false,
@@ -150,6 +154,13 @@ impl Http1Link {
         }
     }
 
+    /// A request has come: the exchange begins.
+    pub(super) fn observe_begin(&self) {
+        let state = &mut *self.state();
+        state.observation =
+            Observation::begin(&self.engine, &self.info, state.machine.head(), self.now.get());
+    }
+
     pub(super) fn set_waker(&self, waker: &Waker) {
         self.waker.borrow_mut().clone_from(waker);
     }
@@ -165,7 +176,8 @@ impl Flush for Http1Link {
         if !state.output.is_empty() {
             self.write(&mut state);
         }
-        // The task may have left the writing to this; it tells an application that may send again.
+        // The task may have been polled while this was due, and left the writing to it. It tells an application that may
+        // send again.
         if state.sending {
             self.wake();
         }

@@ -9,10 +9,11 @@ use pounce_asgi::{App, Exchange};
 
 use super::super::input::Input;
 use super::super::running::Running;
+use super::super::timer::{Moved, Timer};
 use super::super::websocket::Opening;
-use super::super::{HIGH_WATER, LAST_REQUEST, LINGER, MAX_LINGER};
+use super::super::{HIGH_WATER, LAST_REQUEST, MAX_LINGER};
 use super::link::{Http1Link, Http1State, Next};
-use super::timer::{Http1Wait, Moved, Timer};
+use super::wait::Http1Wait;
 use crate::engine::WorkerPhase;
 use crate::flusher::Flush as _;
 use crate::http1::{BodyFraming, Facts, Fault};
@@ -30,7 +31,7 @@ pub(in crate::connection) struct ConnectionTask<A: App> {
     current: Option<Running<A>>,
     /// Calls that go on behind a complete response, or on a connection that is gone.
     background: Vec<Running<A>>,
-    timer: Timer,
+    timer: Timer<Http1Wait>,
     closed: bool,
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client to close.
@@ -53,7 +54,7 @@ pub(in crate::connection) enum Ended {
 impl<A: App> ConnectionTask<A> {
     pub(in crate::connection) fn new(link: Rc<Http1Link>, app: Rc<A>) -> Self {
         let connection = app.connect(&link.info);
-        let timer = Timer::new(link.now.get());
+        let timer = Timer::new(Http1Wait::FirstHead, link.now.get());
         Self {
             link,
             app,
@@ -115,10 +116,12 @@ impl<A: App> Future for ConnectionTask<A> {
 impl<A: App> ConnectionTask<A> {
     /// Says which request is open.
     fn count_if_asked(&self) {
-        let Some(running) = self.current.as_ref().filter(|_| self.link.engine.is_counting()) else { return };
+        if self.current.is_none() || !self.link.engine.is_counting() {
+            return;
+        }
         let state = self.link.state();
-        let head = state.machine.head();
-        self.link.engine.count(&raw const *self.link, head.method(), head.raw_path(), running.started);
+        let (head, started) = (state.machine.head(), state.observation.started);
+        self.link.engine.count(&raw const *self.link, head.method(), head.raw_path(), started);
     }
 
     /// Goes on with the connection. True when it has ended.
@@ -138,6 +141,7 @@ impl<A: App> ConnectionTask<A> {
             match self.poll_next(cx) {
                 Poll::Ready(Next::Request) => {
                     requests += 1;
+                    self.link.observe_begin();
                     if let Some(settings) = self.link.asks_for_websocket() {
                         match self.link.upgrade(settings) {
                             Some(upgrade) => self.upgrade = Some(upgrade),
@@ -166,20 +170,19 @@ impl<A: App> ConnectionTask<A> {
     /// Hands the request that has just arrived to the application.
     fn begin(&mut self) {
         let engine = &self.link.engine;
-        let started = self.link.now.get();
         if engine.is_busy() {
             let mut state = self.link.state();
             self.link.answer(&mut state, 503, "the server is busy", true);
-            self.link.record(&state, started);
+            self.link.observe_end(&mut state);
             state.end_exchange(engine.phase());
             return;
         }
-        let (head, id) = {
+        let (head, id, peer) = {
             let mut state = self.link.state();
-            (state.machine.take_head(), state.exchange)
+            (state.machine.take_head(), state.exchange, Rc::clone(&state.observation.peer))
         };
         let exchange = Exchange::new(Rc::clone(&self.link) as _, id);
-        let running = Running::begin(engine, started, || self.app.http(&self.connection, &head, exchange));
+        let running = Running::begin(engine, || self.app.http(&self.connection, &peer, &head, exchange));
         self.link.state().machine.restore_head(head);
         self.current = Some(running);
     }
@@ -188,7 +191,6 @@ impl<A: App> ConnectionTask<A> {
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(running) = &mut self.current else { return Poll::Ready(()) };
-            let started = running.started;
             let outcome = running.poll(cx);
             let mut state = self.link.state();
             match outcome {
@@ -197,7 +199,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 Poll::Pending if state.gone || !state.encoder.is_complete() => {
                     if state.gone {
-                        self.link.record(&state, started);
+                        self.link.observe_end(&mut state);
                         break;
                     }
                     if self.poll_io(&mut state, cx) {
@@ -207,7 +209,7 @@ impl<A: App> ConnectionTask<A> {
                 }
                 _ => {}
             }
-            self.link.record(&state, started);
+            self.link.observe_end(&mut state);
             state.end_exchange(self.link.engine.phase());
             drop(state);
             let finished = self.current.take();
@@ -265,7 +267,7 @@ impl<A: App> ConnectionTask<A> {
                     return Poll::Ready(Next::Close);
                 }
                 Err(fault) => {
-                    tracing::debug!(target: "pounce", client = %self.link.info.client, %fault, "refused a request");
+                    tracing::debug!(target: "pounce", client = %self.link.info.peer.client, %fault, "refused a request");
                     state.encoder.begin(Facts::default());
                     self.link.refuse(state, fault);
                     return Poll::Ready(Next::Close);
@@ -325,28 +327,21 @@ impl<A: App> ConnectionTask<A> {
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
         let settings = &self.link.engine.settings;
-        let (wait, paced, idle) = {
-            let mut state = self.link.state();
-            state.rest(&self.link.engine);
-            let wait = self.waits_for(&state);
-            let moved = Moved { received: state.received, sent: state.stream.sent() };
-            self.timer.set(wait, state.exchange, moved, now);
-            (wait, self.timer.pace(settings, moved, || state.stream.taken(), now), state.machine.is_idle())
-        };
+        let mut state = self.link.state();
+        state.rest(&self.link.engine);
+        let wait = self.waits_for(&state);
+        let moved = Moved { received: state.received, sent: state.stream.sent() };
+        self.timer.set(wait, state.exchange, moved, now);
         let draining = self.link.engine.phase() != WorkerPhase::Serving;
         let limit = match wait {
-            Http1Wait::FirstHead | Http1Wait::KeepAlive if draining && idle => Some(LAST_REQUEST),
-            Http1Wait::FirstHead | Http1Wait::Head => Some(settings.header_timeout),
-            Http1Wait::KeepAlive => Some(settings.keep_alive_timeout),
-            Http1Wait::Body => Some(settings.body_timeout),
-            Http1Wait::Write | Http1Wait::HalfClosed => Some(settings.write_timeout),
-            Http1Wait::Linger => Some(LINGER),
-            Http1Wait::Application => None,
+            Http1Wait::FirstHead | Http1Wait::KeepAlive if draining && state.machine.is_idle() => {
+                Some(LAST_REQUEST)
+            }
+            _ => wait.limit(settings),
         };
-        if !self.timer.poll_expired(limit, paced, now, cx) {
+        if !self.timer.poll_expired(limit, settings, || state.stream.taken(), now, cx) {
             return false;
         }
-        let mut state = self.link.state();
         match wait {
             Http1Wait::KeepAlive | Http1Wait::Linger | Http1Wait::Application => return true,
             // Nobody has asked for anything yet: there is nothing to answer.

@@ -1,21 +1,23 @@
 //! From HTTP/1.1 to WebSocket (RFC 6455 section 4.2): the client is refused, or the connection is handed over.
 
+use pounce_config::WebSocketConfig;
+
+use super::super::observation::Observation;
 use super::super::websocket::Opening;
 use super::link::Http1Link;
 use super::tunnel::Upgraded;
-use crate::settings::WebSocketSettings;
 use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
 
 impl Http1Link {
     /// How WebSockets are served, if the request that has just arrived asks for one.
-    pub(super) fn asks_for_websocket(&self) -> Option<WebSocketSettings> {
+    pub(super) fn asks_for_websocket(&self) -> Option<WebSocketConfig> {
         self.engine.settings.websocket.filter(|_| self.state().machine.facts().websocket)
     }
 
     /// What the connection is as a WebSocket. `None` where the client was refused one.
-    pub(super) fn upgrade(&self, settings: WebSocketSettings) -> Option<Box<Opening>> {
-        let (engine, started) = (&self.engine, self.now.get());
+    pub(super) fn upgrade(&self, settings: WebSocketConfig) -> Option<Box<Opening>> {
+        let engine = &self.engine;
         let state = &mut *self.state();
         let request = UpgradeRequest::read(state.machine.head(), true, settings.per_message_deflate);
         let request = request.and_then(|request| engine.refuses_websocket().map(|()| request));
@@ -29,11 +31,14 @@ impl Http1Link {
                 output: std::mem::take(&mut state.output),
                 head: state.machine.take_head(),
                 request,
-                started,
+                observation: std::mem::replace(
+                    &mut state.observation,
+                    Observation::none(&self.info, self.now.get()),
+                ),
             })),
             Err(refusal) => {
                 self.answer(state, refusal.status, refusal.detail, true);
-                self.record(state, started);
+                self.observe_end(state);
                 state.end_exchange(engine.phase());
                 None
             }

@@ -171,6 +171,10 @@ impl Http1Link {
         if state.output.len() > HIGH_WATER {
             self.write(&mut state);
         }
+        if state.encoder.is_head_sent() {
+            let state = &mut *state;
+            state.observation.head(&self.engine, state.encoder.status());
+        }
         let has_output = !state.output.is_empty();
         // The task handles a complete response, unless it is being polled: the next request, the close, or the
         // disconnect that somebody waits for.

@@ -53,9 +53,9 @@ struct IoState {
 
 impl ConnectionIo {
     pub(super) fn new(engine: Rc<Engine>, stream: Stream, input: Input, now: Instant) -> Rc<Self> {
-        let mut guard = Guard::new(engine.settings.http2.max_idle_frames, now);
+        let mut guard = Guard::new(engine.settings.http.http2.max_idle_frames, now);
         let tripped = guard.read(input.bytes(), now).err();
-        let screen = Screen::new(engine.settings.http2.max_frame_size);
+        let screen = Screen::new(engine.settings.http.http2.max_frame_size);
         Rc::new(Self {
             engine,
             state: RefCell::new(IoState {

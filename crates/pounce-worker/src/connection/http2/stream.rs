@@ -10,10 +10,10 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
 
+use super::super::observation::{End, Observation};
 use super::super::server_response;
 use super::body::Body;
 use super::response::Responder;
-use crate::access::{AccessRecord, logged_status};
 use crate::engine::Engine;
 use crate::http1::{Fault, decimal};
 
@@ -27,7 +27,6 @@ pub(super) struct StreamLink {
     pub(super) head: RequestHead,
     state: RefCell<StreamState>,
     waker: RefCell<Waker>,
-    pub(super) started: Instant,
     /// The time at which the stream was last looked at.
     pub(super) now: Cell<Instant>,
     /// The stream is being polled: its poller sees changes itself, and needs no wake-up.
@@ -50,6 +49,7 @@ pub(super) struct StreamState {
     /// The application has been given the whole body.
     pub(super) body_taken: bool,
     pub(super) responder: Responder,
+    pub(super) observation: Observation,
     pub(super) response_fields: Fields,
     /// Nothing of the application's can reach the client any more.
     pub(super) gone: bool,
@@ -71,8 +71,9 @@ impl StreamLink {
         head: RequestHead,
         (recv, responder): (RecvStream, Responder),
         continue_due: bool,
-        now: Instant,
+        observation: Observation,
     ) -> Rc<Self> {
+        let now = observation.started;
         let lengths = (!recv.is_end_stream()).then(|| head.fields().get_all(b"content-length"));
         let declared = lengths.and_then(|mut lengths| lengths.next()).and_then(decimal);
         Rc::new(Self {
@@ -88,6 +89,7 @@ impl StreamLink {
                 ended: false,
                 body_taken: false,
                 responder,
+                observation,
                 response_fields: Fields::new(),
                 gone: false,
                 refused: false,
@@ -97,7 +99,6 @@ impl StreamLink {
                 sending: false,
             }),
             waker: RefCell::new(Waker::noop().clone()),
-            started: now,
             now: Cell::new(now),
             polling: Cell::new(true),
         })
@@ -182,22 +183,15 @@ impl StreamLink {
         state.reset_due = true;
     }
 
-    /// Tells the access log.
-    pub(super) fn record(&self, state: &StreamState, started: Instant) {
-        let Some(access) = &self.engine.access else { return };
-        // What never became a request has no line.
-        if self.head.method().is_empty() {
-            return;
-        }
-        let client_left = !state.responder.is_complete() && !state.refused && !state.reset_due;
-        access.record(&AccessRecord {
-            connection: &self.info,
-            head: &self.head,
+    /// Tells the observer that the exchange is over.
+    pub(super) fn observe_end(&self, state: &mut StreamState) {
+        let end = End {
             response_fields: &state.response_fields,
-            status: logged_status(state.responder.status(), client_left),
+            status: state.responder.status(),
+            client_left: !state.responder.is_complete() && !state.refused && !state.reset_due,
             body_bytes: state.responder.body_sent(),
-            duration: started.elapsed(),
-        });
+        };
+        state.observation.end(&self.engine, &self.info, &self.head, &end);
     }
 }
 

@@ -5,15 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use h2::Reason;
 use pounce_asgi::App;
 
 use super::super::HIGH_WATER;
-use super::super::alarm::Alarm;
-use super::super::pace::{Pace, earlier};
 use super::super::running::Running;
+use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::stream::{StreamLink, StreamState};
 use crate::engine::WorkerPhase;
 use crate::http1::Fault;
@@ -25,20 +24,10 @@ const DISCARD_TIME: Duration = Duration::from_secs(10);
 pub(super) struct StreamTask<A: App> {
     link: Rc<StreamLink>,
     call: Option<Running<A>>,
-    started: Instant,
     /// How many applications of the connection run on for clients that want no answer any more.
     orphans: Rc<Cell<usize>>,
     is_orphan: bool,
-    recorded: bool,
-    wait: StreamWait,
-    since: Instant,
-    /// What was received and handed on when the clock was looked at last.
-    moved: (u64, u64),
-    /// How fast the body comes.
-    body: Pace,
-    /// How fast the client lets the response through.
-    reader: Pace,
-    alarm: Alarm,
+    timer: Timer<StreamWait>,
 }
 
 /// The reason why a stream waits.
@@ -54,27 +43,20 @@ enum StreamWait {
     Discard,
 }
 
-impl<A: App> StreamTask<A> {
-    pub(super) fn new(
-        link: Rc<StreamLink>,
-        call: Option<Running<A>>,
-        started: Instant,
-        orphans: Rc<Cell<usize>>,
-    ) -> Self {
-        Self {
-            link,
-            call,
-            started,
-            orphans,
-            is_orphan: false,
-            recorded: false,
-            wait: StreamWait::Application,
-            since: started,
-            moved: (0, 0),
-            body: Pace::default(),
-            reader: Pace::default(),
-            alarm: Alarm::default(),
+impl Wait for StreamWait {
+    fn progress(self) -> Progress {
+        match self {
+            Self::Body => Progress::Received,
+            Self::Write => Progress::Sent,
+            Self::Application | Self::Discard => Progress::None,
         }
+    }
+}
+
+impl<A: App> StreamTask<A> {
+    pub(super) fn new(link: Rc<StreamLink>, call: Option<Running<A>>, orphans: Rc<Cell<usize>>) -> Self {
+        let started = link.now.get();
+        Self { link, call, orphans, is_orphan: false, timer: Timer::new(StreamWait::Application, started) }
     }
 
     /// Goes on as far as that is possible. Ready when there is nothing left to do.
@@ -98,7 +80,7 @@ impl<A: App> StreamTask<A> {
 
     /// Another task polls the stream from now on: an alarm that is set would wake the previous one.
     pub(super) fn forget_alarm(&mut self) {
-        self.alarm = Alarm::default();
+        self.timer.forget_alarm();
     }
 
     /// What the connection tells of its end.
@@ -131,8 +113,8 @@ impl<A: App> StreamTask<A> {
         if is_released {
             state.release();
         }
-        if over && !std::mem::replace(&mut self.recorded, true) {
-            link.record(state, self.started);
+        if over {
+            link.observe_end(state);
         }
         if self.call.is_none() {
             if over {
@@ -160,7 +142,7 @@ impl<A: App> StreamTask<A> {
         if self.is_orphan {
             return false;
         }
-        let most = self.link.engine.settings.http2.max_concurrent_streams as usize;
+        let most = self.link.engine.settings.http.http2.max_concurrent_streams as usize;
         if self.orphans.get() >= most {
             return true;
         }
@@ -176,56 +158,37 @@ impl<A: App> StreamTask<A> {
             state.forget_body();
             return true;
         }
-        let now = self.link.now.get();
-        if self.wait != StreamWait::Discard {
-            self.wait = StreamWait::Discard;
-            self.since = now;
-        }
-        let deadline = self.since.checked_add(DISCARD_TIME);
-        let is_late = deadline.is_none_or(|deadline| self.alarm.poll_expired(deadline, now, cx));
+        let is_late = self.waits_too_long(StreamWait::Discard, state, cx);
         if is_late {
             state.forget_body();
         }
         is_late
     }
 
+    fn waits_too_long(&mut self, wait: StreamWait, state: &StreamState, cx: &mut Context<'_>) -> bool {
+        let now = self.link.now.get();
+        let settings = &self.link.engine.settings;
+        let moved = Moved { received: state.received, sent: state.responder.handed_on() };
+        self.timer.set(wait, 0, moved, now);
+        let limit = match wait {
+            StreamWait::Application => None,
+            StreamWait::Body => Some(settings.http.timeout_body),
+            StreamWait::Write => Some(settings.http.timeout_write),
+            StreamWait::Discard => Some(DISCARD_TIME),
+        };
+        self.timer.poll_expired(limit, settings, || moved.sent.cast_signed(), now, cx)
+    }
+
     /// Looks at the clock. True if the client has been too slow.
     fn is_late(&mut self, state: &mut StreamState, cx: &mut Context<'_>) -> bool {
-        let now = self.link.now.get();
-        let (received, handed_on) = (state.received, state.responder.handed_on());
-        let before = std::mem::replace(&mut self.moved, (received, handed_on));
-        let (read, written) = (received != before.0, handed_on != before.1);
-        let (wait, progress) = if state.responder.waiting() > 0 {
-            (StreamWait::Write, written)
+        let wait = if state.responder.waiting() > 0 {
+            StreamWait::Write
         } else if state.receiving && !state.body_taken {
-            (StreamWait::Body, read)
+            StreamWait::Body
         } else {
-            (StreamWait::Application, false)
+            StreamWait::Application
         };
-        if wait != self.wait || progress {
-            self.wait = wait;
-            self.since = now;
-        }
-        let settings = &self.link.engine.settings;
-        if wait != StreamWait::Body {
-            self.body.pause(now);
-        }
-        if wait != StreamWait::Write {
-            self.reader.end();
-        }
-        let (limit, paced) = match wait {
-            StreamWait::Application | StreamWait::Discard => return false,
-            StreamWait::Body => {
-                let count = || received.cast_signed();
-                (settings.body_timeout, self.body.wait(settings.min_body_rate, now, count))
-            }
-            StreamWait::Write => {
-                let count = || handed_on.cast_signed();
-                (settings.write_timeout, self.reader.wait(settings.min_read_rate, now, count))
-            }
-        };
-        let Some(deadline) = earlier(self.since.checked_add(limit), paced) else { return false };
-        if !self.alarm.poll_expired(deadline, now, cx) {
+        if !self.waits_too_long(wait, state, cx) {
             return false;
         }
         if wait == StreamWait::Body {
@@ -244,11 +207,10 @@ impl<A: App> Drop for StreamTask<A> {
             self.orphans.set(self.orphans.get() - 1);
         }
         // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
-        if !self.recorded
-            && self.link.engine.phase() != WorkerPhase::Aborting
-            && let Some(state) = self.link.try_state()
+        if self.link.engine.phase() != WorkerPhase::Aborting
+            && let Some(mut state) = self.link.try_state()
         {
-            self.link.record(&state, self.started);
+            self.link.observe_end(&mut state);
         }
     }
 }

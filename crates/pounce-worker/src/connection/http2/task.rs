@@ -1,34 +1,24 @@
 //! The future that drives one connection: `h2`, the socket, and the streams' beginnings.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::server::{Builder, Handshake, SendResponse};
-use h2::{Reason, RecvStream};
-use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
-use tokio::task::JoinSet;
+use h2::Reason;
+use h2::server::{Builder, Handshake};
+use pounce_asgi::{App, ConnectionInfo};
 
-use super::super::alarm::Alarm;
 use super::super::input::Input;
-use super::super::pace::{Pace, earlier};
-use super::super::running::Running;
-use super::super::websocket::{self, Opening};
+use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::super::{LAST_REQUEST, LINGER};
 use super::io::{ConnectionIo, Io};
-use super::response::Responder;
-use super::stream::StreamLink;
-use super::stream_task::StreamTask;
-use super::tunnel::Tunnel;
-use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
-use crate::http2::{Request, Tripped, Unfit, read_request};
-use crate::output::Output;
+use super::streams::Streams;
+use crate::engine::{Engine, WorkerPhase};
+use crate::http2::Tripped;
 use crate::stream::Stream;
-use crate::websocket::UpgradeRequest;
 
 /// How many requests are handed to the application before the others get their turn.
 const REQUESTS_PER_TURN: usize = 64;
@@ -40,24 +30,12 @@ const SEND_BUFFER: usize = 64 * 1024;
 pub(super) struct Connection<A: App> {
     engine: Rc<Engine>,
     info: Rc<ConnectionInfo>,
-    app: Rc<A>,
-    connection: A::Connection,
     shared: Rc<ConnectionIo>,
     speaker: Speaker,
-    streams: JoinSet<()>,
-    /// Those of the streams: `h2` does not tell each of them of the connection's end.
-    links: Vec<Weak<StreamLink>>,
-    orphans: Rc<Cell<usize>>,
-    has_served: bool,
-    is_draining: bool,
+    streams: Streams<A>,
     /// The client has been told that no more requests are taken.
     is_closing: bool,
-    wait: ConnectionWait,
-    since: Instant,
-    /// Bytes that the socket had taken when the clock was looked at last.
-    sent: u64,
-    reader: Pace,
-    alarm: Alarm,
+    timer: Timer<ConnectionWait>,
 }
 
 /// How far `h2` is.
@@ -86,6 +64,15 @@ enum ConnectionWait {
     Close,
 }
 
+impl Wait for ConnectionWait {
+    fn progress(self) -> Progress {
+        match self {
+            Self::Write | Self::Unread => Progress::Sent,
+            _ => Progress::None,
+        }
+    }
+}
+
 impl<A: App> Connection<A> {
     pub(super) fn new(
         stream: Stream,
@@ -99,39 +86,29 @@ impl<A: App> Connection<A> {
         let settings = &engine.settings;
         // The guard's measure holds for what `h2` counts by itself as well: its own bounds are lower, and a client
         // that cancels what it has just asked for, as browsers do, would come to them.
-        let idle_frames = usize::try_from(settings.http2.max_idle_frames).unwrap_or(usize::MAX);
+        let idle_frames = usize::try_from(settings.http.http2.max_idle_frames).unwrap_or(usize::MAX);
         let mut builder = Builder::new();
         builder
             .max_pending_accept_reset_streams(idle_frames)
             .max_concurrent_reset_streams(idle_frames)
             .max_local_error_reset_streams(Some(idle_frames))
-            .max_concurrent_streams(settings.http2.max_concurrent_streams)
-            .initial_window_size(settings.http2.initial_stream_window_size)
-            .initial_connection_window_size(settings.http2.initial_connection_window_size)
-            .max_frame_size(settings.http2.max_frame_size)
-            .max_header_list_size(u32::try_from(settings.limits.header_size).unwrap_or(u32::MAX))
+            .max_concurrent_streams(settings.http.http2.max_concurrent_streams)
+            .initial_window_size(settings.http.http2.initial_stream_window_size)
+            .initial_connection_window_size(settings.http.http2.initial_connection_window_size)
+            .max_frame_size(settings.http.http2.max_frame_size)
+            .max_header_list_size(u32::try_from(settings.http.limits.header_size).unwrap_or(u32::MAX))
             .max_send_buffer_size(SEND_BUFFER);
         if settings.websocket.is_some() {
             builder.enable_connect_protocol();
         }
         Self {
-            connection: app.connect(&info),
             speaker: Speaker::Handshaking(Box::pin(builder.handshake(shared.io()))),
+            streams: Streams::new(Rc::clone(&engine), Rc::clone(&info), app),
             shared,
             engine,
             info,
-            app,
-            streams: JoinSet::new(),
-            links: Vec::new(),
-            orphans: Rc::default(),
-            has_served: false,
-            is_draining: false,
             is_closing: false,
-            wait: ConnectionWait::First,
-            since: now,
-            sent: 0,
-            reader: Pace::default(),
-            alarm: Alarm::default(),
+            timer: Timer::new(ConnectionWait::First, now),
         }
     }
 
@@ -146,10 +123,9 @@ impl<A: App> Connection<A> {
         }
         if let Speaker::Open(open) = &mut self.speaker
             && self.engine.phase() != WorkerPhase::Serving
-            && !std::mem::replace(&mut self.is_draining, true)
+            && !std::mem::replace(&mut self.is_closing, true)
         {
             open.graceful_shutdown();
-            self.is_closing = true;
         }
         let mut requests = Vec::new();
         let mut begun = 0;
@@ -164,9 +140,9 @@ impl<A: App> Connection<A> {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     if error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
-                        self.streams.abort_all();
+                        self.streams.abort();
                     }
-                    tracing::debug!(target: "pounce", client = %self.info.client, %error, "HTTP/2 ended");
+                    tracing::debug!(target: "pounce", client = %self.info.peer.client, %error, "HTTP/2 ended");
                     self.speaker = Speaker::Lingering;
                 }
                 Poll::Ready(None) => self.speaker = Speaker::Lingering,
@@ -177,7 +153,7 @@ impl<A: App> Connection<A> {
             }
             begun += requests.len();
             for (request, respond) in requests.drain(..) {
-                self.begin(request, respond, now, cx);
+                self.streams.begin(request, respond, now, cx);
             }
             if begun >= REQUESTS_PER_TURN {
                 cx.waker().wake_by_ref();
@@ -211,113 +187,13 @@ impl<A: App> Connection<A> {
             Speaker::Handshaking(_) => {}
             Speaker::Lingering | Speaker::Over => return,
         }
-        tracing::debug!(target: "pounce", client = %self.info.client, ?tripped, "HTTP/2 is cut off");
+        tracing::debug!(target: "pounce", client = %self.info.peer.client, ?tripped, "HTTP/2 is cut off");
         self.speaker = Speaker::Lingering;
-        self.streams.abort_all();
-    }
-
-    /// Hands a request to the application.
-    fn begin(
-        &mut self,
-        request: http::Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) {
-        self.has_served = true;
-        let (parts, recv) = request.into_parts();
-        let request = match read_request(&parts, &self.engine.settings.limits) {
-            Ok(request) => request,
-            Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
-            Err(Unfit::Answer(fault)) => {
-                let responder = Responder::new(respond, parts.method == http::Method::HEAD, false);
-                let link = self.link(RequestHead::default(), (recv, responder), false, now);
-                link.answer(&mut link.state(), fault.status(), &fault.to_string());
-                return self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
-            }
-        };
-        if request.websocket {
-            return self.begin_websocket(request, recv, respond, now, cx);
-        }
-        let is_head = request.head.method() == b"HEAD";
-        let responder = Responder::new(respond, is_head, request.head.accepts_trailers());
-        // A client that has nothing to send waits for nothing.
-        let continue_due = request.expects_continue && !recv.is_end_stream();
-        let id = u64::from(responder.stream_id());
-        let link = self.link(request.head, (recv, responder), continue_due, now);
-        let call = if self.engine.is_busy() {
-            link.answer(&mut link.state(), 503, "the server is busy");
-            None
-        } else {
-            let exchange = Exchange::new(Rc::clone(&link) as _, id);
-            Some(Running::begin(&self.engine, now, || self.app.http(&self.connection, &link.head, exchange)))
-        };
-        self.go_on(StreamTask::<A>::new(link, call, now, Rc::clone(&self.orphans)), cx);
-    }
-
-    /// Hands a request for a WebSocket to the application (RFC 8441).
-    fn begin_websocket(
-        &mut self,
-        request: Request,
-        recv: RecvStream,
-        respond: SendResponse<Bytes>,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) {
-        let deflate = self.engine.settings.websocket.is_some_and(|settings| settings.per_message_deflate);
-        let upgrade = UpgradeRequest::read(&request.head, false, deflate);
-        let upgrade = upgrade.and_then(|upgrade| self.engine.refuses_websocket().map(|()| upgrade));
-        let responder = Responder::new(respond, false, false);
-        match upgrade {
-            Ok(upgrade) => {
-                let (info, engine) = (Rc::clone(&self.info), Rc::clone(&self.engine));
-                let opening = Opening {
-                    carrier: Box::new(Tunnel::new(recv, responder)),
-                    input: Input::default(),
-                    output: Output::new(),
-                    head: request.head,
-                    request: upgrade,
-                    started: now,
-                };
-                // Its connection is counted already.
-                let guard = ConnectionGuard::of_stream(&engine);
-                let served = websocket::serve(opening, info, guard, engine, (&*self.app, &self.connection));
-                self.streams.spawn_local(served);
-            }
-            Err(refusal) => {
-                let link = self.link(request.head, (recv, responder), false, now);
-                link.answer(&mut link.state(), refusal.status, refusal.detail);
-                self.go_on(StreamTask::<A>::new(link, None, now, Rc::clone(&self.orphans)), cx);
-            }
-        }
-    }
-
-    fn link(
-        &self,
-        head: RequestHead,
-        halves: (RecvStream, Responder),
-        continue_due: bool,
-        now: Instant,
-    ) -> Rc<StreamLink> {
-        StreamLink::new(Rc::clone(&self.engine), Rc::clone(&self.info), head, halves, continue_due, now)
-    }
-
-    /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
-    fn go_on(&mut self, mut stream: StreamTask<A>, cx: &mut Context<'_>) {
-        if stream.poll_stream(cx).is_pending() {
-            stream.forget_alarm();
-            if self.links.len() > 2 * self.streams.len() + 16 {
-                self.links.retain(|link| link.strong_count() > 0);
-            }
-            self.links.push(Rc::downgrade(stream.link()));
-            self.streams.spawn_local(stream);
-        }
+        self.streams.abort();
     }
 
     /// Looks at the clock.
     fn look_at_clock(&mut self, now: Instant, cx: &mut Context<'_>) {
-        let sent = self.shared.sent();
-        let written = std::mem::replace(&mut self.sent, sent) != sent;
         let wait = match &self.speaker {
             Speaker::Over => return,
             _ if self.shared.is_blocked() => ConnectionWait::Write,
@@ -325,27 +201,23 @@ impl<A: App> Connection<A> {
             _ if !self.streams.is_empty() => ConnectionWait::Streams,
             Speaker::Open(open) if open.has_streams() => ConnectionWait::Unread,
             _ if self.is_closing => ConnectionWait::Close,
-            _ if self.has_served => ConnectionWait::KeepAlive,
+            _ if self.streams.requests() > 0 => ConnectionWait::KeepAlive,
             _ => ConnectionWait::First,
         };
-        if wait != self.wait || matches!(wait, ConnectionWait::Write | ConnectionWait::Unread) && written {
-            self.wait = wait;
-            self.since = now;
-        }
-        let settings = &self.engine.settings;
-        let reads = matches!(wait, ConnectionWait::Write | ConnectionWait::Unread);
-        let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || self.shared.taken());
+        let moved = Moved { received: 0, sent: self.shared.sent() };
+        self.timer.set(wait, self.streams.requests(), moved, now);
+        let http = &self.engine.settings.http;
         let limit = match wait {
             ConnectionWait::Streams => return,
             // A worker that drains waits for no beginning for long.
             ConnectionWait::First if self.engine.phase() != WorkerPhase::Serving => LAST_REQUEST,
-            ConnectionWait::First => settings.header_timeout,
-            ConnectionWait::KeepAlive => settings.keep_alive_timeout,
-            ConnectionWait::Write | ConnectionWait::Unread => settings.write_timeout,
+            ConnectionWait::First => http.timeout_header,
+            ConnectionWait::KeepAlive => http.timeout_keep_alive,
+            ConnectionWait::Write | ConnectionWait::Unread => http.timeout_write,
             ConnectionWait::Close => LINGER,
         };
-        let Some(deadline) = earlier(self.since.checked_add(limit), paced) else { return };
-        if !self.alarm.poll_expired(deadline, now, cx) {
+        let taken = || self.shared.taken();
+        if !self.timer.poll_expired(Some(limit), &self.engine.settings, taken, now, cx) {
             return;
         }
         match (&mut self.speaker, wait) {
@@ -369,7 +241,7 @@ impl<A: App> Future for Connection<A> {
         let this = self.get_mut();
         let now = this.engine.begin_poll();
         if this.engine.phase() == WorkerPhase::Aborting {
-            this.streams.abort_all();
+            this.streams.abort();
             this.speaker = Speaker::Over;
         }
         this.poll_connection(now, cx);
@@ -379,23 +251,10 @@ impl<A: App> Future for Connection<A> {
             this.speaker = Speaker::Over;
         }
         if matches!(this.speaker, Speaker::Lingering | Speaker::Over) {
-            for link in this.links.drain(..).filter_map(|link| link.upgrade()) {
-                link.lose();
-            }
+            this.streams.lose();
         }
-        while let Poll::Ready(Some(ended)) = this.streams.poll_join_next(cx) {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                tracing::error!(target: "pounce", "a stream's task has panicked");
-            }
-        }
-        if this.engine.is_counting() {
-            for link in this.links.iter().filter_map(Weak::upgrade) {
-                let head = &link.head;
-                this.engine.count(&raw const *link, head.method(), head.raw_path(), link.started);
-            }
-        }
+        this.streams.poll_ended(cx);
+        this.streams.count_if_asked();
         this.look_at_clock(now, cx);
         if let Speaker::Over = this.speaker {
             this.shared.close();

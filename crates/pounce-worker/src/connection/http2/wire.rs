@@ -95,7 +95,7 @@ impl StreamLink {
                 return Poll::Ready(false);
             }
         } else {
-            match state.poll_piece(self.engine.settings.limits.body, cx) {
+            match state.poll_piece(self.engine.settings.http.limits.body, cx) {
                 Poll::Ready(Ok(there)) => return Poll::Ready(there),
                 Poll::Ready(Err(fault)) => {
                     self.refuse(state, fault);
@@ -131,6 +131,9 @@ impl StreamLink {
 
     /// Hands on what was sent, as far as the client lets it; the task sees to the rest and to the end.
     fn sent(&self, state: &mut StreamState) {
+        if state.responder.is_head_sent() {
+            state.observation.head(&self.engine, state.responder.status());
+        }
         state.pump();
         if state.gone || state.responder.waiting() > 0 || state.responder.is_complete() {
             self.wake();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use pounce_asgi::{MessageKind, ResponseHead};
+use pounce_config::WebSocketConfig;
 
 use super::super::HIGH_WATER;
 use super::super::input::Input;
@@ -13,7 +14,6 @@ use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::queue::MessageQueue;
 use crate::engine::{Engine, Share};
 use crate::output::Output;
-use crate::settings::WebSocketSettings;
 use crate::websocket::{Codecs, FrameEvent, FrameFault, MessageLimits, Receiver, Sender, UpgradeRequest};
 
 /// How many frames a message may come in: as many as anybody has asked for in earnest.
@@ -37,7 +37,7 @@ pub(super) struct WebSocketState {
     pub(super) sender: Sender,
     /// What the client asks for, until it is answered.
     pub(super) request: Option<Box<UpgradeRequest>>,
-    pub(super) settings: WebSocketSettings,
+    pub(super) settings: WebSocketConfig,
     pub(super) phase: WebSocketPhase,
     /// `websocket.connect` is still to be taken.
     pub(super) connect_due: bool,
@@ -53,8 +53,8 @@ pub(super) struct WebSocketState {
     pub(super) receiving: bool,
     /// It waits in `send`.
     pub(super) sending: bool,
-    /// Bytes have come since the timer was last looked at.
-    pub(super) has_read: bool,
+    /// Bytes that have come.
+    pub(super) received: u64,
     /// The application has taken something: there is room for more.
     pub(super) has_taken: bool,
     /// Nothing was read because of what waits to be written.
@@ -99,7 +99,7 @@ impl WebSocketState {
             end_taken: false,
             receiving: false,
             sending: false,
-            has_read: false,
+            received: 0,
             has_taken: false,
             held_back: false,
             ended_by_application: false,
@@ -301,7 +301,7 @@ impl WebSocketState {
                 self.carrier.poll_read(cx, &mut room[..end])
             });
             match filled {
-                Poll::Ready(Ok(1..)) => self.has_read = true,
+                Poll::Ready(Ok(read @ 1..)) => self.received += read as u64,
                 Poll::Ready(_) => {
                     self.end_of_input = true;
                     if self.phase != WebSocketPhase::Leaving {

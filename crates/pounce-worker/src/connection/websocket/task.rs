@@ -4,19 +4,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
 
 use super::super::HIGH_WATER;
 use super::super::LINGER;
-use super::super::alarm::Alarm;
-use super::super::pace::{Pace, earlier};
+use super::super::observation::{End, Observation};
 use super::super::running::Running;
+use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::WebSocketLink;
 use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::state::WebSocketState;
-use crate::access::{AccessRecord, logged_status};
 use crate::engine::{ConnectionGuard, WorkerPhase};
 
 /// How long we wait for the client's close frame.
@@ -30,15 +29,10 @@ pub(in crate::connection) struct Task<A: App> {
     /// Others know how to wake it.
     is_known: bool,
     path: Box<[u8]>,
-    /// The request, where it is to be logged.
-    logged: Option<Box<RequestHead>>,
-    started: Instant,
-    wait: WebSocketWait,
-    since: Instant,
-    /// Bytes that were sent when the clock was looked at last.
-    sent: u64,
-    reader: Pace,
-    alarm: Alarm,
+    /// The request, where it is observed.
+    head: Option<Box<RequestHead>>,
+    observation: Observation,
+    timer: Timer<WebSocketWait>,
 }
 
 /// The reason why a WebSocket waits.
@@ -60,31 +54,42 @@ enum WebSocketWait {
     Linger,
 }
 
+impl Wait for WebSocketWait {
+    fn progress(self) -> Progress {
+        match self {
+            Self::Ping | Self::Pong => Progress::Received,
+            Self::Write => Progress::Sent,
+            _ => Progress::None,
+        }
+    }
+
+    fn is_paced(self) -> bool {
+        self == Self::Write
+    }
+}
+
 impl<A: App> Task<A> {
     pub(super) fn new(
         link: Rc<WebSocketLink>,
         (app, connection): (&A, &A::Connection),
         head: RequestHead,
         connection_guard: ConnectionGuard,
-        started: Instant,
+        observation: Observation,
     ) -> Self {
-        let has_log = link.engine.access.is_some();
+        let is_observed = link.engine.observer.is_some();
         let socket = Socket::new(Rc::clone(&link) as _);
-        let call = Running::begin(&link.engine, started, || app.websocket(connection, &head, socket));
+        let peer = &observation.peer;
+        let call = Running::begin(&link.engine, || app.websocket(connection, peer, &head, socket));
         Self {
             link,
             call: Some(call),
             connection_guard,
             is_known: false,
             path: head.raw_path().into(),
-            // Only the path is logged at the end of a long life.
-            logged: has_log.then(|| Box::new(head)),
-            started,
-            wait: WebSocketWait::Nothing,
-            since: started,
-            sent: 0,
-            reader: Pace::default(),
-            alarm: Alarm::default(),
+            // Nobody else needs it at the end of a long life.
+            head: is_observed.then(|| Box::new(head)),
+            timer: Timer::new(WebSocketWait::Nothing, observation.started),
+            observation,
         }
     }
 }
@@ -95,7 +100,7 @@ impl<A: App> Drop for Task<A> {
         if self.link.engine.phase() != WorkerPhase::Aborting
             && let Some(state) = self.link.try_state()
         {
-            record(&mut self.logged, &state, &self.link, self.started);
+            observe_end(&mut self.observation, &mut self.head, &state, &self.link);
         }
         // The application's side may be kept for as long as it likes.
         if let Some(mut state) = self.link.try_state() {
@@ -124,7 +129,7 @@ impl<A: App> Future for Task<A> {
             return Poll::Ready(());
         }
         if link.engine.is_counting() {
-            link.engine.count(&raw const *link, b"WebSocket", &this.path, this.started);
+            link.engine.count(&raw const *link, b"WebSocket", &this.path, this.observation.started);
         }
         link.polling.set(true);
         loop {
@@ -163,6 +168,7 @@ impl<A: App> Task<A> {
         if state.phase != phase {
             state.poll_input(&self.link.engine, cx);
         }
+        self.observation.head(&self.link.engine, state.status);
         // The rest waits for the client; the timer sees to that.
         let _ = state.poll_output(&self.link.engine, cx);
     }
@@ -209,7 +215,7 @@ impl<A: App> Task<A> {
             }
         }
         if state.phase == WebSocketPhase::Gone {
-            record(&mut self.logged, state, &self.link, self.started);
+            observe_end(&mut self.observation, &mut self.head, state, &self.link);
             self.call.as_ref()?;
             // The application may be waiting for the end, which it can be told now.
             if state.receiving || state.sending {
@@ -219,32 +225,22 @@ impl<A: App> Task<A> {
             }
             return Some(false);
         }
-        let sent = state.carrier.sent();
-        let written = std::mem::replace(&mut self.sent, sent) != sent;
-        let read = std::mem::take(&mut state.has_read);
-        let wait = waits_for(state, self.wait);
-        let progress = match wait {
-            WebSocketWait::Ping | WebSocketWait::Pong => read,
-            WebSocketWait::Write => written,
-            _ => false,
-        };
-        if progress || wait != self.wait {
-            self.since = now;
-            self.wait = if wait == WebSocketWait::Pong && read { WebSocketWait::Ping } else { wait };
+        let mut wait = waits_for(state, self.timer.wait());
+        if self.timer.set(wait, 0, moved(state), now) && wait == WebSocketWait::Pong {
+            // Any sign of life answers the ping.
+            wait = WebSocketWait::Ping;
+            self.timer.set(wait, 0, moved(state), now);
         }
         let settings = &self.link.engine.settings;
-        let limit = match self.wait {
+        let limit = match wait {
             WebSocketWait::Nothing => None,
             WebSocketWait::Ping => state.settings.ping_interval,
             WebSocketWait::Pong => state.settings.ping_timeout,
-            WebSocketWait::Write => Some(settings.write_timeout),
+            WebSocketWait::Write => Some(settings.http.timeout_write),
             WebSocketWait::Close => Some(CLOSE),
             WebSocketWait::Linger | WebSocketWait::Answer => Some(LINGER),
         };
-        let reads = self.wait == WebSocketWait::Write;
-        let paced = self.reader.wait_while(reads, settings.min_read_rate, now, || state.carrier.taken());
-        let deadline = earlier(limit.and_then(|limit| self.since.checked_add(limit)), paced);
-        let late = deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx));
+        let late = self.timer.poll_expired(limit, settings, || state.carrier.taken(), now, cx);
         if !late {
             // If the application waits for something that has arrived since, poll it again. It says so anew if it still
             // waits: a call that has lost interest cannot make this spin.
@@ -253,15 +249,13 @@ impl<A: App> Task<A> {
             let told = self.call.is_some() && (readable || writable);
             return Some(told || std::mem::take(&mut state.has_taken) || state.may_go_on());
         }
-        match self.wait {
+        match wait {
             WebSocketWait::Ping => {
                 state.prepare_output(&self.link.engine);
                 let payload = fastrand::u32(..).to_be_bytes();
                 state.sender.ping(&payload, &mut state.output);
                 let _ = state.poll_output(&self.link.engine, cx);
-                self.sent = state.carrier.sent();
-                self.wait = WebSocketWait::Pong;
-                self.since = now;
+                self.timer.set(WebSocketWait::Pong, 0, moved(state), now);
             }
             WebSocketWait::Pong => {
                 // The client is told; the application, that it was lost.
@@ -274,6 +268,10 @@ impl<A: App> Task<A> {
         }
         Some(true)
     }
+}
+
+fn moved(state: &WebSocketState) -> Moved {
+    Moved { received: state.received, sent: state.carrier.sent() }
 }
 
 fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
@@ -292,20 +290,19 @@ fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
     }
 }
 
-/// Tells the access log, once.
-fn record(
-    logged: &mut Option<Box<RequestHead>>,
+/// Tells the observer that the exchange is over, once.
+fn observe_end(
+    observation: &mut Observation,
+    head: &mut Option<Box<RequestHead>>,
     state: &WebSocketState,
     link: &WebSocketLink,
-    started: Instant,
 ) {
-    let (Some(access), Some(head)) = (&link.engine.access, logged.take()) else { return };
-    access.record(&AccessRecord {
-        connection: &link.info,
-        head: &head,
+    let Some(head) = head.take() else { return };
+    let end = End {
         response_fields: &state.response_head.fields,
-        status: logged_status(state.status, false),
+        status: state.status,
+        client_left: false,
         body_bytes: state.sent,
-        duration: started.elapsed(),
-    });
+    };
+    observation.end(&link.engine, &link.info, &head, &end);
 }

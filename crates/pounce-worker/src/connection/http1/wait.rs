@@ -1,0 +1,58 @@
+//! What a connection of HTTP/1.1 waits for, and for how long.
+
+use std::time::Duration;
+
+use super::super::LINGER;
+use super::super::timer::{Progress, Wait};
+use crate::settings::Settings;
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Http1Wait {
+    /// The first head on the connection, all of it.
+    FirstHead,
+    /// Any byte of a further request.
+    KeepAlive,
+    /// The rest of a further head.
+    Head,
+    /// The next piece of a body.
+    Body,
+    /// The client's reading.
+    Write,
+    /// The client's closing.
+    Linger,
+    /// The application, for a client that sends nothing more: it may have gone, and only what is written can tell.
+    HalfClosed,
+    /// The application alone: no deadline.
+    Application,
+}
+
+impl Http1Wait {
+    /// How long it may take.
+    pub(super) fn limit(self, settings: &Settings) -> Option<Duration> {
+        let http = &settings.http;
+        match self {
+            Self::FirstHead | Self::Head => Some(http.timeout_header),
+            Self::KeepAlive => Some(http.timeout_keep_alive),
+            Self::Body => Some(http.timeout_body),
+            Self::Write | Self::HalfClosed => Some(http.timeout_write),
+            Self::Linger => Some(LINGER),
+            Self::Application => None,
+        }
+    }
+}
+
+impl Wait for Http1Wait {
+    fn progress(self) -> Progress {
+        match self {
+            Self::Body => Progress::Received,
+            Self::Write | Self::HalfClosed => Progress::Sent,
+            _ => Progress::None,
+        }
+    }
+
+    fn is_paced(self) -> bool {
+        // Without output there is nothing that the client could read faster.
+        matches!(self, Self::Body | Self::Write)
+    }
+}
