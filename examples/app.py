@@ -1,4 +1,4 @@
-"""The smallest whole ASGI application: what `cargo run -p pounce-cli -- app:app` serves."""
+"""The smallest complete ASGI application; serve it with `cargo run -p pounce-cli -- app:app`."""
 
 
 async def app(scope, receive, send):

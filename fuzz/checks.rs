@@ -1,4 +1,4 @@
-//! What the fuzz targets check of the sans-IO machines. Included by the targets and by the test that runs
+//! The checks of the sans-IO machines that the fuzz targets run. Included by the targets and by the test that runs
 //! their seed corpora.
 
 use pounce_worker::http1::{RequestEvent, RequestLimits, RequestMachine};
@@ -6,7 +6,7 @@ use pounce_worker::http2::{Beginning, Guard};
 use pounce_worker::websocket::{self, Codecs, Receiver};
 use std::time::Instant;
 
-/// Any bytes as a request head: no panic, and what is understood has a method and a target.
+/// Any bytes as a request head: no panic, and an accepted head has a method and a target.
 pub(crate) fn head(data: &[u8]) {
     let mut machine = RequestMachine::new(RequestLimits::default());
     if let Ok(step) = machine.advance(data) {
@@ -61,7 +61,7 @@ pub(crate) fn machine(data: &[u8]) {
 const LIMITS: RequestLimits =
     RequestLimits { request_line: 64, fields: 8, header_size: 256, body: Some(128) };
 
-/// How many requests came to their end, and whether there was a fault.
+/// How many requests completed, and whether there was a fault.
 fn run(data: &[u8], cut: usize) -> (usize, bool) {
     let mut machine = RequestMachine::new(LIMITS);
     let (mut at, mut ended) = (0, 0);
@@ -95,7 +95,7 @@ pub(crate) fn websocket(data: &[u8]) {
 
 const FRAMES: websocket::MessageLimits = websocket::MessageLimits { message: 512, fragments: 4 };
 
-/// What frames come to that arrive so many bytes at a time, and whether there was a fault.
+/// The events of frames that arrive `step_size` bytes at a time, and whether there was a fault.
 fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>)>, bool) {
     let mut machine = Receiver::new(FRAMES, deflate);
     let mut told = Vec::new();
@@ -136,8 +136,8 @@ fn frames(data: &[u8], deflate: bool, step_size: usize) -> (Vec<(String, Vec<u8>
     (told, false)
 }
 
-/// Any bytes as the beginning of a connection: what was decided stays, and the guard of HTTP/2 trips at the same
-/// byte however they are cut. The first byte says how much it allows.
+/// Any bytes as the beginning of a connection: a decision about the protocol is final, and the guard of HTTP/2 trips at
+/// the same byte however they are cut. The first byte sets the guard's budget.
 pub(crate) fn beginning(data: &[u8]) {
     let Some((&allowed, data)) = data.split_first() else { return };
     let mut decided = None;

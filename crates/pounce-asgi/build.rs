@@ -1,4 +1,4 @@
-//! Tells the bridge which CPython it is built for, and lets this crate's own tests find its library.
+//! Tells the bridge which CPython it is built for, and lets this crate's tests find its library.
 
 fn main() {
     #[cfg(feature = "python")]

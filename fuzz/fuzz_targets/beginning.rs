@@ -1,4 +1,4 @@
-//! Any bytes as the beginning of a connection: what was decided stays.
+//! Any bytes as the beginning of a connection: a decision about the protocol is final.
 #![no_main]
 
 #[allow(dead_code, reason = "each target runs one of the checks")]

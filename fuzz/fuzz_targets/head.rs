@@ -1,4 +1,4 @@
-//! Any bytes as a request head: no panic, and what is understood has a method and a target.
+//! Any bytes as a request head: no panic, and an accepted head has a method and a target.
 #![no_main]
 
 #[allow(dead_code, reason = "each target runs one of the checks")]

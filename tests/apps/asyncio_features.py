@@ -1,4 +1,4 @@
-"""What applications do with tasks, timers and receive, one path for each; every path answers with what it saw."""
+"""Uses of tasks, timers and receive, one path for each; every path answers with its observations."""
 
 import asyncio
 import contextvars
@@ -94,7 +94,7 @@ async def timeout(scope, receive, send):
 
 
 async def timeout_on_receive(scope, receive, send):
-    """receive can be given up, and asked again."""
+    """receive can be cancelled and called again."""
     try:
         await asyncio.wait_for(receive(), 0.05)
     except (TimeoutError, asyncio.TimeoutError):
@@ -129,7 +129,7 @@ async def receive_cancelled(scope, receive, send):
 
 
 async def driven_by_hand(scope, receive, send):
-    """Drives the awaitables as a library without asyncio would: by send(None)."""
+    """Drives the awaitables as a library without asyncio would: with send(None)."""
     steps = drive(receive().__await__())
     first = drive(send({"type": "http.response.start", "status": 200, "headers": []}).__await__())
     text = steps[1]["body"] + b" " + steps[1]["type"].encode() + f" {first[1]}".encode()
@@ -149,7 +149,7 @@ def drive(awaitable):
 
 
 async def throw_into_receive(scope, receive, send):
-    """What receive gives takes throw and close, like any coroutine."""
+    """The coroutine of receive supports throw and close, like any other."""
     thrown = receive()
     try:
         thrown.throw(KeyError("thrown in"))
@@ -204,7 +204,7 @@ async def many_tasks(scope, receive, send):
 
 
 async def holds_the_loop(scope, receive, send):
-    """Holds it in its first step, or in the one after."""
+    """Blocks the loop in the call's first step, or in the next."""
     if scope["query_string"] == b"later":
         await asyncio.sleep(0)
     time.sleep(0.2)
@@ -216,7 +216,7 @@ async def stack_files(scope, receive, send):
 
 
 async def generator(scope, receive, send):
-    """An asynchronous generator that is left half-way and cleaned up by the loop."""
+    """An asynchronous generator that is abandoned half-way and cleaned up by the loop."""
 
     async def numbers():
         for number in range(10):

@@ -1,4 +1,4 @@
-"""What applications do with threads, processes, sockets and signals; every path answers with what it saw."""
+"""Uses of threads, processes, sockets and signals; every path answers with its observations."""
 
 import asyncio
 import concurrent.futures
@@ -56,7 +56,7 @@ async def anyio_to_thread(scope, receive, send):
 
 
 async def thread_safe(scope, receive, send):
-    """A thread that is not the loop's wakes it while nothing else would."""
+    """Another thread wakes the loop while nothing else would."""
     loop = asyncio.get_running_loop()
     woken = loop.create_future()
 
@@ -115,7 +115,7 @@ async def reader_and_writer(scope, receive, send):
 
 
 async def streams(scope, receive, send):
-    """A TCP server and a client of asyncio's own, inside the worker."""
+    """A TCP server and a client by asyncio, inside the worker."""
 
     async def serve(reader, writer):
         writer.write((await reader.readline()).upper())
@@ -152,7 +152,7 @@ async def round_trips(scope, receive, send):
 
 
 async def round_trips_with_a_thread(scope, receive, send):
-    """The same with a peer that is no task of this loop: nothing else wakes it."""
+    """The same with a peer outside this loop: nothing else wakes it."""
     left, right = socket.socketpair()
 
     def serve():
@@ -194,7 +194,7 @@ async def resolve(scope, receive, send):
 
 
 async def signal_handler(scope, receive, send):
-    """A handler of the application's own, for a signal that the server has no use for."""
+    """The application's handler for a signal that the server does not use."""
     loop = asyncio.get_running_loop()
     got = loop.create_future()
     loop.add_signal_handler(signal.SIGWINCH, lambda: got.done() or got.set_result("handled"))

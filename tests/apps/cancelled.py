@@ -1,4 +1,4 @@
-"""Requests that never end by themselves, and what they do when they are cancelled."""
+"""Requests that never end by themselves, with their reactions to cancellation."""
 
 import asyncio
 

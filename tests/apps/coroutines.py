@@ -1,4 +1,4 @@
-"""`receive` and `send` as the coroutine functions that they are: other threads, messages never sent, calls cut off."""
+"""`receive` and `send` as coroutine functions: other threads, messages never sent, calls cut off."""
 
 import asyncio
 import functools
@@ -15,7 +15,7 @@ TASKS = []
 
 
 async def from_another_thread(scope, receive, send):
-    """A thread has the loop receive the request and send the response."""
+    """A thread makes the loop receive the request and send the response."""
     loop = asyncio.get_running_loop()
 
     def work():
@@ -31,7 +31,7 @@ async def from_another_thread(scope, receive, send):
 
 
 async def stepped_on_another_thread(scope, receive, send):
-    """What a thread sees that steps, throws into and closes coroutines itself."""
+    """Results of a thread that steps, throws into and closes coroutines itself."""
     seen = []
 
     def work():
@@ -50,7 +50,7 @@ async def stepped_on_another_thread(scope, receive, send):
 
 
 async def looks(scope, receive, send):
-    """What `inspect` makes of the two."""
+    """The answers of `inspect` about both functions."""
     await respond_json(send, {
         "receive": [inspect.iscoroutinefunction(receive), str(inspect.signature(receive)), receive.__name__],
         "send": [inspect.iscoroutinefunction(send), str(inspect.signature(send)), send.__name__],
@@ -59,7 +59,7 @@ async def looks(scope, receive, send):
 
 
 async def arguments(scope, receive, send):
-    """The exceptions of calls with wrong arguments; one by name is right."""
+    """The exceptions of calls with wrong arguments; one call, by keyword, is valid."""
     seen = []
     for call in (
         lambda: receive(1), lambda: receive(message=1), lambda: send(), lambda: send(1, 2),
@@ -76,7 +76,7 @@ async def arguments(scope, receive, send):
 
 
 async def not_awaited(scope, receive, send):
-    """A message that nobody awaits is not sent, and Python warns as for any coroutine."""
+    """A message that is not awaited is not sent, and Python warns as for any coroutine."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         send({"type": "http.response.start", "status": 500, "headers": []})
@@ -93,7 +93,7 @@ async def not_awaited(scope, receive, send):
 
 
 async def cycles(scope, receive, send):
-    """Coroutines in a cycle with what they are to send, which only the collector can free."""
+    """Coroutines in a cycle with their messages, which only the collector can free."""
     class Marker:
         pass
 
@@ -111,7 +111,7 @@ async def cycles(scope, receive, send):
 
 
 async def waiters(scope, receive, send, token):
-    """Begins tasks that wait in receive() and in send(), and waits itself until it is cancelled."""
+    """Starts tasks that wait in receive() and in send(), and waits until it is cancelled."""
     await read_body(receive)
 
     async def wait(number):
@@ -129,12 +129,12 @@ async def waiters(scope, receive, send, token):
 
 
 async def waiting(scope, receive, send):
-    """How many of those still wait."""
+    """How many of these tasks still wait."""
     await respond(send, str(sum(not task.done() for task in TASKS)))
 
 
 async def hammer(scope, receive, send):
-    """Threads do to the coroutines of this request what they must not."""
+    """Threads misuse the coroutines of this request."""
     task = asyncio.current_task()
     coroutine = task.get_coro()
     stop = threading.Event()
@@ -147,7 +147,7 @@ async def hammer(scope, receive, send):
             lambda: send(), lambda: receive(1, 2), lambda: receive(no=1),
         )
         if getattr(sys, "_is_gil_enabled", lambda: True)():
-            # A free-threaded Python crashes by itself in a walk over frames that another thread runs.
+            # Free-threaded Python itself crashes when it walks frames that another thread runs.
             attempts += (task.get_stack,)
         while not stop.is_set():
             for attempt in attempts:

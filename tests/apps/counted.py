@@ -1,4 +1,4 @@
-"""The raw application with its running calls counted, for floods. GET /tasks says how many there are and were."""
+"""The raw application with its running calls counted, for floods. GET /tasks gives the current number and the peak."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ TEN_MEGABYTES = b"x" * 10_000_000
 
 
 async def in_pieces(scope, receive, send):
-    """10 MB, of which the application holds nothing."""
+    """10 MB, of which the application keeps nothing."""
     await start(send)
     for _ in range(100):
         await body(send, BLOCK, True)
@@ -25,7 +25,7 @@ async def in_one_piece(scope, receive, send):
 
 
 async def deaf(scope, receive, send):
-    """Neither receives nor sends for a long time: it hears of nothing, and ends when it is cancelled."""
+    """Neither receives nor sends for a long time: it notices nothing, and ends when it is cancelled."""
     await asyncio.sleep(600)
 
 

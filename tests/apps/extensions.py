@@ -61,7 +61,7 @@ async def path_send(scope, receive, send):
 
 
 async def path_send_unannounced(scope, receive, send):
-    """Without a length: the server finds it, or frames the body some other way."""
+    """Without a length: the server determines it, or frames the body in another way."""
     await start(send)
     await send({"type": "http.response.pathsend", "path": query(scope, "path")})
 
@@ -75,7 +75,7 @@ async def path_send_missing(scope, receive, send):
 
 
 async def path_send_caught(scope, receive, send):
-    """Answers with what sending raised."""
+    """Answers with the exception that sending raised."""
     await start(send)
     try:
         await send({"type": "http.response.pathsend", "path": query(scope, "path")})
@@ -84,13 +84,13 @@ async def path_send_caught(scope, receive, send):
 
 
 async def path_send_announced(scope, receive, send, status, length):
-    """With a length of the test's own."""
+    """With a length that the test chooses."""
     await start(send, int(status), [(b"content-length", length.encode())])
     await send({"type": "http.response.pathsend", "path": query(scope, "path")})
 
 
 async def zero_copy_send_pipe(scope, receive, send, offset=None):
-    """Answers with what sending a pipe raised."""
+    """Answers with the exception that sending a pipe raised."""
     import os
 
     ends = os.pipe()
@@ -106,7 +106,7 @@ async def zero_copy_send_pipe(scope, receive, send, offset=None):
 
 
 async def zero_copy_send(scope, receive, send, offset=None, count=None):
-    """A file in two messages around a part of a body of the usual kind."""
+    """A file in two messages around an ordinary part of the body."""
     with open(query(scope, "path"), "rb", buffering=0) as file:
         await start(send)
         await body(send, b"[", True)

@@ -1,4 +1,4 @@
-"""An application that does everything wrong, one path for each fault."""
+"""An application with faults, one path for each."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ def with_header(name, value):
     return started(headers=[(name, value)])
 
 
-# Each is sent before anything else; none may have any effect on the wire.
+# Each is sent before anything else; none may affect the wire.
 BAD = {
     "not-a-dict": "http.response.start",
     "none": None,
@@ -64,7 +64,7 @@ BAD = {
 
 
 async def bad(scope, receive, send, which):
-    """Sends a bad message, and reports in a good response what became of it."""
+    """Sends a bad message, and reports its outcome in a good response."""
     try:
         await send(BAD[which])
     except Exception as error:
@@ -72,7 +72,7 @@ async def bad(scope, receive, send, which):
     await body(send, b"no exception")
 
 
-# Each is sent after a start and a first part of a body, whose remainder then reports the exception.
+# Each is sent after a start and a first part of a body; the rest of the body then reports the exception.
 async def every_bad(scope, receive, send):
     """Sends every bad message, and reports those that did not raise."""
     taken = []
@@ -164,7 +164,7 @@ TASKS = []
 
 
 async def receive_after_end(scope, receive, send, token):
-    """What receive gives once the response is complete."""
+    """The result of receive once the response is complete."""
     await read_body(receive)
     await respond(send, b"whole")
     note(token, (await receive())["type"])
@@ -205,7 +205,7 @@ async def raise_before(scope, receive, send, token="boom"):
 
 
 async def raise_after_start(scope, receive, send, token="boom"):
-    """The start alone: nothing need be on the wire yet."""
+    """Only the start: nothing need be on the wire yet."""
     await start(send)
     raise RuntimeError(f"{token} after the start")
 
@@ -245,7 +245,7 @@ def recurse(depth):
 
 
 async def raises(scope, receive, send, what):
-    """Raises what is not an everyday exception."""
+    """Raises an unusual exception."""
     if what == "recursion":
         recurse(0)
     if what == "group":
@@ -287,7 +287,7 @@ app = router(routes_of(globals()))
 
 
 def plain(scope, receive, send):
-    """A plain function that gives a coroutine, or, for three paths, does not."""
+    """A plain function that returns a coroutine, except for three paths."""
     path = scope.get("path")
     if path == "/sync-raises":
         raise RuntimeError("raised before there was a coroutine")

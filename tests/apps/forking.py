@@ -1,4 +1,4 @@
-"""Forks children, which outlive the server and say what they have of it."""
+"""Forks children, which outlive the server and report what they inherited from it."""
 
 import asyncio
 import json
@@ -14,9 +14,9 @@ import warnings
 
 from kit import lifespan, respond, respond_json, router, routes_of
 
-warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tested
+warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, which this tests
 
-# What the application has open itself, of each kind that the server has too.
+# The application's own descriptors, of each kind that the server has too.
 LISTENER = socket.create_server(("127.0.0.1", 0))
 CLIENT = socket.create_connection(LISTENER.getsockname())
 PEER = LISTENER.accept()[0]
@@ -44,7 +44,7 @@ def describe(fd):
 
 
 def report(name, before):
-    """Writes down what a child has: its own descriptors, the server's, and what signals do."""
+    """Records what a child has: its descriptors, the server's, and its reactions to signals."""
     now = links()
     CLIENT.sendall(b"ping")
     text = json.dumps({
@@ -122,7 +122,7 @@ async def returning(scope, receive, send):
 
 
 async def run_program(scope, receive, send):
-    """Starts a program that inherits all it can; lists what that is."""
+    """Starts a program that inherits all it can; lists the inherited descriptors."""
     code = "import os; print(*[os.readlink('/proc/self/fd/' + n) for n in os.listdir('/proc/self/fd') if os.path.lexists('/proc/self/fd/' + n)], sep='\\n')"
     program = subprocess.run([sys.executable, "-c", code], close_fds=False, capture_output=True, text=True)
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], close_fds=False)

@@ -1,4 +1,4 @@
-"""What the raw applications share: a router, short ways to answer, and notes that tests read back."""
+"""Shared by the raw applications: a router, short ways to answer, and notes that tests read back."""
 
 import json
 from urllib.parse import parse_qs
@@ -7,7 +7,7 @@ NOTES = {}
 
 
 def note(token, text=""):
-    """Writes down what happened, for the test that owns the token to read at /notes/TOKEN."""
+    """Records an event for the test that owns the token, which reads it at /notes/TOKEN."""
     NOTES.setdefault(token, []).append(str(text))
 
 
@@ -44,7 +44,7 @@ async def respond_json(send, value):
 
 
 async def read_body(receive):
-    """The whole request body; None when the client went away first."""
+    """The whole request body; None if the client left first."""
     content = b""
     while True:
         message = await receive()
@@ -56,7 +56,7 @@ async def read_body(receive):
 
 
 async def lifespan(receive, send):
-    """Agrees to start and to stop."""
+    """Confirms startup and shutdown."""
     while True:
         message = await receive()
         await send({"type": message["type"] + ".complete"})

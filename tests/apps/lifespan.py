@@ -1,4 +1,4 @@
-"""Applications that differ in what they do with the lifespan, one attribute for each."""
+"""Applications that treat the lifespan differently, one attribute for each."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ async def show(scope, receive, send):
 
 
 async def change(scope, receive, send):
-    """Changes the copy of the state, and what the state holds."""
+    """Changes the copy of the state, and an object in the state."""
     scope["state"]["top"] = "changed"
     scope["state"]["added"] = True
     scope["state"]["list"].append(len(scope["state"]["list"]))
@@ -30,7 +30,7 @@ def log(text):
 
 
 async def recorded(scope, receive, send):
-    """Writes down what happens, in order."""
+    """Records events in order."""
     if scope["type"] != "lifespan":
         return await http(scope, receive, send)
     log("scope " + " ".join(f"{key}={scope['asgi'].get(key)}" for key in ("version", "spec_version")))
@@ -69,13 +69,13 @@ async def raises_at_startup(scope, receive, send):
 
 
 async def unaware(scope, receive, send):
-    """Knows nothing but HTTP."""
+    """Supports only HTTP."""
     assert scope["type"] == "http", "only http here"
     await http(scope, receive, send)
 
 
 async def returns(scope, receive, send):
-    """Returns from the lifespan at once, without a word."""
+    """Returns from the lifespan at once, without a message."""
     if scope["type"] == "http":
         await http(scope, receive, send)
 
@@ -93,7 +93,7 @@ async def slow(scope, receive, send):
 
 
 async def blocks_at_startup(scope, receive, send):
-    """Blocks the loop, as a synchronous client of a database that is down does."""
+    """Blocks the loop, like a synchronous client of an unreachable database."""
     if scope["type"] == "lifespan":
         await receive()
         time.sleep(3600)
@@ -118,7 +118,7 @@ async def raises_at_shutdown(scope, receive, send):
 
 
 async def raises_at_once(scope, receive, send):
-    """A fault in what comes before the first message."""
+    """A fault before the first message."""
     if scope["type"] != "lifespan":
         return await http(scope, receive, send)
     scope["state"].database.connect()
@@ -156,7 +156,7 @@ async def refuses_the_type(scope, receive, send):
 
 
 async def knows_no_types(scope, receive, send):
-    """Takes every scope for a request."""
+    """Treats every scope as a request."""
     await respond_json(send, {"path": scope["path"]})
 
 
@@ -165,7 +165,7 @@ async def looks_at_nothing(scope, receive, send):
 
 
 async def gated(scope, receive, send):
-    """Is started once there is a file `go` in the working directory."""
+    """Completes its startup once a file `go` exists in the working directory."""
     if scope["type"] != "lifespan":
         return await http(scope, receive, send)
     await receive()

@@ -1,4 +1,4 @@
-"""Writes down in which order a request and the lifespan come."""
+"""Records the order of a request and the lifespan's events."""
 
 import asyncio
 

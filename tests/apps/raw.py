@@ -15,7 +15,7 @@ LEAK = contextvars.ContextVar("LEAK", default="clean")
 
 
 def plain(value):
-    """A value as JSON can hold it: bytes as latin-1 text."""
+    """A value for JSON: bytes become latin-1 text."""
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if isinstance(value, dict):
@@ -83,7 +83,7 @@ async def bare_status(scope, receive, send, code):
 
 
 async def no_body_key(scope, receive, send):
-    """Messages with nothing but what ASGI requires."""
+    """Messages with only the keys that ASGI requires."""
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body"})
 
@@ -103,7 +103,7 @@ async def stream(scope, receive, send, chunks, size):
 
 
 async def progress(scope, receive, send, token, chunks, size):
-    """Streams, and notes how far it came: send must wait for a client that does not read."""
+    """Streams, and notes its progress: send must wait for a client that does not read."""
     await start(send)
     block = b"x" * int(size)
     try:
@@ -153,7 +153,7 @@ async def sleep(scope, receive, send, seconds, token=None):
 
 
 async def wait(scope, receive, send, token):
-    """Answers when somebody asks for /open/TOKEN."""
+    """Answers once a client asks for /open/TOKEN."""
     event = EVENTS.setdefault(token, asyncio.Event())
     note(token, "waiting")
     await event.wait()
@@ -161,7 +161,7 @@ async def wait(scope, receive, send, token):
 
 
 async def begin_then_wait(scope, receive, send, token):
-    """Sends a piece, and the rest when somebody asks for /open/TOKEN."""
+    """Sends a piece, and the rest once a client asks for /open/TOKEN."""
     event = EVENTS.setdefault(token, asyncio.Event())
     await start(send)
     await body(send, b"begun", True)
@@ -171,7 +171,7 @@ async def begin_then_wait(scope, receive, send, token):
 
 
 async def paced(scope, receive, send, chunks, seconds):
-    """A stream with a pause in front of each piece."""
+    """A stream with a pause before each piece."""
     await start(send)
     for _ in range(int(chunks)):
         await asyncio.sleep(float(seconds))
@@ -180,7 +180,7 @@ async def paced(scope, receive, send, chunks, seconds):
 
 
 async def wait_then_count(scope, receive, send, token):
-    """Leaves the request body alone until somebody asks for /open/TOKEN."""
+    """Does not read the request body until a client asks for /open/TOKEN."""
     event = EVENTS.setdefault(token, asyncio.Event())
     note(token, "waiting")
     await event.wait()
@@ -197,7 +197,7 @@ async def ignore_body(scope, receive, send):
 
 
 async def answer_and_go_on(scope, receive, send, token):
-    """Answers without a look at the body, and has more to do until somebody asks for /open/TOKEN."""
+    """Answers without reading the body, and goes on until a client asks for /open/TOKEN."""
     await respond(send, b"answered")
     await EVENTS.setdefault(token, asyncio.Event()).wait()
 
@@ -221,7 +221,7 @@ async def watch(scope, receive, send, token):
 
 
 async def poll_then_wait(scope, receive, send, token):
-    """Gives up a receive(), as those do who only look, then waits for /open/TOKEN, then reads on."""
+    """Cancels a receive(), as code that only checks does, then waits for /open/TOKEN, then reads on."""
     if scope["method"] == "GET":
         await receive()
     try:
@@ -235,7 +235,7 @@ async def poll_then_wait(scope, receive, send, token):
 
 
 async def cancel_at_the_last_moment(scope, receive, send, token):
-    """Cancels a receive() when its data has come and before it could return it, then reads everything."""
+    """Cancels a receive() after its data has come and before it returns, then reads everything."""
     task = asyncio.create_task(receive())
     await asyncio.sleep(0)
     note(token, "waits")
@@ -250,7 +250,7 @@ async def cancel_at_the_last_moment(scope, receive, send, token):
 
 
 async def one_large_piece(scope, receive, send, token, size):
-    """Notes when `send` of a large body in one piece has come back: the client has read it, or has gone."""
+    """Notes when `send` of a large body in one piece returns: the client has read it, or has gone."""
     await start(send, headers=[(b"content-length", size.encode())])
     note(token, "sends")
     try:
@@ -261,7 +261,7 @@ async def one_large_piece(scope, receive, send, token, size):
 
 
 async def leave_a_receiver(scope, receive, send, token):
-    """Returns while a task of its own still waits in receive()."""
+    """Returns while a task that it started still waits in receive()."""
     await read_body(receive)
 
     async def wait():
@@ -276,7 +276,7 @@ TASKS = []
 
 
 async def context(scope, receive, send, value):
-    """What a previous request left in the context, if anything."""
+    """The value that a previous request left in the context, if any."""
     before = LEAK.get()
     LEAK.set(value)
     await asyncio.sleep(0)
@@ -284,7 +284,7 @@ async def context(scope, receive, send, value):
 
 
 async def counted(scope, receive, send, file, number):
-    """Writes the number down first, in the working directory: a test learns which requests began."""
+    """First records the number, in the working directory, to show the test which requests began."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "w") as log:
         log.write(number + "\n")
     await asyncio.sleep(0.003)

@@ -1,4 +1,4 @@
-"""The shapes that an application may have, and the names it may be found under."""
+"""The forms that an application may have, and the names it may be found under."""
 
 import contextvars
 import functools
@@ -19,7 +19,7 @@ app = answering("the default app")
 
 
 def plain_function(scope, receive, send):
-    """Not a coroutine function, but gives a coroutine."""
+    """Not a coroutine function, but returns a coroutine."""
     return answering("plain function")(scope, receive, send)
 
 
@@ -45,7 +45,7 @@ bound = Bound()
 
 
 class Asgi2:
-    """ASGI 2: called with the scope, gives something to call with receive and send."""
+    """ASGI 2: called with the scope, returns a callable for receive and send."""
 
     def __init__(self, scope):
         self.scope = scope
@@ -92,7 +92,7 @@ SEEN = contextvars.ContextVar("SEEN", default="nothing")
 
 
 def before_its_coroutine(scope, receive, send):
-    """Sets a context variable in the part that runs at once, and says what was there before."""
+    """Sets a context variable in the part that runs at once, and reports its previous value."""
     before = SEEN.get()
     SEEN.set("what an earlier request set")
 
@@ -105,13 +105,13 @@ def before_its_coroutine(scope, receive, send):
 
 
 def wsgi_function(environ, start_response):
-    """No ASGI application: it is called with two arguments."""
+    """Not an ASGI application: it takes two arguments."""
     start_response("200 OK", [])
     return [b"wsgi"]
 
 
 class WsgiObject:
-    """What Flask and Django have."""
+    """A WSGI application, as in Flask and Django."""
 
     def __call__(self, environ, start_response):
         return wsgi_function(environ, start_response)

@@ -1,4 +1,4 @@
-"""Handles signals in each way that applications do. `HANDLE` says how, `SIGNALS` which; what was heard goes to a file."""
+"""Handles signals in each way that applications use. `HANDLE` says how, `SIGNALS` which; received ones go to a file."""
 
 import asyncio
 import multiprocessing
@@ -10,7 +10,7 @@ import warnings
 
 from kit import lifespan, respond, router, routes_of
 
-warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads
 HOW = os.environ.get("HANDLE", "nothing")
 SIGNALS = [signal.Signals[name] for name in os.environ.get("SIGNALS", "SIGTERM").split()]
 FILE = os.path.abspath("heard")
@@ -87,7 +87,7 @@ async def handler(scope, receive, send, name):
 
 
 async def call(scope, receive, send, name):
-    """Calls the handler that the application found, without a signal."""
+    """Calls the handler from `signal.getsignal()`, without a signal."""
     number = signal.Signals[name]
     signal.getsignal(number)(number, None)
     await respond(send, str(os.getpid()))

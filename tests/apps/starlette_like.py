@@ -1,4 +1,4 @@
-"""Looks at its scope as frameworks do: whole, and with changes of its own."""
+"""Uses its scope as frameworks do: reads all of it, and changes it."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ async def app(scope, receive, send):
 
 
 async def vandal(scope, receive, send):
-    """Answers with the scope, and ruins everything in it that can be changed."""
+    """Answers with the scope, and then ruins every mutable part of it."""
     if scope["type"] == "lifespan":
         return await lifespan(receive, send)
     await respond_json(send, {key: repr(value) for key, value in sorted(scope.items())})
@@ -31,7 +31,7 @@ RUINED = asyncio.Event()
 
 
 async def neighbours(scope, receive, send):
-    """`/watch` answers with what its scope holds once `/ruin` has changed all that it can of its own."""
+    """`/watch` answers with its scope after `/ruin` has changed every mutable part of another scope."""
     if scope["type"] == "lifespan":
         return await lifespan(receive, send)
     if scope["path"] == "/ruin":

@@ -1,4 +1,4 @@
-"""What is the same over every transport: the paths of raw, faulty and extensions, a state, and some of its own."""
+"""Behaviour that is the same over every transport: the paths of raw, faulty and extensions, a state, and more."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ import raw
 from kit import body, describe_error, note, respond, respond_json, router, routes_of, start
 
 async def state(scope, receive, send):
-    """The state of the lifespan, as this request has it; what it adds is its own."""
+    """This request's copy of the lifespan's state; a key that it adds is not shared."""
     seen = {key: list(value) if isinstance(value, list) else value for key, value in scope["state"].items()}
     scope["state"]["own"] = True
     scope["state"]["shared"].append(1)
@@ -45,14 +45,14 @@ async def slow_stream(scope, receive, send, count, seconds):
 
 
 async def hint_then_wait(scope, receive, send, token):
-    """Early hints, and the response when somebody asks for /open/TOKEN."""
+    """Early hints, and the response once a client asks for /open/TOKEN."""
     await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})
     await raw.EVENTS.setdefault(token, asyncio.Event()).wait()
     await respond(send, b"waited")
 
 
 async def never(scope, receive, send, token):
-    """Waits for its client to leave, and sends all the same until that raises."""
+    """Waits for its client to leave, and then sends until that raises."""
     note(token, "began")
     message = await receive()
     while message["type"] == "http.request":
@@ -70,7 +70,7 @@ async def never(scope, receive, send, token):
 
 
 async def stream_until_it_raises(scope, receive, send, token, status):
-    """Hears nothing, and sends without end."""
+    """Never receives, and sends without end."""
     note(token, "began")
     try:
         await start(send, int(status))
@@ -104,12 +104,12 @@ async def take_step_by_step(scope, receive, send, token):
 
 
 async def early_answer(scope, receive, send):
-    """Answers without a look at the body, which may still be on its way."""
+    """Answers without reading the body, which may still be arriving."""
     await respond(send, b"early")
 
 
 async def trailers_if_offered(scope, receive, send):
-    """Sends trailers where the client takes them, as the extension is meant to be used."""
+    """Sends trailers if the client accepts them, as the extension is meant to be used."""
     offered = "http.response.trailers" in scope["extensions"]
     await start(send, trailers=offered)
     await body(send, b"content")

@@ -1,6 +1,6 @@
-"""WebSockets: echoes, closes, denials, faults and what an application is told, one path for each.
+"""WebSockets: echoes, closes, denials, faults and received events, one path for each.
 
-Over HTTP and as WebSockets alike, /notes/TOKEN tells what was noted and /open/TOKEN lets an application go on.
+Over HTTP and as WebSockets alike, /notes/TOKEN returns the notes and /open/TOKEN lets an application go on.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ async def say(send, text):
 
 
 async def say_and_close(scope, receive, send, text):
-    """An answer, over HTTP or as a WebSocket that is closed behind it."""
+    """An answer, over HTTP or over a WebSocket that is then closed."""
     if scope["type"] == "http":
         return await respond(send, text)
     await accept(receive, send)
@@ -39,7 +39,7 @@ def event(token):
 
 
 def describe(message):
-    """A message in a line: what a test compares with."""
+    """A message as one line, for tests to compare."""
     if message["type"] == "websocket.disconnect":
         return f"disconnect {message.get('code')} {message.get('reason')!r}"
     return f"{message['type']} {message.get('text')!r} {message.get('bytes')!r}"
@@ -57,7 +57,7 @@ async def open(scope, receive, send, token):
 
 
 async def hello(scope, receive, send):
-    """What is asked for: a WebSocket or a plain request."""
+    """Dispatches WebSockets and plain requests."""
     await say_and_close(scope, receive, send, f"hello {scope['type']}")
 
 
@@ -69,7 +69,7 @@ async def scope(scope, receive, send, *rest):
 
 
 async def repeat(receive, send, token=None):
-    """Sends back what comes, until the end, which is noted."""
+    """Echoes messages until the end, which it notes."""
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
@@ -85,14 +85,14 @@ async def echo(scope, receive, send, token=None):
 
 
 async def keys(scope, receive, send):
-    """Which keys a message has, and what is behind them."""
+    """The keys of a message, and their values."""
     await accept(receive, send)
     while (message := await receive())["type"] == "websocket.receive":
         await say(send, json.dumps({key: type(value).__name__ for key, value in message.items()}))
 
 
 async def count(scope, receive, send, token):
-    """Keeps nothing: the size of each message."""
+    """Answers with the size of each message, and keeps none."""
     await accept(receive, send)
     while (message := await receive())["type"] == "websocket.receive":
         await say(send, str(len(message.get("bytes") or message.get("text") or b"")))
@@ -100,7 +100,7 @@ async def count(scope, receive, send, token):
 
 
 async def watch(scope, receive, send, token):
-    """Notes whatever comes."""
+    """Notes every event."""
     await accept(receive, send)
     note(token, "accepted")
     while True:
@@ -111,7 +111,7 @@ async def watch(scope, receive, send, token):
 
 
 async def wait_then_watch(scope, receive, send, token):
-    """Receives nothing until it may."""
+    """Receives nothing until /open/TOKEN."""
     await accept(receive, send)
     note(token, "accepted")
     await event(token).wait()
@@ -123,7 +123,7 @@ async def wait_then_watch(scope, receive, send, token):
 
 
 async def wait_then_say(scope, receive, send, token):
-    """Answers the first message when it may."""
+    """Answers the first message after /open/TOKEN."""
     await accept(receive, send)
     note(token, "accepted")
     await event(token).wait()
@@ -133,7 +133,7 @@ async def wait_then_say(scope, receive, send, token):
 
 
 async def slow_accept(scope, receive, send, token):
-    """Accepts when it may."""
+    """Accepts after /open/TOKEN."""
     assert (await receive())["type"] == "websocket.connect"
     note(token, "asked")
     await event(token).wait()
@@ -145,7 +145,7 @@ async def slow_accept(scope, receive, send, token):
 
 
 async def choose(scope, receive, send):
-    """Accepts with the subprotocol and the header that the query names, or says what that raised."""
+    """Accepts with the subprotocol and the header from the query, or reports the exception."""
     assert (await receive())["type"] == "websocket.connect"
     message = {"type": "websocket.accept"}
     if chosen := query(scope, "subprotocol"):
@@ -172,7 +172,7 @@ async def late_accept(scope, receive, send, token, seconds):
 
 
 async def not_accepted(scope, receive, send, token):
-    """Waits for more in front of accepting, and accepts all the same. What comes goes to standard error."""
+    """Waits for another event before it accepts, then accepts anyway. Events go to standard error."""
     assert (await receive())["type"] == "websocket.connect"
     note(token, "asked")
     print(f"{token} {describe(await receive())}", file=sys.stderr, flush=True)
@@ -194,7 +194,7 @@ async def with_nones(scope, receive, send):
 
 
 async def bad(scope, receive, send, which):
-    """Sends a bad message and says what it raised; goes on as if nothing had been."""
+    """Sends a bad message and reports the exception; then goes on normally."""
     await accept(receive, send)
     try:
         await send(BAD[which])
@@ -206,7 +206,7 @@ async def bad(scope, receive, send, which):
 
 
 async def bad_before(scope, receive, send, which):
-    """Sends a bad message instead of an answer, then accepts and says what that raised."""
+    """Sends a bad message instead of an answer, then accepts and reports the exception."""
     assert (await receive())["type"] == "websocket.connect"
     try:
         await send(BAD_BEFORE[which])
@@ -219,7 +219,7 @@ async def bad_before(scope, receive, send, which):
 
 
 async def close(scope, receive, send, token, code=None):
-    """Closes with the code of the path and the reason of the query; notes what it hears then."""
+    """Closes with the code from the path and the reason from the query; notes the events after that."""
     await accept(receive, send)
     message = {"type": "websocket.close"}
     if code:
@@ -235,7 +235,7 @@ async def close(scope, receive, send, token, code=None):
 
 
 async def close_unheard(scope, receive, send, token):
-    """Closes when it may, without ever having received."""
+    """Closes after /open/TOKEN, without ever receiving."""
     await accept(receive, send)
     note(token, "accepted")
     await event(token).wait()
@@ -254,7 +254,7 @@ async def after_close(scope, receive, send, token):
 
 
 async def after_disconnect(scope, receive, send, token):
-    """What receive and send do after the end."""
+    """The results of receive and send after the end."""
     await accept(receive, send)
     note(token, "accepted")
     while (message := await receive())["type"] != "websocket.disconnect":
@@ -279,7 +279,7 @@ async def refuse(scope, receive, send, token, code=None):
 
 
 async def deny(scope, receive, send, token):
-    """A response of its own, streamed."""
+    """Denies with a streamed response."""
     assert (await receive())["type"] == "websocket.connect"
     headers = [(b"content-type", b"text/plain"), (b"x-why", b"because")]
     await send({"type": "websocket.http.response.start", "status": 401, "headers": headers})
@@ -315,7 +315,7 @@ async def return_after(scope, receive, send):
 
 
 async def progress(scope, receive, send, token, count, size):
-    """Sends messages, and notes how far it came: send must wait for a client that does not read."""
+    """Sends messages, and notes its progress: send must wait for a client that does not read."""
     await accept(receive, send)
     block = bytes(int(size))
     try:
@@ -346,7 +346,7 @@ async def burst(scope, receive, send, number):
 
 
 async def send_until_it_raises(scope, receive, send, token):
-    """Hears nothing. What sending raises goes to standard error and out of here, closing after it raises nothing."""
+    """Never receives. An exception from sending goes to standard error and is raised; a later close raises nothing."""
     await accept(receive, send)
     try:
         while True:
@@ -359,7 +359,7 @@ async def send_until_it_raises(scope, receive, send, token):
 
 
 async def cancel_receive(scope, receive, send, number):
-    """Gives up receive again and again, and collects what comes nevertheless."""
+    """Cancels receive again and again, and collects all messages nevertheless."""
     await accept(receive, send)
     texts = []
     while len(texts) < int(number):
@@ -372,7 +372,7 @@ async def cancel_receive(scope, receive, send, number):
 
 
 async def cancel_at_the_last_moment(scope, receive, send, token):
-    """Cancels a receive() when its message has come and before it could return it, then receives again."""
+    """Cancels a receive() after its message has come and before it returns, then receives again."""
     await accept(receive, send)
     task = asyncio.create_task(receive())
     await asyncio.sleep(0)
@@ -389,7 +389,7 @@ async def cancel_at_the_last_moment(scope, receive, send, token):
 
 
 async def two_receivers(scope, receive, send, number):
-    """Two tasks wait in receive; every message is heard by one of them."""
+    """Two tasks wait in receive; one of them gets each message."""
     await accept(receive, send)
     heard = []
 

@@ -1,4 +1,4 @@
-"""Writes down the lifespan and the worker hooks of every worker, and answers with the state it was given."""
+"""Records the lifespan and the worker hooks of every worker, and answers with its state."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ def log(text):
 
 
 def shown(value):
-    """A value as JSON can hold it."""
+    """A value converted for JSON."""
     try:
         json.dumps(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Says which worker answers, and kills, blocks or leaves that worker in every way an application can."""
+"""Names the worker that answers, and kills, blocks or ends it in every way an application can."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ def append(file, line):
 
 
 async def who(scope, receive, send, milliseconds="0"):
-    """Keeps the worker busy for a while, so that the others get requests too, and names it."""
+    """Keeps the worker busy for a while, so that other workers get requests too, and names it."""
     time.sleep(int(milliseconds) / 1000)
     await respond(send, worker())
 
@@ -32,7 +32,7 @@ async def version(scope, receive, send):
 
 
 async def counted(scope, receive, send, file, number):
-    """Writes the number down first: a test learns which requests began."""
+    """First records the number, to show the test which requests began."""
     append(file, number)
     await asyncio.sleep(0.003)
     await respond(send, number, headers=[(b"x-worker", worker().encode())])
@@ -45,7 +45,7 @@ async def sleep(scope, receive, send, seconds, file):
 
 
 async def hold(scope, receive, send, file, key):
-    """Answers once there is a file of the second name."""
+    """Answers once a file of the second name exists."""
     append(file, "began")
     while not os.path.exists(key):
         await asyncio.sleep(0.02)
@@ -77,7 +77,7 @@ async def sys_exit(scope, receive, send):
 
 
 async def truncate(scope, receive, send):
-    """Cuts off the memory that workers share, as far as the system lets it; says what came of it."""
+    """Tries to truncate the memory that workers share; reports the result."""
     outcomes = []
     for number in os.listdir("/proc/self/fd"):
         try:
@@ -87,17 +87,17 @@ async def truncate(scope, receive, send):
         except PermissionError:
             outcomes.append("refused")
         except FileNotFoundError:
-            pass  # The descriptor of the listing itself.
+            pass  # the descriptor of the listing itself
     await respond(send, " ".join(sorted(set(outcomes))))
 
 
 async def inheritable(scope, receive, send):
-    """Makes every descriptor of the process inheritable, as programs do that start others with all they have."""
+    """Makes every descriptor of the process inheritable, as some programs do before they start others."""
     for number in os.listdir("/proc/self/fd"):
         try:
             os.set_inheritable(int(number), True)
         except OSError:
-            pass  # The descriptor of the listing itself.
+            pass  # the descriptor of the listing itself
     await respond(send, worker())
 
 

@@ -1,4 +1,4 @@
-"""Starts a server on a terminal, sends it a hangup by hand, and takes the terminal away. Prints what it did."""
+"""Starts a server on a terminal, sends it SIGHUP, and then closes the terminal. Prints the server's reactions."""
 
 import os
 import pty
@@ -9,7 +9,7 @@ import time
 reader, writer = os.pipe()
 pid, terminal = pty.fork()
 if pid == 0:
-    # What it says must outlive the terminal.
+    # The server's output must outlive the terminal.
     os.dup2(writer, 1)
     os.dup2(writer, 2)
     os.execv(sys.argv[1], sys.argv[1:])

@@ -11,6 +11,6 @@ for size in (300_000, 10_000_000):
             response = client.post(f"{url}/{path}", content=b"x" * size)
             assert response.status_code == status, response
             assert response.http_version == "HTTP/2", response
-            # The connection is still of use.
+            # The connection is still usable.
             assert client.get(f"{url}/hello").text == "hello"
 print("ok")

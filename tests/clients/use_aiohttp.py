@@ -1,4 +1,4 @@
-"""What aiohttp does with the server named by its URL."""
+"""Uses the server at the URL with aiohttp."""
 
 import asyncio
 import sys

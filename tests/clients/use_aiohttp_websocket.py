@@ -1,4 +1,4 @@
-"""What aiohttp's WebSocket client does with the chat page at the URL."""
+"""Uses the chat page at the URL with aiohttp's WebSocket client."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What Python's own http.client and urllib do with the server named by its URL."""
+"""Uses the server at the URL with Python's http.client and urllib."""
 
 import http.client
 import sys

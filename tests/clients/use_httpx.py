@@ -1,4 +1,4 @@
-"""What httpx does with the server named by its URL."""
+"""Uses the server at the URL with httpx."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""What the websockets library does with the chat page at the URL."""
+"""Uses the chat page at the URL with the websockets library."""
 
 import asyncio
 import os

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Another server behind Pounce's command line, to hold the tests of HTTP/2 against what others do.
+"""Another server behind Pounce's command line, to run the tests of HTTP/2 against it.
 
-POUNCE_TEST_BINARY=tests/peers/peer.py PEER=hypercorn PEER_BIN=venv/bin cargo test --test h2_settings
+POUNCE_TEST_BINARY=tests/peers/peer.py PEER=hypercorn PEER_BIN=venv/bin cargo test --test http2 settings
 
-PEER is hypercorn, h2corn or granian, PEER_BIN the folder with its program. Options of Pounce mean nothing here:
+PEER is hypercorn, h2corn or granian, PEER_BIN the folder with its program. Options of Pounce have no effect here:
 tests that need one fail.
 """
 
@@ -14,7 +14,7 @@ import time
 
 app = sys.argv[1]
 app_dir = sys.argv[sys.argv.index("--app-dir") + 1]
-# Below the ports that the system gives to clients, and another one for each of several that start at once.
+# Below the ports that the system gives to clients, and different for several servers that start at once.
 port = str(20_000 + os.getpid() % 12_000)
 
 if os.fork() == 0:

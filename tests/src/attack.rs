@@ -1,12 +1,12 @@
-//! A request that must be refused, and what must hold afterwards: the connection is closed, what follows
-//! the request is never taken for another, the same process answers the next client.
+//! A request that must be refused, and the state afterwards: the connection is closed, bytes after the request
+//! are never read as another, and the same process answers the next client.
 
 use crate::notes::token;
 use crate::response::{Response, Responses};
 use crate::server::Server;
 
 impl Server {
-    /// Sends `request` with a canary request right behind it, and shows that the only answer is one of
+    /// Sends `request` with a canary request right after it, and shows that the only answer is one of
     /// `statuses`, that the connection is closed, and that the canary never reached the application.
     pub fn refuses(&self, request: impl AsRef<[u8]>, statuses: &[u16]) -> Response {
         let request = request.as_ref();
@@ -47,7 +47,7 @@ impl Server {
 
 /// How much resident memory `attack` made `server` grow by, in KiB.
 ///
-/// The server must be the test's own: what other tests ask of a shared one would be counted too.
+/// The test must own the server: requests of other tests to a shared one would count too.
 pub fn growth_kib(server: &Server, attack: impl FnOnce()) -> u64 {
     let before = server.rss_kib();
     attack();

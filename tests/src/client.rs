@@ -32,18 +32,18 @@ impl Client {
         Self::try_tcp(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
     }
 
-    /// Connects to a TCP address, or says why not.
+    /// Connects to a TCP address, or returns the error.
     pub fn try_tcp(address: SocketAddr) -> io::Result<Self> {
         socket(address, None).map(Self::on)
     }
 
-    /// Connects with a receive buffer of about `size` bytes, so that a reader that stops is noticed soon.
+    /// Connects with a receive buffer of about `size` bytes, so that the server soon notices a reader that stops.
     pub fn tcp_with_receive_buffer(address: SocketAddr, size: usize) -> Self {
         let socket = socket(address, Some(size));
         Self::over(Stream::Tcp(socket.unwrap_or_else(|error| panic!("connect to {address}: {error}"))))
     }
 
-    /// Speaks over a connected socket.
+    /// Uses a connected socket.
     pub fn on(socket: TcpStream) -> Self {
         Self::over(Stream::Tcp(socket))
     }
@@ -54,7 +54,7 @@ impl Client {
         Self::over(Stream::Unix(stream))
     }
 
-    /// Speaks over a connection whose TLS handshake is complete.
+    /// Uses a connection whose TLS handshake is complete.
     pub fn tls(stream: TlsStream) -> Self {
         Self::over(Stream::Tls(stream))
     }
@@ -75,7 +75,7 @@ impl Client {
         self
     }
 
-    /// Sends bytes, or says why not: a server that refuses a request may close before it was sent.
+    /// Sends bytes, or returns the error: a server that refuses a request may close before it is sent.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let stream = self.responses.source();
         stream.write_all(bytes.as_ref())?;
@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// Sends `block` again and again until the server closes, stops reading for `patience`, or `limit`
-    /// bytes are sent; gives the number of bytes sent.
+    /// bytes are sent; returns the number of bytes sent.
     pub fn pump(&mut self, block: &[u8], limit: usize, patience: Duration) -> usize {
         self.stream().set_write_timeout(patience);
         let mut sent = 0;
@@ -118,7 +118,7 @@ impl Client {
         self.responses.response()
     }
 
-    /// Reads a response to HEAD: the head alone.
+    /// Reads a response to HEAD: only the head.
     pub fn response_to_head(&mut self) -> Response {
         self.responses.head()
     }
@@ -138,7 +138,7 @@ impl Client {
         self.responses.rest()
     }
 
-    /// Waits until the server closes, having sent nothing more.
+    /// Waits until the server closes without sending anything more.
     pub fn expect_closed(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "expected the end, got {:?}", String::from_utf8_lossy(&rest));
@@ -158,12 +158,12 @@ impl Client {
         self.stream().set_read_timeout(PATIENCE);
     }
 
-    /// Waits until what has come and was not taken yet holds `text`; says whether it does before the end.
+    /// Waits until the unread bytes contain `text`; false if the end comes first.
     pub(crate) fn has(&mut self, text: &[u8]) -> bool {
         self.responses.holds(text)
     }
 
-    /// Takes some of what comes, `most` bytes of it at most; nothing is the end.
+    /// Reads some bytes, `most` at most; an empty result is the end.
     pub(crate) fn some(&mut self, most: usize) -> Vec<u8> {
         if !self.has_more() {
             return Vec::new();
@@ -176,7 +176,7 @@ impl Client {
         &mut self.responses
     }
 
-    /// The connection below, where it is TLS.
+    /// The TLS connection, if it is one.
     pub fn tls_stream(&self) -> Option<&TlsStream> {
         match self.stream() {
             Stream::Tls(stream) => Some(stream),
@@ -184,12 +184,12 @@ impl Client {
         }
     }
 
-    /// Waits for a byte, and says whether there is one before the end.
+    /// Waits for a byte; false if the end comes first.
     pub fn has_more(&mut self) -> bool {
         !self.responses.unread().is_empty() || self.responses.fill()
     }
 
-    /// Waits for a byte, and says why there is none: what TLS refuses shows here.
+    /// Waits for a byte, or returns the error: refusals by TLS show here.
     pub fn try_has_more(&mut self) -> io::Result<bool> {
         self.responses.try_fill()
     }
@@ -204,22 +204,22 @@ impl Client {
         Self::over(stream.expect("an open socket can be duplicated"))
     }
 
-    /// Reads what belongs to a head that was read: the body, if there is one.
+    /// Reads the body, if any, that belongs to a head already read.
     pub(crate) fn rest_of(&mut self, head: Response) -> Response {
         self.responses.rest_of(head)
     }
 
-    /// The connection below, and what was read of it but not asked for yet.
+    /// The underlying connection, and bytes read from it but not yet consumed.
     pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
         self.responses.into_parts()
     }
 
-    /// Closes the sending side only, as a client does that has no more to say.
+    /// Closes only the sending side, like a client with nothing more to send.
     pub fn finish_sending(&mut self) {
         self.stream().finish().expect("the connection is open");
     }
 
-    /// Goes away at once: with unread or unsent data the server sees a reset.
+    /// Disconnects at once: with unread or unsent data the server sees a reset.
     pub fn abort(self) {
         self.stream().reset_on_close();
     }
@@ -251,7 +251,7 @@ impl Stream {
         }
     }
 
-    /// Makes the end of it a reset, where there is such a thing.
+    /// Makes closing it a reset, if its family has resets.
     pub(crate) fn reset_on_close(&self) {
         let socket = match self {
             Self::Tcp(stream) => stream,

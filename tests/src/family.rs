@@ -1,11 +1,11 @@
-//! The processes that belong to a server: its children, its group, and what is left of them.
+//! The processes that belong to a server: its children, its group, and leftovers.
 
 use crate::server::Server;
 use crate::wait::eventually;
 use std::fs;
 use std::net::TcpListener;
 
-/// What `/proc` says of a process. One that has ended and only waits to be reaped is not among them.
+/// A process in `/proc`. Excludes zombies, which have ended and wait to be reaped.
 #[derive(Debug, Clone, Copy)]
 struct Process {
     pid: u32,
@@ -16,7 +16,7 @@ struct Process {
 impl Process {
     fn read(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in brackets may hold anything, brackets too.
+        // The name in brackets may contain anything, even brackets.
         let (_, fields) = stat.rsplit_once(") ")?;
         let mut fields = fields.split(' ');
         let state = fields.next()?;
@@ -57,15 +57,15 @@ impl Server {
         children(self.pid())
     }
 
-    /// Waits until the server has exactly `count` child processes, and gives them.
+    /// Waits until the server has exactly `count` child processes, and returns them.
     pub fn wait_children(&self, count: usize) -> Vec<u32> {
         eventually(&format!("{count} child processes"), || {
             Some(self.children()).filter(|children| children.len() == count)
         })
     }
 
-    /// Shows of a server that has ended that nothing is left of it: no process of its group or of
-    /// `children`, and nobody who holds its port, if it came to serve at one.
+    /// Shows that nothing is left of a server that has ended: no process of its group or of
+    /// `children`, and no process that holds its port, if it served at one.
     pub fn left_nothing(&self, children: &[u32]) {
         self.left_no_process(children);
         if let Some(address) = self.served_at() {

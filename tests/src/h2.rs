@@ -1,5 +1,5 @@
-//! A vocabulary for HTTP/2, frame by frame: "send this, expect that" (RFC 9113). It shares nothing with the
-//! server: what is sent may break every rule, what comes is held against all of them.
+//! A test vocabulary for HTTP/2, frame by frame: "send this, expect that" (RFC 9113). It shares nothing with the
+//! server: sent frames may break every rule, and received frames are checked against all of them.
 //!
 //! | module | holds |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | [`code`] | error codes by their names |
 //! | [`hpack`] | field blocks, made byte by byte so that they may be wrong |
 //! | [`request`] | the fields of a request |
-//! | [`client`] | one connection: sending, and what was received |
-//! | [`received`] | what came, with the rules that a server has to keep checked |
+//! | [`client`] | one connection: sending, and received events |
+//! | [`received`] | received frames, checked against the rules for a server |
 //! | [`exchange`] | requests, responses and bodies within their windows |
 //! | [`expect`] | errors of connections and streams that must follow |
 //! | [`flood`] | frames without end |

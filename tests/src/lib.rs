@@ -1,25 +1,25 @@
-//! The harness of the end-to-end tests: starts the built server, speaks to it over raw sockets and
-//! looks at its process from outside. It knows nothing of the server's code.
+//! The harness of the end-to-end tests: starts the built server, talks to it over raw sockets and
+//! observes its process from outside. It is independent of the server's code.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`options`] | what a server is started with |
+//! | [`options`] | command line and environment of a server |
 //! | [`server`] | the running process: start, signals, exit, quick requests |
-//! | [`output`] | what the process printed, as it comes |
+//! | [`output`] | the process's output, as it comes |
 //! | [`client`] | one connection: "send this, expect that" |
 //! | [`h2`] | the same for HTTP/2, frame by frame |
-//! | [`response`] | responses parsed strictly out of a stream of bytes |
-//! | [`attack`] | a request that must be refused, and what must hold afterwards |
-//! | [`notes`] | what applications wrote down about what happened to them |
-//! | [`python`] | the test virtualenv and what it can import |
+//! | [`response`] | responses parsed strictly from a stream of bytes |
+//! | [`attack`] | a request that must be refused, and the state afterwards |
+//! | [`notes`] | events recorded by applications |
+//! | [`python`] | the test virtualenv and its modules |
 //! | [`process`] | memory and file descriptors of a process |
 //! | [`family`] | the processes that belong to a server |
 //! | [`modes`] | the kinds of workers, and a test for each |
-//! | [`load`] | clients that ask without a pause |
-//! | [`project`] | an application that is edited while it is served |
+//! | [`load`] | clients that send requests without a pause |
+//! | [`project`] | an application that is edited while it runs |
 //! | [`pki`] | certificates made for a test |
 //! | [`tls`] | the client's side of TLS |
-//! | [`secured`] | a server that speaks TLS, and whom its clients trust |
+//! | [`secured`] | a server with TLS, and its clients' trust |
 //! | [`services`] | PostgreSQL, Redis and an echo, for applications to use |
 //! | [`transport`] | requests and responses over HTTP/1.1 and HTTP/2, clear and encrypted, and a test for each |
 //! | [`wait`] | bounded waiting |
@@ -27,7 +27,7 @@
 //!
 //! | environment | names |
 //! |---|---|
-//! | `POUNCE_TEST_BINARY` | the server to test, instead of the one built beside the tests |
+//! | `POUNCE_TEST_BINARY` | the server to test, instead of the one built next to the tests |
 //! | `POUNCE_TEST_VENV` | the virtualenv with frameworks and clients; tests that need one are skipped without it |
 
 pub mod attack;

@@ -1,5 +1,5 @@
-//! Clients that ask without a pause while something happens to the server, and know of every request what
-//! became of it.
+//! Clients that send requests without a pause while something happens to the server, and know the outcome of
+//! every request.
 
 use crate::client::Client;
 use crate::notes::token;
@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A connection may be closed under a client that has left it alone for this long.
+/// The server may close a connection that its client has not used for this long.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Clients of an application that has `/counted/FILE/NUMBER`: it writes the number down before it answers
+/// Clients of an application that has `/counted/FILE/NUMBER`: it records the number before it answers
 /// with it, and names its worker in `x-worker`. Every third client opens a connection for each request.
 #[derive(Debug)]
 pub struct Load {
@@ -89,13 +89,13 @@ impl Load {
         self.seen.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Stops asking, and shows that no request was lost. Gives the number of requests answered.
+    /// Stops, and shows that no request was lost. Returns the number of requests answered.
     pub fn finish(mut self) -> usize {
         self.seen.enough.store(true, Ordering::Relaxed);
         self.join()
     }
 
-    /// Waits until nobody listens any more, and shows that no request was lost that began, and that few
+    /// Waits until the server no longer listens, and shows that no request that began was lost, and that few
     /// were turned away.
     pub fn finish_with_server(mut self) -> usize {
         self.join()
@@ -108,7 +108,7 @@ impl Load {
         }
         let results = self.seen.results();
         none_is_lost(&self.began, &results.answered, &results.failed);
-        // Each connection has at most one request that met the end of it.
+        // At most one request per connection may meet its end.
         let unanswered = results.unanswered.len();
         assert!(unanswered <= 2 * count, "{unanswered} requests were turned away");
         assert!(results.answered.len() > 50, "only {} requests", results.answered.len());
@@ -116,7 +116,7 @@ impl Load {
     }
 }
 
-/// Shows that no request failed and that every one that began, as the application wrote down, was answered.
+/// Shows that no request failed and that every request the application recorded as begun was answered.
 pub(crate) fn none_is_lost(began: &Path, answered: &HashSet<String>, failed: &[String]) {
     assert!(failed.is_empty(), "{} failed: {failed:?}", failed.len());
     let began = std::fs::read_to_string(began).expect("some requests began");
@@ -153,7 +153,7 @@ impl Seen {
         }
     }
 
-    /// Asks over one connection until that ends.
+    /// Sends requests over one connection until that ends.
     fn ask_over(&self, mut client: Client, short: bool) {
         let connection = if short { "Connection: close\r\n" } else { "" };
         let mut last = Instant::now();

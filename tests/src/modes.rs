@@ -1,4 +1,4 @@
-//! What a worker can be, and the same test for every kind of it.
+//! The kinds of workers, and running a test for every kind.
 
 use crate::client::Client;
 use crate::options::Options;
@@ -7,14 +7,14 @@ use crate::wait::eventually;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-/// What a worker is.
+/// The kind of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A child process.
     Process,
     /// A thread of the one interpreter.
     Thread,
-    /// A thread with an interpreter of its own.
+    /// A thread with its own interpreter.
     Subinterpreter,
 }
 
@@ -28,7 +28,7 @@ impl Mode {
         }
     }
 
-    /// Whether the Python under test has it; says on stderr that the test is skipped when it has not.
+    /// Whether the Python under test supports it; if not, prints on stderr that the test is skipped.
     pub fn is_there(self) -> bool {
         let there = self != Self::Subinterpreter || python() >= (3, 12);
         if !there {
@@ -38,7 +38,7 @@ impl Mode {
     }
 }
 
-/// The version of the Python that the server runs.
+/// The version of the server's Python.
 pub fn python() -> (u32, u32) {
     static VERSION: OnceLock<(u32, u32)> = OnceLock::new();
     *VERSION.get_or_init(|| {
@@ -56,7 +56,7 @@ impl Options {
 }
 
 impl Server {
-    /// The workers that answer a number of connections opened at once. Asks an application for
+    /// The workers that answer a number of simultaneous connections. Requests
     /// `/who/MILLISECONDS`, which keeps a worker busy that long and then names it.
     pub fn who(&self, connections: usize) -> Vec<(String, Client)> {
         let mut clients: Vec<_> = (0..connections).map(|_| self.connect()).collect();
@@ -67,7 +67,7 @@ impl Server {
         answers.collect()
     }
 
-    /// Waits until each of `count` workers has answered, and gives a kept connection to each.
+    /// Waits until each of `count` workers has answered, and returns a kept connection to each.
     pub fn client_of_each(&self, count: usize) -> BTreeMap<String, Client> {
         let mut clients = BTreeMap::new();
         eventually(&format!("each of {count} workers answers"), || {
@@ -86,7 +86,7 @@ impl Server {
         })
     }
 
-    /// Waits until standard error holds `text` `count` times.
+    /// Waits until standard error contains `text` `count` times.
     pub fn wait_stderr_times(&self, text: &str, count: usize) {
         let found = crate::wait::within(crate::wait::PATIENCE, || {
             (self.stderr().matches(text).count() >= count).then_some(())

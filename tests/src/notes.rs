@@ -1,4 +1,4 @@
-//! What applications wrote down about what happened to them, under a token of the test's own. The
+//! Events that applications recorded, under a token that only the test uses. The
 //! applications of `tests/apps` serve them at `/notes/TOKEN`.
 
 use crate::server::Server;
@@ -20,7 +20,7 @@ impl Server {
         notes.iter().map(|note| note.as_str().expect("notes are strings").to_owned()).collect()
     }
 
-    /// Waits until a note under `token` starts with `start`, and gives it.
+    /// Waits until a note under `token` starts with `start`, and returns it.
     pub fn wait_note(&self, token: &str, start: &str) -> String {
         let mut last = Vec::new();
         let found = within(PATIENCE, || {
@@ -31,7 +31,7 @@ impl Server {
     }
 }
 
-/// How much there is of what `count` counts, once it does not become more.
+/// The value of `count` once it no longer grows.
 pub fn standstill(count: impl Fn() -> usize) -> usize {
     let mut last = usize::MAX;
     eventually("the application stands still", || {

@@ -1,4 +1,4 @@
-//! What a server is started with. Nothing of the tests' own environment reaches it by accident.
+//! The command line and environment of a server. Nothing from the tests' environment reaches it by accident.
 
 use crate::secured::Tls;
 use std::ffi::{OsStr, OsString};
@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Serves `app` out of `tests/apps` on a port that the system chooses.
+    /// Serves `app` from `tests/apps` on a port that the system chooses.
     pub fn app(app: &str) -> Self {
         Self {
             app: Some(app.to_owned()),
@@ -43,7 +43,7 @@ impl Options {
         Self { app: None, app_dir: None, any_port: false, ..Self::app("") }
     }
 
-    /// Adds an argument that stands alone.
+    /// Adds an argument without a value.
     pub fn flag(mut self, name: impl AsRef<OsStr>) -> Self {
         self.arguments.push(name.as_ref().into());
         self
@@ -60,13 +60,13 @@ impl Options {
         self
     }
 
-    /// Leaves `VIRTUAL_ENV` unset even when there is a test virtualenv.
+    /// Leaves `VIRTUAL_ENV` unset even if there is a test virtualenv.
     pub fn without_virtualenv(mut self) -> Self {
         self.virtualenv = false;
         self
     }
 
-    /// Starts in `directory`, instead of in an empty temporary one.
+    /// Starts in `directory` instead of an empty temporary one.
     pub fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
@@ -78,7 +78,7 @@ impl Options {
         self
     }
 
-    /// Leaves `--app-dir` out: the working directory is what the application is imported from.
+    /// Leaves `--app-dir` out: the application is imported from the working directory.
     pub fn without_app_dir(mut self) -> Self {
         self.app_dir = None;
         self
@@ -96,23 +96,23 @@ impl Options {
         self
     }
 
-    /// Speaks TLS with a certificate of the test's own; [`Server::connect`](crate::Server::connect) does so too.
+    /// Uses TLS with a certificate for this test; so does [`Server::connect`](crate::Server::connect).
     pub fn tls(self) -> Self {
         self.tls_as(Tls::default())
     }
 
-    /// Speaks TLS with given files, which clients trust.
+    /// Uses TLS with given files, which clients trust.
     pub fn tls_as(self, tls: Tls) -> Self {
         let options = self.with("--ssl-certfile", tls.certificate()).with("--ssl-keyfile", tls.key());
         Self { tls: Some(tls), ..options }
     }
 
-    /// The TLS that its clients speak.
+    /// The TLS settings of its clients.
     pub(crate) fn take_tls(&mut self) -> Option<Tls> {
         self.tls.take()
     }
 
-    /// The directory to start in, when the test chose one.
+    /// The directory to start in, if the test chose one.
     pub(crate) fn chosen_directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
@@ -120,7 +120,7 @@ impl Options {
     /// The command that starts the server in `directory`.
     pub fn command(mut self, directory: &Path) -> Command {
         let mut command = match self.listener.take() {
-            // The shell moves standard input to descriptor 3, which needs no unsafe code here.
+            // The shell moves standard input to descriptor 3, so no unsafe code is needed here.
             Some(listener) => {
                 let mut shell = Command::new("/bin/sh");
                 shell.args(["-c", "exec 3<&0 </dev/null; exec \"$@\"", "sh"]).arg(binary());
@@ -175,7 +175,7 @@ pub fn apps() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("apps")
 }
 
-/// The server's executable: `POUNCE_TEST_BINARY`, or the one beside the tests, built when it is missing.
+/// The server's executable: `POUNCE_TEST_BINARY`, or the one next to the tests, built if it is missing.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -199,7 +199,7 @@ fn build(profile: &Path) {
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    // Cargo locks the target directory, so test binaries that run side by side build it once.
+    // Cargo locks the target directory, so concurrent test binaries build it once.
     if let Some(target) = profile.parent() {
         cargo.env("CARGO_TARGET_DIR", target);
     }

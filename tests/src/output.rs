@@ -1,10 +1,10 @@
-//! What a process prints, collected in the background so that it never blocks on a full pipe.
+//! The output of a process, collected in the background so that the process never blocks on a full pipe.
 
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One of the output streams of a process. Clones share what was collected.
+/// One output stream of a process. Clones share the collected text.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Output {
-    /// Collects `source` on a thread of its own until it ends.
+    /// Collects `source` on a separate thread until it ends.
     pub fn collect(mut source: impl Read + Send + 'static) -> Self {
         let output = Self::default();
         let collected = output.clone();
@@ -47,12 +47,12 @@ impl Output {
         self.lock().bytes.clone()
     }
 
-    /// Everything printed so far, with what is not UTF-8 replaced.
+    /// Everything printed so far, with invalid UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
-    /// Waits until `probe` finds what it wants in the text, the stream ends, or `limit` is over.
+    /// Waits until `probe` returns a value for the text, the stream ends, or `limit` is over.
     pub fn wait<T>(&self, limit: Duration, mut probe: impl FnMut(&str) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! Certificates made for a test: authorities, what they issue, and what they revoke.
+//! Certificates made for a test: authorities, issued certificates, and revocation lists.
 
 use pkcs8::PrivateKeyInfo;
 use pkcs8::der::pem::LineEnding;
@@ -12,16 +12,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Who issues certificates.
+/// An authority that issues certificates.
 #[derive(Debug)]
 pub struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
-    /// What stands between it and a root: itself first; nothing for a root.
+    /// The chain up to, but without, the root, itself first; empty for a root.
     chain: Vec<Certificate>,
 }
 
-/// A certificate, its key, and what stands between it and a root.
+/// A certificate, its key, and its chain without the root.
 #[derive(Debug)]
 pub struct Identity {
     certificate: Certificate,
@@ -30,19 +30,19 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// One that nobody stands behind.
+    /// A root authority.
     pub fn root(name: &str) -> Self {
         let (params, key) = Self::params(name);
         let certificate = params.self_signed(&key).expect("the parameters are complete");
         Self { certificate, issuer: Issuer::new(params, key), chain: Vec::new() }
     }
 
-    /// One that this one stands behind.
+    /// An intermediate authority issued by this one.
     pub fn intermediate(&self, name: &str) -> Self {
         self.intermediate_with(name, 5)
     }
 
-    /// One that this one stands behind, with a serial number.
+    /// An intermediate authority issued by this one, with a serial number.
     pub fn intermediate_with(&self, name: &str, serial: u64) -> Self {
         let (mut params, key) = Self::params(name);
         params.serial_number = Some(SerialNumber::from(serial));
@@ -69,7 +69,7 @@ impl Authority {
         self.issue(Self::server_params(names))
     }
 
-    /// A server's certificate whose time was over long ago.
+    /// A server's certificate that expired long ago.
     pub fn expired_server(&self, names: &[&str]) -> Identity {
         let mut params = Self::server_params(names);
         params.not_before = date_time_ymd(2000, 1, 1);
@@ -86,7 +86,7 @@ impl Authority {
         params
     }
 
-    /// A client's certificate for somebody with a common name.
+    /// A client's certificate with a common name.
     pub fn client(&self, name: &str) -> Identity {
         self.client_with(&[(DnType::CommonName, name)], 7)
     }
@@ -111,12 +111,12 @@ impl Authority {
         self.list(serials, 2024, SystemTime::now() + Duration::from_secs(24 * 60 * 60))
     }
 
-    /// A list that was issued after that of [`revocations`](Self::revocations).
+    /// A list issued after that of [`revocations`](Self::revocations).
     pub fn later_revocations(&self, serials: &[u64]) -> String {
         self.list(serials, 2025, SystemTime::now() + Duration::from_secs(24 * 60 * 60))
     }
 
-    /// A list that counts until a time.
+    /// A list that expires at a given time.
     pub fn revocations_until(&self, serials: &[u64], end: SystemTime) -> String {
         self.list(serials, 2024, end)
     }
@@ -142,17 +142,17 @@ impl Authority {
 }
 
 impl Identity {
-    /// The certificate alone, in PEM.
+    /// Only the certificate, in PEM.
     pub fn pem(&self) -> String {
         self.certificate.pem()
     }
 
-    /// The certificate and what stands between it and a root, in PEM.
+    /// The certificate and its chain, in PEM.
     pub fn chain_pem(&self) -> String {
         std::iter::once(&self.certificate).chain(&self.chain).map(Certificate::pem).collect()
     }
 
-    /// The certificate and what stands between it and a root, in DER.
+    /// The certificate and its chain, in DER.
     pub fn chain_der(&self) -> Vec<Vec<u8>> {
         std::iter::once(&self.certificate).chain(&self.chain).map(|each| each.der().to_vec()).collect()
     }
@@ -172,7 +172,7 @@ impl Identity {
         self.key.serialized_der()
     }
 
-    /// The key, as PKCS#8 in PEM that is encrypted with a password.
+    /// The key, as PKCS#8 in PEM, encrypted with a password.
     pub fn encrypted_key_pem(&self, password: &str) -> String {
         let parameters = pbes2::Parameters::pbkdf2_sha256_aes256cbc(2048, b"salt of a test", &[7; 16]);
         let key = PrivateKeyInfo::try_from(self.key_der()).expect("PKCS#8");
@@ -190,7 +190,7 @@ impl Identity {
     }
 }
 
-/// Where a certificate and its key lie.
+/// The files of a certificate and its key.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// The chain.
@@ -206,7 +206,7 @@ impl Files {
     }
 }
 
-/// Replaces a file as deployments do: another beside it, moved over it.
+/// Replaces a file as deployments do: writes a new file and renames it over the old one.
 pub fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
     let (path, draft) = (folder.join(name), folder.join(format!("{name}~")));
     fs::write(&draft, content).expect("the folder is writable");

@@ -12,7 +12,7 @@ pub fn peak_kib(pid: u32) -> u64 {
     memory_kib(pid, "VmHWM:")
 }
 
-/// Lets the peak of resident memory begin anew.
+/// Resets the peak of resident memory.
 pub fn forget_peak(pid: u32) {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process runs and is ours");
 }
@@ -28,25 +28,25 @@ pub fn fd_count(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs and is ours").count()
 }
 
-/// The largest receive buffer, in bytes, that the kernel gives a TCP socket without being asked.
+/// The largest receive buffer, in bytes, that the kernel gives a TCP socket by itself.
 pub fn largest_receive_buffer() -> usize {
     let limits = fs::read_to_string("/proc/sys/net/ipv4/tcp_rmem").unwrap_or_default();
     limits.split_whitespace().nth(2).and_then(|field| field.parse().ok()).unwrap_or(6 << 20)
 }
 
-/// The largest send buffer, in bytes, that the kernel gives a TCP socket without being asked.
+/// The largest send buffer, in bytes, that the kernel gives a TCP socket by itself.
 pub fn largest_send_buffer() -> usize {
     let limits = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
     limits.split_whitespace().nth(2).and_then(|field| field.parse().ok()).unwrap_or(4 << 20)
 }
 
-/// How often the threads of a process and of its children have been put on a core so far.
+/// How many times the threads of a process and its children have been scheduled so far.
 pub fn wake_ups(pid: u32) -> u64 {
     let mut sum = 0;
     for process in std::iter::once(pid).chain(crate::family::children(pid)) {
         let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
         for thread in threads.flatten() {
-            // Time on a core, time waiting for one, and how often that was.
+            // Time on a core, time waiting for one, and the number of time slices.
             let stat = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
             sum += stat.split_whitespace().nth(2).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
         }

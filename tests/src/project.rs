@@ -1,4 +1,4 @@
-//! An application in a folder of its own, to be edited while it is served.
+//! An application in a separate folder, to be edited while it runs.
 
 use crate::client::Client;
 use crate::options::{Options, apps};
@@ -51,19 +51,19 @@ impl Project {
         Options::app("edited:app").app_dir(self.path()).directory(self.path())
     }
 
-    /// Replaces a file as editors do: a file beside it, moved over it.
+    /// Replaces a file as editors do: writes a new file and renames it over the old one.
     pub fn edit(&self, name: &str, content: &str) {
         let draft = self.path().join(format!("{name}~"));
         fs::write(&draft, content).expect("the directory is writable");
         fs::rename(draft, self.path().join(name)).expect("the directory is writable");
     }
 
-    /// What `/text` is to answer.
+    /// Sets the answer of `/text`.
     pub fn set_text(&self, text: &str) {
         self.edit("part.py", &format!("TEXT = {text:?}\n"));
     }
 
-    /// Makes the application one that cannot be imported, over a name that the traceback shows.
+    /// Breaks the import of the application with an undefined name that the traceback shows.
     pub fn break_it(&self, why: &str) {
         self.edit("part.py", &format!("raise RuntimeError({why:?})\n"));
     }
@@ -76,14 +76,14 @@ impl Server {
         let found = within(PATIENCE, || {
             let mut client = Client::tcp(self.address());
             client.send("GET /text HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-            // A connection that meets the change of workers may be closed without an answer.
+            // A connection may be closed without an answer while workers change.
             last = client.has_more().then(|| client.response().text());
             (last.as_deref() == Some(text)).then_some(())
         });
         assert!(found.is_some(), "{text:?} is not served, but {last:?}\n{}", self.stderr());
     }
 
-    /// Shows that many connections are all answered with `text`.
+    /// Shows that all of many connections are answered with `text`.
     pub fn serves_only(&self, text: &str) {
         for _ in 0..20 {
             assert_eq!(self.get("/text").expect(200).text(), text, "{}", self.stderr());

@@ -1,4 +1,4 @@
-//! The test virtualenv: where it is, what it can import, and scripts run with its interpreter.
+//! The test virtualenv: its location, its modules, and scripts run with its interpreter.
 
 use crate::output::Output;
 use crate::wait::{PATIENCE, within};
@@ -17,14 +17,13 @@ pub fn interpreter() -> Option<PathBuf> {
     virtualenv().map(|path| path.join("bin/python"))
 }
 
-/// Whether the interpreter of the test virtualenv was built to run threads side by side. None where there is no such
-/// virtualenv.
+/// Whether the interpreter of the test virtualenv is free-threaded. None without a virtualenv.
 pub fn is_free_threaded() -> Option<bool> {
     let script = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
     Some(run(Command::new(interpreter()?).args(["-c", script])).trim() == "1")
 }
 
-/// Whether the test virtualenv has `module`; says on stderr that the test is skipped when it has not.
+/// Whether the test virtualenv has `module`; if not, prints on stderr that the test is skipped.
 pub fn has(module: &str) -> bool {
     static KNOWN: Mutex<Option<HashMap<String, bool>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,15 +40,15 @@ pub fn has(module: &str) -> bool {
     found
 }
 
-/// Runs a script of `tests/clients` with the virtualenv's interpreter and gives what it printed; panics
-/// when it fails.
+/// Runs a script of `tests/clients` with the virtualenv's interpreter and returns its output; panics
+/// if it fails.
 pub fn run_client(script: &str, arguments: &[&str]) -> String {
     let python = interpreter().expect("the caller asked for a module of the virtualenv first");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
     run(Command::new(python).arg(path).args(arguments))
 }
 
-/// Runs a command to its end and gives its standard output; panics when it fails or hangs.
+/// Runs a command to its end and returns its standard output; panics if it fails or hangs.
 pub fn run(command: &mut Command) -> String {
     let mut child = command
         .stdin(Stdio::null())
@@ -61,7 +60,7 @@ pub fn run(command: &mut Command) -> String {
     let stderr = Output::collect(child.stderr.take().expect("piped"));
     let status = within(PATIENCE, || child.try_wait().expect("a child of ours"));
     if status.is_none() {
-        // It is stuck: what it printed so far is what the panic shows.
+        // It is stuck: the panic shows its output so far.
         let _ = child.kill();
     }
     stdout.wait_ended(PATIENCE);

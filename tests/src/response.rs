@@ -1,4 +1,4 @@
-//! Responses, parsed strictly out of a stream of bytes: what is not well-formed fails the test.
+//! Responses, parsed strictly from a stream of bytes: a malformed response fails the test.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -18,7 +18,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The value of a header that must not stand there twice.
+    /// The value of a header that may occur only once.
     pub fn header(&self, name: &str) -> Option<&str> {
         let values = self.header_values(name);
         assert!(values.len() <= 1, "{name} stands there {} times: {self:?}", values.len());
@@ -31,7 +31,7 @@ impl Response {
         matching.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Whether the response says that the connection ends with it.
+    /// Whether the response announces the end of the connection.
     pub fn says_close(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
@@ -46,14 +46,14 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Itself, once the status is known to be `status`.
+    /// Returns itself, after checking that the status is `status`.
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{} {:?}: {}", self.status, self.headers, self.text());
         self
     }
 }
 
-/// Ends of a stream; the last is that of TLS without a goodbye.
+/// Errors that end a stream; the last is TLS without close_notify.
 const ENDS: [ErrorKind; 3] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
 
 /// Reads responses one after the other.
@@ -64,17 +64,17 @@ pub struct Responses<R> {
 }
 
 impl<R: Read> Responses<R> {
-    /// Reads out of `source`.
+    /// Reads from `source`.
     pub fn over(source: R) -> Self {
         Self { source, unread: Vec::new() }
     }
 
-    /// Where the bytes come from, to look at.
+    /// The source of the bytes.
     pub(crate) fn source_ref(&self) -> &R {
         &self.source
     }
 
-    /// Where the bytes come from.
+    /// The source of the bytes, mutably.
     pub fn source(&mut self) -> &mut R {
         &mut self.source
     }
@@ -85,7 +85,7 @@ impl<R: Read> Responses<R> {
         self.rest_of(head)
     }
 
-    /// Reads what belongs to a head that was read: the body, if there is one.
+    /// Reads the body, if any, that belongs to a head already read.
     pub fn rest_of(&mut self, head: Response) -> Response {
         let mut response = head;
         let coding = response.header("transfer-encoding").map(str::to_ascii_lowercase);
@@ -122,7 +122,7 @@ impl<R: Read> Responses<R> {
         std::mem::take(&mut self.unread)
     }
 
-    /// Reads until `count` bytes that were not asked for are there, and says whether they are before the end.
+    /// Reads until `count` unconsumed bytes are available; false if the end comes first.
     pub(crate) fn has(&mut self, count: usize) -> bool {
         while self.unread.len() < count {
             if !self.fill() {
@@ -141,7 +141,7 @@ impl<R: Read> Responses<R> {
         std::mem::replace(&mut self.unread, after)
     }
 
-    /// Reads at least one byte more, and says whether there was one.
+    /// Reads at least one byte more; false at the end.
     pub fn fill(&mut self) -> bool {
         match self.try_fill() {
             Ok(there) => there,
@@ -153,7 +153,7 @@ impl<R: Read> Responses<R> {
         }
     }
 
-    /// Reads at least one byte more, and says whether there was one, or why there was none.
+    /// Reads at least one byte more; false at the end, or the error.
     pub(crate) fn try_fill(&mut self) -> io::Result<bool> {
         let mut block = [0; 65536];
         let count = self.source.read(&mut block)?;
@@ -161,7 +161,7 @@ impl<R: Read> Responses<R> {
         Ok(count > 0)
     }
 
-    /// Reads until what was not asked for yet holds `text`, and says whether it does before the end.
+    /// Reads until the unconsumed bytes contain `text`; false if the end comes first.
     pub(crate) fn holds(&mut self, text: &[u8]) -> bool {
         let mut searched = 0;
         loop {
@@ -175,12 +175,12 @@ impl<R: Read> Responses<R> {
         }
     }
 
-    /// Where the bytes come from, and what was read but not asked for yet.
+    /// The source of the bytes, and the unconsumed ones.
     pub(crate) fn into_parts(self) -> (R, Vec<u8>) {
         (self.source, self.unread)
     }
 
-    /// What was read but not asked for yet.
+    /// Bytes read but not consumed yet.
     pub fn unread(&self) -> &[u8] {
         &self.unread
     }

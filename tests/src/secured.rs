@@ -1,4 +1,4 @@
-//! The certificate of a server under test, and whom its clients trust because of it.
+//! The certificate of a server under test, and the trust of its clients.
 
 use crate::client::{Client, socket};
 use crate::pki::{Authority, Files, Identity};
@@ -23,7 +23,7 @@ pub struct Tls {
 }
 
 impl Default for Tls {
-    /// A certificate for [`NAME`] from an authority of its own.
+    /// A certificate for [`NAME`] from a new authority.
     fn default() -> Self {
         let authority = Authority::root("Authority of a test");
         Self::of(&authority, &authority.server(&[NAME]))
@@ -40,14 +40,14 @@ impl Tls {
         Self { folder, files, trust, config }
     }
 
-    /// Makes the harness's own clients show a certificate.
+    /// Makes the harness's clients show a certificate.
     pub fn showing(mut self, client: &Identity) -> Self {
         self.trust = self.trust.showing(client);
         self.config = self.trust.config();
         self
     }
 
-    /// Whom the clients of the test trust, and what they show.
+    /// The authorities that the test's clients trust, and the certificate they show.
     pub fn trust(&self) -> Trust {
         self.trust.clone()
     }
@@ -73,7 +73,7 @@ impl Tls {
     }
 }
 
-/// Opens connections to a server in the way it is spoken to.
+/// Opens connections to a server, in clear text or over TLS.
 #[derive(Debug, Clone)]
 pub struct Connector {
     pub(crate) address: SocketAddr,
@@ -81,12 +81,12 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Opens a connection, or says why not.
+    /// Opens a connection, or returns the error.
     pub fn connect(&self) -> io::Result<Client> {
         self.connect_with(&[], None)
     }
 
-    /// Opens a connection that offers protocols by ALPN, with a receive buffer of about a size.
+    /// Opens a connection that offers protocols by ALPN, with a receive buffer of about `size` bytes.
     pub(crate) fn connect_with(&self, alpn: &[&str], buffer: Option<usize>) -> io::Result<Client> {
         let socket = self.socket(buffer)?;
         Ok(match self.config(alpn) {
@@ -100,7 +100,7 @@ impl Connector {
         socket(self.address, buffer)
     }
 
-    /// What a client that offers protocols offers beside them.
+    /// The TLS configuration of a client that offers these protocols.
     pub(crate) fn config(&self, alpn: &[&str]) -> Option<Arc<ClientConfig>> {
         let (trust, config) = self.tls.as_ref()?;
         Some(if alpn.is_empty() { Arc::clone(config) } else { trust.clone().alpn(alpn).config() })

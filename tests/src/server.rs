@@ -18,10 +18,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How a server ended, and what it printed.
+/// How a server ended, and its output.
 #[derive(Debug)]
 pub struct Exit {
-    /// The exit code; none when a signal ended it.
+    /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -51,14 +51,14 @@ enum Directory {
 }
 
 impl Server {
-    /// Starts a server and waits until it says that it is ready.
+    /// Starts a server and waits until it reports that it is ready.
     pub fn start(options: Options) -> Self {
         let mut server = Self::spawn(options);
         server.wait_ready();
         server
     }
 
-    /// Starts a server that says nothing below `level`, so not where it serves either: it gets a socket that
+    /// Starts a server that logs nothing below `level`, not even its address: it gets a socket that
     /// listens, in which the first request waits until the server is ready.
     pub fn start_silent(options: Options, level: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -96,7 +96,7 @@ impl Server {
         Self::spawn(options).wait_exit()
     }
 
-    /// Waits until the server says that it is ready; panics with its output when it does not.
+    /// Waits until the server reports that it is ready; panics with its output if it does not.
     pub fn wait_ready(&mut self) {
         let ready = self.stderr.wait(PATIENCE, |text| text.contains(READY).then_some(()));
         assert!(ready.is_some(), "not ready\n{}", self.printed());
@@ -107,12 +107,12 @@ impl Server {
         self.child.id()
     }
 
-    /// The first TCP address that the server says it serves at.
+    /// The first TCP address that the server announces.
     pub fn address(&self) -> SocketAddr {
         self.addresses()[0]
     }
 
-    /// Every TCP address that the server says it serves at.
+    /// Every TCP address that the server announces.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.addresses.get_or_init(|| {
             let found =
@@ -121,7 +121,7 @@ impl Server {
         })
     }
 
-    /// The first TCP address, if the server has said so far that it serves at one.
+    /// The first TCP address, if the server has announced one yet.
     pub(crate) fn served_at(&self) -> Option<SocketAddr> {
         announced(&self.stderr()).first().copied()
     }
@@ -131,23 +131,23 @@ impl Server {
         self.directory.path()
     }
 
-    /// What it printed on standard error so far.
+    /// Its standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// What it printed on standard output so far.
+    /// Its standard output so far.
     pub fn stdout(&self) -> Vec<u8> {
         self.stdout.bytes()
     }
 
-    /// Waits until standard error holds `text`.
+    /// Waits until standard error contains `text`.
     pub fn wait_stderr(&self, text: &str) {
         let found = self.stderr.wait(PATIENCE, |all| all.contains(text).then_some(()));
         assert!(found.is_some(), "stderr never said {text:?}\n{}", self.printed());
     }
 
-    /// Waits until a whole line of standard output holds `text`, and gives that line.
+    /// Waits until a whole line of standard output contains `text`, and returns that line.
     pub fn wait_stdout_line(&self, text: &str) -> String {
         let line = self.stdout.wait(PATIENCE, |all| {
             let whole = &all[..all.rfind('\n')? + 1];
@@ -161,7 +161,7 @@ impl Server {
         self.try_connect().unwrap_or_else(|error| panic!("connect to {}: {error}", self.address()))
     }
 
-    /// Opens a connection, or says why not.
+    /// Opens a connection, or returns the error.
     pub fn try_connect(&self) -> io::Result<Client> {
         self.connector().connect()
     }
@@ -172,17 +172,17 @@ impl Server {
         Connector { address: self.address(), tls }
     }
 
-    /// The TLS that it was started with.
+    /// The TLS settings that it was started with.
     pub fn tls(&self) -> &Tls {
         self.tls.as_ref().expect("started with Options::tls")
     }
 
-    /// Asks for `target` on a connection of its own.
+    /// Requests `target` on a new connection.
     pub fn get(&self, target: &str) -> Response {
         self.request(format!("GET {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
     }
 
-    /// Posts `body` to `target` on a connection of its own.
+    /// Posts `body` to `target` on a new connection.
     pub fn post(&self, target: &str, body: &[u8]) -> Response {
         let head = format!("POST {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: ");
         let mut request = format!("{head}{}\r\n\r\n", body.len()).into_bytes();
@@ -190,7 +190,7 @@ impl Server {
         self.request(request)
     }
 
-    /// Sends one request on a connection of its own and reads the response to it.
+    /// Sends one request on a new connection and reads the response to it.
     pub fn request(&self, request: impl AsRef<[u8]>) -> Response {
         let request = request.as_ref();
         let mut client = self.connect();
@@ -216,12 +216,12 @@ impl Server {
         self.status.is_none()
     }
 
-    /// Waits until the process ends; panics with its output when it does not.
+    /// Waits until the process ends; panics with its output if it does not.
     pub fn wait_exit(&mut self) -> Exit {
         if within(PATIENCE, || (!self.is_running()).then_some(())).is_none() {
             panic!("still running after {PATIENCE:?}\n{}", self.printed());
         }
-        // A child of the server may hold the pipes a little longer; its output is worth that much.
+        // A child of the server may hold the pipes a little longer; wait for its output.
         self.stdout.wait_ended(Duration::from_secs(2));
         self.stderr.wait_ended(Duration::from_secs(2));
         let status = self.status.expect("it has just ended");
@@ -257,10 +257,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The test fails, and is shown with what its server printed.
+            // The test fails: show its server's output.
             eprintln!("{}", self.printed());
         }
-        // The group may be gone already; killing what is left is all that matters.
+        // The group may already have ended; kill what is left.
         let _ = killpg(self.group(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
@@ -275,7 +275,7 @@ impl Directory {
     }
 }
 
-/// Kills a process group when the test process itself is gone: a server shared through a static is never
+/// Kills a process group once the test process has ended: a server shared through a static is never
 /// dropped, and an interrupted run drops nothing.
 #[derive(Debug)]
 struct Guard {
@@ -301,10 +301,10 @@ impl Drop for Guard {
     }
 }
 
-/// What the line says that a server is ready with.
+/// The text of the line that the server is ready.
 pub const READY: &str = " ready: ";
 
-/// The addresses that the line names as `http://ADDRESS:PORT`, or `https`.
+/// The addresses in the line, as `http://ADDRESS:PORT` or `https`.
 fn announced(stderr: &str) -> Vec<SocketAddr> {
     let whole = &stderr[..stderr.rfind('\n').map_or(0, |end| end + 1)];
     let line = whole.lines().find(|line| line.contains(READY)).unwrap_or_default();

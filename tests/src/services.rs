@@ -1,5 +1,5 @@
 //! Services that applications under test use: started once for a test program, on loopback and in a temporary
-//! folder, and ended with it. What is not installed is said on stderr, and its tests are skipped.
+//! folder, and ended with it. A service that is not installed is named on stderr, and its tests are skipped.
 
 mod daemon;
 mod echo;

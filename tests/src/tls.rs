@@ -1,4 +1,4 @@
-//! The client's side of TLS: what it offers and trusts, and one connection that blocks.
+//! The client's side of TLS: what it offers and trusts, and one blocking connection.
 
 use crate::pki::Identity;
 use crate::wait::PATIENCE;
@@ -21,7 +21,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Trusts the authorities in a text in PEM. Offers TLS 1.2 and 1.3, and no protocol by ALPN.
+    /// Trusts the authorities in a PEM text. Offers TLS 1.2 and 1.3, and no protocol by ALPN.
     pub fn authority(pem: impl Into<String>) -> Self {
         let versions = vec![&version::TLS13, &version::TLS12];
         Self { authority: pem.into(), versions, alpn: Vec::new(), identity: None }
@@ -31,13 +31,13 @@ impl Trust {
         &self.authority
     }
 
-    /// Speaks TLS 1.2 alone.
+    /// Supports only TLS 1.2.
     pub fn only_tls12(mut self) -> Self {
         self.versions = vec![&version::TLS12];
         self
     }
 
-    /// Speaks TLS 1.3 alone.
+    /// Supports only TLS 1.3.
     pub fn only_tls13(mut self) -> Self {
         self.versions = vec![&version::TLS13];
         self
@@ -49,13 +49,13 @@ impl Trust {
         self
     }
 
-    /// Shows a certificate when it is asked for one.
+    /// Shows a certificate if asked for one.
     pub fn showing(mut self, identity: &Identity) -> Self {
         self.identity = Some((identity.chain_der(), identity.key_der().to_vec()));
         self
     }
 
-    /// The bytes that a connection begins with.
+    /// The first bytes of a connection.
     pub fn client_hello(&self, name: &str) -> Vec<u8> {
         let name = ServerName::try_from(name.to_owned()).expect("a DNS name");
         let mut session = ClientConnection::new(self.config(), name).expect("the offer is complete");
@@ -64,7 +64,7 @@ impl Trust {
         hello
     }
 
-    /// What rustls takes; remembers the sessions of its connections, for the next ones.
+    /// The rustls configuration; it remembers the sessions of its connections, for later ones.
     pub fn config(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(self.authority.as_bytes()) {
@@ -94,9 +94,9 @@ impl Trust {
 pub struct TlsStream {
     session: Arc<Mutex<ClientConnection>>,
     socket: Arc<TcpStream>,
-    /// What is encrypted and not sent yet.
+    /// Encrypted bytes that are not sent yet.
     encrypted: Arc<Mutex<Vec<u8>>>,
-    /// What has come and the session had no room for.
+    /// Received bytes that the session had no room for.
     received: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -117,7 +117,7 @@ impl TlsStream {
         Ok(Self::of(session, socket))
     }
 
-    /// Connects, and sends the end of the handshake together with `bytes` and a goodbye, in one piece.
+    /// Connects, and sends the end of the handshake together with `bytes` and close_notify, in one piece.
     pub fn all_at_once(
         address: SocketAddr,
         config: &Arc<ClientConfig>,
@@ -149,38 +149,38 @@ impl TlsStream {
         Self { session, socket: Arc::new(socket), encrypted: Arc::default(), received: Arc::default() }
     }
 
-    /// The socket below.
+    /// The underlying socket.
     pub fn socket(&self) -> &TcpStream {
         &self.socket
     }
 
-    /// The version that was agreed on.
+    /// The negotiated version.
     pub fn version(&self) -> ProtocolVersion {
         self.session().protocol_version().expect("the handshake is complete")
     }
 
-    /// The protocol that was agreed on by ALPN.
+    /// The protocol negotiated by ALPN.
     pub fn alpn(&self) -> Option<String> {
         self.session().alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
     }
 
-    /// Whether an earlier session goes on.
+    /// Whether an earlier session was resumed.
     pub fn is_resumed(&self) -> bool {
         self.session().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// The certificate that the server has shown, in DER.
+    /// The server's certificate, in DER.
     pub fn certificate(&self) -> Vec<u8> {
         let session = self.session();
         session.peer_certificates().and_then(|chain| chain.first()).expect("the server has shown it").to_vec()
     }
 
-    /// Changes the keys that it sends with (TLS 1.3 alone), and asks the server to do so too.
+    /// Changes its sending keys (TLS 1.3 only), and asks the server to do so too.
     pub fn change_keys(&self) {
         self.session().refresh_traffic_keys().expect("TLS 1.3");
     }
 
-    /// Waits for what comes next in the socket, without taking it: the records, each with its type and length.
+    /// Waits for data in the socket, without consuming it: the records, each with its type and length.
     pub fn peek_records(&self) -> Vec<(u8, usize)> {
         let mut bytes = vec![0; 64 * 1024];
         let mut records = Vec::new();
@@ -199,7 +199,7 @@ impl TlsStream {
         records
     }
 
-    /// Says goodbye (close_notify), and ends our side of the socket.
+    /// Sends close_notify, and closes the sending side of the socket.
     pub fn close(&self) -> io::Result<()> {
         self.session().send_close_notify();
         self.flush_session()?;
@@ -210,8 +210,8 @@ impl TlsStream {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what the session has to say. The session is not locked while the socket blocks: the other half may
-    /// be what it waits for.
+    /// Sends the session's output. The session is not locked while the socket blocks: the other half may
+    /// be needed to unblock it.
     fn flush_session(&self) -> io::Result<()> {
         let mut encrypted = self.encrypted.lock().unwrap_or_else(PoisonError::into_inner);
         self.send_all(&mut encrypted)
@@ -235,7 +235,7 @@ impl TlsStream {
 }
 
 impl Read for TlsStream {
-    /// The end without a goodbye is an error, `UnexpectedEof`.
+    /// An end without close_notify is an error, `UnexpectedEof`.
     fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -268,7 +268,7 @@ impl Write for TlsStream {
         self.send_all(&mut encrypted)?;
         let count = self.session().writer().write(&block[..block.len().min(16 * 1024)])?;
         match self.send_all(&mut encrypted) {
-            // It is taken; the rest goes with the next.
+            // The bytes are accepted; the rest goes with the next write.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(count),
             Err(error) => Err(error),
             Ok(()) => Ok(count),
@@ -280,7 +280,7 @@ impl Write for TlsStream {
     }
 }
 
-/// Whether there is an `openssl`; says on stderr that the test is skipped when there is none.
+/// Whether `openssl` is installed; if not, prints on stderr that the test is skipped.
 pub fn has_openssl() -> bool {
     let there = std::process::Command::new("openssl").arg("version").output().is_ok();
     if !there {

@@ -1,7 +1,7 @@
-//! The four ways to ask a server, and the same test for each of them.
+//! The four transports, and running a test over each of them.
 //!
-//! An [`Ask`] goes out over a [`Transport`] as an [`Exchange`], whose end is an [`Answer`]: what can be said of HTTP
-//! whatever carries it. HTTP/1.1 is read by the harness's own strict parser, HTTP/2 by the `h2` crate.
+//! An [`Ask`] goes out over a [`Transport`] as an [`Exchange`], whose result is an [`Answer`]: the parts of HTTP that
+//! are independent of the transport. The harness's strict parser reads HTTP/1.1, the `h2` crate HTTP/2.
 
 mod answer;
 mod ask;
@@ -54,28 +54,28 @@ impl Transport {
         if self.is_tls() { "https" } else { "http" }
     }
 
-    /// Asks over a connection of its own.
+    /// Sends the request over a new connection.
     pub fn ask(self, server: &Server, ask: &Ask) -> Exchange {
         self.try_ask(&server.connector(), ask).unwrap_or_else(|error| panic!("cannot ask: {error}"))
     }
 
-    /// Asks over a connection of its own, or says why that cannot be.
+    /// Sends the request over a new connection, or returns the error.
     pub fn try_ask(self, connector: &Connector, ask: &Ask) -> io::Result<Exchange> {
         Exchange::open(self, connector, ask, None)
     }
 
-    /// Asks over a connection whose receive buffer is small, so that a reader that stops is noticed soon.
+    /// Sends the request over a connection with a small receive buffer, so that a stopped reader is noticed soon.
     pub fn ask_with_receive_buffer(self, server: &Server, ask: &Ask, size: usize) -> Exchange {
         let exchange = Exchange::open(self, &server.connector(), ask, Some(size));
         exchange.unwrap_or_else(|error| panic!("cannot ask: {error}"))
     }
 
-    /// Asks for `path`, and waits for the whole answer.
+    /// Requests `path`, and waits for the whole answer.
     pub fn get(self, server: &Server, path: &str) -> Answer {
         self.ask(server, &Ask::get(path)).answer()
     }
 
-    /// Posts `body`, whose length is said, and waits for the whole answer.
+    /// Posts `body` with its length, and waits for the whole answer.
     pub fn post(self, server: &Server, path: &str, body: &[u8]) -> Answer {
         let ask = Ask::post(path).length(body.len());
         self.ask(server, &ask).stream([body.to_vec()])
@@ -83,13 +83,13 @@ impl Transport {
 }
 
 impl Options {
-    /// Speaks TLS if the transport does.
+    /// Uses TLS if the transport does.
     pub fn over(self, transport: Transport) -> Self {
         if transport.is_tls() { self.tls() } else { self }
     }
 }
 
-/// Servers that tests share: one in clear text and one that speaks TLS, started when they are first asked for.
+/// Servers that tests share: one in clear text and one with TLS, started on first use.
 #[derive(Debug)]
 pub struct Servers {
     options: fn() -> Options,
@@ -103,7 +103,7 @@ impl Servers {
         Self { options, clear: OnceLock::new(), tls: OnceLock::new() }
     }
 
-    /// The one that speaks a transport.
+    /// The server for a transport.
     pub fn over(&self, transport: Transport) -> &Server {
         let server = if transport.is_tls() { &self.tls } else { &self.clear };
         server.get_or_init(|| Server::start((self.options)().over(transport)))

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub struct WebSocket {
     carrier: Box<dyn Carrier>,
     unread: Vec<u8>,
-    /// How the stream ended, if not as a stream should: by a reset, or over TLS without close_notify.
+    /// How the stream ended, if improperly: by a reset, or over TLS without close_notify.
     cut: Option<std::io::Error>,
     /// The response that opened it.
     pub response: Response,
@@ -62,7 +62,7 @@ impl WebSocket {
         self
     }
 
-    /// Sends bytes; false if the server does not take all of them: it may have closed before.
+    /// Sends bytes; false if the server does not accept all of them, because it may have closed.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let mut left = bytes.as_ref();
         while !left.is_empty() {
@@ -74,8 +74,8 @@ impl WebSocket {
         true
     }
 
-    /// Sends `block` again and again until the server takes nothing for `patience`, closes, or `limit` bytes are
-    /// sent; gives the number of bytes sent.
+    /// Sends `block` again and again until the server accepts nothing for `patience`, closes, or `limit` bytes are
+    /// sent; returns the number of bytes sent.
     pub fn pump(&mut self, block: &[u8], limit: usize, patience: Duration) -> usize {
         let mut sent = 0;
         while sent < limit {
@@ -89,14 +89,14 @@ impl WebSocket {
         sent
     }
 
-    /// The next frame. A server's frames are unmasked and as short as can be.
+    /// The next frame. A server's frames are unmasked and in the shortest form.
     #[track_caller]
     pub fn frame(&mut self) -> Frame {
         let frame = self.next_frame();
         frame.unwrap_or_else(|| panic!("ended instead of a frame: {:?}", self.unread))
     }
 
-    /// The next frame, unless the stream ends before it is whole.
+    /// The next frame, unless the stream ends first.
     pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
             if let Some((frame, size)) = Frame::parse(&self.unread) {
@@ -117,7 +117,7 @@ impl WebSocket {
         self
     }
 
-    /// Expects a text message next, and gives it.
+    /// Expects a text message next, and returns it.
     #[track_caller]
     pub fn text(&mut self) -> String {
         let frame = self.frame();
@@ -132,7 +132,7 @@ impl WebSocket {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// Expects a binary message next, and gives it.
+    /// Expects a binary message next, and returns it.
     #[track_caller]
     pub fn binary(&mut self) -> Vec<u8> {
         let frame = self.frame();
@@ -146,7 +146,7 @@ impl WebSocket {
         self.expect(Frame::text(text))
     }
 
-    /// Expects a close frame with this code next, and gives its reason.
+    /// Expects a close frame with this code next, and returns its reason.
     #[track_caller]
     pub fn expect_close(&mut self, code: u16) -> String {
         let frame = self.frame();
@@ -157,7 +157,7 @@ impl WebSocket {
         reason
     }
 
-    /// Expects the server to close with this code, answers, and sees the connection end.
+    /// Expects the server to close with this code, answers, and waits for the end of the connection.
     #[track_caller]
     pub fn closed_by_server(mut self, code: u16) -> String {
         let reason = self.expect_close(code);
@@ -166,7 +166,7 @@ impl WebSocket {
         reason
     }
 
-    /// Closes with this code, and sees the answer and the end.
+    /// Closes with this code, and expects the answer and the end.
     #[track_caller]
     pub fn close(mut self, code: u16, reason: &str) {
         self.send_close(code, reason);
@@ -175,7 +175,7 @@ impl WebSocket {
         self.expect_end();
     }
 
-    /// Waits until the server ends the stream, having sent nothing more, in an orderly way.
+    /// Waits until the server ends the stream properly, without sending anything more.
     #[track_caller]
     pub fn expect_end(&mut self) {
         let rest = self.rest();
@@ -189,7 +189,7 @@ impl WebSocket {
         std::mem::take(&mut self.unread)
     }
 
-    /// The close frame that comes after whatever else, if one comes before the end: its code.
+    /// Skips frames up to the close frame and returns its code; none if the stream ends first.
     pub fn code_at_the_end(&mut self) -> Option<u16> {
         let rest = self.rest();
         let mut at = 0;
@@ -219,12 +219,12 @@ impl WebSocket {
         self.carrier.finish();
     }
 
-    /// Goes away at once.
+    /// Disconnects at once.
     pub fn abort(self) {
         self.carrier.abort();
     }
 
-    /// Reads something more, and says whether there was something. A reset counts as an end.
+    /// Reads more bytes; false at the end. A reset counts as an end.
     fn fill(&mut self, limit: Duration) -> bool {
         match self.carrier.read(limit) {
             Ok(bytes) => {

@@ -9,10 +9,10 @@ use crate::tally::Tally;
 use crate::test;
 use crate::workspace;
 
-/// The Pythons that are tested, each by the names that do for it, the first to fail soonest.
+/// The Pythons to test, each with alternative names, those likely to fail first.
 const MATRIX: [&[&str]; 5] = [&["3.13"], &["3.11"], &["3.12"], &["3.14"], &["3.14t", "3.13t"]];
 
-/// Runs every check, also those after one that failed.
+/// Runs every check, even after one has failed.
 pub(crate) fn run() -> Result<Tally> {
     let pythons: Vec<Option<Python>> =
         MATRIX.iter().map(|names| names.iter().find_map(|name| Python::find(name))).collect();

@@ -1,4 +1,4 @@
-//! `cargo xtask conformance autobahn | h2`: what the specifications say, asked of a running server.
+//! `cargo xtask conformance autobahn | h2`: tests a running server against the specifications.
 
 mod autobahn;
 mod h2;
@@ -12,7 +12,7 @@ use crate::tally::Tally;
 /// Options of `cargo xtask conformance`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which specification [default: all of them, against builds of now]
+    /// The specification to test [default: all of them, against a fresh build]
     #[command(subcommand)]
     suite: Option<Suite>,
 }

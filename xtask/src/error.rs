@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An error with a remedy. Printed as `error: …`, a blank line, `hint: …`.
+/// An error with a hint. Printed as `error: …`, a blank line, `hint: …`.
 #[derive(Debug)]
 pub(crate) struct Hinted {
     message: String,
@@ -17,12 +17,12 @@ impl fmt::Display for Hinted {
 
 impl std::error::Error for Hinted {}
 
-/// An error that says what is wrong and what to do about it.
+/// Makes an error with a hint.
 pub(crate) fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Hinted { message: message.into(), hint: hint.into() }.into()
 }
 
-/// Prints an error, what caused it, and the hint of whichever of them has one.
+/// Prints an error, its causes, and the first hint among them.
 pub(crate) fn print(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     eprintln!("error: {}", causes.join(": "));

@@ -31,11 +31,11 @@ enum Task {
     Test(test::Options),
     /// Check the layering of the crates and the house rules of the sources
     Tidy,
-    /// Measure Pounce beside other servers
+    /// Measure Pounce against other servers
     Bench(Box<bench::Options>),
-    /// Ask a server what the specifications say
+    /// Test a server against the specifications
     Conformance(conformance::Options),
-    /// Run everything that a change must pass
+    /// Run every check that a change must pass
     Ci,
 }
 

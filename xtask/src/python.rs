@@ -1,4 +1,4 @@
-//! Finding a Python to build for, and what a build for it needs. Making virtualenvs is `venv.rs`.
+//! Finds a Python to build for, and the settings of such a build. `venv.rs` makes virtualenvs.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ const OLDEST: (u32, u32) = (3, 11);
 /// An interpreter that Pounce can be built for.
 #[derive(Clone, Debug)]
 pub(crate) struct Python {
-    /// The interpreter itself, never a virtualenv's or a shim.
+    /// The real interpreter, never a virtualenv's or a shim.
     pub(crate) executable: PathBuf,
     /// Major and minor version.
     pub(crate) version: (u32, u32),
@@ -66,7 +66,7 @@ print(json.dumps({
 "#;
 
 impl Python {
-    /// Asks an interpreter what it is; an error when Pounce cannot be built for it.
+    /// Asks an interpreter for its properties; an error if Pounce cannot be built for it.
     pub(crate) fn probe(program: &Path) -> Result<Python> {
         let output = workspace::output(Command::new(program).args(["-I", "-c", PROBE])).map_err(|_| {
             hinted(
@@ -103,12 +103,12 @@ impl Python {
         })
     }
 
-    /// The Python to test with: the one asked for, else `PYO3_PYTHON`, else `python3`.
+    /// The Python to test with: the named one, else `PYO3_PYTHON`, else `python3`.
     pub(crate) fn for_tests(asked: Option<&Path>) -> Result<Python> {
         Python::probe(&asked_or_named(asked).unwrap_or_else(|| "python3".into()))
     }
 
-    /// The Python to measure with: the one asked for, else `PYO3_PYTHON`, else a 3.13, else `python3`.
+    /// The Python to measure with: the named one, else `PYO3_PYTHON`, else a 3.13, else `python3`.
     pub(crate) fn for_bench(asked: Option<&Path>) -> Result<Python> {
         if let Some(program) = asked_or_named(asked) {
             return Python::probe(&program);
@@ -116,8 +116,8 @@ impl Python {
         Python::find("3.13").map_or_else(|| Python::probe(Path::new("python3")), Ok)
     }
 
-    /// The first usable interpreter of a version such as `3.12` or `3.13t`: of those that
-    /// `POUNCE_CI_PYTHONS` names, those on PATH, those in `/opt/python`, and pyenv's.
+    /// The first usable interpreter of a version such as `3.12` or `3.13t`: from `POUNCE_CI_PYTHONS`, PATH,
+    /// `/opt/python` or pyenv.
     pub(crate) fn find(version: &str) -> Option<Python> {
         let mut candidates: Vec<PathBuf> = Vec::new();
         if let Some(named) = env::var_os("POUNCE_CI_PYTHONS") {

@@ -1,4 +1,4 @@
-//! How many checks passed, failed and were skipped, and the one line that says so.
+//! How many checks passed, failed and were skipped, and the line that reports it.
 
 use std::fmt;
 use std::ops::AddAssign;

@@ -11,10 +11,11 @@ use crate::tally::Tally;
 use crate::venv;
 use crate::workspace;
 
-/// The test programs that depend on which Python it is.
+/// The test programs that depend on the Python version.
 const OF_PYTHON: [&str; 7] = ["app", "http1", "operation", "services", "transport", "websocket", "workers"];
 
-/// What in these is about bytes on the wire or about options all the same; and transports that differ below the bridge.
+/// Tests in these programs that do not: tests of bytes on the wire or of options, and of transports that differ below
+/// the bridge.
 const OF_PROTOCOL: [&str; 13] = [
     "chunks::",
     "connections::",
@@ -42,7 +43,7 @@ pub(crate) struct Options {
     rest: Vec<String>,
 }
 
-/// Tests against each Python that was asked for.
+/// Tests against each named Python.
 pub(crate) fn run(options: &Options) -> Result<Tally> {
     let mut pythons = Vec::new();
     for path in &options.python {
@@ -70,8 +71,8 @@ pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
     count(cargo)
 }
 
-/// Tests what depends on which Python it is, against one beside `first`, with which all was tested: the crates that
-/// link it, and end to end over clear HTTP/1.1, with the test programs that were built for `first`.
+/// Tests only what depends on the Python version: the crates that link Python, and end to end over clear HTTP/1.1 with
+/// the test programs built for `first`, the Python that everything was tested with.
 pub(crate) fn of_python(python: &Python, first: &Python) -> Result<Tally> {
     let venv = prepare(python)?;
     let mut crates = python.cargo();
@@ -89,11 +90,11 @@ pub(crate) fn of_python(python: &Python, first: &Python) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Makes what the end-to-end tests need of a Python: its virtualenv, which is returned, and the program.
+/// Prepares a Python for the end-to-end tests: builds the program and makes a virtualenv, which is returned.
 fn prepare(python: &Python) -> Result<PathBuf> {
     let venv = venv::ensure(python, "venv", "requirements-test.txt")?;
     eprintln!("testing with Python {} ({})", python.name(), python.executable.display());
-    // `cargo test` alone would leave the program that the end-to-end tests start as it was.
+    // `cargo test` alone would not rebuild the program that the end-to-end tests start.
     workspace::run(python.cargo().args(["build", "--package", "pounce-cli"]))?;
     Ok(venv)
 }
@@ -128,7 +129,7 @@ fn names_packages(rest: &[String]) -> bool {
     of_cargo.into_iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
 }
 
-/// Asks for the output of tests that pass, where they say what they skipped, and for two tests at once on each core:
+/// Adds arguments for the output of passed tests, which names what they skipped, and for two tests at once per core:
 /// most of the time a test waits for its server or its client.
 fn with_test_arguments(rest: &[String]) -> Vec<String> {
     let mut arguments = rest.to_vec();
@@ -151,7 +152,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Counts a line, and says whether to show it: what passed tests print is not shown, save what they skipped.
+    /// Counts a line, and returns whether to show it: of passed tests' output only skipped checks are shown.
     fn take(&mut self, line: &str) -> bool {
         let line = line.trim_end();
         if line.starts_with("skipped:") {
@@ -222,7 +223,7 @@ test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
     }
 
     #[test]
-    fn what_the_test_programs_are_asked_for_comes_last() {
+    fn arguments_for_the_test_programs_come_last() {
         let asked = with_test_arguments(&[]);
         assert_eq!(asked[..2], ["--", "--show-output"]);
         assert!(asked[2].starts_with("--test-threads="), "{asked:?}");

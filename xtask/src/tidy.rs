@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: keeps the layering of the crates and the house rules of the sources.
 //!
-//! The same check runs as an ordinary test, so `cargo test --workspace` keeps them too.
+//! The same check runs as an ordinary test, so `cargo test --workspace` enforces them too.
 
 mod circles;
 mod files;
@@ -16,7 +16,7 @@ use anyhow::Result;
 use crate::error::hinted;
 use crate::workspace;
 
-/// Something that breaks a rule, and what to do about it.
+/// A broken rule, and its remedy.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     /// Relative to the workspace.
@@ -25,7 +25,7 @@ struct Finding {
     line: usize,
     what: String,
     remedy: String,
-    /// Said, but no reason to fail.
+    /// Whether it is printed but does not fail the check.
     is_warning: bool,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Prints what breaks a rule; an error when anything does.
+/// Prints every finding; an error if there is one.
 pub(crate) fn run() -> Result<()> {
     let findings = check(&workspace::root())?;
     for finding in &findings {
@@ -63,16 +63,16 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Where the sources of each crate of the server lie, with a slash at the end.
+/// The source folders of the server's crates, with a slash at the end.
 fn source_folders<'a>(paths: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
     let folder = |path: &'a String| path.strip_suffix("lib.rs").or_else(|| path.strip_suffix("main.rs"));
     paths.filter_map(folder).filter(|it| it.starts_with("crates/") && it.ends_with("/src/")).collect()
 }
 
-/// Everything in a workspace that breaks a rule, by path and line.
+/// Every finding in a workspace, by path and line.
 fn check(root: &Path) -> Result<Vec<Finding>> {
     let read = |path: String| Some((std::fs::read_to_string(root.join(&path)).ok()?, path));
-    // What is not text has no rules here.
+    // Only text files have rules.
     let texts: BTreeMap<String, String> =
         files::list(root)?.into_iter().filter_map(read).map(|(text, path)| (path, text)).collect();
     let mut findings = layers::check(root)?;

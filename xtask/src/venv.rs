@@ -10,7 +10,7 @@ use crate::error::hinted;
 use crate::python::Python;
 use crate::workspace;
 
-/// The stamp in a virtualenv that says what it was made from.
+/// The stamp in a virtualenv: the requirements and the interpreter it was made from.
 const STAMP: &str = ".xtask-stamp";
 
 /// Makes or refreshes the virtualenv `target/py<version>/<name>` from `xtask/<requirements>`, and returns its
@@ -62,7 +62,7 @@ fn pip(folder: &Path, python: &Python) -> Command {
     let mut pip = Command::new(folder.join("bin/python"));
     pip.args(["-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
     if python.free_threaded {
-        // What has no wheel for a free-threaded Python rarely builds from source either, and takes minutes.
+        // Packages without a wheel for free-threaded Python rarely build from source either, and take minutes to fail.
         pip.arg("--only-binary=:all:");
     }
     pip

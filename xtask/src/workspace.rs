@@ -1,4 +1,4 @@
-//! Where the workspace is, and how its cargo is called.
+//! The workspace's folders, and running cargo and other programs in it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().map(Path::to_path_buf).unwrap_or(xtask)
 }
 
-/// The folder of everything that is built, whatever `CARGO_TARGET_DIR` says: each Python has its own below it.
+/// The folder of all builds, whatever `CARGO_TARGET_DIR` says: each Python has its own below it.
 pub(crate) fn target() -> PathBuf {
     root().join("target")
 }
@@ -27,7 +27,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Runs a command with its output passed through; an error when it fails.
+/// Runs a command with its output passed through; an error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
     let status = command.status().with_context(|| format!("cannot run {shown}"))?;
@@ -35,7 +35,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and returns its standard output; an error with its standard error when it fails.
+/// Runs a command and returns its standard output; an error with its standard error if it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = shown(command);
     let output = command.output().with_context(|| format!("cannot run {shown}"))?;
@@ -50,7 +50,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
-/// An error naming the package to install when a program is not on PATH.
+/// An error that names the package to install if a program is not on PATH.
 pub(crate) fn require(program: &str) -> Result<()> {
     if is_installed(program) { Ok(()) } else { Err(hinted(missing(program), install_hint(program))) }
 }

@@ -1,4 +1,4 @@
-//! The contract half: types that the wire and the application share, free of Python and of any runtime.
+//! The contract half: types that the wire and the application share, independent of Python and of any runtime.
 
 pub(crate) mod app;
 pub(crate) mod connection;

@@ -1,12 +1,12 @@
-//! The ASGI contract in Rust, and the bridge that keeps it with CPython.
+//! The ASGI contract in Rust, and the bridge that implements it with CPython.
 //!
-//! Two halves. The **contract** ([`App`], [`Exchange`], [`Wire`], [`RequestHead`], …) is ASGI's vocabulary
-//! as Rust types: what a protocol implementation and an application say to each other. It knows neither
-//! Python nor an I/O runtime. The **bridge** (`python`, behind the default feature of the same name)
-//! makes an [`App`] out of a Python application: it starts the interpreter, imports the application,
-//! builds scopes, and runs asyncio on the worker's thread.
+//! Two halves. The **contract** ([`App`], [`Exchange`], [`Wire`], [`RequestHead`], …) expresses ASGI as Rust types:
+//! the messages between a protocol implementation and an application. It depends on neither Python nor an I/O
+//! runtime. The **bridge** (`python`, behind the default feature of the same name) makes an [`App`] out of a Python
+//! application: it starts the interpreter, imports the application, builds scopes, and runs asyncio on the worker's
+//! thread.
 //!
-//! Everything here is single-threaded: an exchange lives and dies on its worker's thread.
+//! Everything here is single-threaded: an exchange never leaves its worker's thread.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 

@@ -1,7 +1,7 @@
 //! The bridge: a Python application as an [`App`](crate::App).
 //!
-//! Start an [`Interpreter`], [`run`] a future with asyncio's loop beside it, and in it [`PythonApp::load`] an
-//! application. One thread does it all; see `ARCHITECTURE.md` for the rules that keep this sound.
+//! Start an [`Interpreter`], [`run`] a future together with asyncio's loop, and in it [`PythonApp::load`] an
+//! application. All of this runs on one thread; see `ARCHITECTURE.md` for the rules that keep it sound.
 
 #![allow(unsafe_code)] // CPython's C interface; each block says why it is sound.
 

@@ -1,13 +1,13 @@
 //! The process's arguments, split into the names of options and their values by the one table of options.
 //!
-//! What a name means, and whether there is such an option, is for the configuration to say, so that one run
-//! reports every mistake.
+//! The configuration decides what a name means and whether the option exists, so that one run reports every
+//! mistake.
 
 use std::ffi::OsString;
 
 use pounce_config::{Arity, arity};
 
-/// What a command line asks for.
+/// The request on a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// `-h`
@@ -25,15 +25,15 @@ pub(crate) enum Request {
 pub(crate) struct Arguments {
     /// Names as they were typed, long ones without dashes, and their values.
     pub(crate) options: Vec<(String, Vec<String>)>,
-    /// What stands after the application and belongs to no option.
+    /// Words after the application that belong to no option.
     pub(crate) surplus: Vec<String>,
-    /// Whether an option has a name that nobody knows. What follows it may be its value.
+    /// Whether an option is unknown. The word after it may be its value.
     unknown: bool,
 }
 
-/// Splits arguments, the program's name not among them.
+/// Splits arguments, without the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Request {
-    // A text that is not UTF-8 keeps its place, and the option refuses it or does not find it.
+    // An argument that is not UTF-8 keeps its place; the option then refuses it or finds no such file.
     let mut rest = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned()).peekable();
     let mut parsed = Arguments::default();
     while let Some(argument) = rest.next() {
@@ -50,7 +50,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Request {
                 let (name, inline) = split(&argument);
                 let value = match (arity(&name), inline) {
                     (Some(Arity::Flag), Some(after)) if argument.starts_with("--") => Some(after),
-                    // `-Dw 4`: flags may stand together.
+                    // `-Dw 4`: flags may be combined.
                     (Some(Arity::Flag), Some(after)) => {
                         parsed.options.push((name, Vec::new()));
                         parsed.short(&after, &mut rest);
@@ -101,7 +101,7 @@ impl Arguments {
     }
 }
 
-/// An option's name, and the value that stands in the same argument: `--name=value`, `-n=value`, `-nvalue`.
+/// An option's name, and its value if in the same argument: `--name=value`, `-n=value`, `-nvalue`.
 fn split(argument: &str) -> (String, Option<String>) {
     if let Some(long) = argument.strip_prefix("--") {
         return match long.split_once('=') {
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// `name` or `name=value`, with spaces between them.
+    /// The options as `name` or `name=value`, separated by spaces.
     fn options(arguments: &[&str]) -> String {
         let shown = |(name, values): (String, Vec<String>)| match values.as_slice() {
             [] => name,
@@ -163,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_an_unknown_option_is_not_reported_beside_it() {
+    fn a_word_after_an_unknown_option_is_not_reported_as_surplus() {
         assert_eq!(parsed(&["m:app", "surplus"]).surplus, ["surplus"]);
         assert!(parsed(&["m:app", "--frobnicate", "3"]).surplus.is_empty());
     }
 
     #[test]
-    fn help_and_version_are_found_wherever_they_stand() {
+    fn help_and_version_are_found_anywhere_on_the_command_line() {
         assert_eq!(parse(["m:app", "-h"].map(OsString::from)), Request::ShortHelp);
         assert_eq!(parse(["--port", "--help"].map(OsString::from)), Request::FullHelp);
         assert_eq!(parse(["-V"].map(OsString::from)), Request::Version);

@@ -1,8 +1,8 @@
-//! A file named in place of a module: `pounce src/main.py` means `pounce main:app --app-dir src`.
+//! A file named instead of a module: `pounce src/main.py` means `pounce main:app --app-dir src`.
 
 use std::path::{Component, Path, PathBuf};
 
-/// The command to type in place of one that names a file; `None` for a text that names none.
+/// The command to type instead of one that names a file; `None` if `target` names no file.
 pub(crate) fn hint(target: &str) -> Option<String> {
     let (file, attribute) = match target.split_once(':') {
         Some((file, attribute)) => (file, Some(attribute).filter(|attribute| !attribute.is_empty())),
@@ -15,7 +15,7 @@ pub(crate) fn hint(target: &str) -> Option<String> {
     let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     let mut module = path.file_name()?.to_str()?.to_owned();
     let mut folder = path.parent()?;
-    // A module of a package is imported by way of its package.
+    // A module of a package is imported as part of its package.
     while folder.join("__init__.py").is_file() {
         module = format!("{}.{module}", folder.file_name()?.to_str()?);
         folder = folder.parent()?;

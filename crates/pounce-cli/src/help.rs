@@ -1,4 +1,4 @@
-//! What `-h` and `--help` print, made from the one table of options and wrapped to the terminal.
+//! The output of `-h` and `--help`, made from the one table of options and wrapped to the terminal.
 
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command};
@@ -10,7 +10,7 @@ Examples:
   pounce main:app --reload             the same, restarted when a file changes
   pounce main:app --host 0.0.0.0 -w 4  every address, four workers";
 
-/// What most command lines need.
+/// The options that most command lines need.
 const COMMON: &[&str] = &[
     "app",
     "app-dir",
@@ -44,7 +44,7 @@ pub(crate) fn full() -> StyledStr {
     command().render_long_help()
 }
 
-/// How to start a server, for somebody who named nothing to serve.
+/// How to start a server, for a user who named no application.
 pub(crate) fn usage() -> String {
     format!("Usage: pounce [OPTIONS] APP\n\n{EXAMPLES}")
 }
@@ -61,7 +61,7 @@ fn base() -> Command {
 
 fn command() -> Command {
     let mut command = base().after_help(
-        "Every option can also stand in pounce.toml, in [tool.pounce] of pyproject.toml, or in the environment as POUNCE_NAME.",
+        "Every option can also be set in pounce.toml, in [tool.pounce] of pyproject.toml, or by the variable POUNCE_NAME.",
     );
     let mut options: Vec<&OptionSpec> = OPTIONS.iter().collect();
     options.sort_by_key(|option| option.section);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_wrapped_to_the_width_there_is() {
+    fn help_is_wrapped_to_the_terminal_width() {
         for width in [80, 120] {
             let help = command().term_width(width).render_long_help().to_string();
             assert!(help.lines().all(|line| line.chars().count() <= width), "{width}: {help}");

@@ -51,7 +51,7 @@ fn run() -> ExitCode {
 
 fn configure(arguments: Arguments) -> Result<ServerConfig, ConfigErrors> {
     let layers = Layers::new().environment(std::env::vars_os().filter_map(|(name, value)| {
-        // A variable that is not text cannot be an option.
+        // A variable that is not UTF-8 cannot be an option.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     }));
     let layers = layers.command_line(arguments.options).surplus(arguments.surplus);

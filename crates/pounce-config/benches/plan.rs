@@ -1,4 +1,4 @@
-//! What a worker's plan costs to write and to read.
+//! The cost of writing and reading a worker's plan.
 
 use std::hint::black_box;
 

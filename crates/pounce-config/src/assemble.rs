@@ -1,4 +1,4 @@
-//! Layers into a [`ServerConfig`]: what each option is for, and what options mean together.
+//! Layers into a [`ServerConfig`]: where each option goes, and how options combine.
 
 mod tls;
 
@@ -16,11 +16,11 @@ use crate::value::endpoint::{self, endpoint};
 const APP: &str = "MODULE:ATTRIBUTE, MODULE:FACTORY() or MODULE, such as main:app";
 
 impl Layers {
-    /// Reads the layers as one configuration.
+    /// Builds one configuration from the layers.
     ///
     /// # Errors
     ///
-    /// Every fault of every layer and of the whole, all at once.
+    /// Every fault of every layer and of their combination, all at once.
     pub fn build(self) -> Result<ServerConfig, ConfigErrors> {
         assemble(self)
     }
@@ -31,7 +31,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let app = app(&mut options);
     let listen = listen(&mut options);
     let http = options.part();
-    // Read even where they are off: a faulty value is a fault all the same.
+    // Read even if WebSockets are off: a faulty value is still a fault.
     let websocket = options.part();
     let websocket = options.flag("ws").then_some(websocket);
     let tls = tls::tls(&mut options);
@@ -39,7 +39,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let workers = workers(&mut options);
     let log = log(&mut options);
     let reload = reload(&mut options);
-    // Which file that is was decided before; that it is a path was not.
+    // The caller has already chosen the file; this only validates the path.
     options.path("config");
     let Resolver { settings, faults, notes } = options;
     if faults.is_empty() {
@@ -69,7 +69,7 @@ fn app(options: &mut Resolver) -> AppConfig {
     extensions.sort_unstable();
     extensions.dedup();
     AppConfig {
-        // Empty only beside a fault, so never in a config that exists.
+        // Empty only together with a fault, so never in a finished config.
         target: options.text("app", APP, value::app).unwrap_or_default(),
         app_dir: options.path("app-dir"),
         factory: options.flag("factory"),
@@ -106,8 +106,8 @@ fn listen(options: &mut Resolver) -> ListenConfig {
     ListenConfig { binds, uds_permissions, backlog: narrow(options.integer("backlog")) }
 }
 
-/// Notes a host or port that was given where `named` already says where to listen. One that a lower layer
-/// gave was overruled on purpose.
+/// Notes a host or port that has no effect because `named` already says where to listen. No note for one from a
+/// lower layer: overruling it was the intent.
 fn overruled(options: &mut Resolver, named: &str) {
     for name in ["host", "port"] {
         let (loser, winner) = (options.origin(name), options.origin(named));
@@ -138,7 +138,7 @@ fn log(options: &mut Resolver) -> LogConfig {
     };
     let format = options.text("access-log-format", "a template of one line, or json", one_line);
     let form: LogFormat = options.choice("log-format");
-    // One stream of JSON cannot have lines that are none, unless somebody asks for them.
+    // With a JSON log the access log is JSON too, unless its format was given.
     let format = match form {
         LogFormat::Json if !options.is_given("access-log-format") => Some(AccessLogFormat::Json),
         _ => format,
@@ -152,7 +152,7 @@ fn log(options: &mut Resolver) -> LogConfig {
 }
 
 fn reload(options: &mut Resolver) -> Option<ReloadConfig> {
-    // Read even where reloading is off: a faulty value is a fault all the same.
+    // Read even if reloading is off: a faulty value is still a fault.
     let reload = ReloadConfig {
         dirs: options
             .list("reload-dir", Some("a path"), value::path)

@@ -1,4 +1,4 @@
-//! A configuration that is whole and valid, in the parts its consumers take.
+//! A complete and valid configuration, in the parts its consumers take.
 //!
 //! A [`ServerConfig`] can be made outside this crate by [`Layers::build`](crate::Layers::build) alone, so one that exists
 //! has been validated. Each of its parts is what one consumer reads; a field has the name of its option.
@@ -26,9 +26,9 @@ pub struct ServerConfig {
     pub app: AppConfig,
     /// Where to listen.
     pub listen: ListenConfig,
-    /// The wire.
+    /// Timeouts, limits and headers of HTTP.
     pub http: HttpConfig,
-    /// WebSockets; `None` where they are off.
+    /// WebSockets; `None` if they are off.
     pub websocket: Option<WebSocketConfig>,
     /// Certificates; `None` for clear text.
     pub tls: Option<TlsConfig>,
@@ -38,7 +38,7 @@ pub struct ServerConfig {
     pub workers: WorkersConfig,
     /// The log.
     pub log: LogConfig,
-    /// Restarting when files change; `None` unless asked for.
+    /// Restarting when files change; `None` if it is off.
     pub reload: Option<ReloadConfig>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) notes: Vec<String>,
@@ -51,9 +51,9 @@ pub struct ServerConfig {
 pub struct WorkerConfig {
     /// The application.
     pub app: AppConfig,
-    /// The wire.
+    /// Timeouts, limits and headers of HTTP.
     pub http: HttpConfig,
-    /// WebSockets; `None` where they are off.
+    /// WebSockets; `None` if they are off.
     pub websocket: Option<WebSocketConfig>,
     /// Certificates; `None` for clear text.
     pub tls: Option<TlsConfig>,
@@ -61,20 +61,20 @@ pub struct WorkerConfig {
     pub lifecycle: LifecycleConfig,
     /// The log.
     pub log: LogConfig,
-    /// Connections that may wait to be accepted at each address, once a worker serves.
+    /// Connections the kernel may queue at each address once a worker serves.
     pub backlog: u32,
 }
 
-/// Which application is served and how it is called.
+/// The application and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AppConfig {
     /// `module`, `module:attribute` or `module:factory()`, as it was given.
     pub target: String,
-    /// Folder that comes first on `sys.path`; `None` for the working directory.
+    /// First folder on `sys.path`; `None` for the working directory.
     pub app_dir: Option<PathBuf>,
-    /// The target is to be called to get the application.
+    /// Call the target to get the application.
     pub factory: bool,
     /// The ASGI version it speaks.
     pub interface: Interface,
@@ -84,7 +84,7 @@ pub struct AppConfig {
     pub python: Option<PathBuf>,
     /// File of variables for its environment; see [`parse_env_file`](crate::parse_env_file).
     pub env_file: Option<PathBuf>,
-    /// Extensions offered beside those that always are, sorted, each once.
+    /// Extensions offered in addition to the default ones, sorted, each once.
     pub extensions: Vec<AsgiExtension>,
     /// Answer a failed request with a page that shows the error.
     pub debug: bool,
@@ -114,23 +114,23 @@ pub struct HttpConfig {
     pub timeout_body: Duration,
     /// How long a client may leave a response unread; not zero.
     pub timeout_write: Duration,
-    /// Open connections; `None` for no limit.
+    /// Most open connections; `None` for no limit.
     pub limit_connections: Option<NonZeroU64>,
-    /// Requests running at a time; `None` for no limit.
+    /// Most requests running at a time; `None` for no limit.
     pub limit_concurrency: Option<NonZeroU64>,
     /// How long a request may be.
     pub limits: RequestLimits,
     /// Bytes a second that a client must read while a response waits for it; `None` for no limit.
     pub limit_min_read_rate: Option<NonZeroU64>,
-    /// Bytes a second that must come of a body while the application waits for it; `None` for no limit.
+    /// Bytes per second of a body that a client must send while the application waits; `None` for no limit.
     pub limit_min_body_rate: Option<NonZeroU64>,
     /// The versions that are spoken.
     #[serde(rename = "http")]
     pub version: HttpVersions,
     /// HTTP/2.
     pub http2: Http2Config,
-    /// Headers added to every response, in the order given: names in lower case, values printable ASCII. They
-    /// may name `server` or `date`, and then stand in their place.
+    /// Headers added to every response, in the order given: names in lower case, values printable ASCII. A `server`
+    /// or `date` among them replaces the default one.
     #[serde(rename = "header")]
     pub headers: Vec<(String, String)>,
     /// Send `Server`.
@@ -145,13 +145,13 @@ pub struct HttpConfig {
 pub struct LifecycleConfig {
     /// Whether the application gets lifespan events.
     pub lifespan: LifespanMode,
-    /// The process or worker that runs the lifespan.
+    /// Which process or worker runs the lifespan.
     pub lifespan_scope: LifespanScope,
     /// Call the application when a worker starts, drains and shuts down.
     pub worker_hooks: bool,
-    /// How long its start-up may take; not zero.
+    /// How long the application's start-up may take; not zero.
     pub timeout_startup: Duration,
-    /// How long running requests may go on once a stop was asked for; zero stops at once.
+    /// How long running requests may go on after a stop was requested; zero stops at once.
     pub timeout_graceful_shutdown: Duration,
     /// How long the event loop may be stuck before that is reported; `None` never.
     #[serde(rename = "timeout-worker-healthcheck", deserialize_with = "none_if_zero")]
@@ -173,21 +173,21 @@ pub struct WorkersConfig {
     /// Requests after which a worker is replaced.
     #[serde(rename = "limit-max-requests")]
     pub max_requests: Option<NonZeroU64>,
-    /// Most requests added to that at random.
+    /// Upper bound of the random number of requests added to that.
     #[serde(rename = "limit-max-requests-jitter")]
     pub max_requests_jitter: u64,
     /// Time after which a worker is replaced.
     #[serde(rename = "workers-lifetime")]
     pub lifetime: Option<Duration>,
-    /// Most time added to that at random.
+    /// Upper bound of the random time added to that.
     #[serde(rename = "workers-lifetime-jitter")]
     pub lifetime_jitter: Duration,
     /// Bytes of memory (RSS) above which a worker process is replaced.
     #[serde(rename = "workers-max-rss")]
     pub max_rss: Option<u64>,
-    /// Times that a worker is restarted within [`respawn_window`](Self::respawn_window) before it is given up.
+    /// Restarts of a worker within [`respawn_window`](Self::respawn_window) before it is given up.
     pub respawn_limit: usize,
-    /// Time after which a restart counts no more.
+    /// Time after which a restart no longer counts.
     pub respawn_window: Duration,
 }
 
@@ -196,13 +196,13 @@ pub struct WorkersConfig {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LogConfig {
-    /// Least severe messages that are logged.
+    /// The least severe level that is logged.
     pub level: LogLevel,
     /// Form of log lines.
     pub format: LogFormat,
     /// Colours; `None` for only on a terminal.
     pub colors: Option<bool>,
-    /// Form of the access log; `None` where there is none.
+    /// Form of the access log; `None` if it is off.
     pub access: Option<AccessLogFormat>,
 }
 
@@ -216,7 +216,7 @@ pub struct ReloadConfig {
     pub include: Vec<String>,
     /// Patterns of files and folders not to watch.
     pub exclude: Vec<String>,
-    /// Time without a further change before the restart.
+    /// How long files must stay unchanged before the restart.
     pub delay: Duration,
 }
 
@@ -224,7 +224,7 @@ pub struct ReloadConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interface {
-    /// Whatever its signature says.
+    /// Decided by the application's signature.
     Auto,
     /// One call with scope, receive and send.
     Asgi3,
@@ -256,17 +256,17 @@ pub enum LifespanScope {
     Worker,
 }
 
-/// What a worker is.
+/// The kind of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkerMode {
-    /// Whatever suits the Python that is there.
+    /// Threads on free-threaded Python, else processes.
     Auto,
     /// A child process.
     Process,
     /// A thread of the one interpreter.
     Thread,
-    /// A thread with an interpreter and a GIL of its own.
+    /// A thread with its own interpreter and GIL.
     Subinterpreter,
 }
 
@@ -278,11 +278,11 @@ pub enum LogLevel {
     Critical,
     /// Something failed.
     Error,
-    /// Something is wrong and was survived.
+    /// Something is wrong, and the server goes on.
     Warning,
-    /// What an operator wants to know.
+    /// Events for operators.
     Info,
-    /// What a developer wants to know.
+    /// Events for developers.
     Debug,
     /// Everything.
     Trace,
@@ -292,7 +292,7 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// The logger decides.
+    /// Chosen by the logger.
     Auto,
     /// For people.
     Text,
@@ -306,12 +306,12 @@ pub enum LogFormat {
 pub enum AccessLogFormat {
     /// One JSON object a line.
     Json,
-    /// A template of gunicorn's `%(h)s` or granian's `%(addr)s` atoms; which there are is the logger's to say.
+    /// A template of gunicorn's `%(h)s` or granian's `%(addr)s` atoms; the logger decides which atoms exist.
     Text(String),
 }
 
-/// ASGI extensions that are offered only when named, because middleware that rewrites bodies and does not
-/// know them loses the response.
+/// ASGI extensions that are offered only if the user names them: middleware that rewrites bodies and does not
+/// know them would lose the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AsgiExtension {
@@ -368,14 +368,14 @@ impl ServerConfig {
         }
     }
 
-    /// Where an option's value came from, by the option's name; [`Origin::Default`] for a name that is none.
+    /// Where the value of the option `name` came from; [`Origin::Default`] for an unknown name.
     pub fn origin(&self, name: &str) -> &Origin {
         let setting = self.settings.iter().find(|setting| setting.spec.name == name);
         setting.map_or(&Origin::Default, |setting| &setting.origin)
     }
 
-    /// Every option in the order of the table: its name, its value as text (`None` where nothing gave one,
-    /// items of a list with commas between them, `(hidden)` for a password) and where that came from.
+    /// Every option in the order of the table: its name, its value as text (`None` if it has none, items of a list
+    /// separated by commas, `(hidden)` for a password) and the value's origin.
     pub fn settings(&self) -> impl Iterator<Item = (&'static str, Option<String>, &Origin)> {
         self.settings.iter().map(|Setting { spec, values, origin }| {
             let text = (!values.is_empty()).then(|| {
@@ -386,7 +386,7 @@ impl ServerConfig {
         })
     }
 
-    /// What was given and has no effect, one line each, to be logged as warnings.
+    /// The settings that have no effect, one line each, to be logged as warnings.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

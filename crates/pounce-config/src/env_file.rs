@@ -1,7 +1,7 @@
 //! The text of an `--env-file`: `KEY=VALUE` lines, as python-dotenv reads them without its interpolation.
 //!
-//! Its variables are the application's. They set no option of the server, and reading the file and putting
-//! them into the environment is the caller's part.
+//! The variables are for the application and set no option of the server. The caller reads the file and puts
+//! them into the environment.
 
 /// A line of an environment file that is not `KEY=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,14 +9,14 @@
 pub struct EnvFileError {
     /// The line's number, from 1; of a quoted value, the line where it begins.
     pub line: usize,
-    /// What should have stood there.
+    /// What was expected there.
     pub expected: &'static str,
 }
 
-/// Reads the variables in their order; a later one of the same name is kept beside the earlier one.
+/// Reads the variables in their order; duplicates are all kept.
 ///
 /// Blank lines, `#` comments and a leading `export` are skipped. A bare value ends at the line's end or at
-/// ` #`. Between single quotes everything stands for itself; between double quotes `\n`, `\r`, `\t`, `\\`,
+/// ` #`. Between single quotes everything is literal; between double quotes `\n`, `\r`, `\t`, `\\`,
 /// `\"` and `\$` are escapes. Quoted values may span lines. `$NAME` is not replaced.
 ///
 /// # Errors
@@ -58,7 +58,7 @@ fn key(text: &str) -> Option<&str> {
     sound.then_some(key)
 }
 
-/// The value at the start of `text`, and what follows its line.
+/// The value at the start of `text`, and the text after its line.
 fn value(text: &str) -> Result<(String, &str), &'static str> {
     let text = text.trim_start_matches([' ', '\t']);
     let (value, tail) = match text.chars().next() {
@@ -96,7 +96,7 @@ fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
                 Some((_, 'r')) => value.push('\r'),
                 Some((_, 't')) => value.push('\t'),
                 Some((_, escaped @ ('\\' | '"' | '$'))) => value.push(escaped),
-                // Not an escape: both characters stand for themselves.
+                // Not an escape: both characters are literal.
                 Some((_, other)) => value.extend(['\\', other]),
                 None => break,
             },
@@ -106,7 +106,7 @@ fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
     Err("a closing \"")
 }
 
-/// What follows the line break at `end`.
+/// The text after the line break at `end`.
 fn after(text: &str, end: usize) -> &str {
     text.get(end + 1..).unwrap_or_default()
 }

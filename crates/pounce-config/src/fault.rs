@@ -1,7 +1,7 @@
-//! The faults of a configuration, said in full.
+//! The faults of a configuration and their messages.
 //!
-//! A configuration with several faults reports them all at once. Notes, which do not stop a server, are
-//! plain lines and have no type of their own.
+//! A configuration with several faults reports them all at once. Notes, which do not stop a server, are plain lines
+//! without a type.
 
 use std::fmt;
 
@@ -13,36 +13,36 @@ use crate::origin::Origin;
 #[error("{}", lines(.0))]
 pub struct ConfigErrors(pub Vec<ConfigFault>);
 
-/// One fault: which option, what it was given, where, and what was expected.
+/// One fault: the option, its value, where it was given, and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigFault {
     /// The option's name, or the unknown name as it was typed.
     pub option: String,
-    /// The value as it was given; `None` where the fault is not in a value.
+    /// The value as it was given; `None` if the fault is not in a value.
     pub value: Option<String>,
     /// Where it was given.
     pub origin: Origin,
     /// The fault.
     pub problem: Problem,
-    /// The name or word that was probably meant.
+    /// The name or word the user probably meant.
     pub close: Option<&'static str>,
 }
 
-/// The fault of an option.
+/// The kind of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The value is not one the option takes.
+    /// The option does not take this value.
     Invalid {
         /// What it takes.
         expected: String,
     },
-    /// There is no option of this name.
+    /// No option has this name.
     Unknown,
     /// Another server has the option, and this version of Pounce does not.
     Foreign {
-        /// Which one it is.
+        /// Its entry in the table.
         option: &'static ForeignOption,
     },
     /// The file is another server's configuration.
@@ -59,16 +59,16 @@ pub enum Problem {
     },
     /// One source gives the option twice.
     Repeated,
-    /// The option says where the file is and cannot stand in it.
+    /// The option names the file and cannot be set in it.
     NotInFile,
     /// A file could not be read.
     Unreadable {
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// A file is not TOML.
     Malformed {
-        /// What the parser said, with line and column.
+        /// The parser's message, with line and column.
         reason: String,
     },
 }
@@ -88,7 +88,7 @@ impl ConfigFault {
         Self { value: Some(value.into()), ..Self::new(option, origin, problem) }
     }
 
-    /// What the user can do, in one line, where that is known.
+    /// What the user can do, in one line, if known.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Foreign { option } => Some(format!("{}: {}", self.place(), option.advice)),
@@ -139,7 +139,7 @@ impl fmt::Display for ConfigFault {
                 let value = self.value.as_deref().unwrap_or_default();
                 write!(out, "{option}: expected {expected}, not {value:?} ({origin})")?;
             }
-            // The flag says both what was typed and where.
+            // The flag alone says what was typed and where.
             Problem::Unknown if self.on_command_line() => {
                 write!(out, "{}: no such option", self.place())?;
                 return match self.close {

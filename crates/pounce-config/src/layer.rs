@@ -1,6 +1,6 @@
 //! The sources of options, laid over each other.
 //!
-//! A layer holds what one source said, as text, with where it said so. Nothing here knows what a value
+//! A layer holds the values of one source, as text, with their origins. Nothing here knows what a value
 //! means; that is decided once, when the layers are built into a [`ServerConfig`](crate::ServerConfig).
 
 mod arguments;
@@ -19,8 +19,8 @@ use crate::origin::{Origin, Setting};
 
 /// The three sources over the defaults: file, environment and command line, later wins.
 ///
-/// Precedence does not depend on the order of the calls. Giving one source twice adds to it: a list goes
-/// on, any other option takes the later value.
+/// Precedence does not depend on the order of the calls. Giving one source twice adds to it: lists are
+/// concatenated, any other option takes the later value.
 ///
 /// ```
 /// use pounce_config::Layers;
@@ -42,7 +42,7 @@ pub struct Layers {
     notes: Vec<String>,
 }
 
-/// What one source said.
+/// The values of one source.
 #[derive(Debug, Clone, Default)]
 struct Layer(Vec<Setting>);
 
@@ -59,18 +59,18 @@ impl Layers {
         values.first().map(PathBuf::from)
     }
 
-    /// What the highest source that names the option said of it.
+    /// The option's value in the highest source that names it.
     pub(crate) fn winner(&self, spec: &OptionSpec) -> Option<&Setting> {
         [&self.command_line, &self.environment, &self.file].into_iter().find_map(|layer| layer.get(spec))
     }
 
-    /// The faults and the notes that reading the sources left behind.
+    /// The faults and notes found while reading the sources.
     pub(crate) fn take_findings(&mut self) -> (Vec<ConfigFault>, Vec<String>) {
         (std::mem::take(&mut self.faults), std::mem::take(&mut self.notes))
     }
 
-    /// An option of another server: a note where it does no harm, else a fault. `no` as the only value of a
-    /// flag turns it off, which is how it is here.
+    /// An option of another server: a note if it is harmless, else a fault. `no` as the only value of a flag turns
+    /// it off, which Pounce does anyway.
     fn foreign(&mut self, option: &'static ForeignOption, values: &[String], origin: Origin) {
         let off = matches!(values, [value] if crate::value::flag(value) == Some(false));
         let off = off && option.arity != Arity::Value;

@@ -1,9 +1,9 @@
 //! The configuration of a server: options, their layers, their validation.
 //!
-//! There is one table of options, [`OPTIONS`]. Three sources give values to them, a TOML file, the
-//! environment and the command line, and are laid over the defaults by [`Layers`]; the later wins, and
-//! every value remembers its [`Origin`]. [`Layers::build`] reads the whole into a [`ServerConfig`] or into
-//! [`ConfigErrors`], which hold every fault at once.
+//! There is one table of options, [`OPTIONS`]. Three sources set them: a TOML file, the environment and the
+//! command line. [`Layers`] lays these over the defaults; the later source wins, and every value remembers its
+//! [`Origin`]. [`Layers::build`] turns the layers into a [`ServerConfig`] or into [`ConfigErrors`], which hold
+//! every fault at once.
 //!
 //! ```
 //! use std::path::PathBuf;
@@ -31,13 +31,13 @@
 //! # Ok::<(), pounce_config::ConfigErrors>(())
 //! ```
 //!
-//! A program that has parsed its command line and wants its configuration:
+//! Once a program has parsed its command line, it gets its configuration in three steps:
 //!
-//! 1. lay the environment and the command line into [`Layers`];
-//! 2. [`discover`] the file, with [`Layers::config_path`] as the explicit one, and lay it in too;
-//! 3. [`build`](Layers::build), log the [`notes`](ServerConfig::notes), go on.
+//! 1. add the environment and the command line to [`Layers`];
+//! 2. [`discover`] the file, with [`Layers::config_path`] as the explicit one, and add it too;
+//! 3. [`build`](Layers::build) and log the [`notes`](ServerConfig::notes).
 //!
-//! What a worker needs of it crosses to the worker as a [`WorkerPlan`], in JSON.
+//! A worker receives its part of the configuration as a [`WorkerPlan`], in JSON.
 //!
 //! Nothing here opens a socket, knows Python or has a clock, and only [`discover`] reads a file.
 

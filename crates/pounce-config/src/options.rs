@@ -1,9 +1,9 @@
-//! What an option is: its names, the kind of value it takes, its default and its help.
+//! The description of an option: its names, the kind of value it takes, its default and its help.
 //!
-//! The options themselves stand in [`OPTIONS`], those of other servers that Pounce does not have in
+//! The options themselves are in [`OPTIONS`]; options that other servers have and Pounce lacks are in
 //! [`foreign_options`]. The table is the only place an option is declared: the command line's parser, the keys
 //! of a TOML file and the names of environment variables all come from it. What a value *means* is
-//! decided where the configuration is assembled, not here.
+//! decided where the configuration is assembled.
 
 mod build;
 mod foreign;
@@ -20,37 +20,37 @@ pub use table::OPTIONS;
 pub struct OptionSpec {
     /// The name in kebab case: `--name`, the TOML key `name`, the variable `POUNCE_NAME`.
     pub name: &'static str,
-    /// What other servers call the same thing: taken on the command line and as TOML keys.
+    /// Other servers' names for it, accepted on the command line and as TOML keys.
     pub aliases: &'static [&'static str],
     /// The short form on the command line.
     pub short: Option<char>,
-    /// Given without a flag, by its place on the command line.
+    /// Whether it is given without a flag, by its position on the command line.
     pub positional: bool,
     /// Whether a TOML file may set it.
     pub in_file: bool,
-    /// What its values look like.
+    /// The kind of its values.
     pub kind: Kind,
-    /// The default as a user would write it; `None` where the option is absent until given.
+    /// The default as a user would write it; `None` if the option has none.
     pub default: Option<&'static str>,
-    /// Other servers' spellings of its values, each with ours.
+    /// Other servers' spellings of its values, each with Pounce's.
     pub synonyms: &'static [(&'static str, &'static str)],
-    /// For a flag that other servers take with a value: the words that may follow it.
+    /// For a flag that other servers give a value: the words that may follow it.
     pub flag_words: &'static [&'static str],
-    /// Words by which other servers name an implementation; they mean the default and leave a note.
+    /// Other servers' names of implementations; they mean the default and leave a note.
     pub implementations: &'static [&'static str],
-    /// Words that other servers take and Pounce refuses, each with what to do.
+    /// Words that other servers accept and Pounce refuses, each with advice.
     pub refusals: &'static [(&'static str, &'static str)],
     /// The placeholder of its value in `--help`; empty for a flag.
     pub value_name: &'static str,
     /// One line for `--help`.
     pub help: &'static str,
-    /// The heading it stands under in `--help`.
+    /// Its heading in `--help`.
     pub section: Section,
     /// A variable that platforms set for any server; the option's own [`env_name`](Self::env_name) wins over it.
     pub variable: Option<&'static str>,
 }
 
-/// What the values of an option look like.
+/// The kind of an option's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -58,7 +58,7 @@ pub enum Kind {
     Flag,
     /// Any text.
     Text,
-    /// Any text, and no message shows it: a password.
+    /// Any text, which no message shows: a password.
     Secret,
     /// A path, relative to the working directory.
     Path,
@@ -69,7 +69,7 @@ pub enum Kind {
         /// The greatest value accepted.
         max: u64,
     },
-    /// A whole number, where `0` or `none` means no limit.
+    /// A whole number; `0` or `none` means no limit.
     Count,
     /// A time: `75`, `1.5`, `10s`, `500ms`, `2m`, `1h`.
     Seconds {
@@ -85,20 +85,20 @@ pub enum Kind {
         /// The greatest number of bytes accepted.
         max: u64,
     },
-    /// A number of bytes, where `0` or `none` means no limit.
+    /// A number of bytes; `0` or `none` means no limit.
     SizeLimit,
     /// The permission bits of a file, octal: `660`.
     Permissions,
     /// Several texts: the flag is repeated, TOML has an array, a variable is split at `separator`.
     List {
-        /// What stands between two items in an environment variable.
+        /// Separates the items in an environment variable.
         separator: char,
     },
     /// Several headers, `NAME: VALUE`: the flag is repeated, TOML has an array, a variable has a line for each.
     Headers,
     /// One of the words.
     Choice(&'static [&'static str]),
-    /// Some of the words: repeated or, in any source, with commas between them.
+    /// Some of the words: repeated or, in any source, separated by commas.
     Choices(&'static [&'static str]),
 }
 
@@ -114,7 +114,7 @@ pub enum Section {
     Protocols,
     /// Certificates and keys.
     Tls,
-    /// How many workers, what they are, when they are replaced.
+    /// The number and kind of workers, and when they are replaced.
     Workers,
     /// Restarting when files change.
     Reload,
@@ -124,7 +124,7 @@ pub enum Section {
     Timeouts,
     /// How much a client may send.
     Limits,
-    /// What responses say.
+    /// Headers of responses.
     Responses,
     /// Where options come from.
     Configuration,
@@ -146,7 +146,7 @@ impl OptionSpec {
         if self.kind == Kind::Secret { "(hidden)" } else { value }
     }
 
-    /// The words the option can be chosen from; empty where it is not a choice.
+    /// The words the option accepts; empty if it is not a choice.
     pub fn choices(&self) -> &'static [&'static str] {
         match self.kind {
             Kind::Choice(words) | Kind::Choices(words) => words,
@@ -163,7 +163,7 @@ impl OptionSpec {
         }
     }
 
-    /// Whether `typed` is this option's name or one of its aliases, `_` and `-` being the same.
+    /// Whether `typed` is this option's name or one of its aliases; `_` and `-` are equal.
     pub fn answers_to(&self, typed: &str) -> bool {
         std::iter::once(&self.name).chain(self.aliases).any(|name| same_name(name, typed))
     }
@@ -193,8 +193,8 @@ pub fn find_option(name: &str) -> Option<&'static OptionSpec> {
     OPTIONS.iter().find(|spec| spec.answers_to(name))
 }
 
-/// What follows this name on the command line: an option's, the `no-` form of a flag's or another server's;
-/// a long one without dashes, or a short one as `-x`. `None` for a name that nobody has.
+/// What follows this name on the command line. The name may be an option's, the `no-` form of a flag or another
+/// server's option, long without dashes or short as `-x`. `None` for an unknown name.
 pub fn arity(typed: &str) -> Option<Arity> {
     let known =
         find_short_or_long(typed).map(OptionSpec::arity).or_else(|| find_foreign(typed).map(|f| f.arity));
@@ -214,8 +214,8 @@ pub(crate) fn find_short_or_long(typed: &str) -> Option<&'static OptionSpec> {
     }
 }
 
-/// The name of the option that `typed` most resembles, if it resembles any; for a misspelt alias, the
-/// name of the option it stands for.
+/// The name of the option that `typed` most resembles, if any; for a misspelt alias, the name of the aliased
+/// option.
 pub fn close_option(typed: &str) -> Option<&'static str> {
     let typed = typed.replace('_', "-").to_lowercase();
     let names =
@@ -223,7 +223,7 @@ pub fn close_option(typed: &str) -> Option<&'static str> {
     closest(&typed, names)
 }
 
-/// The word that `typed` most resembles, if it resembles any.
+/// The word that `typed` most resembles, if any.
 pub(crate) fn close_word(typed: &str, words: &[&'static str]) -> Option<&'static str> {
     closest(&typed.to_lowercase(), words.iter().map(|word| (*word, *word)))
 }
@@ -231,7 +231,7 @@ pub(crate) fn close_word(typed: &str, words: &[&'static str]) -> Option<&'static
 fn closest(typed: &str, names: impl Iterator<Item = (&'static str, &'static str)>) -> Option<&'static str> {
     names
         .map(|(name, answer)| (strsim::damerau_levenshtein(typed, name), name, answer))
-        // One slip in five letters still reads as the same word; more is another word.
+        // Up to one typing error in five letters counts as the same word.
         .filter(|(distance, name, _)| *distance <= (name.len().min(typed.len()) / 5).max(1))
         .min_by_key(|(distance, ..)| *distance)
         .map(|(_, _, answer)| answer)

@@ -8,13 +8,13 @@ use crate::options::OptionSpec;
 /// Where a value came from. A later variant wins over an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody gave the option.
+    /// No source gave the option.
     Default,
     /// A TOML file.
     File {
         /// The file as it was named.
         path: PathBuf,
-        /// The key as it stands in the file, with its table; empty for the file as a whole.
+        /// The key as written in the file, with its table; empty for the file as a whole.
         key: String,
     },
     /// An environment variable.
@@ -29,7 +29,7 @@ pub enum Origin {
     },
 }
 
-/// One option as one source gave it: the texts (several for a list) and where they stood.
+/// One option as one source gave it: the texts (several for a list) and their origin.
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) spec: &'static OptionSpec,
@@ -38,7 +38,7 @@ pub(crate) struct Setting {
 }
 
 impl Origin {
-    /// The place of the source in the order of precedence: equal for two values of one source.
+    /// The source's precedence: equal for two values of one source.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Default => 0,

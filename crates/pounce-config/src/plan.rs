@@ -1,5 +1,5 @@
-//! What a worker is started with, as JSON that crosses to it. Which channel carries the text, and turning
-//! descriptors back into listeners, are not done here.
+//! The plan a worker is started with, and its JSON. The channel that carries the text, and turning descriptors back
+//! into listeners, are elsewhere.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use crate::config::WorkerConfig;
 use crate::secret::Secret;
 
-/// Everything a worker needs to rebuild what the server decided.
+/// Everything a worker needs to know from the server.
 ///
-/// Both ends are the same release; the version catches the case where they are not, such as a program
-/// that was replaced on disk under a running server.
+/// Both ends should be the same release; the version catches the exceptions, such as a program replaced on disk under
+/// a running server.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -27,20 +27,20 @@ pub struct WorkerPlan {
     pub generation: u32,
     /// Listeners the worker inherits.
     pub listeners: Vec<ListenerHandle>,
-    /// Lifespan state, where the server ran the lifespan for its workers.
+    /// Lifespan state, if the server ran the lifespan for its workers.
     pub lifespan_state: Option<Map<String, Value>>,
-    /// `sys.path` of the server; empty where the worker's own is the same.
+    /// `sys.path` of the server; empty if the worker's is the same.
     pub sys_path: Vec<String>,
     /// Requests after which the worker asks to be replaced.
     pub max_requests: Option<NonZeroU64>,
-    /// Where workers tell each other how many connections they have.
+    /// The table in which workers publish their numbers of connections.
     pub load: Option<LoadHandover>,
-    /// What all workers of a server have in common where connections are encrypted.
+    /// The TLS secrets that all workers of a server share.
     pub tls: Option<TlsHandover>,
 }
 
 impl fmt::Debug for WorkerPlan {
-    /// Of the lifespan's state the keys alone: applications keep passwords in there.
+    /// Shows only the keys of the lifespan's state: applications keep passwords in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerPlan")
             .field("config", &self.config)
@@ -59,23 +59,23 @@ impl fmt::Debug for WorkerPlan {
     }
 }
 
-/// A worker's place among others.
+/// A worker's place in the load table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadHandover {
     /// The descriptor of the table that all workers share.
     pub fd: i32,
-    /// The number of its place in there.
+    /// The number of the worker's place.
     pub place: u32,
 }
 
-/// What a worker is given to encrypt connections as the others do.
+/// TLS secrets that let a worker continue the sessions of the other workers.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsHandover {
-    /// What the keys of session tickets come from: the number of its period, and its bytes.
+    /// The secret from which session ticket keys derive: the number of its period, and its bytes.
     pub ticket_secret: (u64, [u8; 32]),
-    /// The texts of the files that the configuration names, as they were last of use.
+    /// The contents of the TLS files that the configuration names, as last read successfully.
     pub texts: Vec<Secret>,
 }
 
@@ -85,13 +85,13 @@ impl fmt::Debug for TlsHandover {
     }
 }
 
-/// A listening socket as another process can take it up.
+/// A listening socket in the form another process can adopt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenerHandle {
     /// The file descriptor's number in the worker.
     pub fd: i32,
-    /// What the socket is bound to.
+    /// The socket's address family.
     pub family: AddressFamily,
 }
 
@@ -129,7 +129,7 @@ impl WorkerPlan {
     /// The version written, and the only one read.
     pub const VERSION: u32 = 1;
 
-    /// A plan without lifespan state, with an empty `sys.path` and without a limit of requests or a place among others.
+    /// A plan without lifespan state, `sys.path`, limit of requests or load table.
     pub fn new(
         config: WorkerConfig,
         worker_id: u32,
@@ -164,8 +164,8 @@ impl WorkerPlan {
     ///
     /// # Errors
     ///
-    /// [`PlanError::Version`] for a plan of another version, whatever else it holds, and
-    /// [`PlanError::Malformed`] for anything that is not a plan, an unknown or missing field included.
+    /// [`PlanError::Version`] for a plan of another version, whatever its content, and [`PlanError::Malformed`] for
+    /// any other text that is not a plan, unknown or missing fields included.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
         match serde_json::from_str::<Self>(text) {
             Ok(plan) if plan.version == Self::VERSION => Ok(plan),

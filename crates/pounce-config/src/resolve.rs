@@ -1,5 +1,5 @@
-//! Options by name and type, out of the layers. Faults are gathered on the way rather than returned, so
-//! that one run finds them all; in the place of a faulty value stands the default.
+//! Options by name and type, out of the layers. Faults are collected rather than returned, so that one run finds
+//! them all; the default replaces a faulty value.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::origin::{Origin, Setting};
 use crate::value::header::header;
 use crate::value::{self, Value};
 
-/// What every option was given, one entry for each of the table, and the faults found so far.
+/// The setting of every option in the table, and the faults found so far.
 pub(crate) struct Resolver {
     pub(crate) settings: Vec<Setting>,
     pub(crate) faults: Vec<ConfigFault>,
@@ -66,7 +66,7 @@ impl Resolver {
         self.required(name, |_, text| word(text))
     }
 
-    /// The words of the option's [`Kind::Choices`], in any source with commas between them.
+    /// The words of the option's [`Kind::Choices`], separated by commas in any source.
     pub(crate) fn choices<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
         let at = self.index(name);
         let words = self.settings[at].values.iter().flat_map(|value| value.split(','));
@@ -83,7 +83,7 @@ impl Resolver {
         self.optional(name, |_, text| value::permissions(text))
     }
 
-    /// A text that `parse` understands; `expected` says which ones it does.
+    /// A text that `parse` accepts; `expected` describes such a text.
     pub(crate) fn text<T>(
         &mut self,
         name: &str,
@@ -93,7 +93,7 @@ impl Resolver {
         self.parsed(name, Some(expected), |_, text| parse(text))
     }
 
-    /// All items of a list that `parse` understands, a fault for every other.
+    /// All items of a list that `parse` accepts, and a fault for every other.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
@@ -114,7 +114,7 @@ impl Resolver {
         parsed
     }
 
-    /// Reports an option that is required and that no source gave.
+    /// Reports a required option that no source gave.
     pub(crate) fn missing(&mut self, name: &str, expected: &str) {
         let problem = Problem::Missing { expected: expected.into() };
         self.faults.push(ConfigFault::new(name, Origin::Default, problem));
@@ -133,7 +133,7 @@ impl Resolver {
             return value;
         }
         let spec = self.settings[self.index(name)].spec;
-        // A required option has a default, and defaults are valid: the tests of the table see to both.
+        // Options read through here have a valid default, which the tests of the table check.
         spec.default.and_then(|text| parse(spec.kind, text)).expect("a default that is valid")
     }
 
@@ -162,7 +162,7 @@ impl Resolver {
         if implementation {
             let origin = &setting.origin;
             self.notes.push(format!(
-                "{} {given} ({origin}) does nothing here: Pounce has an implementation of its own",
+                "{} {given} ({origin}) does nothing here: Pounce has its own implementation",
                 spec.name
             ));
         }
@@ -173,7 +173,7 @@ impl Resolver {
     }
 
     fn index(&self, name: &str) -> usize {
-        // Names are written in this crate only, and every option is read by the tests.
+        // Only this crate writes names, and the tests read every option.
         self.settings.iter().position(|setting| setting.spec.name == name).expect("an option of the table")
     }
 }

@@ -1,12 +1,11 @@
-//! Text that neither a log nor a memory dump should have: passwords and keys.
+//! Text that belongs in no log and no memory dump: passwords and keys.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// Text that `Debug` hides and that is overwritten when it is dropped. It is written in full where it is serialized,
-/// which is for a worker alone.
+/// Text that `Debug` hides and that is overwritten when dropped. Serialization writes it in full, for workers only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 

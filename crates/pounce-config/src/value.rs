@@ -1,6 +1,5 @@
-//! The text of one value, parsed. Ranges come from the option's [`Kind`]; what an option is for does not
-//! matter here. A parser answers `None` for text that is not such a value, and [`Kind::expected`] says
-//! what would have been.
+//! Parsing the text of one value. Ranges come from the option's [`Kind`]; what the option does is irrelevant
+//! here. A parser returns `None` for text that is not such a value, and [`Kind::expected`] says what would be.
 
 pub(crate) mod endpoint;
 pub(crate) mod header;
@@ -34,7 +33,7 @@ const TIME_UNITS: &[(&str, u64)] = &[
 ];
 
 impl Kind {
-    /// What a value of this kind looks like, to stand after "expected".
+    /// What a value of this kind looks like, for a message after "expected".
     pub fn expected(self) -> String {
         match self {
             Self::Flag => "on or off".into(),
@@ -89,7 +88,7 @@ impl Value {
     }
 }
 
-/// The words with commas between them and `last` before the last.
+/// The words, separated by commas, with `last` before the last.
 pub(crate) fn one_of(words: &[&str], last: &str) -> String {
     match words {
         [] => String::new(),
@@ -115,14 +114,14 @@ pub(crate) fn integer(text: &str, min: u64, max: u64) -> Option<u64> {
     text.parse().ok().filter(|number| (min..=max).contains(number))
 }
 
-/// Digits, at most nine of them after a point, and a unit; seconds where there is none.
+/// Digits, at most nine of them after a point, and a unit; seconds without one.
 pub(crate) fn seconds(text: &str, min: Duration, max: Duration) -> Option<Duration> {
     let (number, unit) = split_unit(text, TIME_UNITS)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if fraction.is_empty() || fraction.len() > 9 {
         return None;
     }
-    // Whole numbers throughout: a float would turn 0.1 s into something else.
+    // Integer arithmetic: a float cannot represent 0.1 s exactly.
     let scale = 10_u128.pow(fraction.len() as u32);
     let whole = u128::from(integer(whole, 0, u64::MAX)?) * u128::from(unit);
     let fraction = u128::from(integer(fraction, 0, u64::MAX)?) * u128::from(unit) / scale;
@@ -130,13 +129,13 @@ pub(crate) fn seconds(text: &str, min: Duration, max: Duration) -> Option<Durati
     Some(Duration::from_nanos(nanoseconds)).filter(|time| (min..=max).contains(time))
 }
 
-/// Digits and a unit, every unit a power of 1024; bytes where there is none.
+/// Digits and a unit, every unit a power of 1024; bytes without one.
 pub(crate) fn size(text: &str, min: u64, max: u64) -> Option<u64> {
     let (number, unit) = split_unit(text, SIZE_UNITS)?;
     integer(number, 0, u64::MAX)?.checked_mul(unit).filter(|size| (min..=max).contains(size))
 }
 
-/// What `parse` reads, or `Some(None)` where the text says that there is no limit.
+/// The result of `parse`, or `Some(None)` if the text means no limit.
 pub(crate) fn limit(text: &str, parse: impl Fn(&str) -> Option<u64>) -> Option<Option<NonZeroU64>> {
     if text.eq_ignore_ascii_case("none") { Some(None) } else { parse(text).map(NonZeroU64::new) }
 }
@@ -150,11 +149,11 @@ pub(crate) fn permissions(text: &str) -> Option<u32> {
     u32::from_str_radix(digits, 8).ok().filter(|bits| *bits <= 0o777)
 }
 
-/// `module`, `module:attribute` or `module:factory()`, both dotted names. Whether they exist is found out
-/// when the application is imported.
+/// `module`, `module:attribute` or `module:factory()`, both dotted names. Importing the application shows whether
+/// they exist.
 pub(crate) fn app(text: &str) -> Option<String> {
     let (module, attribute) = text.split_once(':').unwrap_or((text, "app"));
-    // A file in place of a module: `main.py` would be a submodule called `py`.
+    // A file, not a module: `main.py` would be a submodule called `py`.
     if module.ends_with(".py") {
         return None;
     }
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_negative_endless_or_misspelt_is_refused() {
+    fn a_time_that_is_negative_infinite_or_misspelt_is_refused() {
         for text in
             ["", "s", "-1", "1,5", "1.", ".5", "1.2.3", "1e3", "inf", "NaN", "10 days", "1.0123456789"]
         {

@@ -30,7 +30,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     for listener in &listeners {
         println!("listening on {}", listener.local_addr());
     }
-    // One of them is enough here; the others keep their connections waiting until the process ends.
+    // This example serves one listener; connections to the rest stay queued until the process ends.
     echo_one(listeners[0].try_clone()?)?;
     for listener in &listeners {
         listener.unlink()?;

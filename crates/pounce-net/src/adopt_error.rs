@@ -1,18 +1,18 @@
-//! What can be wrong with a descriptor that is to be a listener.
+//! Why a descriptor cannot become a listener.
 
 use std::io;
 use std::os::fd::RawFd;
 
 use crate::listener::addr::Family;
 
-/// Why a descriptor is not a listener that can be used.
+/// Why a descriptor cannot be used as a listener.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
     /// EBADF: nothing is open under this number.
     #[error("descriptor {fd} is not open in this process")]
     NotOpen {
-        /// The number that was asked for.
+        /// The number the caller named.
         fd: RawFd,
     },
     /// ENOTSOCK: a file, a pipe, a terminal.
@@ -24,18 +24,18 @@ pub enum AdoptError {
     /// SO_ACCEPTCONN is 0: `listen` was never called, or the socket is a connection.
     #[error("the socket is not listening")]
     NotListening,
-    /// The socket belongs to another family than the one that was named.
+    /// The socket's family differs from the one the caller named.
     #[error("the socket's address family is {found}, not {expected}")]
     WrongFamily {
-        /// The family that was named.
+        /// The family the caller named.
         expected: Family,
-        /// The family that the socket has.
+        /// The socket's family.
         found: Family,
     },
-    /// The socket's family is not one that this crate serves, such as AF_VSOCK.
+    /// This crate does not serve the socket's family: AF_VSOCK, for instance.
     #[error("the socket is neither IPv4, IPv6 nor Unix")]
     UnsupportedFamily,
-    /// The system refused a question or an option.
+    /// A system call that reads the socket's properties or sets an option failed.
     #[error("the descriptor cannot be used: {0}")]
     Io(#[from] io::Error),
 }

@@ -1,6 +1,6 @@
 //! From an endpoint to its listeners.
 //!
-//! The families are in `bind::tcp` and `bind::unix`; here are the options, the choice and SO_REUSEPORT sets.
+//! Holds the options, the dispatch by family and SO_REUSEPORT sets; the families are in `bind::tcp` and `bind::unix`.
 
 use crate::{Endpoint, Listener, sys};
 use error::BindError;
@@ -9,7 +9,7 @@ pub(crate) mod error;
 mod tcp;
 mod unix;
 
-/// How to bind. An option that a family does not know is not applied to it.
+/// How to bind. A family ignores the options it does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindOptions {
     /// How many connections may wait to be accepted; 2048 by default. The kernel caps it (on Linux at
@@ -19,7 +19,7 @@ pub struct BindOptions {
     /// TCP: let other sockets of the same user bind the same address (SO_REUSEPORT, `socket(7)`). A second
     /// server at the same address is then no error.
     pub reuse_port: bool,
-    /// The permission bits of a Unix socket's file, such as `0o660`; without it the process's umask decides.
+    /// The permission bits of a Unix socket's file, such as `0o660`; `None` leaves them to the process's umask.
     pub unix_mode: Option<u32>,
     /// IPv6: take no IPv4 connections (IPV6_V6ONLY, `ipv6(7)`). Without it `[::]` takes both, whatever the
     /// system's default is.
@@ -33,7 +33,7 @@ impl Default for BindOptions {
 }
 
 impl BindOptions {
-    /// Has a socket that was bound listen, unless that is to come later.
+    /// Makes a bound socket listen, unless `backlog` is `None`.
     fn listen(&self, listener: &Listener) -> Result<(), BindError> {
         self.backlog.map_or(Ok(()), |backlog| listener.listen(backlog))
     }
@@ -44,10 +44,10 @@ impl BindOptions {
 /// - A host is resolved, which may block, and every address it has is bound; `localhost` gives IPv4 and IPv6.
 ///   With port 0 all of them get the same port. Addresses of a family that the machine lacks are left out as
 ///   long as one is bound.
-/// - A Unix path that holds the socket of a server that is gone is taken over; a socket that answers, or a file
-///   of any other kind, is left alone and is an error. The permissions are in place before the first
+/// - A stale socket at a Unix path, left by a server that has ended, is replaced; a socket that answers and a file
+///   of any other kind are left alone and are errors. The permissions are in place before the first
 ///   connection is possible.
-/// - A descriptor is adopted as [`Listener::from_raw_fd`] does it; its options stay as they are.
+/// - A descriptor is adopted as by [`Listener::from_raw_fd`]; its options stay as they are.
 ///
 /// The result is never empty.
 ///
@@ -66,17 +66,17 @@ pub fn bind(endpoint: &Endpoint, options: &BindOptions) -> Result<Vec<Listener>,
 }
 
 /// Binds the endpoint `n` times with SO_REUSEPORT: `n` slots, each with one listener per address of the
-/// endpoint, and each listener with a queue of its own over which the kernel spreads the connections.
+/// endpoint. Each listener has its own queue, and the kernel spreads the connections over the queues.
 ///
-/// Connections in the queue of a listener that is closed are reset, and a listener that is open but not
-/// accepted from keeps its share; so close a slot that is given up, when it is empty.
+/// Closing a listener resets the connections in its queue, and an open listener keeps receiving its share even if
+/// nothing accepts from it. To give up a slot, drain its queue and then close it.
 ///
 /// Another server at the same address is an error, unless [`BindOptions::reuse_port`] allows it.
 ///
 /// # Errors
 ///
-/// Those of [`bind`], and [`BindError::NoReusePort`] for what is not TCP and on systems that would not spread
-/// the connections (see [`REUSE_PORT_BALANCES`](crate::REUSE_PORT_BALANCES)); duplicates of one listener do
+/// Those of [`bind`], and [`BindError::NoReusePort`] for endpoints other than TCP and on systems that do not spread
+/// the connections (see [`REUSE_PORT_BALANCES`](crate::REUSE_PORT_BALANCES)); share duplicates of one listener
 /// there.
 pub fn bind_set(
     endpoint: &Endpoint,
@@ -91,7 +91,7 @@ pub fn bind_set(
     }
     let mut addresses = tcp::resolve(host, *port)?;
     if !options.reuse_port {
-        // SO_REUSEPORT would let the set join another server's sockets without a word.
+        // SO_REUSEPORT would let the set join another server's sockets silently.
         tcp::probe(&addresses, options)?;
     }
     let shared = BindOptions { reuse_port: true, ..*options };
@@ -99,7 +99,7 @@ pub fn bind_set(
     while slots.len() < n {
         let slot = tcp::bind_all(&addresses, &shared)?;
         if slots.is_empty() {
-            // The port that the first slot was given, and the addresses that this machine has.
+            // The later slots bind the port the first one got, and only the addresses this machine has.
             addresses = tcp::addresses(&slot);
         }
         slots.push(slot);

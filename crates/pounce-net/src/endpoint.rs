@@ -1,6 +1,6 @@
 //! Where a server should listen, as a user writes it.
 //!
-//! Not an address of the kernel's: a host name is not yet resolved, and port 0 not yet picked. See
+//! Not a bound address: a host name is not yet resolved, and port 0 not yet picked. See
 //! [`LocalAddr`](crate::LocalAddr) for what a listener is bound to.
 
 use std::fmt;
@@ -18,9 +18,9 @@ pub(crate) mod parse;
 /// | `unix:@app` | a Unix socket with an abstract name (Linux, `unix(7)`) |
 /// | `fd://3`, `fd:3` | a listening socket that is already open |
 ///
-/// [`FromStr`](std::str::FromStr) reads these and [`Display`](fmt::Display) writes the first form of each;
-/// what was parsed and written parses to the same endpoint. A parsed endpoint is well-formed; whether it can
-/// be bound is for [`bind`](crate::bind) to find out.
+/// [`FromStr`](std::str::FromStr) reads these and [`Display`](fmt::Display) writes the first form of each, which
+/// parses to the same endpoint. A parsed endpoint is well-formed; only [`bind`](crate::bind) shows whether it can
+/// be bound.
 ///
 /// ```
 /// use pounce_net::Endpoint;
@@ -34,7 +34,7 @@ pub(crate) mod parse;
 pub enum Endpoint {
     /// Every address that the host resolves to, at one port.
     Tcp {
-        /// A host name or an address; an IPv6 address stands without its brackets.
+        /// A host name or an address; an IPv6 address without its brackets.
         host: String,
         /// 0 asks the kernel for a free port.
         port: u16,

@@ -1,21 +1,18 @@
-//! Files on their way to a client: from file to socket inside the kernel, or into memory piece by piece.
+//! Sending files: from file to socket inside the kernel, or into memory piece by piece.
 //!
-//! Not the opening of files, and not the waiting for a socket.
+//! Neither opens files nor waits for sockets.
 
-#![allow(
-    unsafe_code,
-    reason = "sendfile has no safe form here, and a safe pread needs memory that was zeroed"
-)]
+#![allow(unsafe_code, reason = "sendfile has no safe form here, and a safe pread needs zeroed memory")]
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Sends up to `count` bytes of `file`, from `offset` on, into a socket that does not block (`sendfile(2)`). The
-/// position of the file stays where it is. 0 is the end of the file.
+/// Sends up to `count` bytes of `file`, from `offset` on, into a nonblocking socket (`sendfile(2)`). The file's
+/// position does not move. Returns 0 at the end of the file.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] where the socket takes nothing now; [`io::ErrorKind::Unsupported`] where the system or
-/// the file system cannot do this, so that the bytes must be read.
+/// [`io::ErrorKind::WouldBlock`] if the socket has no room now; [`io::ErrorKind::Unsupported`] if the system or the
+/// file system has no sendfile, so that the caller must read the bytes.
 #[cfg(target_os = "linux")]
 pub fn send_file(
     socket: BorrowedFd<'_>,
@@ -25,7 +22,7 @@ pub fn send_file(
 ) -> io::Result<usize> {
     let mut offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     loop {
-        // SAFETY: both descriptors are borrowed and so open; `offset` is alive and ours to be written to.
+        // SAFETY: both descriptors are borrowed and so open; `offset` is a live local, borrowed mutably.
         let sent = unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, count) };
         if let Ok(sent) = usize::try_from(sent) {
             return Ok(sent);
@@ -41,7 +38,7 @@ pub fn send_file(
     }
 }
 
-/// Elsewhere `sendfile` has other arguments or is not there: the bytes must be read.
+/// Other systems have another `sendfile` or none: the caller must read the bytes.
 ///
 /// # Errors
 /// Always [`io::ErrorKind::Unsupported`].
@@ -56,10 +53,10 @@ pub fn send_file(
 }
 
 /// Appends up to `count` bytes of `file`, from `offset` on, to `buffer` (`pread(2)`), without writing zeros there
-/// first. 0 is the end of the file.
+/// first. Returns 0 at the end of the file.
 ///
 /// # Errors
-/// What the system says.
+/// Those of `pread(2)`.
 pub fn read_at(file: BorrowedFd<'_>, offset: u64, count: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     buffer.reserve(count);
@@ -69,7 +66,7 @@ pub fn read_at(file: BorrowedFd<'_>, offset: u64, count: usize, buffer: &mut Vec
         let read = unsafe { libc::pread(file.as_raw_fd(), room.as_mut_ptr().cast(), count, offset) };
         if let Ok(read) = usize::try_from(read) {
             let length = buffer.len() + read;
-            // SAFETY: pread has written `read` bytes, at most `count`, behind those that were there.
+            // SAFETY: pread has written `read` bytes, at most `count`, after the existing ones.
             unsafe { buffer.set_len(length) };
             return Ok(read);
         }
@@ -108,7 +105,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_socket_takes_of_a_file_what_it_has_room_for() {
+    fn sendfile_stops_when_the_socket_is_full() {
         let content = vec![7; 4 << 20];
         let file = file_with(&content);
         let (sender, mut receiver) = UnixStream::pair().unwrap();
@@ -130,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_from_must_be_read() {
+    fn sending_from_a_socket_is_unsupported() {
         let (sender, _receiver) = UnixStream::pair().unwrap();
         let (_, unfit) = UnixStream::pair().unwrap();
         let refused = send_file(sender.as_fd(), unfit.as_fd(), 0, 1).unwrap_err();
-        // A socket has no offset to send from.
+        // A socket has no file offset.
         assert!(matches!(refused.kind(), io::ErrorKind::Unsupported | io::ErrorKind::NotSeekable));
     }
 }

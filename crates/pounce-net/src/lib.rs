@@ -2,10 +2,10 @@
 //!
 //! An [`Endpoint`] is where a server should listen, as a user writes it; [`bind`] turns it into one or more
 //! [`Listener`]s, and a [`Listener`] can be duplicated, handed to another process by its descriptor and
-//! [`Family`], and reconstructed there with every property checked before it is used.
+//! [`Family`], and reconstructed there once every property is checked.
 //!
 //! The crate knows no async runtime, no protocol above the socket and no configuration format:
-//! [`Listener::accept`] does not wait, and [`Listener::into_std`] gives what every runtime takes.
+//! [`Listener::accept`] does not wait, and [`Listener::into_std`] gives a type that every runtime takes.
 //!
 //! # Example
 //!
@@ -38,13 +38,13 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | `endpoint` | the text form of an endpoint and what can be wrong with it |
+//! | `endpoint` | the text form of an endpoint and its errors |
 //! | `bind` | from an endpoint to listeners: TCP, Unix, descriptors, SO_REUSEPORT sets |
 //! | `listener` | the listener, its address and family, adopting a descriptor |
-//! | `file` | files on their way to a client |
+//! | `file` | sending files |
 //! | `load` | how many connections each of several workers has, in memory that they share |
-//! | `raw_fd` | descriptors across `exec`; unsafe code is here and in `accept`, `file`, `load::memory`, `unsent` alone |
-//! | `unsent` | how much of what was written has not reached the other side |
+//! | `raw_fd` | descriptors across `exec`; only this, `accept`, `file`, `load::memory` and `unsent` have unsafe code |
+//! | `unsent` | how many written bytes have not reached the peer |
 //! | `sys` | what differs between Linux and other systems |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

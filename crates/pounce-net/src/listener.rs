@@ -1,4 +1,4 @@
-//! A listening socket: what it is bound to, duplicating it, handing it on.
+//! A listening socket: its address, duplicating it, passing it on.
 //!
 //! Not binding (see `bind`).
 
@@ -20,8 +20,8 @@ pub(crate) mod addr;
 pub(crate) mod adopt;
 pub(crate) mod socket_file;
 
-/// A stream socket that listens, or is bound and yet to [listen](Self::listen): nonblocking, close-on-exec, and closed
-/// when dropped.
+/// A stream socket that listens, or is bound and will [listen](Self::listen) later: nonblocking, close-on-exec, and
+/// closed when dropped.
 ///
 /// Made by [`bind`](crate::bind), [`bind_set`](crate::bind_set), [`Listener::from_fd`] or
 /// [`Listener::from_raw_fd`]. On Linux the sockets accepted from a TCP listener have TCP_NODELAY set, because
@@ -30,11 +30,11 @@ pub(crate) mod socket_file;
 pub struct Listener {
     socket: Socket,
     address: LocalAddr,
-    /// Present where this value created the file of a Unix socket.
+    /// The file of a Unix socket, if this value created it.
     file: Option<SocketFile>,
 }
 
-/// A listener of the standard library's, still nonblocking.
+/// The standard library's listener, still nonblocking.
 #[derive(Debug)]
 pub enum StdListener {
     /// IPv4 or IPv6.
@@ -58,8 +58,8 @@ impl Listener {
         self.address.family()
     }
 
-    /// Another descriptor for the same socket: both accept from one queue, which lasts until the last is
-    /// closed. The duplicate is close-on-exec, and the file of a Unix socket stays the original's to unlink.
+    /// Another descriptor for the same socket: both accept from one queue, which lasts until both are closed. The
+    /// duplicate is close-on-exec; only the original unlinks the file of a Unix socket.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Listener {
         Ok(Self::new(self.socket.try_clone()?, self.address.clone(), None))
     }
 
-    /// Accepts connections from now on, which the kernel queues. A socket that listens already keeps its backlog, which
+    /// Makes the kernel queue connections from now on. A socket that listens already keeps its backlog, which
     /// may be the choice of the process that handed it over.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Listener {
                 return Ok(());
             }
             if let LocalAddr::Tcp(_) = self.address {
-                // Its connections inherit this, and another server can bind while they linger in TIME_WAIT.
+                // Accepted connections inherit this, so another server can bind while they linger in TIME_WAIT.
                 self.socket.set_reuse_address(true)?;
             }
             listen(&self.socket, backlog)
@@ -88,20 +88,20 @@ impl Listener {
         listen().map_err(|error| BindError::from_io(self.address.clone(), error))
     }
 
-    /// Removes the file of a Unix socket, if this very listener created it and it is still the one at the path;
-    /// says whether it did. Call it before the listener is dropped: as long as the socket is open the inode
-    /// cannot be reused, so another server's file is never mistaken for it.
+    /// Removes the file of a Unix socket if this listener created it and the path still leads to it; returns whether
+    /// it did. Call it before the listener is dropped: as long as the socket is open the inode cannot be reused, so
+    /// another server's file is never mistaken for it.
     ///
     /// Dropping a listener removes nothing, because a duplicate or another process may still accept.
     ///
     /// # Errors
     ///
-    /// Those of `unlink(2)`, save that the file is gone already.
+    /// Those of `unlink(2)`, except that a file already gone is no error.
     pub fn unlink(&self) -> io::Result<bool> {
         self.file.as_ref().map_or(Ok(false), SocketFile::remove)
     }
 
-    /// As [`unlink`](Self::unlink), while the caller holds the lock of the directory.
+    /// As [`unlink`](Self::unlink), for a caller that holds the directory's lock.
     pub(crate) fn remove_file_locked(&self) -> io::Result<bool> {
         self.file.as_ref().map_or(Ok(false), SocketFile::remove_locked)
     }
@@ -133,7 +133,7 @@ impl From<Listener> for OwnedFd {
     }
 }
 
-/// `listen(2)` takes a C int; more than it holds is more than any kernel allows.
+/// `listen(2)` takes a C int; a backlog beyond its range exceeds what any kernel allows, so it is clamped.
 fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))
 }

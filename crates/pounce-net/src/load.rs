@@ -1,6 +1,6 @@
-//! What workers that accept from one socket know of each other: how many connections each of them has.
+//! The number of connections of each worker that accepts from a shared socket, visible to all of them.
 //!
-//! A page of memory that processes and threads share. It decides nothing by itself; see [`Load::is_ahead`].
+//! A page of memory shared by processes and threads. It decides nothing; see [`Load::is_ahead`].
 
 mod memory;
 
@@ -12,17 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use memory::{Memory, NUMBERS};
 
-/// The first number says how many places are in use at most; the others are places.
+/// The page's first number is an upper bound on the places in use; every further number is a place.
 const PLACES: u32 = NUMBERS as u32 - 1;
 
-/// In the place of a worker that does not accept. One that does has one more than it has connections there.
+/// The value of a place whose worker does not accept. An accepting worker stores its number of connections plus one.
 const ABSENT: u32 = 0;
 
 /// A table of the connections that each worker has, shared by processes and threads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LoadTable {
     memory: Arc<Memory>,
-    /// Places that are reserved, as far as this process knows: the server reserves for all.
+    /// The reserved places. Complete only in the server's process, which reserves for all workers.
     reserved: Arc<Mutex<BTreeSet<u32>>>,
 }
 
@@ -31,16 +31,16 @@ impl LoadTable {
     ///
     /// # Errors
     ///
-    /// There is no memory, or the system has no `memfd_create(2)`.
+    /// Memory is exhausted, or the system has no `memfd_create(2)`.
     pub fn new() -> io::Result<Self> {
         Memory::new().map(Self::of)
     }
 
-    /// The table behind a descriptor that [`as_fd`](AsFd::as_fd) gave, in this process or in one that inherited it.
+    /// The table behind a descriptor from [`as_fd`](AsFd::as_fd), in this process or in one that inherited it.
     ///
     /// # Errors
     ///
-    /// It is no such descriptor, and is left open as it was.
+    /// The descriptor is not a load table. It is left open as it was.
     pub fn from_raw_fd(fd: RawFd) -> io::Result<Self> {
         Memory::adopt(fd).map(Self::of)
     }
@@ -49,8 +49,8 @@ impl LoadTable {
         Self { memory: Arc::new(memory), reserved: Arc::default() }
     }
 
-    /// Reserves a place for a worker that is about to be started. `None` if there are more workers than places: a
-    /// worker without a place is not counted by the others.
+    /// Reserves a place for a worker that is about to start. `None` if every place is taken: other workers do not
+    /// count a worker without a place.
     pub fn reserve(&self) -> Option<Reservation> {
         let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (0..PLACES).find(|place| !reserved.contains(place))?;
@@ -59,7 +59,7 @@ impl LoadTable {
         Some(Reservation { load: self.load(place) })
     }
 
-    /// A place that was reserved, as the worker has it.
+    /// The worker's side of a reserved place.
     pub fn load(&self, place: u32) -> Load {
         Load { table: self.clone(), place }
     }
@@ -68,7 +68,7 @@ impl LoadTable {
         self.memory.numbers()
     }
 
-    /// The places, of which those behind the ones in use may be left out.
+    /// The places up to the last one in use.
     fn places(&self) -> &[AtomicU32] {
         let [used, places @ ..] = self.numbers();
         let used = used.load(Ordering::Relaxed) as usize;
@@ -82,14 +82,14 @@ impl AsFd for LoadTable {
     }
 }
 
-/// A worker's place, which is cleared and free again when this is dropped: the worker is no more.
+/// A worker's place. Drop it when the worker has ended: the place is cleared and free again.
 #[derive(Debug)]
 pub struct Reservation {
     load: Load,
 }
 
 impl Reservation {
-    /// The number of the place, for [`LoadTable::load`] where the worker has the table by its descriptor.
+    /// The number of the place, for [`LoadTable::load`] in a worker that has the table by its descriptor.
     pub fn place(&self) -> u32 {
         self.load.place
     }
@@ -127,13 +127,13 @@ impl Load {
         self.write(u32::try_from(connections).unwrap_or(u32::MAX - 1).saturating_add(1));
     }
 
-    /// Notes that it does not accept any more.
+    /// Notes that the worker does not accept any more.
     pub fn leave(&self) {
         self.write(ABSENT);
     }
 
-    /// Whether a worker with so many connections is so far ahead of another one that the other should have the
-    /// next: by more than a quarter and three.
+    /// Whether this many connections exceed another worker's by more than a quarter plus three; that worker should
+    /// then accept the next.
     pub fn is_ahead(&self, connections: usize) -> bool {
         let loads = (0..).zip(self.table.places());
         let others = loads.filter(|(place, _)| *place != self.place);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_cleared_and_free_again_when_its_worker_is_no_more() {
+    fn a_place_is_cleared_and_free_again_when_its_worker_has_ended() {
         let table = LoadTable::new().expect("a table");
         let (one, other) = (table.reserve().expect("a place"), table.reserve().expect("a place"));
         other.load().set(0);
@@ -214,18 +214,18 @@ mod tests {
             let error = file.set_len(other).expect_err("the length is sealed");
             assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{other}: {error}");
         }
-        // This read would end the process if the page were cut off.
+        // This read would end the process with SIGBUS if the file had been truncated.
         assert!(!one.load().is_ahead(1000));
     }
 
     #[test]
-    fn what_is_no_table_is_refused_and_stays_open() {
+    fn a_descriptor_of_another_kind_is_refused_and_stays_open() {
         let long_enough = tempfile::tempfile().expect("a file");
         let table = LoadTable::new().expect("a table");
         let length = File::from(table.as_fd().try_clone_to_owned().expect("a duplicate"));
         long_enough.set_len(length.metadata().expect("it is open").len()).expect("room");
         for file in [tempfile::tempfile().expect("a file"), long_enough] {
-            // As a descriptor that came over exec, which is taken over where it is a table.
+            // Like a descriptor inherited over exec, which `from_raw_fd` would take over if it were a table.
             SockRef::from(&file).set_cloexec(false).expect("any descriptor has the flag");
             let error = LoadTable::from_raw_fd(file.as_raw_fd()).expect_err("it is a file");
             assert!(error.to_string().contains("not a load table"), "{error}");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_without_a_place_is_no_fault() {
+    fn a_worker_without_a_place_can_still_store_its_load() {
         let table = LoadTable::new().expect("a table");
         let one = table.reserve().expect("a place");
         table.load(u32::MAX).set(7);

@@ -1,6 +1,6 @@
 //! Descriptors across `exec`: from a number to an owned descriptor, and on to a child.
 //!
-//! Not the checks of what the descriptor is; the caller passes those in.
+//! Does not check the descriptor's kind; the caller passes such checks in.
 
 #![allow(
     unsafe_code,
@@ -58,29 +58,29 @@ fn answer(fd: RawFd, command: libc::c_int, argument: libc::c_int) -> Result<libc
     })
 }
 
-/// Has a program that is about to be started inherit open descriptors, under the numbers they have here. Nothing
-/// else that this process starts inherits them.
+/// Makes a program that is about to start inherit open descriptors, under the numbers they have here. No other
+/// program that this process starts inherits them.
 pub fn inherit(program: &mut Command, descriptors: &[BorrowedFd<'_>]) {
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let clear = move || {
         for &number in &numbers {
-            // SAFETY: F_SETFD takes no pointer. fcntl is async-signal-safe, which is what may be called between
-            // fork and exec; nothing is allocated here.
+            // SAFETY: F_SETFD takes no pointer. fcntl is async-signal-safe and so may be called between fork and
+            // exec; nothing is allocated here.
             if unsafe { libc::fcntl(number, libc::F_SETFD, 0) } == -1 {
                 return Err(io::Error::last_os_error());
             }
         }
         Ok(())
     };
-    // SAFETY: the closure runs in the child between fork and exec, and only does what is allowed there.
+    // SAFETY: the closure runs in the child between fork and exec, and only calls functions that are allowed there.
     unsafe { program.pre_exec(clear) };
 }
 
-/// Takes over a connected Unix stream socket that came over `exec`.
+/// Takes over a connected Unix stream socket inherited over `exec`.
 ///
 /// # Errors
 ///
-/// The number is no open descriptor, or no such socket, which is then left as it was.
+/// The number is not an open descriptor, or not such a socket. The descriptor is then left as it was.
 pub fn inherited_stream(number: RawFd) -> io::Result<UnixStream> {
     let inspect = |fd: BorrowedFd<'_>| {
         let socket = SockRef::from(&fd);

@@ -1,4 +1,4 @@
-//! What differs between Linux and other systems: one seam with a portable fallback on the other side.
+//! The differences between Linux and other systems, each with a portable fallback.
 //!
 //! Not a wrapper over system calls; `socket2` is that.
 
@@ -24,10 +24,10 @@ pub(crate) fn is_listening(socket: &Socket) -> io::Result<bool> {
     socket.is_listener()
 }
 
-/// Whether [`is_listening`] knows.
+/// Whether [`is_listening`] can ask the system.
 pub(crate) const CAN_ASK_FOR_LISTENING: bool = cfg!(target_os = "linux");
 
-/// Where the state cannot be asked for, the first `accept` tells.
+/// Other systems cannot be asked for the state; the first `accept` fails instead.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_listening(_socket: &Socket) -> io::Result<bool> {
     Ok(true)

@@ -1,20 +1,19 @@
-//! How much of what was written to a socket has not reached the other side.
+//! How many of the bytes written to a socket have not reached the peer.
 
-#![allow(unsafe_code, reason = "nothing but an ioctl tells")]
+#![allow(unsafe_code, reason = "only an ioctl gives the number")]
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Bytes that the socket has taken and the other side has not: what TCP has not had acknowledged (SIOCOUTQ, `tcp(7)`),
-/// what a Unix socket's reader has not read, with the kernel's own overhead.
+/// Bytes that the socket has taken and the peer has not: not yet acknowledged for TCP (SIOCOUTQ, `tcp(7)`), not yet
+/// read for a Unix socket, with the kernel's overhead.
 ///
 /// # Errors
-/// The descriptor is no such socket.
+/// The descriptor is not such a socket.
 #[cfg(target_os = "linux")]
 pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<u64> {
     let mut count: libc::c_int = 0;
-    // SAFETY: the descriptor is borrowed and so open; `count` is alive and ours to be written to, and of the type that
-    // this request writes.
+    // SAFETY: the descriptor is borrowed and so open; `count` is a live local of the type that this request writes.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
     if done == -1 {
         return Err(io::Error::last_os_error());
@@ -22,7 +21,7 @@ pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Where that cannot be asked for, what was taken counts as there.
+/// Other systems cannot be asked; written bytes count as received.
 ///
 /// # Errors
 /// None.
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_other_side_takes_is_unsent_no_more() {
+    fn bytes_that_the_peer_has_read_are_not_unsent() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut receiver, _) = listener.accept().unwrap();

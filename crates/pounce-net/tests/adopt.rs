@@ -35,7 +35,7 @@ fn accept(listener: Listener) -> TcpStream {
     }
 }
 
-/// Whether a program that is started now has the socket.
+/// Whether a program started now inherits the socket.
 fn child_sees(socket: &impl AsRawFd) -> bool {
     is_socket(socket).status().expect("sh").success()
 }
@@ -54,7 +54,7 @@ fn this_test(name: &str) -> Command {
     program
 }
 
-/// A number that is beyond every limit on open descriptors.
+/// A number beyond every limit on open descriptors.
 const NEVER_OPEN: RawFd = RawFd::MAX;
 
 #[test]
@@ -187,7 +187,7 @@ fn the_child_adopts_its_standard_input() {
     assert!(child_sees(&io::stdin()));
 }
 
-/// The descriptor that `the_child_accepts` is given.
+/// The environment variable that names the descriptor for `the_child_accepts`.
 const CHILD_FD: &str = "POUNCE_NET_TEST_FD";
 
 #[test]
@@ -205,7 +205,7 @@ fn a_child_accepts_from_an_inherited_listener() {
 }
 
 #[test]
-#[ignore = "a_child_accepts_from_an_inherited_listener starts it in a process of its own"]
+#[ignore = "a_child_accepts_from_an_inherited_listener starts it in a separate process"]
 fn the_child_accepts() {
     let Ok(given) = env::var(CHILD_FD) else {
         return println!("skipped: no parent started this");

@@ -1,4 +1,4 @@
-//! The text form of an endpoint: what is read, what is written, and what each error says.
+//! The text form of an endpoint: parsing, printing, and error messages.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ fn error(text: &str) -> EndpointError {
     text.parse::<Endpoint>().expect_err(text)
 }
 
-/// Text, what it means, how it is written.
+/// Texts, their endpoints, and the endpoints' printed form.
 fn accepted() -> Vec<(&'static str, Endpoint, &'static str)> {
     vec![
         ("127.0.0.1:8000", tcp("127.0.0.1", 8000), "127.0.0.1:8000"),
@@ -61,20 +61,20 @@ fn an_empty_text_lists_the_forms() {
 }
 
 #[test]
-fn a_url_is_told_its_host_and_port() {
+fn a_url_gets_a_hint_with_its_host_and_port() {
     let message = "`http://localhost:8000/x` is a URL, not an address to listen on: write `localhost:8000`";
     assert_eq!(error("http://localhost:8000/x").to_string(), message);
     assert!(matches!(error("tcp://"), EndpointError::Url { instead, .. } if instead == "127.0.0.1:8000"));
 }
 
 #[test]
-fn a_bare_path_is_told_its_prefix() {
+fn a_bare_path_gets_a_hint_to_its_prefix() {
     assert!(error("/run/app.sock").to_string().ends_with("write `unix:/run/app.sock` for a Unix socket"));
     assert!(matches!(error("./app:8000"), EndpointError::BarePath { .. }));
 }
 
 #[test]
-fn a_missing_host_or_port_is_told_what_to_add() {
+fn a_missing_host_or_port_gets_a_hint() {
     assert!(error("8000").to_string().ends_with("write `127.0.0.1:8000`"));
     assert_eq!(error(":8000"), EndpointError::MissingHost { port: "8000".into() });
     assert!(error(":8000").to_string().contains("`127.0.0.1:8000` for this machine only"));
@@ -119,7 +119,7 @@ fn a_bad_host_is_named() {
 }
 
 #[test]
-fn a_bad_unix_path_is_told_why() {
+fn a_bad_unix_path_is_explained() {
     for text in ["unix:", "unix://", "unix:@"] {
         assert_eq!(error(text), EndpointError::EmptyPath);
     }

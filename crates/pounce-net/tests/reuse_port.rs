@@ -32,8 +32,8 @@ fn every_queue_of_a_set_gets_connections_and_none_is_lost() {
     assert_eq!(slots.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
     let target = address(&slots[0][0]);
     assert_eq!(target, address(&slots[1][0]));
-    // The kernel picks by a hash of both addresses: that 128 connections all land in one queue of two has a
-    // chance of 2^-127.
+    // The kernel picks by a hash of both addresses: all 128 connections land in one of the two queues with a
+    // probability of 2^-127.
     let clients: Vec<_> = (0..128).map(|_| TcpStream::connect(target).unwrap()).collect();
     let queues: Vec<_> = slots.into_iter().flatten().map(into_tcp).collect();
     let mut accepted = [0, 0];
@@ -59,7 +59,7 @@ fn every_slot_has_every_address_of_the_host() {
 }
 
 #[test]
-fn a_set_of_none_is_empty() {
+fn a_set_of_zero_slots_is_empty() {
     assert!(bind_set(&endpoint("127.0.0.1:0"), &BindOptions::default(), 0).unwrap().is_empty());
 }
 
@@ -87,7 +87,7 @@ fn a_set_does_not_join_a_server_that_is_yet_to_listen() {
 }
 
 #[test]
-fn what_is_not_tcp_has_one_queue() {
+fn unix_sockets_and_descriptors_cannot_have_several_queues() {
     let dir = tempfile::tempdir().unwrap();
     for endpoint in [Endpoint::Unix(dir.path().join("app.sock")), Endpoint::Fd(0)] {
         let error = bind_set(&endpoint, &BindOptions::default(), 2).unwrap_err();

@@ -24,7 +24,7 @@ fn address(listener: &Listener) -> SocketAddr {
     }
 }
 
-/// Accepts the one connection that waits.
+/// Accepts the waiting connection.
 fn accept(listener: Listener) -> TcpStream {
     match listener.into_std() {
         StdListener::Tcp(listener) => {
@@ -181,7 +181,7 @@ fn an_address_that_is_claimed_refuses_connections_until_the_socket_listens() {
     let claimed = claim("127.0.0.1:0").unwrap().remove(0);
     let text = address(&claimed).to_string();
     assert_eq!(TcpStream::connect(&text).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    // Nobody else gets the address, to listen at once or later.
+    // A second socket cannot have the address, whether it would listen at once or later.
     for second in [bind_text(&text, &BindOptions::default()), claim(&text)] {
         assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
     }
@@ -200,7 +200,7 @@ fn an_address_can_be_claimed_while_connections_of_an_earlier_listener_linger() {
     let claimed = claim(&text).unwrap().remove(0);
     claimed.listen(16).unwrap();
     let _next = TcpStream::connect(&text).unwrap();
-    // Once more, with what was left by a listener that was claimed itself.
+    // Once more, with connections left by a listener that was itself claimed first.
     drop(accept(claimed));
     claim(&text).unwrap().remove(0).listen(16).unwrap();
     drop(client);

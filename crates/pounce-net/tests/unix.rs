@@ -1,4 +1,4 @@
-//! Binding Unix sockets: permissions, stale sockets, and never touching a file that is not ours.
+//! Binding Unix sockets: permissions, stale sockets, and never touching another program's file.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -118,7 +118,7 @@ fn a_file_that_is_not_a_socket_is_never_deleted() {
 }
 
 #[test]
-fn a_missing_directory_is_told_apart() {
+fn a_missing_directory_has_its_own_error() {
     let dir = tempdir();
     let error = refuse(&dir.path().join("missing/app.sock"));
     assert!(matches!(error, BindError::NoDirectory { .. }), "{error}");
@@ -193,7 +193,7 @@ fn a_path_that_is_claimed_refuses_connections_until_the_socket_listens() {
     let claimed = try_bind(&path, &claim).unwrap();
     let refused = UnixStream::connect(&path).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    // It is not taken for the socket of a server that is gone.
+    // A claimed socket is not mistaken for a stale one.
     for second in [try_bind(&path, &claim), try_bind(&path, &BindOptions::default())] {
         assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
     }

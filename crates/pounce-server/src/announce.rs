@@ -1,4 +1,4 @@
-//! What the server says of itself: that it loads the application, where it is ready, that it stops.
+//! The server's messages about loading the application, being ready, and stopping.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -13,10 +13,10 @@ use pounce_supervisor::Notice;
 
 use crate::detect::{self, Shape};
 
-/// Says things to the operator, at the level of information.
+/// Writes messages for the operator, at level INFO.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcer {
-    /// What the line says that it is ready with: `main:app on http://127.0.0.1:8000 (Python 3.13.0, 1 worker)`.
+    /// The text of the line that it is ready: `main:app on http://127.0.0.1:8000 (Python 3.13.0, 1 worker)`.
     serving: Arc<str>,
 }
 
@@ -58,7 +58,7 @@ impl Announcer {
     }
 
     pub(crate) fn stopping(&self) {
-        self.say("Stopping: finishing what runs; a second signal stops at once");
+        self.say("Stopping: finishing running requests; a second signal stops at once");
         notify("STOPPING=1");
     }
 
@@ -66,7 +66,7 @@ impl Announcer {
         self.say(&format!("Reloading: {what} changed"));
     }
 
-    /// What the supervisor has to say.
+    /// Reports a notice of the supervisor.
     pub(crate) fn notice(&self, notice: Notice) {
         match notice {
             Notice::Ready => self.ready(),
@@ -93,7 +93,7 @@ impl Announcer {
             Notice::Stuck { slot } => {
                 tracing::error!(target: "pounce", "worker {slot} gives no sign of life")
             }
-            // Its own watchdog has said so.
+            // The worker's watchdog has already logged it.
             Notice::Recovered { slot } => tracing::debug!(target: "pounce", "worker {slot} lives again"),
             Notice::Unstoppable { slot } => {
                 tracing::error!(target: "pounce", "worker {slot} does not end, and cannot be made to");
@@ -111,13 +111,13 @@ impl Announcer {
     }
 }
 
-/// A folder as the operator, who started the server in the working directory, would name it.
+/// A folder relative to the working directory, as the operator would name it.
 fn shown(folder: &Path) -> String {
     let directory = std::env::current_dir().unwrap_or_default();
     folder.strip_prefix(directory).unwrap_or(folder).display().to_string()
 }
 
-/// Tells systemd (sd_notify(3)). Nobody listening is no fault.
+/// Notifies systemd (sd_notify(3)). It is no error if systemd does not listen.
 fn notify(state: &str) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let name = name.to_string_lossy().into_owned();

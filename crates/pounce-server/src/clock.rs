@@ -1,4 +1,4 @@
-//! Times as log lines have them, in UTC.
+//! Times in the formats of log lines, in UTC.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ pub(crate) fn common_log_time(time: SystemTime) -> String {
     format!("{day:02}/{}/{year}:{hour:02}:{minute:02}:{second:02} +0000", MONTHS[month - 1])
 }
 
-/// `2026-11-20T18:26:39.000000Z`, as the server's own log has it.
+/// `2026-11-20T18:26:39.000000Z`, the format of the server's log.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let (year, month, day, seconds) = civil(time);
     let micros = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_micros());

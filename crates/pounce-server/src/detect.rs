@@ -1,4 +1,4 @@
-//! How many workers there are, and what they are.
+//! The number and the kind of workers.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -19,10 +19,10 @@ pub(crate) enum Shape {
 /// Decides what the configuration leaves open.
 ///
 /// # Errors
-/// What it asks for cannot be had with this Python.
+/// This Python cannot run what the configuration asks for.
 pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
     let workers = &config.workers;
-    // As many as the process may use: affinity and cgroup quota count.
+    // One per CPU that the process may use: affinity and cgroup quota count.
     let count = workers.count.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let is_replaced =
         workers.max_requests.is_some() || workers.lifetime.is_some() || workers.max_rss.is_some();
@@ -63,7 +63,7 @@ pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
     Ok(Shape::Many { count, mode })
 }
 
-/// The workers as the operator reads of them: `1 worker`, `4 worker processes`.
+/// The workers in the operator's words: `1 worker`, `4 worker processes`.
 pub(crate) fn describe(shape: Shape) -> String {
     let (count, one, several) = match shape {
         Shape::Single => (1, "worker", "workers"),

@@ -1,4 +1,4 @@
-//! Why a server ended otherwise than as asked.
+//! Why a server failed.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use pounce_config::PlanError;
 use pounce_net::{BindError, EndpointError};
 use pounce_worker::tls::TlsError;
 
-/// What ended a server, with the exit code that tells it.
+/// What ended a server, with its exit code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// A bind address could not be read.
+    /// A bind address could not be parsed.
     #[error("{bind:?} is no address to bind: {error}")]
     Endpoint {
-        /// What was given.
+        /// The text given.
         bind: String,
         /// The fault.
         error: EndpointError,
@@ -34,7 +34,7 @@ pub enum ServerError {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// There is no Python to run in.
+    /// Python could not be started.
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
     /// The application could not be imported.
@@ -46,19 +46,19 @@ pub enum ServerError {
     /// The lifespan's startup took too long.
     #[error("startup failed: it was not complete after {0:?}")]
     StartupTimeout(std::time::Duration),
-    /// A worker's hook failed as it started.
+    /// A worker's startup hook failed.
     #[error("a worker hook failed: {0}")]
     Hook(String),
-    /// The lifespan's state could not be handed to a worker.
+    /// The lifespan's state could not be passed to a worker.
     #[error("the lifespan's state cannot be handed to the workers: {0}")]
     State(String),
-    /// A worker was given a plan that it cannot read.
+    /// A worker cannot read its plan.
     #[error("{0}; was the program replaced under a running server?")]
     Plan(PlanError),
-    /// The workers that were asked for cannot be had with this Python.
+    /// This Python cannot run the requested workers.
     #[error("{0}")]
     Mode(String),
-    /// A worker did not start, and told why.
+    /// A worker did not start, and reported why.
     #[error("{0}")]
     Worker(String),
     /// Every worker has ended too often.
@@ -67,9 +67,9 @@ pub enum ServerError {
     /// Sockets or signals could not be watched.
     #[error("{what}: {error}")]
     System {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
     /// The event loop ended by itself.
@@ -97,7 +97,7 @@ impl ServerError {
         }
     }
 
-    /// The message and what may help, in one text.
+    /// The message and the hint in one text.
     pub(crate) fn with_hint(&self) -> String {
         match self.hint() {
             Some(hint) => format!("{self}\n\nhint: {hint}"),
@@ -105,7 +105,7 @@ impl ServerError {
         }
     }
 
-    /// What may help, if anything is known.
+    /// What the user can do, if known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Bind(error) => error.hint()?,

@@ -1,7 +1,7 @@
-//! The life of a server: configure, bind, run the lifespan's startup, serve, shut down.
+//! Running a server: configure, bind, run the lifespan's startup, serve, shut down.
 //!
-//! [`Server`] takes a [`ServerConfig`](pounce_config::ServerConfig) through that life. It is the only crate
-//! that sees configuration, sockets, Python and the worker together.
+//! [`Server`] does all of that for a [`ServerConfig`](pounce_config::ServerConfig). This is the only crate that
+//! combines configuration, sockets, Python and the worker.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 

@@ -1,4 +1,4 @@
-//! The application's lifespan, within its time.
+//! The application's lifespan, within its timeouts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::ServerError;
 /// Runs the startup.
 ///
 /// # Errors
-/// It failed, or is not complete in time.
+/// The startup failed, or did not complete in time.
 pub(crate) async fn start(app: &PythonApp, timeout: Duration) -> Result<(), ServerError> {
     match tokio::time::timeout(timeout, app.startup()).await {
         Ok(started) => started.map_err(ServerError::Startup),
@@ -18,7 +18,7 @@ pub(crate) async fn start(app: &PythonApp, timeout: Duration) -> Result<(), Serv
     }
 }
 
-/// Runs the shutdown. What goes wrong is logged: there is nothing else to be done about it.
+/// Runs the shutdown. Errors are only logged: the server ends anyway.
 pub(crate) async fn shut_down(app: &PythonApp, timeout: Duration) {
     match tokio::time::timeout(timeout, app.shutdown()).await {
         Ok(Ok(())) => {}

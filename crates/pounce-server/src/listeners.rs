@@ -13,39 +13,40 @@ use pounce_supervisor::SlotListeners;
 
 use crate::error::ServerError;
 
-/// How a reloading server tells its successor about listeners: the process that they are for, and `fd:family` of each,
-/// separated by commas. Programs that the application starts see the variable too, and own none of the descriptors.
+/// The variable by which a reloading server passes listeners to its successor: the process id they are for, and
+/// `fd:family` of each, separated by commas. Programs that the application starts see the variable too, but own none of
+/// the descriptors.
 const INHERITED: &str = "_POUNCE_LISTENERS";
 
-/// The server's own listeners, open for as long as it serves.
+/// The server's listeners, open for as long as it serves.
 pub(crate) struct Listeners {
     open: Mutex<Open>,
     options: BindOptions,
-    /// Where slots have sockets of their own.
+    /// Endpoints at which each slot has its own socket.
     own: Vec<Endpoint>,
-    /// Whether another program bound them, and left their files to us.
+    /// Whether a predecessor bound them and left their files for this process to remove.
     inherited: bool,
 }
 
 #[derive(Default)]
 struct Open {
-    /// Those that every worker accepts from.
+    /// Listeners that every worker accepts from.
     shared: Vec<Listener>,
-    /// Those that the workers of one slot accept from.
+    /// Listeners that only the workers of one slot accept from.
     slots: BTreeMap<u32, Vec<Listener>>,
 }
 
 impl Listeners {
-    /// Binds what the configuration names; with `slots`, TCP addresses once for each (SO_REUSEPORT).
+    /// Binds the configured endpoints; with `reuse_port`, TCP addresses once for each slot (SO_REUSEPORT).
     ///
     /// # Errors
     /// An address is malformed or cannot be bound.
     pub(crate) fn open(config: &ListenConfig, reuse_port: bool, slots: usize) -> Result<Self, ServerError> {
         let options = BindOptions {
-            // A worker listens once its application is there.
+            // A worker listens once its application is loaded.
             backlog: None,
             unix_mode: config.uds_permissions,
-            // Several servers may then share the address as well.
+            // Other servers may then share the address as well.
             reuse_port,
             ..BindOptions::default()
         };
@@ -104,7 +105,7 @@ impl Listeners {
         pounce_net::inherit(program, &descriptors);
     }
 
-    /// Closes the listeners and removes the files of Unix sockets. Again is no fault.
+    /// Closes the listeners and removes the files of Unix sockets. May be called again.
     pub(crate) fn close(&self) {
         let open = std::mem::take(&mut *self.lock());
         for listener in open.shared.into_iter().chain(open.slots.into_values().flatten()) {
@@ -152,7 +153,7 @@ fn endpoint_of(address: &LocalAddr) -> Option<Endpoint> {
     }
 }
 
-/// Listeners as a plan names them; their descriptors stay the caller's.
+/// The handles of listeners for a plan; the caller keeps the descriptors.
 pub(crate) fn handles(listeners: &[Listener]) -> Vec<ListenerHandle> {
     let family = |family| match family {
         Family::Inet => AddressFamily::Inet,
@@ -181,7 +182,7 @@ pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener
 fn inherited() -> Option<Vec<Listener>> {
     let value = std::env::var(INHERITED).ok()?;
     let mut entries = value.split(',');
-    // A program that is executed in the place of another one keeps its number.
+    // A successor executed in place has the same process id.
     if entries.next()?.parse() != Ok(std::process::id()) {
         return None;
     }

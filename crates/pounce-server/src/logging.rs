@@ -1,4 +1,4 @@
-//! The server's own log: what happens to the server and to the application, on stderr.
+//! The server's log: events of the server and the application, on stderr.
 
 use std::io::IsTerminal;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use crate::clock::rfc3339;
 use crate::output::{self, Events};
 
-/// Installs the log for this process. A second installation is not heard.
+/// Installs the log for this process. A second installation has no effect.
 pub(crate) fn install(config: &LogConfig) {
     let level = match config.level {
         LogLevel::Critical | LogLevel::Error => LevelFilter::ERROR,
@@ -32,11 +32,11 @@ pub(crate) fn install(config: &LogConfig) {
     } else {
         tracing::subscriber::set_global_default(builder.finish())
     };
-    // Another one is there: the program that embeds the server has chosen its own.
+    // An error means that the program that embeds the server has installed its own.
     drop(installed);
 }
 
-/// Whether lines on a stream have colours: as was asked for, else on a terminal whose user has not asked for none.
+/// Whether lines on a stream have colours: as configured, else on a terminal unless NO_COLOR is set.
 pub(crate) fn are_colored(config: &LogConfig, stream: &impl IsTerminal) -> bool {
     config.colors.unwrap_or_else(|| stream.is_terminal() && output::colors_are_wanted())
 }
@@ -46,7 +46,7 @@ fn is_json(config: &LogConfig) -> bool {
     config.format == LogFormat::Json
 }
 
-/// A warning as the log would print it, whatever its level: for the word about lines that it could not print.
+/// A warning in the log's format, whatever its level: for the notice about lines that could not be printed.
 pub(crate) fn warning(text: &str) -> Vec<u8> {
     let time = rfc3339(SystemTime::now());
     let line = if output::is_json() {

@@ -1,7 +1,7 @@
-//! What the process prints: standard error for the server's own lines, standard output for the access log.
+//! The output of the process: standard error for the server's log, standard output for the access log.
 //!
 //! No thread that logs a line waits for the reader of the stream. A line goes into a bounded queue, and one native
-//! thread for each stream writes what is queued. The descriptors stay as they are: O_NONBLOCK would change them for
+//! thread for each stream writes the queue. The descriptors stay blocking: O_NONBLOCK would change them for
 //! every process that shares the terminal or the pipe.
 
 mod queue;
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 pub(crate) use queue::Queue;
 use queue::Target;
 
-/// How long a process that ends gives to lines that wait.
+/// How long an ending process waits for queued lines.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
-/// The lines of the server itself.
+/// The lines of the server's log.
 pub(crate) static STDERR: Queue = Queue::new(Target::Stderr);
 
 /// The lines of the access log.
@@ -27,7 +27,7 @@ pub(crate) static STDOUT: Queue = Queue::new(Target::Stdout);
 /// Whether lines are JSON objects.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// From now on every line of the server is a JSON object.
+/// Makes every line of the server's log a JSON object from now on.
 pub(crate) fn use_json() {
     JSON.store(true, Ordering::Relaxed);
 }
@@ -37,8 +37,7 @@ pub(crate) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
-/// Says why the process ends: `error: …`, and what may help. Does not wait; the line is written by the end of the
-/// process's last [`flush`].
+/// Prints why the process ends: `error: …`, and a hint. Does not wait; the process's last [`flush`] writes the line.
 pub fn error(message: impl Display, hint: Option<&str>) {
     if is_json() {
         match hint {
@@ -51,7 +50,7 @@ pub fn error(message: impl Display, hint: Option<&str>) {
     STDERR.push(format!("error: {message}\n{hint}").as_bytes());
 }
 
-/// Prints a text that is none of the log's, such as help: with its colours where it is for a terminal.
+/// Prints a text outside the log, such as help, with colours on a terminal.
 pub fn text(colored: &str, plain: &str, to_stderr: bool) {
     let (queue, is_terminal) = match to_stderr {
         true => (&STDERR, std::io::stderr().is_terminal()),
@@ -61,20 +60,20 @@ pub fn text(colored: &str, plain: &str, to_stderr: bool) {
     queue.push(shown.as_bytes());
 }
 
-/// Whether the user has not asked for plain text (<https://no-color.org>).
+/// Whether the user has not disabled colours (<https://no-color.org>).
 pub(crate) fn colors_are_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Gives what waits on either stream the time to be written, within a bound: the reader may have stopped.
+/// Waits until queued lines of both streams are written, but not for long: the reader may have stopped.
 pub fn flush() {
     let deadline = Instant::now() + LAST_FLUSH;
-    // The access log first: its writer may have something to say on standard error.
+    // The access log first: its writer may report an error on standard error.
     STDOUT.flush_until(deadline);
     STDERR.flush_until(deadline);
 }
 
-/// Has panics printed as every other line is: Python's callers may wait for the thread that panics.
+/// Makes panics print through the queue like every other line: Python code may wait for the thread that panics.
 pub fn print_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -92,7 +91,7 @@ pub fn print_panics() {
     }));
 }
 
-/// Takes whole events of the log.
+/// A writer that receives whole events of the log.
 pub(crate) struct Events;
 
 impl Write for Events {

@@ -1,4 +1,4 @@
-//! The public face: a server that can be run once.
+//! The public API: a server that can be run once.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl Server {
         Self { config, host: Arc::new(host), handle, orders }
     }
 
-    /// What stops the server, for other threads to keep.
+    /// A handle by which other threads stop the server.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
@@ -57,7 +57,7 @@ mod tests {
         let server = Server::new(config.expect("valid"), Embedding);
         server.handle().shutdown();
         server.handle().shutdown();
-        // It would fail had it gone as far as to import the application.
+        // Importing the application would have failed.
         assert!(server.run().is_ok());
     }
 

@@ -8,12 +8,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// The terminal that stdin was at start.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// A duplicate: the application may close or exchange stdin.
+    /// A duplicate: the application may close or replace stdin.
     stdin: OwnedFd,
 }
 
 impl Terminal {
-    /// `None` where stdin is no terminal.
+    /// `None` if stdin is not a terminal.
     pub(crate) fn of_stdin() -> Option<Self> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
@@ -22,7 +22,7 @@ impl Terminal {
         Some(Self { stdin: stdin.as_fd().try_clone_to_owned().ok()? })
     }
 
-    /// Whether it has hung up: its window or its connection was closed.
+    /// Whether the terminal has hung up: its window or connection was closed.
     pub(crate) fn is_gone(&self) -> bool {
         let mut terminal = [PollFd::new(self.stdin.as_fd(), PollFlags::empty())];
         let answered = poll(&mut terminal, PollTimeout::ZERO);

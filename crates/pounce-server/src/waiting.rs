@@ -1,4 +1,4 @@
-//! What a worker that drains waits for, said once if it does not end at once.
+//! Logs once what a draining worker waits for, if it does not end at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use pounce_asgi::App;
 use pounce_supervisor::Command;
 use pounce_worker::{OpenRequest, Worker};
 
-/// How long a worker may drain without a word.
+/// How long a worker may drain before it logs what it waits for.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// How many are named.
+/// How many requests are named.
 const NAMED: usize = 3;
 
 /// How much of a path is shown.
 const PATH: usize = 80;
 
-/// Names what is still open a moment after `worker` was told `command`, if it may wait for longer than that.
+/// Logs the requests still open a moment after `worker` got `command`, if it may wait for longer than that.
 pub(crate) async fn name_open_requests<A: App>(worker: &Worker<A>, command: Command, limit: Duration) {
     if limit <= AT_ONCE {
         return;
@@ -33,7 +33,7 @@ pub(crate) async fn name_open_requests<A: App>(worker: &Worker<A>, command: Comm
     }
 }
 
-/// `open` in a line. Requests for the same are named together.
+/// `open` in one line. Requests for the same path are named together.
 fn describe(open: &[OpenRequest], limit: Duration) -> String {
     let mut groups: Vec<(&OpenRequest, usize)> = Vec::new();
     let mut places = HashMap::new();
@@ -67,7 +67,7 @@ fn describe(open: &[OpenRequest], limit: Duration) -> String {
     format!("waiting up to {} for {count} ({})", span(limit), named.join("; "))
 }
 
-/// A time as people say it.
+/// A time in readable form.
 fn span(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..10 if time.subsec_millis() >= 100 => {

@@ -1,8 +1,8 @@
-//! What must happen even while Python blocks a loop: deadlines that hold, and a word about who is stuck.
+//! Acts even while Python blocks a loop: enforces deadlines, and reports stuck workers.
 //!
-//! One thread for the process, asleep while nothing is due. Everything that has a deadline inside a loop also has
-//! a slightly later one here: if the loop does not get to it, the process says so and exits. What is seen of the
-//! loops themselves stands in `watchdog::patient`.
+//! One thread per process, asleep while nothing is due. Every deadline inside a loop also has a slightly later one
+//! here: if the loop misses it, the process logs that and exits. Watching the loops themselves is in
+//! `watchdog::patient`.
 
 mod patient;
 
@@ -16,7 +16,7 @@ use crate::output;
 use patient::Patient;
 pub(crate) use patient::{Subject, rss};
 
-/// How much later than the loop's own deadline the process gives up on it.
+/// How long after the loop's own deadline the process gives up on it.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// The watchdog of a process.
@@ -44,7 +44,7 @@ struct Deadline {
     exit_code: u8,
 }
 
-/// What shows the stacks of stuck threads. Once per process.
+/// The reader of stuck threads' stacks. Call once per process.
 pub(crate) fn stacks(event_loop: &EventLoop) -> Option<Arc<Stacks>> {
     match event_loop.stacks() {
         Ok(stacks) => Some(Arc::new(stacks)),
@@ -55,7 +55,7 @@ pub(crate) fn stacks(event_loop: &EventLoop) -> Option<Arc<Stacks>> {
     }
 }
 
-/// A loop is watched for as long as this lives, which is no longer than its thread.
+/// Watches a loop for as long as this lives. Drop it before the loop's thread ends.
 pub(crate) struct WatchedWorker {
     shared: Arc<Shared>,
     key: u64,
@@ -71,7 +71,7 @@ impl Watchdog {
     /// Starts the thread; `clean_up` runs before it ends the process.
     ///
     /// # Errors
-    /// The thread cannot be made.
+    /// The thread cannot be started.
     pub(crate) fn start(clean_up: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let watchdog = Self::default();
         let shared = Arc::clone(&watchdog.shared);
@@ -84,14 +84,14 @@ impl Watchdog {
         Ok(watchdog)
     }
 
-    /// Sets the one deadline, in place of any before.
+    /// Sets the deadline, replacing any earlier one.
     pub(crate) fn arm(&self, after: Duration, exit_code: u8, message: impl Into<String>) {
         let at = Instant::now().checked_add(after);
         self.shared.lock().deadline = at.map(|at| Deadline { at, message: message.into(), exit_code });
         self.shared.changed.notify_one();
     }
 
-    /// Sets it for a startup that blocks the loop for longer than it may.
+    /// Sets the deadline for a startup, which may block the loop.
     pub(crate) fn arm_startup(&self, timeout: Duration) {
         let too_long = ServerError::StartupTimeout(timeout);
         self.arm(timeout + GRACE / 2, too_long.exit_code(), too_long.to_string());
@@ -106,7 +106,7 @@ impl Watchdog {
     pub(crate) fn watch(&self, event_loop: &EventLoop, subject: Subject) -> WatchedWorker {
         let shared = Arc::clone(&self.shared);
         let pulse = event_loop.pulse(move || {
-            // Under the lock, or the thread could go to sleep between looking and waiting.
+            // Hold the lock, or the thread could miss this between its check and its wait.
             let state = shared.lock();
             shared.changed.notify_one();
             drop(state);
@@ -125,7 +125,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches until the deadline has passed.
+    /// Watches until the deadline passes.
     fn watch(&self) -> Deadline {
         let mut state = self.lock();
         loop {

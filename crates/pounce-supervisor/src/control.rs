@@ -1,6 +1,6 @@
-//! The control vocabulary: what supervisor and worker say to each other, in every mode.
+//! The control messages between supervisor and worker, in every mode.
 //!
-//! Between processes each is one line of JSON; within a process it stays a value.
+//! Between processes each message is one line of JSON; within a process it stays a value.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,58 +8,58 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// The server stops: take what is queued, finish what runs, end.
+    /// The server stops: accept the queued connections, finish running requests, end.
     Shutdown,
-    /// The worker's slot is given up: the same.
+    /// The worker's slot closes: do the same.
     Drain,
-    /// A successor serves: leave what is queued to it, finish what runs, end.
+    /// A successor serves: leave queued connections to it, finish running requests, end.
     ReloadDrain,
 }
 
-/// What a worker says, in the order of its life.
+/// A worker's report, in the order of its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
-    /// It has its plan and makes its application.
+    /// The worker has its plan and loads its application.
     Started,
     /// It accepts connections.
     Serving,
-    /// It accepts no more, and finishes what runs.
+    /// It accepts no more connections, and finishes running requests.
     Draining,
-    /// Nothing runs any more; the application shuts down.
+    /// No request runs any more; the application shuts down.
     Idle,
-    /// All is done; the worker ends.
+    /// The application has shut down; the worker ends.
     Stopped,
-    /// It cannot serve. It ends.
+    /// It cannot serve, and ends.
     Error {
         /// Why, for the operator.
         detail: String,
     },
-    /// It lives.
+    /// It is alive.
     Heartbeat(Heartbeat),
 }
 
-/// A sign of life. A busy worker gives one several times within the health check's timeout; one that
-/// has nothing to do says so once and is silent until it is busy again.
+/// A sign of life. A busy worker sends several within the health check's timeout; a worker that becomes idle sends
+/// one that says so and is silent until it is busy again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Whether another one follows in time.
+    /// Whether another heartbeat must follow within the timeout.
     pub busy: bool,
     /// Requests served so far.
     pub requests: u64,
-    /// Bytes of memory (RSS) of the process; 0 where nobody looked.
+    /// Bytes of memory (RSS) of the process; 0 if not measured.
     pub rss: u64,
 }
 
 /// One message as a line, with its line break.
 pub(crate) fn to_line(message: &impl Serialize) -> Vec<u8> {
-    // Maps with text keys and plain values: writing these as JSON cannot fail.
+    // Maps with text keys and plain values: serialising these to JSON cannot fail.
     let mut line = serde_json::to_vec(message).unwrap_or_default();
     line.push(b'\n');
     line
 }
 
-/// The message of a line. One that is malformed or unknown is logged, and ignored.
+/// The message of a line. A malformed or unknown message is logged and ignored.
 pub(crate) fn from_line<'a, T: Deserialize<'a>>(line: &'a str, from: &str) -> Option<T> {
     match serde_json::from_str(line) {
         Ok(message) => Some(message),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_malformed_is_ignored() {
+    fn unknown_and_malformed_messages_are_ignored() {
         for line in ["", "{}", "{\"command\":\"dance\"}", "[1]", "{\"command\":\"drain\"", "drain", "null"] {
             assert_eq!(from_line::<Command>(line, "a test"), None, "{line:?}");
         }

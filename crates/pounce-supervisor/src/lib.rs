@@ -1,18 +1,18 @@
 //! N workers: spawn, watch, respawn within a budget, replace one by one, drain, stop by force.
 //!
-//! What is decided stands in [`Machine`], which is sans-IO: events in, actions out, time an argument. What is
-//! done stands in [`Supervisor`], the driver that runs a machine against real workers. A worker is a process
-//! ([`process`]) or a thread ([`thread`]) behind one type, [`WorkerHandle`], and speaks one vocabulary,
-//! [`Command`] and [`Status`]. Nothing here knows what a worker serves: that is the [`Workforce`]'s.
+//! [`Machine`] decides and is sans-IO: events in, actions out, time an argument. [`Supervisor`] is the driver that
+//! runs a machine against real workers. A worker is a process ([`process`]) or a thread ([`thread`]) behind one
+//! type, [`WorkerHandle`], and exchanges [`Command`] and [`Status`] messages. Only the [`Workforce`] knows what a
+//! worker serves.
 //!
 //! # Map
 //!
 //! | module | subject |
 //! |---|---|
-//! | `machine` | what is decided; `machine::budget`: when a slot is given up |
-//! | `policy` | the numbers it decides by |
-//! | `control` | what supervisor and worker say to each other |
-//! | `supervisor` | the driver, and its public face |
+//! | `machine` | the decisions; `machine::budget`: when a slot is given up |
+//! | `policy` | the limits and timeouts it decides by |
+//! | `control` | the messages between supervisor and worker |
+//! | `supervisor` | the driver, and its public API |
 //! | `worker` | the two ends of one worker |
 //! | `process`, `thread` | the two ways to start one |
 

@@ -1,8 +1,8 @@
 //! The decisions: events and time in, actions out. No clock, no process, no thread in here.
 //!
-//! Each slot has one worker that serves; a second one may be starting in its place or leaving it, so there are
-//! never more workers than twice those asked for. Replacements (a reload, a worker that is spent) are taken
-//! one at a time: the next begins when the one before serves.
+//! Each slot has one serving worker; a second may be starting in its place or leaving it, so there are never more
+//! than twice the configured number of workers. Replacements (for a reload or a spent worker) run one at a time:
+//! the next starts once the previous one serves.
 
 mod budget;
 mod events;
@@ -17,7 +17,7 @@ use crate::policy::Policy;
 pub use events::{Action, Event, Notice, Outcome, WorkerId};
 use slot::{Farewell, Slot, Stage};
 
-/// How much later than the worker's own deadlines the supervisor's are.
+/// How much later the supervisor's deadlines are than the worker's.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a worker has after SIGTERM, and after SIGKILL.
@@ -33,7 +33,7 @@ enum Phase {
     Ended,
 }
 
-/// A new generation on its way.
+/// A reload in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reload {
     Preparing { to: u32 },
@@ -47,16 +47,16 @@ pub struct Machine {
     random: fastrand::Rng,
     phase: Phase,
     slots: Vec<Slot>,
-    /// Slots that are left and still have workers.
+    /// Removed slots that still have workers.
     leaving: Vec<Slot>,
-    /// What workers are spawned of while nothing is reloaded.
+    /// The generation of new workers outside a reload.
     generation: u32,
-    /// Prepared and not yet released.
+    /// Generations prepared and not yet released.
     generations: Vec<u32>,
-    /// Being released.
+    /// Generations being released.
     releasing: Vec<u32>,
     reload: Option<Reload>,
-    /// Another reload was asked for meanwhile.
+    /// Another reload was requested during this one.
     reload_again: bool,
     next_generation: u32,
     next_worker: WorkerId,
@@ -88,12 +88,12 @@ impl Machine {
         vec![Action::Prepare(0)]
     }
 
-    /// How many workers are asked for.
+    /// The number of slots: workers that should run.
     pub fn worker_count(&self) -> usize {
         self.slots.len()
     }
 
-    /// When time alone is an event: [`Event::Tick`] is wanted then. `None` while nothing is due ever.
+    /// When to send [`Event::Tick`]. `None` while nothing will become due.
     pub fn deadline(&self) -> Option<Instant> {
         if self.phase == Phase::Ended {
             return None;
@@ -101,7 +101,7 @@ impl Machine {
         self.slots.iter().chain(&self.leaving).filter_map(Slot::deadline).min()
     }
 
-    /// Takes one event in, and says what is to be done.
+    /// Handles one event and returns the actions to perform.
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         if self.phase != Phase::Ended {
             self.take(now, event);
@@ -140,13 +140,13 @@ impl Machine {
         self.notify(Notice::Scaled(self.slots.len()));
     }
 
-    /// Gives back the slot that is missed least: one that was given up, one that serves nobody, the last.
+    /// Removes the least useful slot: a given-up one first, then one that does not serve, then the last.
     fn scale_down(&mut self, now: Instant) {
         let missed = |slot: &Slot| (slot.serves(), !slot.given_up);
         let least = (0..self.slots.len()).rev().min_by_key(|at| missed(&self.slots[*at]));
         if let Some(at) = least {
             let mut slot = self.slots.remove(at);
-            // First the queue, then who accepts from it: nothing new can come in between.
+            // Close the listeners before the worker drains: no connection can arrive in between.
             self.actions.push(Action::CloseSlot(slot.number));
             let told = slot.leave(now, self.policy.drain_timeout);
             self.actions.extend(told.into_iter().map(|id| Action::Send(id, Command::Drain)));
@@ -155,7 +155,7 @@ impl Machine {
         self.notify(Notice::Scaled(self.slots.len()));
     }
 
-    /// The generation that replaces workers of others.
+    /// The generation that a rolling reload replaces workers with.
     fn rolling_to(&self) -> Option<u32> {
         match self.reload {
             Some(Reload::Rolling { to, .. }) => Some(to),
@@ -172,7 +172,7 @@ impl Machine {
         match self.reload {
             Some(Reload::Preparing { to }) if to == generation => {
                 self.reload = Some(Reload::Rolling { to, proven: false });
-                // A reload probably mends something: slots that were given up get another chance.
+                // A reload may fix the cause: slots that were given up get another chance.
                 for slot in &mut self.slots {
                     slot.renew();
                 }
@@ -229,7 +229,7 @@ impl Machine {
                 }
             }
             (Status::Error { detail }, Stage::Starting | Stage::Serving) => {
-                // It ends by itself. What that means is decided now: its end may take a while.
+                // The worker ends by itself, which may take a while; respond to the failure now.
                 worker.leave(now + FORCE_AFTER + GRACE);
                 self.failed(now, number, generation, was, &detail);
             }
@@ -242,7 +242,7 @@ impl Machine {
             (said @ (Status::Idle | Status::Stopped), Stage::Leaving) if !worker.terminated => {
                 let farewell = if said == Status::Idle { Farewell::Idle } else { Farewell::Stopped };
                 worker.accepts = false;
-                // Each once: repeating a status does not extend the deadline.
+                // Repeating a status does not extend the deadline.
                 if farewell > worker.farewell {
                     worker.farewell = farewell;
                     worker.deadline = Some(now + shutdown_timeout + GRACE);
@@ -252,7 +252,7 @@ impl Machine {
         }
     }
 
-    /// A worker is no more.
+    /// A worker has ended.
     fn ended(&mut self, now: Instant, id: WorkerId, how: &str) {
         let Some(slot) = self.slot_of(id) else { return };
         let number = slot.number;
@@ -262,7 +262,7 @@ impl Machine {
         }
     }
 
-    /// A worker fails, which was starting or serving.
+    /// A starting or serving worker has failed.
     fn failed(&mut self, now: Instant, number: u32, generation: u32, was: Stage, how: &str) {
         if self.phase == Phase::Starting && was == Stage::Starting {
             self.stop(now, Outcome::StartupFailed(how.to_owned()));
@@ -281,13 +281,13 @@ impl Machine {
         self.lost(now, number, how);
     }
 
-    /// A slot has lost its worker, or the one that was to replace it.
+    /// A slot has lost its worker or that worker's replacement.
     fn lost(&mut self, now: Instant, number: u32, how: &str) {
         let (limit, window) = (self.policy.respawn_limit, self.policy.respawn_window);
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.number == number) else { return };
         let (slot_number, how) = (slot.number, how.to_owned());
         if slot.is_starting() {
-            // Its replacement is on its way.
+            // Its replacement is already starting.
             self.notify(Notice::Lost { slot: slot_number, how, wait: Duration::ZERO });
             return;
         }
@@ -321,7 +321,7 @@ impl Machine {
         }
     }
 
-    /// What the state asks for by now.
+    /// Derives further actions from the current state.
     fn step(&mut self, now: Instant) {
         self.leaving.retain(|slot| !slot.workers.is_empty());
         if matches!(self.phase, Phase::Starting | Phase::Running) {
@@ -334,7 +334,7 @@ impl Machine {
                 self.begin_reload();
             }
             self.end_reload();
-            // A reload would give each another chance.
+            // A pending reload gives every slot another chance.
             let reloads = self.reload.is_some() || self.reload_again;
             if !reloads && self.slots.iter().all(|slot| slot.given_up && slot.workers.is_empty()) {
                 self.stop(now, Outcome::GivenUp);
@@ -351,7 +351,7 @@ impl Machine {
         }
     }
 
-    /// Releases generations that nobody needs any more.
+    /// Releases generations that no worker needs any more.
     fn release(&mut self) {
         let stopping = matches!(self.phase, Phase::Stopping(_));
         let rolling_to = self.rolling_to();

@@ -1,4 +1,4 @@
-//! The numbers that a supervisor decides by.
+//! The limits and timeouts that a supervisor decides by.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -6,33 +6,33 @@ use std::time::Duration;
 /// How a supervisor treats its workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How many workers.
+    /// The number of workers.
     pub workers: usize,
     /// Whether a worker can be ended by force: a process can, a thread cannot.
     pub killable: bool,
     /// Restarts within [`respawn_window`](Self::respawn_window) after which a slot is given up.
     pub respawn_limit: usize,
-    /// Time after which a restart counts no more.
+    /// Time after which a restart no longer counts.
     pub respawn_window: Duration,
-    /// From spawn to serving.
+    /// Limit for a worker from spawn to serving.
     pub startup_timeout: Duration,
-    /// What a draining worker gives to what runs.
+    /// How long a draining worker lets requests run.
     pub drain_timeout: Duration,
-    /// What it gives to its application's shutdown after that.
+    /// How long its application may then take to shut down.
     pub shutdown_timeout: Duration,
     /// Silence of a busy worker after which it counts as stuck; `None` for never.
     pub healthcheck: Option<Duration>,
     /// Requests after which a worker is replaced.
     pub max_requests: Option<NonZeroU64>,
-    /// Most requests added to that at random.
+    /// Upper bound of the random number of requests added to that.
     pub max_requests_jitter: u64,
     /// Time after which a worker is replaced.
     pub lifetime: Option<Duration>,
-    /// Most time added to that at random.
+    /// Upper bound of the random time added to that.
     pub lifetime_jitter: Duration,
     /// Bytes of memory above which a worker is replaced.
     pub max_rss: Option<u64>,
-    /// Where the random numbers begin.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Workers that are child processes.
 //!
-//! A child is started with exec, never by a bare fork. It inherits one socket of a pair, and the listeners.
-//! Down the socket go the worker's plan, as one line, and then commands; up come statuses. A child that reads
+//! A child is started with exec, never by a bare fork. It inherits one socket of a pair, and the listeners. The
+//! supervisor sends the worker's plan as one line and then commands; the child sends statuses. A child that reads
 //! the end of the socket has lost its parent.
 
 use std::ffi::OsString;
@@ -25,23 +25,23 @@ use zeroize::Zeroizing;
 use crate::control::{from_line, to_line};
 use crate::worker::{Order, WorkerEnd, WorkerEvents, WorkerHandle};
 
-/// How long the last words of a child that has ended are waited for.
+/// How long to wait for each remaining status line of a child that has ended.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// A child to be started.
+/// How to start a child.
 pub struct Launch {
     /// The program.
     pub program: PathBuf,
     /// Its arguments; the number of the control socket's descriptor is added as the last one.
     pub arguments: Vec<OsString>,
-    /// What [`attach`] returns in the child. It may have keys and passwords in it.
+    /// The text [`attach`] returns in the child. It may contain keys and passwords.
     pub plan: Zeroizing<String>,
     /// Descriptors that the child inherits under the numbers they have here.
     pub inherited: Vec<OwnedFd>,
 }
 
 impl fmt::Debug for Launch {
-    /// Without the plan.
+    /// Leaves out the plan, which may contain secrets.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { program, arguments, inherited, plan: _ } = self;
         let mut shown = out.debug_struct("Launch");
@@ -50,10 +50,10 @@ impl fmt::Debug for Launch {
     }
 }
 
-/// Starts the child. Inside a tokio `LocalRuntime`.
+/// Starts the child. Call inside a tokio `LocalRuntime`.
 ///
 /// # Errors
-/// The child cannot be started, or watched.
+/// The child or the thread that waits for it cannot be started.
 pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
@@ -63,7 +63,7 @@ pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
     let inherited: Vec<_> = launch.inherited.iter().map(AsFd::as_fd).chain([theirs.as_fd()]).collect();
     pounce_net::inherit(&mut program, &inherited);
     let mut child = program.spawn()?;
-    // From here on only the child has its end: when it is gone, so is the connection.
+    // Keep no copy of the child's end: the connection must close when the child ends.
     drop((theirs, launch.inherited));
     let ended = match when_ended(&child) {
         Ok(ended) => ended,
@@ -74,15 +74,15 @@ pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
     };
     let (orders, inbox) = mpsc::unbounded_channel();
     tokio::task::spawn_local(watch_child(child, control, launch.plan, ended, inbox, events));
-    // The task ends with the child; what is ordered then is of no use.
+    // The task ends with the child; later orders have no one to go to.
     let order = move |order| {
         let _ = orders.send(order);
     };
     Ok(WorkerHandle::new(order, None))
 }
 
-/// Waits for a child on a thread of its own, and leaves the reaping to the thread that may signal it: until the
-/// child is reaped no other process has its number.
+/// Waits for a child on a dedicated thread without reaping it (WNOWAIT): until the thread that may signal the child
+/// reaps it, its pid is not reused.
 fn when_ended(child: &Child) -> io::Result<oneshot::Receiver<()>> {
     let pid = pid(child);
     let (sender, receiver) = oneshot::channel();
@@ -105,7 +105,7 @@ async fn watch_child(
     let (reader, mut writer) = control.into_split();
     let mut lines = tokio::io::BufReader::new(reader).lines();
     let mut open = true;
-    // What cannot be written is for a child that has ended, which is noticed by itself.
+    // A write fails only once the child has ended, which `ended` reports.
     let (sender, mut outbox) = mpsc::unbounded_channel::<Vec<u8>>();
     tokio::task::spawn_local(async move {
         let planned = async {
@@ -119,7 +119,7 @@ async fn watch_child(
                 break;
             }
         }
-        // Held until the child has ended: closing it tells the child that its parent is gone.
+        // Keep the socket open until the child has ended: it takes a closed socket for the end of its parent.
         while outbox.recv().await.is_some() {}
     });
     loop {
@@ -137,7 +137,7 @@ async fn watch_child(
             },
         }
     }
-    // A process that it has left behind may keep the socket open, so its end is not waited for.
+    // A process that the child left behind may keep the socket open, so do not wait for its end.
     while open && let Ok(Ok(Some(line))) = tokio::time::timeout(LAST_WORDS, lines.next_line()).await {
         from_line(&line, &from).into_iter().for_each(|status| events.status(status));
     }
@@ -149,7 +149,7 @@ async fn watch_child(
 }
 
 fn pid(child: &Child) -> Pid {
-    // A pid_t is what it was made from.
+    // std made this u32 from a pid_t.
     Pid::from_raw(child.id().cast_signed())
 }
 
@@ -159,9 +159,9 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
-/// In the child: takes the plan from the control socket and listens to it on a thread of its own, so that it is
-/// heard even while Python blocks. `orphaned` is called when the parent is gone, with whether it had told the worker
-/// to end before.
+/// In the child: takes the plan from the control socket and reads commands on a dedicated thread, so that they
+/// arrive even while Python blocks. `orphaned` is called when the parent has ended; its argument says whether the
+/// parent had told the worker to end.
 ///
 /// # Errors
 /// The socket cannot be read, or ends before the plan does.
@@ -174,7 +174,7 @@ pub fn attach(
     let plan = Zeroizing::new(lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?);
     let end = WorkerEnd::new(move |status| {
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody to tell: the thread below hears of that.
+        // A failed write means that the parent has ended; the thread below notices.
         let _ = writer.write_all(&to_line(&status));
     });
     let told = end.clone();

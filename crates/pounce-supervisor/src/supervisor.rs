@@ -16,48 +16,48 @@ use crate::machine::{Action, Event, Machine, Notice, Outcome, WorkerId};
 use crate::policy::Policy;
 use crate::worker::{Order, WorkerEvents, WorkerHandle};
 
-/// What a worker is.
+/// The kind of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A child process.
     Process,
     /// A thread of the one interpreter.
     Thread,
-    /// A thread with an interpreter of its own.
+    /// A thread with its own interpreter.
     Subinterpreter,
 }
 
-/// What workers are made of: the server's part.
+/// How the server starts workers and notifies the operator.
 pub trait Workforce: 'static {
-    /// Makes ready what the workers of a generation share.
+    /// Prepares the resources that the workers of a generation share.
     ///
     /// # Errors
-    /// Why the generation cannot be had, for the operator.
+    /// Why the generation cannot be prepared, for the operator.
     fn prepare(&self, generation: u32) -> impl Future<Output = Result<(), String>>;
 
-    /// Gives that back.
+    /// Releases a generation's resources.
     fn release(&self, generation: u32) -> impl Future<Output = ()>;
 
     /// Starts a worker, by [`process::start`](crate::process::start) or [`thread::start`](crate::thread::start).
     ///
     /// # Errors
-    /// It cannot be started.
+    /// The worker cannot be started.
     fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle>;
 
-    /// Tells the operator.
+    /// Notifies the operator.
     fn notify(&self, notice: Notice);
 }
 
-/// A worker to be started.
+/// A worker to start.
 #[derive(Debug)]
 pub struct Spawn {
     /// Its slot, from 0.
     pub slot: u32,
     /// Its generation, from 0.
     pub generation: u32,
-    /// Requests after which it gives a heartbeat, to be replaced.
+    /// Requests after which it sends a heartbeat, so that it is replaced.
     pub max_requests: Option<NonZeroU64>,
-    /// What it accepts from.
+    /// The listeners it accepts from.
     pub listeners: Vec<Listener>,
 }
 
@@ -69,7 +69,7 @@ pub trait SlotListeners {
     /// The process is out of descriptors, or an address cannot be bound again.
     fn open_slot(&self, slot: u32) -> io::Result<Vec<Listener>>;
 
-    /// Nobody accepts in this slot any more: closes what it has for itself.
+    /// No worker accepts in this slot any more: closes the listeners that only it has.
     fn close_slot(&self, slot: u32);
 }
 
@@ -82,7 +82,7 @@ pub struct Supervisor {
     handle: SupervisorHandle,
 }
 
-/// What can be asked of a supervisor, from any thread. Cheap to clone; nothing here waits.
+/// Controls a supervisor from any thread. Cheap to clone; no method waits.
 #[derive(Debug, Clone)]
 pub struct SupervisorHandle {
     events: mpsc::UnboundedSender<Event>,
@@ -100,7 +100,7 @@ impl SupervisorHandle {
         self.send(Event::Shutdown);
     }
 
-    /// Replaces every worker by one of a new generation, which serves before the old one drains.
+    /// Replaces every worker with one of a new generation, which serves before the old one drains.
     pub fn restart_workers(&self) {
         self.send(Event::Reload);
     }
@@ -129,7 +129,7 @@ impl Supervisor {
         Self { mode, policy, inbox, handle: SupervisorHandle { events, count } }
     }
 
-    /// What its workers are.
+    /// The kind of its workers.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -139,7 +139,7 @@ impl Supervisor {
         self.handle.worker_count()
     }
 
-    /// What can be asked of it while it runs.
+    /// A handle that controls it while it runs.
     pub fn handle(&self) -> SupervisorHandle {
         self.handle.clone()
     }
@@ -154,8 +154,8 @@ impl Supervisor {
         self.handle.restart_workers();
     }
 
-    /// Runs workers on `listeners` until it is told to stop, or cannot go on. Inside a tokio `LocalRuntime`.
-    /// Workers that could not be made to end are left behind; only a thread can be one of those.
+    /// Runs workers on `listeners` until it is told to stop or cannot go on. Call inside a tokio `LocalRuntime`.
+    /// Workers that could not be made to end are left behind; these are threads, never processes.
     pub async fn run<W: Workforce>(
         mut self,
         workforce: Rc<W>,
@@ -184,7 +184,7 @@ impl Supervisor {
 
     async fn next(&mut self, deadline: Option<Instant>) -> Event {
         let received = match deadline {
-            // Both sides of the channel are this supervisor's: it is never closed.
+            // The supervisor holds both ends of the channel, so it is never closed.
             None => self.inbox.recv().await,
             Some(at) => tokio::time::timeout_at(at.into(), self.inbox.recv()).await.unwrap_or(None),
         };
@@ -241,6 +241,6 @@ impl Supervisor {
     }
 }
 
-/// How many workers are left that did not end.
+/// The number of workers left behind because they did not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leftover(pub usize);

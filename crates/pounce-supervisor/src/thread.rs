@@ -6,10 +6,10 @@ use std::thread;
 
 use crate::worker::{Order, WorkerEnd, WorkerEvents, WorkerHandle};
 
-/// Starts a thread that is a worker. What `body` returns is how it ended.
+/// Starts a worker thread. `body` returns how it ended.
 ///
 /// # Errors
-/// The system has no room for another thread.
+/// The system cannot start another thread.
 pub fn start(
     name: String,
     events: WorkerEvents,
@@ -23,7 +23,7 @@ pub fn start(
         events.ended(how.unwrap_or_else(|_| "a fault inside the server; please report it".to_owned()));
     })?;
     let order = move |order| {
-        // A thread cannot be ended by force; the machine does not ask for it.
+        // The machine never orders force against a thread.
         if let Order::Send(command) = order {
             told.tell(command);
         }

@@ -9,14 +9,14 @@ use tokio::sync::{mpsc, watch};
 use crate::control::{Command, Status};
 use crate::machine::{Event, WorkerId};
 
-/// What a supervisor has of a worker, whichever kind it is.
+/// A supervisor's handle to a worker of any kind.
 pub struct WorkerHandle {
     order: Box<dyn Fn(Order)>,
     thread: Option<JoinHandle<()>>,
     kept: Option<Box<dyn Any>>,
 }
 
-/// What can be done to a worker.
+/// What a supervisor can order of a worker.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     Send(Command),
@@ -29,7 +29,7 @@ impl WorkerHandle {
         Self { order: Box::new(order), thread, kept: None }
     }
 
-    /// Keeps something until the worker has ended, when it is dropped.
+    /// Keeps a value alive until the worker has ended.
     #[must_use]
     pub fn keeping(mut self, what: impl Any) -> Self {
         self.kept = Some(Box::new(what));
@@ -40,17 +40,17 @@ impl WorkerHandle {
         (self.order)(order);
     }
 
-    /// Waits for the end of a thread that has reported it, and lets go of what was kept.
+    /// Joins the thread of a worker that has reported its end, and drops the kept value.
     pub(crate) fn join(self) {
         if let Some(thread) = self.thread {
-            // How it ended was reported from inside.
+            // The thread has reported how it ended.
             let _ = thread.join();
         }
         drop(self.kept);
     }
 }
 
-/// Where what becomes of one worker is reported to. Cheap to clone, for any thread.
+/// Reports the events of one worker to the supervisor. Cheap to clone, for any thread.
 #[derive(Debug, Clone)]
 pub struct WorkerEvents {
     pub(crate) worker: WorkerId,
@@ -59,7 +59,7 @@ pub struct WorkerEvents {
 
 impl WorkerEvents {
     pub(crate) fn status(&self, status: Status) {
-        // A supervisor that is gone does not care.
+        // The supervisor may have ended.
         let _ = self.events.send(Event::Status(self.worker, status));
     }
 
@@ -68,7 +68,7 @@ impl WorkerEvents {
     }
 }
 
-/// What a worker has of its supervisor. Cheap to clone, for any thread.
+/// A worker's connection to its supervisor. Cheap to clone, for any thread.
 #[derive(Debug, Clone)]
 pub struct WorkerEnd {
     commands: Arc<watch::Sender<Option<Command>>>,
@@ -76,12 +76,12 @@ pub struct WorkerEnd {
 }
 
 impl WorkerEnd {
-    /// The end of a worker whose reports go to `report`.
+    /// Makes a worker's end that passes reports to `report`.
     pub fn new(report: impl Fn(Status) + Send + Sync + 'static) -> Self {
         Self { commands: Arc::new(watch::Sender::new(None)), reporter: Reporter(Arc::new(report)) }
     }
 
-    /// Tells the worker. Only the first command counts.
+    /// Gives the worker a command. Only the first counts.
     pub fn tell(&self, command: Command) {
         self.commands.send_if_modified(|told| told.is_none().then(|| *told = Some(command)).is_some());
     }
@@ -91,11 +91,11 @@ impl WorkerEnd {
         self.commands.borrow().is_some()
     }
 
-    /// Waits until the worker is told to end, and says how.
+    /// Waits until the worker is told to end, and returns the command.
     pub async fn told(&self) -> Command {
         let mut commands = self.commands.subscribe();
         let told = commands.wait_for(Option::is_some).await.map(|command| *command);
-        // The sender is this end's own: it cannot be gone.
+        // This value holds the sender, so the channel is open.
         told.ok().flatten().unwrap_or(Command::Shutdown)
     }
 
@@ -105,12 +105,12 @@ impl WorkerEnd {
     }
 }
 
-/// Tells the supervisor what becomes of a worker. Cheap to clone, for any thread.
+/// Reports a worker's statuses to the supervisor. Cheap to clone, for any thread.
 #[derive(Clone)]
 pub struct Reporter(Arc<dyn Fn(Status) + Send + Sync>);
 
 impl Reporter {
-    /// Says it.
+    /// Reports a status.
     pub fn report(&self, status: Status) {
         (self.0)(status);
     }

@@ -11,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use pounce_worker::http2::{Screen, Screened};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Keeps what a client of `h2` writes.
+/// Records the output of an `h2` client.
 #[derive(Clone, Default)]
 struct Sent(Rc<RefCell<Vec<u8>>>);
 
@@ -56,7 +56,7 @@ fn browser() -> http::Request<()> {
         .expect("it is one")
 }
 
-/// The frames of a connection: what it begins with, the first request, the second.
+/// The frames of a connection: its opening, the first request, the second.
 fn frames() -> [Vec<u8>; 3] {
     let cx = &mut Context::from_waker(Waker::noop());
     let sent = Sent::default();

@@ -1,4 +1,4 @@
-//! The floor: the worker alone, serving a Rust application. What Python costs is what a server takes more.
+//! The floor: the worker alone, serving a Rust application. A full server's extra time is the cost of Python.
 //!
 //! `cargo run --release -p pounce-worker --example floor -- --port 8000` answers GET with 1 KiB and sends
 //! the body of a POST back.

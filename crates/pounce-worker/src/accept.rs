@@ -19,7 +19,7 @@ use crate::stream::Socket;
 /// How long to wait when the process is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(250);
 
-/// How long a worker that is ahead of others leaves connections to them before it takes some all the same.
+/// How long a worker that is ahead of others leaves connections to them before it accepts some anyway.
 const DEFERENCE: Duration = Duration::from_millis(1);
 
 /// How many it then accepts; doubled while the queue stays non-empty, since the other workers may be stuck.
@@ -28,7 +28,7 @@ const HELPING: usize = 8;
 /// A listening socket that tokio watches.
 pub(crate) struct Acceptor {
     listener: AsyncFd<Listener>,
-    /// The address that every connection has on our side; none where the listener takes several.
+    /// The local address of every connection; none if the listener accepts at several.
     address: Option<Address>,
 }
 
@@ -45,7 +45,7 @@ impl Acceptor {
         };
         #[expect(
             deprecated,
-            reason = "what took its place is unsafe, for types whose descriptor may change; a listener's does not"
+            reason = "the replacement is unsafe, for types whose descriptor may change; a listener's does not"
         )]
         let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
         Ok(Self { listener, address })
@@ -56,7 +56,7 @@ impl Acceptor {
         self.listener.async_io(Interest::READABLE, |listener| self.take(listener)).await
     }
 
-    /// Accepts a connection that is there already.
+    /// Accepts a connection that is already queued.
     fn take(&self, listener: &Listener) -> io::Result<(Socket, ConnectionInfo)> {
         let (stream, client, server) = match listener.accept()? {
             Accepted::Tcp(stream, client) => {
@@ -77,7 +77,7 @@ impl Acceptor {
         Ok((stream, ConnectionInfo { peer, tls: None }))
     }
 
-    /// Accepts until it is dropped. What is queued is taken without waiting in between, and other tasks get their
+    /// Accepts until it is dropped. Queued connections are accepted without waiting in between; other tasks get their
     /// turn when tokio's budget is used up.
     pub(crate) async fn run<A: App>(&self, engine: Rc<Engine>, app: Rc<A>) {
         let mut out_of_resources = false;
@@ -103,9 +103,8 @@ impl Acceptor {
         }
     }
 
-    /// When connections have come while others that accept from the same socket have fewer: lets them have those,
-    /// of which they are told as well, for a moment, and helps with what is still there then. It
-    /// returns early once this worker is no longer ahead.
+    /// Waits for connections, leaves them to workers of the same socket that have fewer for a moment, then accepts some
+    /// of the rest. Returns early once this worker is no longer ahead.
     async fn accept_what_is_left<A: App>(
         &self,
         helping: &mut usize,
@@ -135,8 +134,7 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Takes the connections that are queued already, and no more: what the kernel has, whether or not the runtime
-    /// has noticed.
+    /// Accepts only the connections already in the kernel's queue, whether or not the runtime has noticed them.
     pub(crate) fn take_queued<A: App>(&self, engine: &Rc<Engine>, app: &Rc<A>) {
         loop {
             match self.take(self.listener.get_ref()) {
@@ -151,7 +149,7 @@ impl Acceptor {
 fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
     if engine.settings.http.limit_connections.is_some_and(|limit| engine.connections() as u64 >= limit.get())
     {
-        // Nothing can be said before a handshake, and that is what there is no room for.
+        // Over TLS a response needs a handshake, which is the work the limit avoids.
         if engine.settings.tls.is_none() {
             tokio::task::spawn_local(refuse(socket, no_room(engine)));
         }
@@ -167,7 +165,7 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
     ));
 }
 
-/// The response to a client for which there is no room.
+/// The response to a client beyond the connection limit.
 fn no_room(engine: &Engine) -> Output {
     let (mut encoder, mut output) = (ResponseEncoder::default(), Output::new());
     let (head, body) = connection::server_response(503, "the server has too many connections");
@@ -180,7 +178,7 @@ fn no_room(engine: &Engine) -> Output {
     output
 }
 
-/// Says that to a client, and gives it a moment to read it.
+/// Sends that response, and gives the client a moment to read it.
 async fn refuse(mut socket: Socket, mut output: Output) {
     use std::future::poll_fn;
     let answered = async {
@@ -192,7 +190,7 @@ async fn refuse(mut socket: Socket, mut output: Output) {
     let _ = tokio::time::timeout(Duration::from_secs(1), answered).await;
 }
 
-/// Errors of the connection that was to be accepted, not of the listener (accept(2)).
+/// Whether an error concerns the connection being accepted, not the listener (accept(2)).
 fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,7 +1,7 @@
 //! HTTP/1.1 (RFC 9112) as a sans-IO machine: bytes in, events and bytes out, no socket and no clock.
 //!
-//! [`RequestMachine`] reads requests; [`ResponseEncoder`] writes responses into an [`Output`]. Neither
-//! knows about the other: the connection that owns both carries the few facts that cross.
+//! [`RequestMachine`] reads requests; [`ResponseEncoder`] writes responses into an [`Output`]. They are independent:
+//! the connection that owns both passes the few facts from one to the other.
 
 mod chunked;
 mod encode;

@@ -1,4 +1,4 @@
-//! HTTP/2 (RFC 9113) as far as the `h2` crate, which speaks it, does not go: no socket and no clock in here.
+//! HTTP/2 (RFC 9113) beyond what the `h2` crate covers: no socket and no clock in here.
 
 mod field_block;
 mod guard;
@@ -10,24 +10,24 @@ pub use guard::{Guard, Tripped};
 pub(crate) use request::{Request, Unfit, read_request};
 pub use screen::{Screen, Screened};
 
-/// What a client begins with (RFC 9113 section 3.4).
+/// The first bytes of a client (RFC 9113 section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What the first bytes of a connection in clear text say.
+/// The protocol that the first bytes of a clear-text connection show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
     /// The preface of HTTP/2.
     Http2,
     /// Something else.
     Http1,
-    /// Nearly the preface: no other protocol begins like this.
+    /// Only the beginning of the preface: no other protocol begins like this.
     Broken,
     /// More is needed.
     Undecided,
 }
 
 impl Beginning {
-    /// Looks at what has come.
+    /// Examines the bytes received so far.
     pub fn of(input: &[u8]) -> Self {
         if input.starts_with(PREFACE) {
             return Self::Http2;
@@ -35,7 +35,7 @@ impl Beginning {
         if PREFACE.starts_with(input) {
             return Self::Undecided;
         }
-        // The request line and the end of the head, which would be a request otherwise.
+        // The preface's request line and end of head would otherwise be read as a request.
         if input.starts_with(&PREFACE[..18]) { Self::Broken } else { Self::Http1 }
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes on their way out, in order: small ones gathered, large ones and files kept as they are.
+//! Bytes to write, in order: small pieces are gathered, large pieces and files kept as they are.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,19 +8,19 @@ use std::task::Poll;
 use bytes::Bytes;
 use pounce_asgi::{FileBody, Payload};
 
-/// From this size on a shared piece is kept rather than copied behind what is gathered.
+/// From this size on a shared piece is kept rather than copied to the gathered bytes.
 const KEEP_FROM: usize = 16 * 1024;
 
-/// Written bytes below this are left in front of the others.
+/// Fewer written bytes than this are not removed from the front.
 const COMPACT_FROM: usize = 4 * 1024;
 
-/// How much of a file is read at once where it cannot be sent from.
+/// How much of a file is read at once if sendfile is not possible.
 const FILE_PIECE: usize = 64 * 1024;
 
 /// Appends the next piece of a file to `buffer`, at most `limit` bytes of it.
 ///
 /// # Errors
-/// What the system says, and [`io::ErrorKind::UnexpectedEof`] where the file has become shorter.
+/// Those of `pread(2)`, and [`io::ErrorKind::UnexpectedEof`] if the file has become shorter.
 pub(crate) fn read_piece(file: &FileBody, limit: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let count = usize::try_from(file.length).unwrap_or(usize::MAX).min(limit).min(FILE_PIECE);
     match pounce_net::read_at(file.file.as_fd(), file.offset, count, buffer)? {
@@ -29,7 +29,7 @@ pub(crate) fn read_piece(file: &FileBody, limit: usize, buffer: &mut Vec<u8>) ->
     }
 }
 
-/// Tells the operator that a response breaks off because of its file: the length was promised to the client.
+/// Logs that a response breaks off because of its file, after its length was announced to the client.
 pub(crate) fn broken_file(error: &io::Error, missing: u64) {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         tracing::error!(
@@ -44,13 +44,13 @@ pub(crate) fn broken_file(error: &io::Error, missing: u64) {
     }
 }
 
-/// What waits to be written on one connection.
+/// The unwritten output of one connection.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Gathered bytes that come first; those before `written` are gone.
+    /// Gathered bytes that come first; those before `written` have been written.
     front: Vec<u8>,
     written: usize,
-    /// What comes behind `front`.
+    /// The output after `front`.
     rest: VecDeque<Segment>,
     /// Bytes in `rest`, files included.
     rest_length: u64,
@@ -79,7 +79,7 @@ impl Output {
         self.written == self.front.len() && self.rest.is_empty()
     }
 
-    /// Where small bytes are gathered. What was appended must be told with [`Output::gathered`].
+    /// The buffer for small pieces. The caller must report appended bytes with [`Output::gathered`].
     fn tail(&mut self) -> &mut Vec<u8> {
         if self.rest.is_empty() {
             return &mut self.front;
@@ -93,7 +93,7 @@ impl Output {
         }
     }
 
-    /// Adds small bytes.
+    /// Adds a small piece.
     pub fn extend(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -104,7 +104,7 @@ impl Output {
         self.tail().extend_from_slice(bytes);
     }
 
-    /// Adds a buffer, which is emptied: swapped in where nothing waits, copied elsewhere.
+    /// Adds a buffer's content and empties the buffer: swapped in if nothing waits, else copied.
     pub fn append(&mut self, buffer: &mut Vec<u8>) {
         if self.is_empty() && self.front.capacity() <= buffer.capacity() {
             self.front.clear();
@@ -133,8 +133,8 @@ impl Output {
         self.rest.push_back(Segment::File(file));
     }
 
-    /// The bytes to write next, up to a file; returns how many slices were filled. None means that a file
-    /// is next, or nothing at all.
+    /// The bytes to write next, up to a file; returns how many slices were filled. 0 means that a file is next, or
+    /// nothing.
     pub fn slices<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
         let front = &self.front[self.written..];
         let rest = self.rest.iter().map_while(|segment| match segment {
@@ -153,7 +153,7 @@ impl Output {
         filled
     }
 
-    /// Has `write` write some of what waits, up to a file. How much it was.
+    /// Lets `write` write some of the output, up to a file. Returns how much it wrote.
     pub(crate) fn poll_write(
         &mut self,
         write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
@@ -167,7 +167,7 @@ impl Output {
         written
     }
 
-    /// The file whose bytes come next, if no others come before them.
+    /// The file to send next, if no bytes come before it.
     pub fn file(&self) -> Option<&FileBody> {
         if self.written < self.front.len() {
             return None;
@@ -189,7 +189,7 @@ impl Output {
                 return;
             }
             match self.rest.front_mut() {
-                // It is written as the front is, so that it never moves with each write.
+                // Make it the front, so that later writes do not move its bytes.
                 Some(Segment::Gathered(bytes)) => {
                     self.rest_length -= bytes.len() as u64;
                     self.front = std::mem::take(bytes);
@@ -210,8 +210,8 @@ impl Output {
         }
     }
 
-    /// Drops what is written of the front. A steady reader may never let it become empty while more is gathered
-    /// behind; moving no more than was written keeps the cost of a byte constant.
+    /// Drops the written part of the front. With a steady reader the front may never become empty while more is
+    /// gathered; moving no more bytes than were written keeps the cost per byte constant.
     fn compact(&mut self) {
         let left = self.front.len() - self.written;
         if left == 0 {
@@ -235,7 +235,7 @@ impl Output {
         }
     }
 
-    /// Reads a piece of the file that is next, to be kept until it is written.
+    /// Reads a piece of the next file into memory until it is written.
     ///
     /// # Errors
     /// Those of [`read_piece`].
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_dropped_while_more_is_gathered() {
+    fn written_bytes_are_dropped_while_more_are_gathered() {
         let mut output = Output::new();
         output.extend(&[0; 1000]);
         for round in 0..10_000_usize {

@@ -1,4 +1,4 @@
-//! A connected socket, of whatever family, and what is spoken directly over it: clear text or TLS.
+//! A connected socket of any family, and the clear-text or TLS stream over it.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd as _;
@@ -11,15 +11,14 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::tls::TlsStream;
 
-/// How much of a file is sent by one system call: a client that reads as fast as it is sent to does not keep the
-/// worker in it.
+/// The most bytes of a file sent by one system call, so that a fast client does not keep the worker in it.
 const SEND_AT_ONCE: u64 = 256 * 1024;
 
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     kind: Kind,
-    /// Bytes that it has taken.
+    /// Bytes that the socket has taken.
     sent: u64,
 }
 
@@ -46,7 +45,7 @@ impl From<UnixStream> for Socket {
 pub(crate) enum Stream {
     Clear(Socket),
     Tls(Box<TlsStream>),
-    /// No socket any more.
+    /// The socket is closed.
     Closed,
 }
 
@@ -98,7 +97,7 @@ impl Socket {
                 }
             };
             match sent {
-                // It is not ready any more: the task is woken when it is.
+                // Not ready any more: poll again, which registers the task.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return self.count(Poll::Ready(other)),
             }
@@ -112,13 +111,13 @@ impl Socket {
         written
     }
 
-    /// Bytes that the peer has taken, less what there may have been before.
+    /// Bytes that the peer has taken, up to a constant: only differences are meaningful.
     fn taken(&self) -> i64 {
         let unsent = match &self.kind {
             Kind::Tcp(stream) => pounce_net::unsent(stream.as_fd()),
             Kind::Unix(stream) => pounce_net::unsent(stream.as_fd()),
         };
-        // A socket that cannot tell has lost its peer, which is noticed elsewhere.
+        // A socket without an answer has lost its peer, which is noticed elsewhere.
         self.sent.cast_signed().saturating_sub_unsigned(unsent.unwrap_or(0))
     }
 
@@ -141,7 +140,7 @@ impl Stream {
         }
     }
 
-    /// Writes some of `slices`. Where it is pending, the same bytes must be given again, first.
+    /// Writes some of `slices`. If pending, the next call must begin with the same bytes.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -157,7 +156,7 @@ impl Stream {
     /// Writes some of `file` without reading it; 0 is the end of the file.
     ///
     /// # Errors
-    /// [`io::ErrorKind::Unsupported`] where the bytes must be read, as they always must to be encrypted.
+    /// [`io::ErrorKind::Unsupported`] if the caller must read the bytes, as always for TLS.
     pub(crate) fn poll_send_file(
         &mut self,
         cx: &mut Context<'_>,
@@ -179,13 +178,12 @@ impl Stream {
         }
     }
 
-    /// Bytes that the socket has taken, encrypted where they are.
+    /// Bytes that the socket has taken, after encryption.
     pub(crate) fn sent(&self) -> u64 {
         self.socket().map_or(0, |socket| socket.sent)
     }
 
-    /// How many of them the peer has taken, less what there may have been before: what differences are made of. Costs
-    /// a system call.
+    /// Bytes that the peer has taken, up to a constant: only differences are meaningful. Costs a system call.
     pub(crate) fn taken(&self) -> i64 {
         self.socket().map_or(0, Socket::taken)
     }
@@ -198,7 +196,7 @@ impl Stream {
         }
     }
 
-    /// Closes the socket, and says so first where TLS can do that without waiting.
+    /// Closes the socket, after a TLS close_notify if that can be sent without waiting.
     pub(crate) fn close(&mut self) {
         if let Self::Tls(stream) = self {
             let _ = stream.poll_shutdown(&mut Context::from_waker(std::task::Waker::noop()));

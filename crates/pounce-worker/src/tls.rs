@@ -1,6 +1,6 @@
 //! TLS on rustls: certificates from files, kept up to date, and the encrypted stream of one connection.
 //!
-//! [`TlsStore`] is what the connections of a worker, or of all workers of a process, share.
+//! The connections of a worker, or of all workers of a process, share a [`TlsStore`].
 
 mod clients;
 mod error;

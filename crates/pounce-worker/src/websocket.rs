@@ -1,7 +1,7 @@
 //! The WebSocket protocol (RFC 6455, RFC 7692) as sans-IO machines: no socket and no clock.
 //!
-//! [`Receiver`] reads a client's frames and gives whole messages; [`Sender`] writes ours into an
-//! [`Output`](crate::http1::Output). [`Codecs`] is what the connections of a worker share to inflate and deflate.
+//! [`Receiver`] reads a client's frames and returns whole messages; [`Sender`] writes the server's into an
+//! [`Output`](crate::http1::Output). The connections of a worker share [`Codecs`] to compress and decompress.
 
 mod codecs;
 mod fault;
@@ -22,5 +22,5 @@ pub fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// The longest reason that fits a close frame, in bytes.
+/// The longest reason that fits in a close frame, in bytes.
 pub const MAX_CLOSE_REASON: usize = 123;

@@ -1,9 +1,9 @@
-//! What the request machine refuses, row by row: framing, chunks, heads, volume. Nothing behind a fault is
-//! ever taken for a request.
+//! Inputs that the request machine refuses, row by row: framing, chunks, heads, volume. Bytes after a fault are never
+//! read as a request.
 
 use pounce_worker::http1::{Fault, RequestEvent, RequestLimits, RequestMachine};
 
-/// The first fault in `input`, or how many requests it was.
+/// The first fault in `input`, or its number of requests.
 fn fault_in(input: &[u8], limits: RequestLimits) -> Result<usize, Fault> {
     let mut machine = RequestMachine::new(limits);
     let (mut at, mut ended) = (0, 0);
@@ -12,7 +12,7 @@ fn fault_in(input: &[u8], limits: RequestLimits) -> Result<usize, Fault> {
         let step = match step {
             Ok(step) => step,
             Err(fault) => {
-                // Broken for good, whatever follows.
+                // The machine stays broken, whatever follows.
                 assert_eq!(machine.advance(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"), Err(fault));
                 return Err(fault);
             }
@@ -212,7 +212,7 @@ fn malformed_heads() {
 }
 
 #[test]
-fn what_is_not_spoken_here() {
+fn unsupported_features() {
     assert_eq!(status("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
     assert_eq!(status("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), 505);
     assert_eq!(status("GET / HTTP/3.1\r\nHost: a\r\n\r\n"), 505);
@@ -241,13 +241,13 @@ fn volume_is_refused_at_its_limit_before_the_end_is_there() {
         of(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {trailers}")),
         Err(431)
     );
-    // At the limit is within it.
+    // Exactly at the limit is allowed.
     let target = "x".repeat(100 - "GET / HTTP/1.1".len());
     assert_eq!(of(format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n")), Ok(1));
 }
 
 #[test]
-fn what_is_right_passes() {
+fn valid_requests_pass() {
     for head in [
         "\r\nGET / HTTP/1.1\r\nHost: a:80\r\n\r\n",
         "GET http://A/ HTTP/1.1\r\nHost: a:80\r\n\r\n",

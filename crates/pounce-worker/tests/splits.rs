@@ -1,17 +1,17 @@
-//! The request machine, whatever way its input arrives: every split of every input gives the same events.
+//! The request machine gives the same events for every split of every input.
 
 use pounce_asgi::RequestHead;
 use pounce_worker::http1::{Fault, RequestEvent, RequestLimits, RequestMachine};
 use proptest::prelude::*;
 
-/// What a stream of bytes comes down to, pieces of bodies joined.
+/// The requests and the fault in a stream of bytes, with pieces of bodies joined.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Story {
     requests: Vec<(RequestHead, Vec<u8>, bool)>,
     fault: Option<Fault>,
 }
 
-/// Feeds `input` in pieces that end at `cuts`, as a connection does: what is not consumed is kept.
+/// Feeds `input` in pieces that end at `cuts`, as a connection does: unconsumed bytes are kept.
 fn tell(input: &[u8], cuts: &[usize], limits: RequestLimits) -> Story {
     let mut machine = RequestMachine::new(limits);
     let mut story = Story::default();
@@ -72,7 +72,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-/// Requests, some of them damaged: a byte exchanged, removed or doubled.
+/// Requests, some of them damaged: a byte replaced, removed or doubled.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let damage = prop::option::of((any::<prop::sample::Index>(), 0..3u8, any::<u8>()));
     (prop::collection::vec(request(), 1..4), damage).prop_map(|(requests, damage)| {
@@ -101,7 +101,7 @@ proptest! {
         let split = tell(&input, &cuts, RequestLimits::default());
         prop_assert_eq!(&whole.requests.len(), &split.requests.len());
         prop_assert_eq!(whole.fault.is_some(), split.fault.is_some());
-        // Where a body is damaged, how much of it comes before the fault depends on what arrived together.
+        // In a damaged body, the amount before the fault depends on the split.
         if whole.fault.is_none() {
             prop_assert_eq!(whole, split);
         }

@@ -1,1 +1,1 @@
-"""Has no application at all."""
+"""Has no application."""

@@ -1,4 +1,4 @@
-"""Calls its application `application`, as WSGI people do."""
+"""Names its application `application`, as WSGI users do."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Raw applications, each with its own way to end when its client has left: /WAY/endless and /WAY/idle."""
+"""Raw applications, each with another way to end once its client has left: /WAY/endless and /WAY/idle."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def piece(scope, send, text):
 
 
 async def until_send_raises(scope, receive, send, name):
-    """Sends for as long as anybody takes it; an idle stream sends again once its client has gone."""
+    """Sends for as long as the client reads; an idle stream sends again once its client has gone."""
     with counted():
         await opened(scope, receive, send)
         if name == "idle":
@@ -48,7 +48,7 @@ async def grouped(scope, receive, send, name):
 
 
 async def nested(scope, receive, send, name):
-    """As middleware after middleware does it."""
+    """As several middlewares in a row do it."""
     async with asyncio.TaskGroup() as group:
         group.create_task(grouped(scope, receive, send, name))
 
@@ -73,13 +73,13 @@ async def returns_when_told(scope, receive, send, name):
         await until_gone(receive)
         task.cancel()
         await asyncio.wait([task])
-        # Whatever it was; an exception that nobody asks for would be reported.
+        # Any exception; if it were not retrieved, asyncio would report it.
         if not task.cancelled():
             task.exception()
 
 
 async def completes(scope, receive, send, name):
-    """Completes its response although nobody is there."""
+    """Completes its response although the client has left."""
     with counted():
         await opened(scope, receive, send)
         await piece(scope, send, "begun")
@@ -88,7 +88,7 @@ async def completes(scope, receive, send, name):
 
 
 async def unrelated(scope, receive, send, token):
-    """Fails for a reason of its own after its client has left."""
+    """Fails for an unrelated reason after its client has left."""
     await opened(scope, receive, send)
     await piece(scope, send, "begun")
     await until_gone(receive)
@@ -103,7 +103,7 @@ async def unrelated_os_error(scope, receive, send, token):
 
 
 async def among_others(scope, receive, send, token):
-    """What send raised, and something else next to it."""
+    """Raises what send raised, together with another exception."""
     await opened(scope, receive, send)
     await piece(scope, send, "begun")
     await until_gone(receive)
@@ -118,7 +118,7 @@ async def among_others(scope, receive, send, token):
 
 
 async def each_message(scope, receive, send, token):
-    """What each message of a response comes to when the client has left before it."""
+    """The outcome of each message of a response when the client has left before it."""
     note(token, "began")
     await until_gone(receive)
     for name, message in {

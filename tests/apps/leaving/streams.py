@@ -1,4 +1,4 @@
-"""The two streams that every application here serves, and how many of them are open. Each application has the paths
+"""The two streams that every application here serves, and the number of open ones. Each application has the paths
 /endless, /idle and /live."""
 
 import asyncio
@@ -19,7 +19,7 @@ def counted():
 
 
 async def endless():
-    """One piece after the other, for as long as anybody takes them."""
+    """One piece after the other, for as long as the client reads them."""
     with counted():
         while True:
             yield "x" * 1000
@@ -37,6 +37,6 @@ STREAMS = {"endless": endless, "idle": idle}
 
 
 def live():
-    """How many are open. A generator that its framework leaves suspended at a yield is closed when it is collected."""
+    """The number of open streams. A generator that its framework leaves at a yield is closed when it is collected."""
     gc.collect()
     return {"live": LIVE}

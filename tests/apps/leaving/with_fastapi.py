@@ -1,4 +1,4 @@
-"""FastAPI: StreamingResponse from a route with a dependency that is closed, and its background tasks."""
+"""FastAPI: StreamingResponse from a route with a dependency that is closed, and background tasks."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ DONE = []
 
 
 async def connection():
-    """As a session of a database: open until the response is over."""
+    """Like a session of a database: open until the response ends."""
     with counted():
         yield "connection"
 

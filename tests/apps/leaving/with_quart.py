@@ -5,7 +5,7 @@ from quart import Quart, jsonify
 from leaving.streams import STREAMS, live
 
 app = Quart(__name__)
-# Quart itself ends a response after a minute otherwise.
+# Otherwise Quart itself ends a response after a minute.
 app.config["RESPONSE_TIMEOUT"] = None
 
 

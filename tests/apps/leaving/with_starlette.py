@@ -1,4 +1,4 @@
-"""Starlette: its StreamingResponse, its WebSockets, and background tasks behind a response that nobody takes."""
+"""Starlette: its StreamingResponse, its WebSockets, and background tasks after a response that is not read."""
 
 import asyncio
 

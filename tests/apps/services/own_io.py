@@ -1,4 +1,4 @@
-"""I/O of the application's own, each with many round trips, and what is on the other side outside of the loop."""
+"""The application's own I/O, each kind with many round trips to a peer outside the loop."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ def line(number):
 
 
 async def pipes(scope, receive, send, count):
-    """One `cat`, spoken to over its standard input and output."""
+    """One `cat`, through its standard input and output."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe)
     right = 0
@@ -31,7 +31,7 @@ async def pipes(scope, receive, send, count):
 
 
 async def pipe_volume(scope, receive, send):
-    """More than the pipes hold, in both directions at once."""
+    """More data than the pipes hold, in both directions at once."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe)
     out, _ = await process.communicate(b"x" * 2_000_000)
@@ -39,7 +39,7 @@ async def pipe_volume(scope, receive, send):
 
 
 async def sockets(scope, receive, send, count):
-    """The loop's methods of plain sockets."""
+    """The loop's methods for plain sockets."""
     loop = asyncio.get_running_loop()
     right = 0
     with socket.socket() as plain:
@@ -55,7 +55,7 @@ async def sockets(scope, receive, send, count):
 
 
 async def socket_volume(scope, receive, send):
-    """More than the socket's buffers hold: sock_sendall waits for room while sock_recv makes it."""
+    """More data than the socket's buffers hold: sock_sendall waits for room while sock_recv makes it."""
     loop = asyncio.get_running_loop()
     size = 3_000_000
     with socket.socket() as plain:
@@ -121,7 +121,7 @@ async def streams(scope, receive, send, count):
 
 
 async def many_streams(scope, receive, send, count):
-    """Connections side by side: what is read of one must not hide that another is readable."""
+    """Concurrent connections: reading one must not hide that another is readable."""
 
     async def one(number):
         reader, writer = await asyncio.open_connection(*ECHO)
@@ -136,7 +136,7 @@ async def many_streams(scope, receive, send, count):
 
 
 async def watched(scope, receive, send, count):
-    """add_reader on a pipe that a thread writes to, each piece after the one before was read."""
+    """add_reader on a pipe that a thread writes to, each piece after the previous one was read."""
     loop = asyncio.get_running_loop()
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -221,7 +221,7 @@ async def serve_lines(reader, writer):
 
 @contextlib.asynccontextmanager
 async def opened():
-    """Two servers of the application's own, next to the one that it is served by."""
+    """Two servers that the application runs itself."""
     protocol = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
     streams = await asyncio.start_server(serve_lines, "127.0.0.1", 0)
     try:

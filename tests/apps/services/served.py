@@ -1,11 +1,11 @@
-"""What the applications that use services share: a lifespan that holds their clients open for the requests of one
-worker. Each module has a factory, `create()`, so that workers that are threads have clients of their own too."""
+"""Shared by the applications that use services: a lifespan that holds their clients open for the requests of one
+worker. Each module has a factory, `create()`, so that each worker thread gets separate clients too."""
 
 from kit import router
 
 
 def served(routes, opened):
-    """An application of `routes` whose lifespan enters `opened()`; the dict that this gives is in `scope["state"]`."""
+    """An application of `routes` whose lifespan enters `opened()`; `scope["state"]` has the resulting dict."""
     inner = router(routes)
 
     async def app(scope, receive, send):
@@ -22,7 +22,7 @@ def served(routes, opened):
 
 
 async def event_stream(send, events):
-    """Sends what an asynchronous iterator gives, each at once, as server-sent events."""
+    """Sends each item of an asynchronous iterator at once, as server-sent events."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     async for event in events:
         await send({"type": "http.response.body", "body": b"data: %s\n\n" % event.encode(), "more_body": True})
@@ -30,7 +30,7 @@ async def event_stream(send, events):
 
 
 async def over_websocket(receive, send, events):
-    """Sends what an asynchronous iterator gives as text messages, and closes."""
+    """Sends each item of an asynchronous iterator as a text message, and closes."""
     await receive()
     await send({"type": "websocket.accept"})
     async for event in events:
@@ -39,7 +39,7 @@ async def over_websocket(receive, send, events):
 
 
 async def either_way(scope, receive, send, events):
-    """Sends events over whatever was asked for."""
+    """Sends events over HTTP or a WebSocket, as requested."""
     if scope["type"] == "websocket":
         await over_websocket(receive, send, events)
     else:

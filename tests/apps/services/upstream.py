@@ -1,4 +1,4 @@
-"""What the HTTP clients of other applications ask: it says which connection it was asked over."""
+"""The server for other applications' HTTP clients: it names the connection of each request."""
 
 import asyncio
 

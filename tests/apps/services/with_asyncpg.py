@@ -1,4 +1,4 @@
-"""PostgreSQL by asyncpg: a pool that requests share, connections of their own, notifications."""
+"""PostgreSQL by asyncpg: a pool that requests share, separate connections, notifications."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ async def opened():
 
 
 async def queries(scope, receive, send, count):
-    """Many queries one after the other, and what they add up to."""
+    """Many queries one after the other, and their sum."""
     async with scope["state"]["pool"].acquire() as connection:
         found = [await connection.fetchval("SELECT $1::int * 2", number) for number in range(int(count))]
     await respond_json(send, {"sum": sum(found), "count": len(found)})
@@ -36,7 +36,7 @@ async def connect(scope, receive, send, count):
 
 
 async def insert(scope, receive, send, table, number):
-    """A transaction of several statements on whatever connection of the pool is free."""
+    """A transaction of several statements on a free connection of the pool."""
     async with scope["state"]["pool"].acquire() as connection, connection.transaction():
         await connection.execute(f"INSERT INTO {table} VALUES ($1, $2)", int(number), f"row {number}")
         row = await connection.fetchrow(f"SELECT number, text FROM {table} WHERE number = $1", int(number))
@@ -53,7 +53,7 @@ async def large(scope, receive, send):
 
 
 async def listen(scope, receive, send, channel):
-    """Notifications as they come, until one says that it is the last."""
+    """Notifications as they come, up to the one marked as the last."""
     queue = asyncio.Queue()
     connection = await asyncpg.connect(URL)
     await connection.add_listener(channel, lambda _connection, _pid, _channel, payload: queue.put_nowait(payload))

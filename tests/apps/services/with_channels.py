@@ -85,7 +85,7 @@ class SyncRefusal(WebsocketConsumer):
 
 
 def announce(request, room, text):
-    """A view on a thread speaks to the room."""
+    """A view on a thread sends to the room."""
     async_to_sync(get_channel_layer().group_send)(room, {"type": "said", "text": text})
     return HttpResponse("announced")
 

@@ -20,7 +20,7 @@ class Httpx:
         import httpx
 
         limits = httpx.Limits(max_connections=3)
-        # Its own timeout is 5 s, which a busy machine may take.
+        # The default timeout is 5 s, which a busy machine may exceed.
         async with httpx.AsyncClient(base_url=URL, limits=limits, timeout=60) as client:
             yield Httpx(client)
 
@@ -80,7 +80,7 @@ async def opened():
 
 
 async def double(scope, receive, send, first, count):
-    """Requests one after the other, and over how many connections they went."""
+    """Requests one after the other, and the number of connections they used."""
     client = scope["state"]["client"]
     found = [await client.double(int(first) + number) for number in range(int(count))]
     connections = {answer["connection"] for answer in found}
@@ -88,7 +88,7 @@ async def double(scope, receive, send, first, count):
 
 
 async def bodies(scope, receive, send):
-    """A large body there, and a stream back."""
+    """A large body up, and a stream down."""
     client = scope["state"]["client"]
     await respond_json(send, [await client.length(b"x" * 3_000_000), await client.lines() == lines()])
 

@@ -1,4 +1,4 @@
-"""PostgreSQL by psycopg: a pool that requests share, connections of their own, notifications. It watches its
+"""PostgreSQL by psycopg: a pool that requests share, separate connections, notifications. It watches its
 sockets with the loop's add_reader and add_writer."""
 
 import contextlib

@@ -11,7 +11,7 @@ from services.served import either_way, served
 
 @contextlib.asynccontextmanager
 async def opened():
-    # Its own timeout is 5 s, which a busy machine may take.
+    # The default timeout is 5 s, which a busy machine may exceed.
     client = redis.asyncio.from_url(os.environ["REDIS_URL"], decode_responses=True, socket_timeout=60)
     try:
         yield {"redis": client}
@@ -42,7 +42,7 @@ async def pipeline(scope, receive, send, key, count):
 
 
 async def count(scope, receive, send, key, number):
-    """Adds to what all requests count."""
+    """Increments the counter that all requests share."""
     client = scope["state"]["redis"]
     await client.incr(key)
     await client.sadd(f"{key}:seen", number)
@@ -50,13 +50,13 @@ async def count(scope, receive, send, key, number):
 
 
 async def pop(scope, receive, send, key):
-    """Waits for something to be pushed, however long."""
+    """Waits for a push without a time limit."""
     _, value = await scope["state"]["redis"].blpop(key, timeout=0)
     await respond_json(send, value)
 
 
 async def subscribe(scope, receive, send, channel):
-    """What is published, until something says that it is the last."""
+    """Published messages, up to the one marked as the last."""
 
     async def events():
         async with scope["state"]["redis"].pubsub() as subscription:

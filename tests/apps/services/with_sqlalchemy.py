@@ -55,7 +55,7 @@ async def insert(scope, receive, send, number):
 
 
 async def stream(scope, receive, send):
-    """Rows as the server's cursor gives them."""
+    """Rows from a server-side cursor."""
     async with scope["state"]["engine"].connect() as connection:
         rows = await connection.stream(text("SELECT n FROM generate_series(1, 2000) AS n"))
         found = [row.n async for row in rows]

@@ -1,4 +1,4 @@
-//! One connection: sending, and what was received. Every wait on it is bounded.
+//! One connection: sending, and received events. Every wait on it is bounded.
 
 use super::frame::{Frame, flag, kind, setting};
 use super::received::{Event, Rules};
@@ -10,23 +10,23 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What a client sends first (RFC 9113 §3.4).
+/// The first bytes of a client (RFC 9113 §3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What waiting for an event came to.
+/// The result of waiting for an event.
 #[derive(Debug)]
 pub enum Next {
-    /// This is next.
+    /// The next event.
     Event(Event),
     /// The server has closed.
     End,
-    /// Nothing came in time.
+    /// No event came in time.
     Nothing,
 }
 
-/// What carries the frames: a socket, or something over one, such as TLS after ALPN `h2`.
+/// The stream of the frames: a socket, or a layer over one, such as TLS after ALPN `h2`.
 pub trait Transport: Read + Write {
-    /// The socket below.
+    /// The underlying socket.
     fn socket(&self) -> &TcpStream;
 }
 
@@ -42,13 +42,13 @@ pub struct Client {
     unread: Vec<u8>,
     rules: Rules,
     waiting: VecDeque<Event>,
-    /// Windows are given back as soon as data comes. A test that holds the server back turns this off.
+    /// Whether windows are refilled as soon as data comes. Tests that hold the server back turn this off.
     pub gives_back: bool,
-    /// The server's settings, as far as it has announced them.
+    /// The settings that the server has announced.
     pub settings: HashMap<u16, u32>,
-    /// The windows that the server gives: of the connection (0) and of each stream.
+    /// The windows that the server grants: of the connection (0) and of each stream.
     pub(super) windows: HashMap<u32, i64>,
-    /// The highest stream that was opened.
+    /// The highest stream opened so far.
     pub(super) highest: u32,
 }
 
@@ -69,7 +69,7 @@ impl Client {
         Self::silent(address).introduced(settings)
     }
 
-    /// Itself, once prefaces and settings are exchanged.
+    /// Returns itself, once prefaces and settings are exchanged.
     pub fn introduced(mut self, settings: &[(u16, u32)]) -> Self {
         self.rules.announced(settings);
         self.send_octets(PREFACE).send(Frame::settings(settings));
@@ -84,13 +84,13 @@ impl Client {
         Self::over(Box::new(stream))
     }
 
-    /// Connects with a receive buffer of about `size` octets, and sends nothing: a reader that stops is noticed soon.
+    /// Connects with a receive buffer of about `size` octets, so that a stopped reader is noticed soon; sends nothing.
     pub fn silent_with_receive_buffer(address: SocketAddr, size: usize) -> Self {
         let stream = crate::client::socket(address, Some(size));
         Self::over(Box::new(stream.unwrap_or_else(|error| panic!("connect to {address}: {error}"))))
     }
 
-    /// Takes a transport that nothing was said on yet.
+    /// Uses a fresh transport.
     pub fn over(stream: Box<dyn Transport>) -> Self {
         stream.socket().set_nodelay(true).expect("an open socket takes options");
         stream.socket().set_write_timeout(Some(PATIENCE)).expect("timeouts are not zero");
@@ -106,7 +106,7 @@ impl Client {
         }
     }
 
-    /// Waits until the server has announced its settings and acknowledged ours.
+    /// Waits until the server has announced its settings and acknowledged the client's.
     pub fn settle(&mut self) {
         self.wait_for("the server's SETTINGS", |event| matches!(event, Event::Settings(_)));
         self.wait_for("an acknowledgment of SETTINGS", |event| *event == Event::SettingsAck);
@@ -120,7 +120,7 @@ impl Client {
         self
     }
 
-    /// Sends a frame. That the server has closed is for what is expected next to find out.
+    /// Sends a frame. If the server has closed, the next expectation finds out.
     pub fn send(&mut self, frame: Frame) -> &mut Self {
         self.send_all([frame])
     }
@@ -143,18 +143,18 @@ impl Client {
         }
     }
 
-    /// A second handle on the socket, for whoever goes round this vocabulary.
+    /// A second handle on the socket, for tests that bypass this vocabulary.
     pub fn socket(&self) -> TcpStream {
         self.stream.socket().try_clone().expect("an open socket can be duplicated")
     }
 
     /// Closes the sending side only.
     pub fn finish_sending(&mut self) {
-        // A server that has closed already needs to hear nothing.
+        // The server may already have closed.
         let _ = self.stream.socket().shutdown(Shutdown::Write);
     }
 
-    /// A stream was opened by octets that this vocabulary cannot see through.
+    /// Notes a stream that was opened by octets this vocabulary does not parse.
     pub fn has_opened(&mut self, stream: u32) -> &mut Self {
         self.note_sent(&Frame::headers(stream, []));
         self
@@ -175,12 +175,12 @@ impl Client {
         }
     }
 
-    /// A setting of the server, or what holds while it has not announced it.
+    /// A setting of the server, or its default if not announced.
     pub fn server_setting(&self, id: u16, default: u32) -> u32 {
         self.settings.get(&id).copied().unwrap_or(default)
     }
 
-    /// The next event of any kind, those first that were passed over before.
+    /// The next event of any kind, skipped ones first.
     pub fn next(&mut self, limit: Duration) -> Next {
         match self.waiting.pop_front() {
             Some(event) => Next::Event(event),
@@ -188,7 +188,7 @@ impl Client {
         }
     }
 
-    /// Waits for an event that `wanted` holds of, and leaves those before it to others.
+    /// Waits for a `wanted` event, and keeps skipped ones for later.
     pub fn wait_for(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> bool) -> Event {
         if let Some(at) = self.waiting.iter().position(&mut wanted) {
             return self.waiting.remove(at).expect("it is there");
@@ -204,19 +204,19 @@ impl Client {
         }
     }
 
-    /// Reads events into the queue until the server has nothing more to say for `time`.
+    /// Reads events into the queue until the server is silent for `time`.
     pub fn listen(&mut self, time: Duration) {
         while let Next::Event(event) = self.next_unread(time) {
             self.waiting.push_back(event);
         }
     }
 
-    /// What came and was not asked for yet.
+    /// Events received and not consumed yet.
     pub fn waiting(&self) -> impl Iterator<Item = &Event> {
         self.waiting.iter()
     }
 
-    /// Takes an event back, for others to find.
+    /// Puts an event back into the queue.
     pub(super) fn put_back(&mut self, event: Event) {
         self.waiting.push_back(event);
     }
@@ -233,7 +233,7 @@ impl Client {
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            // A timeout of zero would be none.
+            // A timeout of zero would mean none.
             self.stream
                 .socket()
                 .set_read_timeout(Some(left.max(Duration::from_millis(1))))
@@ -253,7 +253,7 @@ impl Client {
         }
     }
 
-    /// What every client does, whatever the test is about.
+    /// Does what every client must do for a received event.
     fn react(&mut self, event: &Event, flow: usize) {
         match event {
             Event::Settings(settings) => {
@@ -281,7 +281,7 @@ impl Client {
         }
     }
 
-    /// Octets that came and are no whole frame: an HTTP/1 answer, for example.
+    /// Received octets that are not a whole frame: an HTTP/1 answer, for example.
     pub fn rest(&mut self) -> Vec<u8> {
         self.stream.socket().set_read_timeout(Some(PATIENCE)).expect("not zero");
         let mut rest = std::mem::take(&mut self.unread);

@@ -7,11 +7,11 @@ use std::fmt;
 pub struct Code(pub u32);
 
 impl Code {
-    /// Graceful shutdown, or nothing more to say.
+    /// Graceful shutdown, or no error.
     pub const NO_ERROR: Code = Code(0x0);
-    /// A rule was broken that has no code of its own.
+    /// A violation without a more specific code.
     pub const PROTOCOL_ERROR: Code = Code(0x1);
-    /// The other side's own fault.
+    /// An internal fault of the sender.
     pub const INTERNAL_ERROR: Code = Code(0x2);
     /// More data than the window allows, or a window too large.
     pub const FLOW_CONTROL_ERROR: Code = Code(0x3);
@@ -21,19 +21,19 @@ impl Code {
     pub const STREAM_CLOSED: Code = Code(0x5);
     /// A frame of a wrong size.
     pub const FRAME_SIZE_ERROR: Code = Code(0x6);
-    /// Not processed at all.
+    /// Refused before any processing.
     pub const REFUSED_STREAM: Code = Code(0x7);
-    /// Not wanted any more.
+    /// No longer needed.
     pub const CANCEL: Code = Code(0x8);
     /// A field block that does not decode.
     pub const COMPRESSION_ERROR: Code = Code(0x9);
     /// The connection of a CONNECT request failed.
     pub const CONNECT_ERROR: Code = Code(0xa);
-    /// Too much of something.
+    /// Excessive load.
     pub const ENHANCE_YOUR_CALM: Code = Code(0xb);
-    /// The transport is not safe enough.
+    /// The transport is not secure enough.
     pub const INADEQUATE_SECURITY: Code = Code(0xc);
-    /// HTTP/1.1 is wanted.
+    /// HTTP/1.1 is required.
     pub const HTTP_1_1_REQUIRED: Code = Code(0xd);
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub enum Ending {
     /// With a whole response.
     Whole(Response),
-    /// With a reset, and what had come before it.
+    /// With a reset, and the response received before it.
     Reset(Code, Option<Response>),
 }
 
@@ -24,7 +24,7 @@ impl Client {
         self.send(Request::get(path).whole(stream))
     }
 
-    /// Opens `stream` with a POST to `path` whose body is to follow.
+    /// Opens `stream` with a POST to `path` whose body follows later.
     pub fn post(&mut self, stream: u32, path: &str) -> &mut Self {
         self.send(Request::post(path).open(stream))
     }
@@ -61,12 +61,12 @@ impl Client {
         self.send(Frame::data(stream, []).end());
     }
 
-    /// How much the server takes on `stream` now.
+    /// How much the server accepts on `stream` now.
     pub fn room(&self, stream: u32) -> i64 {
         self.windows[&0].min(self.windows[&stream])
     }
 
-    /// Reads the next head on `stream`, a 1xx too.
+    /// Reads the next head on `stream`, including 1xx.
     pub fn head(&mut self, stream: u32) -> Response {
         let what = format!("a head on stream {stream}");
         let event = self.wait_for(&what, |event| match event {
@@ -81,7 +81,7 @@ impl Client {
         response_of(fields)
     }
 
-    /// Reads the whole response on `stream`, passing over 1xx.
+    /// Reads the whole response on `stream`, skipping 1xx.
     pub fn response(&mut self, stream: u32) -> Response {
         match self.ending(stream) {
             Ending::Whole(response) => response,

@@ -1,9 +1,9 @@
-//! Errors of connections and streams that must follow what was sent (RFC 9113 §5.4).
+//! Errors of connections and streams that must follow a violation (RFC 9113 §5.4).
 //!
-//! What the RFC allows, though it names something else, passes with a note: a stream error as a connection error
-//! (§5.4.1), and PROTOCOL_ERROR in place of a code that says more. `cargo xtask conformance h2` counts the notes.
+//! Reactions that the RFC allows but does not name pass with a note: a stream error as a connection error
+//! (§5.4.1), and PROTOCOL_ERROR instead of a more specific code. `cargo xtask conformance h2` counts the notes.
 //!
-//! A server that goes on as if nothing were wrong answers a PING sent behind the violation; that is how a test
+//! A server that goes on as if nothing were wrong answers a PING sent after the violation, so that a test
 //! fails at once instead of after a long wait.
 
 use super::client::{Client, Next};
@@ -14,26 +14,26 @@ use super::received::Event;
 use crate::wait::PATIENCE;
 use std::time::{Duration, Instant};
 
-/// How long a violation may go without an answer before the server is asked whether it still goes on.
+/// How long to wait for a reaction before a PING checks whether the server goes on.
 const DOUBT: Duration = Duration::from_millis(700);
 
-/// How often a PING is answered by a server that has not noticed.
+/// How many answered PINGs show that the server has not noticed.
 const PINGS: u8 = 2;
 
-/// How a server took a violation.
+/// A server's reaction to a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
     /// GOAWAY with an error.
     ConnectionError(Code),
     /// RST_STREAM.
     StreamError(Code),
-    /// It closed without a word.
+    /// It closed without GOAWAY.
     Closed,
     /// It went on.
     Nothing,
 }
 
-/// Holds a code against those that the RFC names.
+/// Checks a code against those that the RFC names.
 fn fits(reaction: Reaction, code: Code, codes: &[Code]) {
     assert!(
         codes.contains(&code) || code == Code::PROTOCOL_ERROR,
@@ -44,13 +44,13 @@ fn fits(reaction: Reaction, code: Code, codes: &[Code]) {
     }
 }
 
-/// Notes what is allowed, though the RFC names something else.
+/// Notes a reaction that is allowed although the RFC names another.
 fn allowed(reaction: Reaction, codes: &[Code]) {
     println!("allowed: {reaction:?} instead of {codes:?}");
 }
 
 impl Client {
-    /// A connection error with one of `codes`: GOAWAY, then the end of the connection.
+    /// Expects a connection error with one of `codes`: GOAWAY, then the end of the connection.
     pub fn connection_error(&mut self, codes: &[Code]) {
         let reaction = self.reaction(0);
         let Reaction::ConnectionError(code) = reaction else {
@@ -60,7 +60,7 @@ impl Client {
         self.is_closed();
     }
 
-    /// A stream error with one of `codes`, after which the connection is as good as before.
+    /// Expects a stream error with one of `codes`, after which the connection still works.
     pub fn stream_error(&mut self, stream: u32, codes: &[Code]) {
         let reaction = self.reaction(stream);
         match reaction {
@@ -74,8 +74,8 @@ impl Client {
         }
     }
 
-    /// A stream error, or a connection error where the RFC leaves the choice (§5.4.1 always does; what asks for
-    /// the milder of the two says so with [`Client::stream_error`]).
+    /// Expects a stream error, or a connection error where the RFC leaves the choice (§5.4.1 always does; tests that
+    /// require the milder one use [`Client::stream_error`]).
     pub fn stream_or_connection_error(&mut self, stream: u32, codes: &[Code]) {
         let reaction = self.reaction(stream);
         match reaction {
@@ -91,16 +91,16 @@ impl Client {
         }
     }
 
-    /// A malformed request (§8.1.1): a stream error PROTOCOL_ERROR, before which there may be a response of 4xx. An
-    /// error of the connection would take the requests of others along, and is not allowed.
+    /// Expects the reaction to a malformed request (§8.1.1): a stream error PROTOCOL_ERROR, perhaps after a 4xx. A
+    /// connection error is not allowed, because it would end other requests too.
     pub fn malformed(&mut self, stream: u32) {
         let reaction = self.reaction(stream);
         assert_eq!(reaction, Reaction::StreamError(Code::PROTOCOL_ERROR));
         self.lives();
     }
 
-    /// A stream error PROTOCOL_ERROR, or a whole answer with one of `statuses`, where the RFC calls a request wrong
-    /// but not malformed.
+    /// Expects a stream error PROTOCOL_ERROR, or a whole answer with one of `statuses`, for requests that the RFC
+    /// calls wrong but not malformed.
     pub fn malformed_or_answered(&mut self, stream: u32, statuses: &[u16]) {
         match self.ending(stream) {
             Ending::Whole(response) => {
@@ -111,14 +111,14 @@ impl Client {
         self.lives();
     }
 
-    /// Nothing at all follows what was sent: the connection answers the next request.
+    /// Expects no reaction: the connection answers the next request.
     pub fn lives(&mut self) {
         let stream = if self.highest == 0 { 1 } else { self.highest + 2 };
         self.get(stream, "/hello");
         self.response(stream).expect(200);
     }
 
-    /// How the server takes what was sent, looking at `stream` and the connection.
+    /// The server's reaction on `stream` or the connection.
     pub fn reaction(&mut self, stream: u32) -> Reaction {
         let deadline = Instant::now() + PATIENCE;
         let (mut pings, mut wait) = (0, DOUBT);
@@ -159,7 +159,7 @@ impl Client {
         reaction
     }
 
-    /// What came first of an error, an answer on `stream`, and an answer to a PING sent now.
+    /// Waits for the first of an error, an answer on `stream`, and an answer to a PING sent now.
     pub fn wait_for_error_or_answer(&mut self, stream: u32) -> Event {
         self.send(Frame::ping(b"anything"));
         self.wait_for("an error or an answer", |event| match event {
@@ -168,7 +168,7 @@ impl Client {
         })
     }
 
-    /// The server closes the connection.
+    /// Expects the server to close the connection.
     pub fn is_closed(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -181,7 +181,7 @@ impl Client {
         }
     }
 
-    /// The PING that is sent now is answered.
+    /// Sends a PING and expects its answer.
     pub fn answers_ping(&mut self) {
         self.send(Frame::ping(b"answer me"[..8].try_into().expect("eight octets")));
         self.wait_for("an answer to PING", |event| *event == Event::PingAck(*b"answer m"));

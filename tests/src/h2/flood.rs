@@ -1,4 +1,4 @@
-//! Frames without end: sent from one thread while another reads, or nobody does.
+//! Endless frames: sent from one thread while another reads, or none does.
 
 use super::client::Client;
 use super::code::Code;
@@ -9,30 +9,30 @@ use std::net::TcpStream;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a server may not read before it counts as holding the client back.
+/// After this long without reading, a server counts as holding the client back.
 const HELD_BACK: Duration = Duration::from_secs(4);
 
-/// What became of a flood.
+/// The outcome of a flood.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Octets that were sent.
+    /// Octets sent.
     pub sent: usize,
     /// Whether everything was sent.
     pub is_done: bool,
-    /// The code of the server's GOAWAY, when one was read.
+    /// The code of the server's GOAWAY, if one was read.
     pub goaway: Option<Code>,
     /// RST_STREAM frames of the server by their codes.
     pub resets: HashMap<u32, usize>,
 }
 
 impl Outcome {
-    /// Shows that the server put an end to the flood, and said why when there was somebody to read it.
+    /// Shows that the server ended the flood, with a reason if the client was reading.
     pub fn was_cut_off(&self) {
         assert!(!self.is_done || self.goaway.is_some(), "the server took it all: {self:?}");
         assert!(self.goaway != Some(Code::NO_ERROR), "a polite end to a flood: {self:?}");
     }
 
-    /// Shows that the server said ENHANCE_YOUR_CALM.
+    /// Shows that the server sent ENHANCE_YOUR_CALM.
     pub fn was_calmed(&self) {
         assert_eq!(self.goaway, Some(Code::ENHANCE_YOUR_CALM), "{self:?}");
     }
@@ -40,19 +40,19 @@ impl Outcome {
 
 impl Client {
     /// Sends pieces until they end, the server closes, or it stops reading, while another thread reads
-    /// everything that the server says.
+    /// everything that the server sends.
     pub fn flood(self, pieces: impl Iterator<Item = Vec<u8>>) -> Outcome {
         let reader = read_everything(self.socket());
         let (sent, is_done) = pour(&self.socket(), pieces);
         if is_done {
-            // Whether it comes to a GOAWAY after the last piece: the end of our side ends the server's.
+            // A GOAWAY may follow the last piece; closing the sending side makes the server end too.
             drop(self.socket().shutdown(std::net::Shutdown::Write));
         }
         let seen = reader.join().expect("the reader does not panic");
         Outcome { sent, is_done, ..seen }
     }
 
-    /// The same without reading: what the server has to say stays with it.
+    /// The same without reading: the server's output stays unread.
     pub fn flood_unread(&self, pieces: impl Iterator<Item = Vec<u8>>) -> Outcome {
         let (sent, is_done) = pour(&self.socket(), pieces);
         Outcome { sent, is_done, goaway: None, resets: HashMap::new() }
@@ -87,7 +87,7 @@ fn read_everything(mut socket: TcpStream) -> JoinHandle<Outcome> {
         let mut seen = Outcome { sent: 0, is_done: false, goaway: None, resets: HashMap::new() };
         let mut unread = Vec::new();
         let mut block = vec![0; 65536];
-        // Silence this long means that there is nothing more to come.
+        // Silence this long means that nothing more comes.
         socket.set_read_timeout(Some(HELD_BACK * 2)).expect("not zero");
         loop {
             match socket.read(&mut block) {

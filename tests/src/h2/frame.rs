@@ -1,4 +1,4 @@
-//! Frames, written and read (RFC 9113 §4.1). Nothing is checked: tests send what no client may.
+//! Frames, written and read (RFC 9113 §4.1). Nothing is checked: tests send invalid frames too.
 
 use super::code::Code;
 
@@ -17,7 +17,7 @@ pub mod kind {
     pub const CONTINUATION: u8 = 0x9;
     /// RFC 9218.
     pub const PRIORITY_UPDATE: u8 = 0x10;
-    /// A type that means nothing.
+    /// An undefined type.
     pub const UNKNOWN: u8 = 0xbb;
 }
 
@@ -44,7 +44,7 @@ pub mod setting {
     pub const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 }
 
-/// Octets of a frame before its payload.
+/// The number of octets before a frame's payload.
 pub const HEADER: usize = 9;
 
 /// A frame.
@@ -52,11 +52,11 @@ pub const HEADER: usize = 9;
 pub struct Frame {
     /// Its type.
     pub kind: u8,
-    /// Its flags, of which each type has its own.
+    /// Its flags, whose meaning depends on the type.
     pub flags: u8,
-    /// The stream identifier, with the reserved bit above it.
+    /// The stream identifier, with the reserved bit.
     pub stream: u32,
-    /// What follows the header.
+    /// The payload.
     pub payload: Vec<u8>,
 }
 
@@ -116,7 +116,7 @@ impl Frame {
         Self::new(kind::GOAWAY, 0, 0, [last.to_be_bytes(), code.0.to_be_bytes()].concat())
     }
 
-    /// WINDOW_UPDATE; of the connection for stream 0.
+    /// WINDOW_UPDATE; stream 0 is the connection.
     pub fn window_update(stream: u32, increment: u32) -> Self {
         Self::new(kind::WINDOW_UPDATE, 0, stream, increment.to_be_bytes())
     }
@@ -138,7 +138,7 @@ impl Frame {
         self
     }
 
-    /// The same frame with padding behind its content.
+    /// The same frame with padding after its content.
     pub fn padded(mut self, count: u8) -> Self {
         self.payload.insert(0, count);
         self.payload.resize(self.payload.len() + usize::from(count), 0);
@@ -162,7 +162,7 @@ impl Frame {
         octets
     }
 
-    /// The first frame of some octets, when it is there as a whole, and the octets it takes.
+    /// The first frame in some octets, if complete, and its size.
     pub fn decode(octets: &[u8]) -> Option<(Self, usize)> {
         let header = octets.get(..HEADER)?;
         let length = usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
@@ -171,7 +171,7 @@ impl Frame {
         Some((Self::new(header[3], header[4], stream, payload), HEADER + length))
     }
 
-    /// Whether all of some flags are set.
+    /// Whether all of these flags are set.
     pub fn has(&self, flags: u8) -> bool {
         self.flags & flags == flags
     }

@@ -1,22 +1,22 @@
-//! Field blocks made byte by byte, so that they may be wrong (RFC 7541). Those of the server are decoded by
-//! the crate `fluke-hpack`.
+//! Field blocks made byte by byte, so that they may be invalid (RFC 7541). The crate `fluke-hpack` decodes the
+//! server's.
 
 /// A literal without indexing and without Huffman coding (§6.2.2).
 pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     [vec![0x00], string(name), string(value)].concat()
 }
 
-/// A literal that goes into the dynamic table (§6.2.1).
+/// A literal that enters the dynamic table (§6.2.1).
 pub fn literal_with_indexing(name: &[u8], value: &[u8]) -> Vec<u8> {
     [vec![0x40], string(name), string(value)].concat()
 }
 
-/// A literal that must never go into a table (§6.2.3).
+/// A literal that must never enter a table (§6.2.3).
 pub fn literal_never_indexed(name: &[u8], value: &[u8]) -> Vec<u8> {
     [vec![0x10], string(name), string(value)].concat()
 }
 
-/// A field out of the tables (§6.1). The dynamic one begins at 62.
+/// A field from the tables (§6.1). The dynamic table begins at 62.
 pub fn indexed(index: usize) -> Vec<u8> {
     integer(0x80, 7, index)
 }
@@ -29,7 +29,7 @@ pub fn table_size(size: usize) -> Vec<u8> {
     integer(0x20, 5, size)
 }
 
-/// A string as it is (§5.2).
+/// A plain string (§5.2).
 pub fn string(octets: &[u8]) -> Vec<u8> {
     let mut string = integer(0x00, 7, octets.len());
     string.extend(octets);
@@ -43,7 +43,7 @@ pub fn huffman(coded: &[u8]) -> Vec<u8> {
     string
 }
 
-/// An integer behind the bits of `start` (§5.1).
+/// An integer after the bits of `start` (§5.1).
 pub fn integer(start: u8, prefix: u32, value: usize) -> Vec<u8> {
     let most = (1 << prefix) - 1;
     if value < most {

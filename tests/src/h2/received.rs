@@ -1,11 +1,11 @@
-//! What came from the server, with the rules that it has to keep checked on every frame: whatever a test is
-//! about, a server that breaks one of them fails it.
+//! Received frames, each checked against the rules for a server: whatever the subject of a test, a server that
+//! breaks one of these rules fails it.
 
 use super::code::Code;
 use super::frame::{Frame, flag, kind, number, setting};
 use std::collections::HashMap;
 
-/// Something that the server sent. A field block is one event, however many frames it took.
+/// An event sent by the server. A field block is one event, however many frames it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Event {
@@ -35,7 +35,7 @@ pub enum Event {
         stream: u32,
         increment: u32,
     },
-    /// A type that this vocabulary has no word for.
+    /// A frame of an unknown type.
     Other(Frame),
 }
 
@@ -52,7 +52,7 @@ impl Event {
     }
 }
 
-/// What the server may send, and the frames that are read by it.
+/// What the server may send, and the parser of its frames.
 pub struct Rules {
     decoder: fluke_hpack::Decoder<'static>,
     block: Option<(u32, bool, Vec<u8>)>,
@@ -72,7 +72,7 @@ struct Stream {
 }
 
 impl Rules {
-    /// Those of a client that announces `settings`.
+    /// The state for a client that announces `settings`.
     pub fn of(settings: &[(u16, u32)]) -> Self {
         let mut rules = Self {
             decoder: fluke_hpack::Decoder::new(),
@@ -258,7 +258,7 @@ impl Rules {
     }
 }
 
-/// RFC 9113 §6.5.2, for a server.
+/// Checks settings (RFC 9113 §6.5.2, for a server).
 fn check_setting((id, value): &(u16, u32)) {
     let allowed = match *id {
         setting::ENABLE_PUSH => 0..=0,

@@ -1,4 +1,4 @@
-//! The fields of a request, in any order and as wrong as a test wants them.
+//! The fields of a request, in any order and as invalid as a test needs.
 
 use super::frame::Frame;
 use super::hpack;
@@ -29,7 +29,7 @@ impl Request {
             .field(":path", path)
     }
 
-    /// Adds a field behind all others.
+    /// Adds a field after all others.
     pub fn field(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.fields.push((name.as_ref().to_vec(), value.as_ref().to_vec()));
         self
@@ -41,20 +41,20 @@ impl Request {
         self
     }
 
-    /// Takes a field out.
+    /// Removes a field.
     pub fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(other, _)| other != name.as_bytes());
         self
     }
 
-    /// Gives a field another value.
+    /// Changes the value of a field.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         let field = self.fields.iter_mut().find(|(other, _)| other == name.as_bytes());
         field.expect("the field is there").1 = value.into();
         self
     }
 
-    /// The field block: literals, none of which goes into a table.
+    /// The field block: literals, none of which enters a table.
     pub fn block(&self) -> Vec<u8> {
         self.fields.iter().flat_map(|(name, value)| hpack::literal(name, value)).collect()
     }
@@ -70,7 +70,7 @@ impl Request {
     }
 }
 
-/// The field block of trailers, or of anything else without pseudo-header fields.
+/// A field block without pseudo-header fields, as for trailers.
 pub fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| hpack::literal(name.as_bytes(), value.as_bytes())).collect()
 }

@@ -27,19 +27,19 @@ pub(super) struct Daemon {
     alive: Option<ChildStdin>,
 }
 
-/// How a program is run, and what it prints once it serves.
+/// How to run a program, and what it logs once it serves.
 pub(super) struct Program<'a> {
     /// The command line that makes it listen on a port.
     pub(super) command: &'a dyn Fn(u16) -> Vec<String>,
     /// The signal that stops it in an orderly way.
     pub(super) signal: &'a str,
-    /// What its log says when it serves.
+    /// The text in its log once it serves.
     pub(super) ready: &'a str,
 }
 
 impl Program<'_> {
-    /// Starts it in `folder`, which belongs to it from now on, and gives its port. A port that somebody else took
-    /// meanwhile is not insisted on.
+    /// Starts it in `folder`, which belongs to it from now on, and returns its port. Tries another port if a
+    /// different program has taken the chosen one.
     pub(super) fn start(&self, folder: &Path) -> (Daemon, u16) {
         for _ in 0..5 {
             let port = free_port();
@@ -64,7 +64,7 @@ impl Daemon {
     fn start(folder: &Path, signal: &str, command: &[String]) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", SUPERVISE, "daemon"]).arg(folder).arg(signal).args(command);
-        // A group of its own: an interrupt of the terminal ends the test program first.
+        // A separate group: an interrupt of the terminal ends the test program first.
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut shell = shell.spawn().expect("there is a shell");
         let alive = shell.stdin.take();
@@ -84,7 +84,7 @@ impl Drop for Daemon {
     }
 }
 
-/// A temporary folder that is not removed by this program but by the daemon's shell.
+/// A temporary folder that the daemon's shell removes, not this program.
 pub(super) fn folder(name: &str) -> PathBuf {
     tempfile::Builder::new().prefix(name).tempdir().expect("temporary directories can be made").keep()
 }

@@ -1,4 +1,4 @@
-//! An echo over TCP and UDP, outside the server's process: nothing of it wakes the application's loop but its answers.
+//! An echo over TCP and UDP, outside the server's process: only its answers wake the application's loop.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -14,7 +14,7 @@ pub struct Echo {
 impl Echo {
     /// Starts one.
     pub fn start() -> Self {
-        // A port may be free for one of the two only.
+        // A port may be free for only one of the two.
         loop {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
             let port = listener.local_addr().expect("it is bound").port();
@@ -31,7 +31,7 @@ fn serve_streams(listener: &TcpListener) {
         let mut stream = stream.expect("accepting works");
         thread::spawn(move || {
             let mut block = [0; 65536];
-            // A client that leaves in any way ends it.
+            // Any end of the client ends the echo.
             while let Ok(count @ 1..) = stream.read(&mut block) {
                 if stream.write_all(&block[..count]).is_err() {
                     break;

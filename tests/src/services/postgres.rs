@@ -1,4 +1,4 @@
-//! PostgreSQL, in a cluster of its own.
+//! PostgreSQL, in a temporary cluster.
 
 use super::daemon::{self, Daemon, Program};
 use crate::python::run;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A running PostgreSQL that trusts whoever connects from this machine.
+/// A running PostgreSQL that trusts every connection from this machine.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
@@ -17,7 +17,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The one of this test program; says on stderr that the test is skipped where it is not installed.
+    /// The PostgreSQL of this test program; if not installed, prints on stderr that the test is skipped.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
         let shared = SHARED.get_or_init(|| {
@@ -56,12 +56,12 @@ impl Postgres {
         Self { programs, port, _daemon: daemon }
     }
 
-    /// Where it listens, as a URL of the scheme that libraries know it by.
+    /// Its URL, with the scheme that libraries expect.
     pub fn url(&self) -> String {
         format!("postgresql://test@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Runs SQL on a connection that nothing else uses, and gives the rows it returns.
+    /// Runs SQL on a new connection, and returns the rows.
     pub fn run(&self, sql: &str) -> String {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]).arg(self.url());
@@ -69,7 +69,7 @@ impl Postgres {
     }
 }
 
-/// The folder with its programs, the newest of those that Debian keeps side by side.
+/// The folder of its programs; the newest if Debian has several versions.
 fn installed() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = versions
@@ -83,14 +83,14 @@ fn installed() -> Option<PathBuf> {
     daemon::find("initdb", folders).filter(|folder| folder.join("psql").is_file())
 }
 
-/// Who owns the cluster. PostgreSQL does not run as root.
+/// The owner of the cluster. PostgreSQL does not run as root.
 enum Owner {
     Caller,
     Other { uid: u32, gid: u32 },
 }
 
 impl Owner {
-    /// The user of the test program, or another one when that is root.
+    /// The user of the test program, or another one if that is root.
     fn of_cluster() -> Option<Self> {
         let caller = fs::metadata("/proc/self").expect("there is a /proc").uid();
         if caller != 0 {

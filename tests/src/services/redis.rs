@@ -14,7 +14,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The one of this test program; says on stderr that the test is skipped where it is not installed.
+    /// The Redis of this test program; if not installed, prints on stderr that the test is skipped.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Redis>> = OnceLock::new();
         let shared = SHARED.get_or_init(|| daemon::find("redis-server", []).map(|_| Self::start()));
@@ -39,12 +39,12 @@ impl Redis {
         Self { port, _daemon: daemon }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Runs one command on a connection of its own, and gives the answer as it comes (RESP).
+    /// Runs one command on a new connection, and returns the raw answer (RESP).
     pub fn run(&self, words: &[&str]) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeouts are not zero");
@@ -52,7 +52,7 @@ impl Redis {
         for word in words {
             command += &format!("${}\r\n{word}\r\n", word.len());
         }
-        // Its answer to QUIT is the end of the stream.
+        // Redis ends the stream after its answer to QUIT.
         command += "*1\r\n$4\r\nQUIT\r\n";
         stream.write_all(command.as_bytes()).expect("it takes commands");
         let mut answer = String::new();

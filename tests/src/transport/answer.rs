@@ -1,45 +1,45 @@
-//! A response, whatever carried it.
+//! A response, independent of its transport.
 
 /// A status and headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The status code.
     pub status: u16,
-    /// Names in lower case and values as latin-1, in order; without what frames a response in HTTP/1.1 alone.
+    /// Names in lower case and values as latin-1, in order; without the framing fields of HTTP/1.1.
     pub headers: Vec<(String, String)>,
 }
 
 /// How a response ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// As it should.
+    /// Properly.
     Complete,
     /// The connection was closed before.
     Closed,
-    /// The server has said that it ends, and has not begun with this request (RFC 9113 section 6.8): it may be asked
+    /// The server has announced its end before it began this request (RFC 9113 section 6.8): the client may send it
     /// again.
     TurnedAway,
     /// The stream was reset, with this code.
     Reset(&'static str),
 }
 
-/// A response to its end, or to where it was cut off.
+/// A response up to its end, or as far as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What came before it (100, 103).
+    /// Its interim responses (100, 103).
     pub interim: Vec<Head>,
-    /// Its head; none when it ended before.
+    /// Its head; none if it ended earlier.
     pub head: Option<Head>,
     /// The content.
     pub body: Vec<u8>,
-    /// The fields behind the content.
+    /// The fields after the content.
     pub trailers: Vec<(String, String)>,
     /// How it ended.
     pub end: End,
 }
 
 impl Head {
-    /// The value of a header that must not stand there twice.
+    /// The value of a header that may occur only once.
     pub fn header(&self, name: &str) -> Option<&str> {
         let values = self.header_values(name);
         assert!(values.len() <= 1, "{name} stands there {} times: {self:?}", values.len());
@@ -53,12 +53,12 @@ impl Head {
 }
 
 impl Answer {
-    /// The status code; none when it ended before.
+    /// The status code; none if it ended earlier.
     pub fn status(&self) -> Option<u16> {
         self.head.as_ref().map(|head| head.status)
     }
 
-    /// The value of a header that must not stand there twice.
+    /// The value of a header that may occur only once.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.as_ref().and_then(|head| head.header(name))
     }
@@ -73,7 +73,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Itself, once it is known to be whole and to have a status.
+    /// Returns itself, after checking that it is complete and has this status.
     pub fn expect(self, status: u16) -> Self {
         let shown = String::from_utf8_lossy(&self.body[..self.body.len().min(2000)]);
         assert_eq!(self.status(), Some(status), "{:?} {:?}: {shown}", self.head, self.end);
@@ -81,7 +81,7 @@ impl Answer {
         self
     }
 
-    /// Itself, once it is known that the client can tell that it is not whole.
+    /// Returns itself, after checking that the client can tell that it is incomplete.
     pub fn expect_cut_off(self) -> Self {
         assert_ne!(self.end, End::Complete, "{:?}: {}", self.head, self.text());
         self

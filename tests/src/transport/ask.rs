@@ -1,4 +1,4 @@
-//! A request, whatever carries it.
+//! A request, independent of its transport.
 
 /// A request without its body.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl Ask {
         Self::new("GET", path)
     }
 
-    /// A POST, whose body is framed by what is called next.
+    /// A POST; the next call frames its body.
     pub fn post(path: &str) -> Self {
         Self::new("POST", path)
     }
@@ -40,13 +40,13 @@ impl Ask {
         self
     }
 
-    /// Says how long its body is.
+    /// Gives the body's length.
     pub fn length(mut self, length: usize) -> Self {
         self.body = Body::Length(length);
         self
     }
 
-    /// Has a body whose length is not said.
+    /// Has a body without a declared length.
     pub fn streamed(mut self) -> Self {
         self.body = Body::Streamed;
         self

@@ -1,4 +1,4 @@
-//! One request and its response, in two halves that two threads can have.
+//! One request and its response, in two halves for two threads.
 
 use super::ask::{Ask, Body};
 use super::{Answer, End, Head, Transport, h1, h2};
@@ -16,7 +16,7 @@ pub struct Exchange {
     next: Next,
 }
 
-/// What the next request on the connection needs.
+/// The connection, for the next request.
 #[derive(Debug)]
 enum Next {
     Http1,
@@ -46,17 +46,17 @@ enum Half {
     Http2(h2::Download),
 }
 
-/// What comes next of a response.
+/// The next part of a response.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A piece of the body, never empty.
     Piece(Vec<u8>),
-    /// There is no more.
+    /// The end.
     End(End, Vec<(String, String)>),
 }
 
 impl Exchange {
-    /// Asks over a connection of its own, or says why that cannot be.
+    /// Sends the request over a new connection, or returns the error.
     pub(super) fn open(
         transport: Transport,
         connector: &Connector,
@@ -85,12 +85,12 @@ impl Exchange {
         Ok(Self { upload: Upload::Http2(upload), download, next: Next::Http2(connection) })
     }
 
-    /// Asks again over the same connection, once the response is read.
+    /// Sends another request over the same connection, once the response is read.
     pub fn again(self, ask: &Ask) -> Self {
         self.try_again(ask).unwrap_or_else(|error| panic!("cannot ask again: {error}"))
     }
 
-    /// Asks again over the same connection, or says why that cannot be.
+    /// Sends another request over the same connection, or returns the error.
     pub(super) fn try_again(self, ask: &Ask) -> io::Result<Self> {
         match (self.next, self.upload, self.download.half) {
             (Next::Http2(connection), ..) => Self::over_http2(connection, ask),
@@ -102,7 +102,7 @@ impl Exchange {
         }
     }
 
-    /// Sends a piece of the body, and waits until the connection has taken it.
+    /// Sends a piece of the body, and waits until the connection has accepted it.
     pub fn send(&mut self, piece: impl AsRef<[u8]>) -> &mut Self {
         self.upload.send(piece.as_ref()).expect("the server takes what is sent");
         self
@@ -114,7 +114,7 @@ impl Exchange {
         self
     }
 
-    /// Sends the pieces and the end while it waits for the whole answer. The server need not take them all.
+    /// Sends the pieces and the end while it waits for the whole answer. The server need not accept all of them.
     pub fn stream<P: AsRef<[u8]>>(self, pieces: impl IntoIterator<Item = P> + Send + 'static) -> Answer {
         let (mut upload, download) = (self.upload, self.download);
         let sender = std::thread::spawn(move || {
@@ -124,7 +124,7 @@ impl Exchange {
             upload.finish()
         });
         let answer = download.answer();
-        // What became of it is in the answer.
+        // The answer has the outcome.
         let _ = sender.join().expect("sending gives errors and does not panic");
         answer
     }
@@ -139,12 +139,12 @@ impl Exchange {
         self.download.head()
     }
 
-    /// Waits for the next piece of the body, which is never empty; none at the end, however it came.
+    /// Waits for the next piece of the body, which is never empty; none at any kind of end.
     pub fn piece(&mut self) -> Option<Vec<u8>> {
         self.download.piece()
     }
 
-    /// Waits until the body that has come holds as many bytes as `text`, and shows that it is that.
+    /// Waits until as many bytes of the body have come as `text` has, and shows that they are equal.
     pub fn expect_piece(&mut self, text: &str) {
         let mut body = Vec::new();
         while body.len() < text.len() {
@@ -153,12 +153,12 @@ impl Exchange {
         assert_eq!(String::from_utf8_lossy(&body), text);
     }
 
-    /// Waits for all that has not come yet.
+    /// Waits for the rest.
     pub fn answer(self) -> Answer {
         self.download.answer()
     }
 
-    /// The client loses interest: closes the connection of HTTP/1.1, resets the stream of HTTP/2.
+    /// Gives up the request: closes the connection of HTTP/1.1, resets the stream of HTTP/2.
     pub fn leave(self) {
         match self.upload {
             Upload::Http1(upload) => upload.abort(),
@@ -166,7 +166,7 @@ impl Exchange {
         }
     }
 
-    /// The client's connection is lost.
+    /// Loses the client's connection.
     pub fn vanish(self) {
         match (self.upload, self.next) {
             (Upload::Http1(upload), _) => upload.abort(),
@@ -177,7 +177,7 @@ impl Exchange {
 }
 
 impl Upload {
-    /// Sends a piece, and waits until the connection has taken it.
+    /// Sends a piece, and waits until the connection has accepted it.
     pub fn send(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
             Self::Http1(half) => half.send(piece),
@@ -193,8 +193,8 @@ impl Upload {
         }
     }
 
-    /// Sends `piece` again and again until nothing is taken for `patience` or `limit` bytes are sent; gives how
-    /// many were. Of a length that was said.
+    /// Sends `piece` again and again until nothing is accepted for `patience` or `limit` bytes are sent; returns how
+    /// many were. For a body with a declared length.
     pub fn pump(&mut self, piece: &[u8], limit: usize, patience: Duration) -> usize {
         match self {
             Self::Http1(half) => half.pump(piece, limit, patience),
@@ -247,7 +247,7 @@ impl Download {
         }
     }
 
-    /// Waits for the next piece of the body, which is never empty; none at the end, however it came.
+    /// Waits for the next piece of the body, which is never empty; none at any kind of end.
     pub fn piece(&mut self) -> Option<Vec<u8>> {
         self.head();
         match self.event() {
@@ -256,12 +256,12 @@ impl Download {
         }
     }
 
-    /// Waits for all that has not come yet.
+    /// Waits for the rest.
     pub fn answer(mut self) -> Answer {
         self.rest()
     }
 
-    /// Waits for all that has not come yet; what has is not in it again.
+    /// Waits for the rest; does not repeat earlier parts.
     pub(super) fn rest(&mut self) -> Answer {
         let mut body = Vec::new();
         let (end, trailers) = match self.try_head() {

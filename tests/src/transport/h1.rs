@@ -1,4 +1,4 @@
-//! HTTP/1.1 over the harness's own connection and parser.
+//! HTTP/1.1 over the harness's connection and parser.
 
 use super::ask::{Ask, Body};
 use super::exchange::Event;
@@ -8,14 +8,14 @@ use crate::secured::Connector;
 use std::io;
 use std::time::Duration;
 
-/// What the client sends on.
+/// The client's sending side.
 #[derive(Debug)]
 pub struct Upload {
     client: Client,
     body: Body,
 }
 
-/// What the client receives on.
+/// The client's receiving side.
 #[derive(Debug)]
 pub(super) struct Download {
     client: Client,
@@ -27,11 +27,11 @@ pub(super) struct Download {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Head,
-    /// So many bytes are left.
+    /// This many bytes are left.
     Length(usize),
     /// A chunk's size comes next.
     Chunked,
-    /// The end of the connection is that of the body.
+    /// The body ends with the connection.
     UntilClosed,
     Ended(End, Vec<(String, String)>),
 }
@@ -177,7 +177,7 @@ impl Download {
         (Stage::Chunked, Event::Piece(piece))
     }
 
-    /// A response that said `close` is the last thing that comes.
+    /// A response with `close` must be the last output.
     fn ended(&mut self, end: End, trailers: Vec<(String, String)>) -> (Stage, Event) {
         if end == End::Complete && self.closes {
             self.client.expect_closed();

@@ -1,4 +1,4 @@
-//! HTTP/2 by the `h2` crate, as a client on a runtime and a thread of its own.
+//! HTTP/2 by the `h2` crate, as a client with its own runtime and thread.
 
 use super::ask::{Ask, Body};
 use super::exchange::Event;
@@ -26,7 +26,7 @@ pub(crate) struct Connection {
     abort: AbortHandle,
 }
 
-/// What the client sends on.
+/// The client's sending side.
 #[derive(Debug)]
 pub struct Upload {
     runtime: Arc<Runtime>,
@@ -34,7 +34,7 @@ pub struct Upload {
     ended: bool,
 }
 
-/// What the client receives on.
+/// The client's receiving side.
 #[derive(Debug)]
 pub(super) struct Download {
     runtime: Arc<Runtime>,
@@ -49,14 +49,14 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Waits for what must happen; panics when it does not.
+/// Waits for a future that must complete; panics if it does not.
 pub(crate) fn wait<T>(runtime: &Runtime, what: &str, future: impl Future<Output = T>) -> T {
     let waited = runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await });
     waited.unwrap_or_else(|_| panic!("did not happen within {PATIENCE:?}: {what}"))
 }
 
 impl Connection {
-    /// Connects, by ALPN or with prior knowledge, or says why that cannot be.
+    /// Connects, by ALPN or with prior knowledge, or returns the error.
     pub(crate) fn open(connector: &Connector, tls: bool, buffer: Option<usize>) -> io::Result<Self> {
         let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
         let socket = connector.socket(buffer)?;
@@ -101,7 +101,7 @@ impl Connection {
         Ok((upload, Download { runtime, response: Some(response), stream: None, ended: None }))
     }
 
-    /// The runtime that it works on, and where requests begin.
+    /// Its runtime, and the handle to begin requests.
     pub(crate) fn parts(&self) -> (Arc<Runtime>, SendRequest<Bytes>) {
         (Arc::clone(&self.runtime), self.requests.clone())
     }
@@ -111,13 +111,13 @@ impl Connection {
         self.scheme
     }
 
-    /// Closes the socket without a word.
+    /// Closes the socket without GOAWAY.
     pub(crate) fn abort(self) {
         self.abort.abort();
     }
 }
 
-/// Shakes hands, and leaves the connection to a thread.
+/// Does the handshake, and passes the connection to a thread.
 async fn start<S>(runtime: &Arc<Runtime>, stream: S) -> io::Result<(SendRequest<Bytes>, AbortHandle)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -127,7 +127,7 @@ where
     let connection = runtime.spawn(connection);
     let abort = connection.abort_handle();
     let runtime = Arc::clone(runtime);
-    // What goes wrong is told to every stream.
+    // Every stream reports the connection's error.
     std::thread::spawn(move || drop(runtime.block_on(connection)));
     Ok((requests, abort))
 }
@@ -168,7 +168,7 @@ impl Upload {
     }
 }
 
-/// Waits until some of `want` bytes can be sent; says how many.
+/// Waits until some of `want` bytes can be sent; returns how many.
 pub(crate) async fn room(stream: &mut SendStream<Bytes>, want: usize) -> io::Result<usize> {
     stream.reserve_capacity(want);
     loop {
@@ -245,7 +245,7 @@ fn end_of(error: &h2::Error) -> End {
     }
 }
 
-/// A code as RFC 9113 section 7 names it.
+/// A code's name in RFC 9113 section 7.
 fn name(reason: h2::Reason) -> &'static str {
     match reason {
         h2::Reason::NO_ERROR => "NO_ERROR",

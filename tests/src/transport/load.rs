@@ -1,4 +1,4 @@
-//! Clients that ask without a pause over one transport, and know of every request what became of it.
+//! Clients that send requests without a pause over one transport, and know the outcome of every request.
 
 use super::{Ask, End, Exchange, Transport};
 use crate::load::none_is_lost;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Clients of an application that has `/counted/FILE/NUMBER`, as [`Load`](crate::Load) has them. A connection is
+/// Clients of an application that has `/counted/FILE/NUMBER`, as in [`Load`](crate::Load). A connection is
 /// kept for a few requests.
 #[derive(Debug)]
 pub struct TransportLoad {
@@ -77,7 +77,7 @@ impl TransportLoad {
         self.shared.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Stops asking, and shows that every request was answered.
+    /// Stops, and shows that every request was answered.
     pub fn finish(mut self) -> usize {
         self.shared.enough.store(true, Ordering::Relaxed);
         let answered = self.join();
@@ -86,7 +86,7 @@ impl TransportLoad {
         answered
     }
 
-    /// Waits until nobody listens any more, and shows that no request was lost that began, and that few were
+    /// Waits until the server no longer listens, and shows that no request that began was lost, and that few were
     /// turned away.
     pub fn finish_with_server(mut self) -> usize {
         let count = self.clients.len();
@@ -139,7 +139,7 @@ impl Shared {
         (number, ask)
     }
 
-    /// Asks over one connection for a while, or until that ends.
+    /// Sends requests over one connection for a while, or until that ends.
     fn ask_over(&self, mut exchange: Exchange, mut number: String) {
         for count in 0.. {
             let answer = exchange.download.rest();
@@ -149,7 +149,7 @@ impl Shared {
                     assert_eq!(answer.text(), number, "the answer to another request");
                     results.answered.insert(number);
                 }
-                // To be asked again; had it begun, it would be missed in the end.
+                // The client may send it again; if it had begun, the final check would miss its answer.
                 (None, End::TurnedAway) => return,
                 // Closed before a byte of the answer, which only a server that stops may do.
                 (None, End::Closed | End::Reset("REFUSED_STREAM")) => {
@@ -169,7 +169,7 @@ impl Shared {
             (number, ask) = self.next_ask();
             match exchange.try_again(&ask) {
                 Ok(next) => exchange = next,
-                // The server has said that it was the last; nothing was sent.
+                // The server has announced its end; nothing was sent.
                 Err(_) => return,
             }
         }

@@ -10,7 +10,7 @@ pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
 /// Closes.
 pub const CLOSE: u8 = 8;
-/// Wants a pong.
+/// Asks for a pong.
 pub const PING: u8 = 9;
 /// Answers a ping.
 pub const PONG: u8 = 10;
@@ -22,7 +22,7 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub struct Frame {
     /// The first byte's upper half: FIN 0x80, RSV1 0x40, RSV2 0x20, RSV3 0x10.
     pub bits: u8,
-    /// What it carries.
+    /// Its kind.
     pub opcode: u8,
     /// Its content.
     pub payload: Vec<u8>,
@@ -44,7 +44,7 @@ impl Frame {
         Self::new(BINARY, bytes)
     }
 
-    /// A continuation that is the last.
+    /// The last continuation.
     pub fn continuation(bytes: impl Into<Vec<u8>>) -> Self {
         Self::new(CONTINUATION, bytes)
     }
@@ -76,7 +76,7 @@ impl Frame {
         self
     }
 
-    /// Whether it is of this kind, last, and without reserved bits.
+    /// Whether it has this kind and FIN, and no reserved bits.
     pub fn is_whole(&self, opcode: u8) -> bool {
         self.opcode == opcode && self.bits == 0x80
     }
@@ -110,7 +110,7 @@ impl Frame {
         head
     }
 
-    /// Reads a server's frame off the start of `bytes`, with its size, if it is all there.
+    /// Reads a server's frame, and its size, from the start of `bytes`, if it is complete.
     pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let [first, second, rest @ ..] = bytes else { return None };
         assert!(second & 0x80 == 0, "a server's frame is not masked: {first:#x} {second:#x}");

@@ -1,4 +1,4 @@
-//! What a client asks for a WebSocket with, beside what every client must say.
+//! A client's request for a WebSocket, apart from the mandatory fields.
 
 /// A request for a WebSocket.
 #[derive(Clone, Debug)]
@@ -8,7 +8,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Asks for `target`.
+    /// Requests `target`.
     pub fn to(target: &str) -> Self {
         Self { target: target.to_owned(), fields: Vec::new() }
     }

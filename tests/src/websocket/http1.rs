@@ -7,7 +7,7 @@ use crate::server::Server;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-/// The key of the RFC's own example, and what answers it (section 1.3).
+/// The key of the RFC's example, and its answer (section 1.3).
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 

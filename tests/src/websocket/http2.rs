@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 #[derive(Debug)]
 pub struct Shared(Connection);
 
-/// A request that is under way. Dropping it resets the stream.
+/// A request in progress. Dropping it resets the stream.
 pub(super) struct Asked {
     runtime: Arc<Runtime>,
     response: ResponseFuture,
@@ -40,17 +40,17 @@ impl Shared {
         Self(connection.unwrap_or_else(|error| panic!("cannot connect: {error}")))
     }
 
-    /// Whether the server has said that it takes an extended CONNECT (section 3).
+    /// Whether the server has announced that it supports extended CONNECT (section 3).
     pub fn takes_websockets(&self) -> bool {
         self.0.parts().1.is_extended_connect_protocol_enabled()
     }
 
-    /// Asks for a WebSocket.
+    /// Requests a WebSocket.
     pub fn upgrade(&self, handshake: &Handshake) -> Result<WebSocket, Response> {
         self.ask(self.extended_connect("websocket", "13", handshake)).open()
     }
 
-    /// Asks with another protocol or version.
+    /// Requests another protocol or version.
     pub fn upgrade_to(
         &self,
         protocol: &str,
@@ -60,7 +60,7 @@ impl Shared {
         self.ask(self.extended_connect(protocol, version, handshake)).open()
     }
 
-    /// Asks for `path` without an upgrade: a response, or a panic.
+    /// Requests `path` without an upgrade; panics without a response.
     pub fn get(&self, path: &str) -> Response {
         let request = http::Request::builder().version(http::Version::HTTP_2);
         let request = request.uri(format!("{}://test{path}", self.0.scheme())).body(());
@@ -69,7 +69,7 @@ impl Shared {
         asked.response()
     }
 
-    /// Closes the socket without a word.
+    /// Closes the socket without GOAWAY.
     pub fn abort(self) {
         self.0.abort();
     }
@@ -100,7 +100,7 @@ impl Shared {
 }
 
 impl Asked {
-    /// Sends the request on a connection of its own.
+    /// Sends the request on a new connection.
     pub(super) fn ask(server: &Server, tls: bool, handshake: &Handshake, buffer: Option<usize>) -> Self {
         let connection = Shared::connect(server, tls, buffer);
         connection.ask(connection.extended_connect("websocket", "13", handshake))
@@ -163,7 +163,7 @@ impl Carrier for Http2 {
             let Some(piece) = next else { return Ok(Vec::new()) };
             let piece = piece.map_err(io::Error::other)?;
             self.receive.flow_control().release_capacity(piece.len()).map_err(io::Error::other)?;
-            // An empty piece comes with an end, which is told of next.
+            // An empty piece precedes the end, which the next call reports.
             if !piece.is_empty() {
                 return Ok(piece.to_vec());
             }

@@ -1,4 +1,4 @@
-//! Opening WebSockets over each [`Transport`], and speaking to the applications of `tests/apps/websocket.py`.
+//! Opening WebSockets over each [`Transport`], and using the applications of `tests/apps/websocket.py`.
 
 use super::{Handshake, WebSocket, http1, http2};
 use crate::options::Options;
@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 
 impl Transport {
-    /// Starts a server that can be spoken to this way.
+    /// Starts a server for this transport.
     pub fn start(self, options: Options) -> Server {
         Server::start(options.over(self))
     }
@@ -21,7 +21,7 @@ impl Transport {
         SERVERS[self as usize].get_or_init(|| self.start(Options::app("websocket:app")))
     }
 
-    /// Asks for a WebSocket. The response, if it is refused.
+    /// Requests a WebSocket. An error is the response that refuses it.
     pub fn upgrade(self, server: &Server, handshake: &Handshake) -> Result<WebSocket, Response> {
         self.upgrade_with(server, handshake, None)
     }
@@ -39,7 +39,7 @@ impl Transport {
         }
     }
 
-    /// Asks for a WebSocket, calls `meanwhile`, and leaves without waiting for the answer.
+    /// Requests a WebSocket, calls `meanwhile`, and leaves without waiting for the answer.
     pub fn ask_and_leave(self, server: &Server, handshake: &Handshake, meanwhile: impl FnOnce()) {
         if self.is_http2() {
             let asked = http2::Asked::ask(server, self.is_tls(), handshake, None);
@@ -64,18 +64,18 @@ impl Transport {
         self.open(server, &Handshake::to(target))
     }
 
-    /// The same, or nothing where the connection was not served to the end of its handshake.
+    /// The same; none if the connection ended during its handshake.
     pub fn try_connect(self, server: &Server, target: &str) -> Option<WebSocket> {
         std::panic::catch_unwind(AssertUnwindSafe(|| self.connect(server, target))).ok()
     }
 
-    /// The same with a receive buffer of about `size` bytes, so that a reader that stops is noticed soon.
+    /// The same with a receive buffer of about `size` bytes, so that a stopped reader is noticed soon.
     pub fn connect_with_receive_buffer(self, server: &Server, target: &str, size: usize) -> WebSocket {
         let opened = self.upgrade_with(server, &Handshake::to(target), Some(size));
         opened.unwrap_or_else(|response| panic!("refused: {response:?}"))
     }
 
-    /// What a WebSocket application at `target` says before it closes.
+    /// The message of a WebSocket application at `target` before it closes.
     #[track_caller]
     pub fn hear(self, server: &Server, target: &str) -> String {
         let mut socket = self.connect(server, target);
@@ -90,7 +90,7 @@ impl Transport {
         serde_json::from_str(&notes).expect("a list of strings")
     }
 
-    /// Waits until a note under `token` starts with `start`, and gives it.
+    /// Waits until a note under `token` starts with `start`, and returns it.
     #[track_caller]
     pub fn wait_note(self, server: &Server, token: &str, start: &str) -> String {
         let mut last = Vec::new();

@@ -1,4 +1,4 @@
-//! What applications do with tasks, timers and receive works as on asyncio's own.
+//! Tasks, timers and receive work as on asyncio's own loop.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server, eventually};
@@ -19,7 +19,7 @@ fn the_running_loop_is_a_loop_of_asyncio() {
 }
 
 #[test]
-fn a_request_runs_in_a_task_of_its_own() {
+fn a_request_runs_in_its_own_task() {
     answers("/current-task", "True True False");
     answers("/current-task-after-await", "True");
 }
@@ -78,7 +78,7 @@ fn receive_and_send_can_be_driven_by_hand() {
 }
 
 #[test]
-fn what_receive_gives_takes_throw_and_close() {
+fn the_coroutine_of_receive_supports_throw_and_close() {
     answers("/throw-into-receive", "KeyError thrown in");
 }
 
@@ -109,7 +109,7 @@ fn a_task_may_outlive_its_request() {
 }
 
 #[test]
-fn an_exception_that_nobody_retrieves_is_logged() {
+fn an_exception_that_is_never_retrieved_is_logged() {
     let token = token();
     answers(&format!("/leak-failing-task/{token}"), "left behind");
     server().wait_stderr(&format!("{token} in a task nobody waits for"));
@@ -146,7 +146,7 @@ fn many_requests_wait_side_by_side() {
 
 #[test]
 fn the_debug_mode_of_asyncio_logs_what_holds_the_loop() {
-    // Before Python 3.12 the first step is one of the loop's too.
+    // Before Python 3.12 the loop runs the first step too.
     let steps = [
         "Executing the first step of GET /holds-the-loop took 0.",
         "Executing <Task finished name='pounce-request' coro=",
@@ -165,7 +165,7 @@ fn the_debug_mode_of_asyncio_logs_what_holds_the_loop() {
 }
 
 #[test]
-fn the_file_of_the_server_s_own_python_is_none_that_tools_look_for() {
+fn the_file_name_of_the_server_s_python_code_is_ignored_by_tools() {
     let files = server().get("/stack-files").expect(200).json();
     let files: Vec<&str> =
         files.as_array().expect("a list").iter().filter_map(|file| file.as_str()).collect();

@@ -1,4 +1,4 @@
-//! What applications do with threads, processes, sockets and signals works as on asyncio's own loop.
+//! Threads, processes, sockets and signals work as on asyncio's own loop.
 
 use pounce_tests::python::has;
 use pounce_tests::{Options, Server};
@@ -45,7 +45,7 @@ fn file_descriptors_can_be_watched() {
 }
 
 #[test]
-fn sockets_of_asyncio_work_beside_the_server_s() {
+fn sockets_of_asyncio_work_next_to_the_server_s() {
     answers("/streams", "LINE\n");
     answers("/round-trips", "ONE TWO THREE FOUR");
     answers("/datagrams", "datagram");
@@ -53,7 +53,7 @@ fn sockets_of_asyncio_work_beside_the_server_s() {
 }
 
 #[test]
-fn an_application_can_handle_a_signal_of_its_own() {
+fn an_application_can_handle_a_signal_that_the_server_does_not_use() {
     answers("/signal-handler", "handled True");
 }
 

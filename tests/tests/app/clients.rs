@@ -1,4 +1,4 @@
-//! Real clients: what curl, httpx and aiohttp make of the server. Skipped where the client is missing.
+//! Real clients: curl, httpx and aiohttp. Skipped if the client is missing.
 
 use pounce_tests::python::{has, run, run_client};
 use pounce_tests::{Options, Server};
@@ -57,7 +57,7 @@ fn curl_waits_for_continue_before_a_large_upload() {
 fn curl_has_a_response_over_http_2_that_is_complete_before_its_upload() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("upload");
-    // More than any window holds.
+    // Larger than any window.
     std::fs::write(&file, vec![b'x'; 10_000_000]).expect("writable");
     let data = format!("@{}", file.display());
     let Some(version) = curl(&["--version"]) else { return };

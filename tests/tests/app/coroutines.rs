@@ -1,5 +1,5 @@
-//! `receive` and `send` are coroutine functions: any thread may call them, only the loop's carries them out, and what
-//! waits in one is released when its call is cut off.
+//! `receive` and `send` are coroutine functions: any thread may call them, only the loop's thread runs them, and tasks
+//! that wait in one are released when its call is cut off.
 
 use nix::sys::signal::Signal;
 use pounce_tests::h2::Frame;
@@ -64,7 +64,7 @@ fn arguments_are_checked_as_those_of_a_python_function() {
 }
 
 #[test]
-fn a_message_that_nobody_awaits_is_not_sent() {
+fn a_message_that_is_not_awaited_is_not_sent() {
     let text = server().get("/not-awaited").expect(200).text();
     let wanted = [
         "coroutine 'send' was never awaited: the message was not sent",

@@ -1,4 +1,4 @@
-//! `--debug`: an exception before the response is shown to the developer, with the source and without
+//! `--debug`: a page shows the developer an exception before the response, with the source and without
 //! secrets.
 
 use pounce_tests::{Options, Response, Server};
@@ -31,7 +31,7 @@ fn the_page_names_the_exception_and_shows_the_source_line() {
 }
 
 #[test]
-fn what_the_exception_says_is_text_and_never_markup() {
+fn the_exception_message_is_text_and_never_markup() {
     assert!(!page().text().contains("<script>alert("), "{}", page().text());
 }
 

@@ -1,5 +1,5 @@
-//! Applications that fail: the client gets an honest answer, the operator a reason, and everybody else
-//! service as before.
+//! Applications that fail: the client gets an honest answer, the operator a reason, and other clients
+//! are served as before.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server};
@@ -28,7 +28,7 @@ fn an_exception_is_logged_with_its_traceback_once() {
     let token = token();
     server().get(&format!("/raise-before/{token}")).expect(500);
     server().wait_stderr(&format!("RuntimeError: {token} before the response"));
-    // Whatever else would be said about this request is said before the next one is answered.
+    // All log lines about this request come before the next answer.
     server().get("/pid").expect(200);
     let log = server().stderr();
     assert_eq!(log.matches(&format!("RuntimeError: {token} ")).count(), 1, "{log}");
@@ -119,11 +119,11 @@ fn a_body_longer_than_its_length_raises_and_is_never_sent() {
 #[test]
 fn a_body_shorter_than_its_length_raises_and_never_passes_for_whole() {
     let mut client = server().connect();
-    // The whole of it in one message: nothing has gone out yet, so the client is told.
+    // The whole body in one message: nothing has been sent yet, so the client gets an error.
     client.get("/too-short").get("/pid");
     client.response().expect(500);
     client.response().expect(200);
-    // In mid-response the connection ends short of the promised length.
+    // In mid-response the connection ends short of the announced length.
     let mut client = server().connect();
     client.get("/too-short-in-parts").get("/pid");
     client.head().expect(200);
@@ -131,7 +131,7 @@ fn a_body_shorter_than_its_length_raises_and_never_passes_for_whole() {
 }
 
 #[test]
-fn sending_after_the_end_raises_and_reaches_nobody() {
+fn sending_after_the_end_raises_and_reaches_no_client() {
     for what in ["body", "start"] {
         let token = token();
         let mut client = server().connect();
@@ -201,7 +201,7 @@ fn a_task_of_the_application_cannot_exit_the_server() {
     cannot_exit("exit-in-task");
 }
 
-/// Asks a server of its own: one that does exit must not take the other tests with it.
+/// Uses a separate server: if it exits, other tests must not fail.
 fn cannot_exit(what: &str) {
     let server = Server::start(Options::app("faulty:app"));
     let request = format!("GET /raises/{what} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");

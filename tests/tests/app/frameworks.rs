@@ -1,4 +1,4 @@
-//! Real frameworks, each with what it does in a way of its own. Skipped where the framework is missing.
+//! Real frameworks, each with its peculiarities. Skipped if the framework is missing.
 
 use pounce_tests::python::has;
 use pounce_tests::{Options, Response, Server};
@@ -116,7 +116,7 @@ fn fastapi_behind_a_root_path_knows_where_it_is() {
         return;
     }
     let server = Server::start(Options::app("fastapi_app:app").with("--root-path", "/api"));
-    // As behind a proxy that takes the prefix away.
+    // As behind a proxy that removes the prefix.
     assert_eq!(server.get("/json?name=x").expect(200).json(), json!({"hello": "x"}));
     let servers = server.get("/openapi.json").expect(200).json()["servers"].clone();
     assert_eq!(servers, json!([{"url": "/api"}]));
@@ -130,7 +130,7 @@ fn many_synchronous_endpoints_run_side_by_side() {
     let server = Server::start(Options::app("fastapi_app:app"));
     let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
     for client in &mut clients {
-        // Each waits in its thread until ten of them wait there.
+        // Each waits in its thread until ten are waiting.
         client.get("/barrier");
     }
     for client in &mut clients {

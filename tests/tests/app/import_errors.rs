@@ -1,4 +1,4 @@
-//! Applications that cannot be imported: exit code 3, and a message that says which part failed.
+//! Applications that cannot be imported: exit code 3, and a message that names the part that failed.
 
 use pounce_tests::{Exit, Options, Server};
 use std::fs;
@@ -13,8 +13,8 @@ fn start_broken(app: &str) -> Exit {
     Server::run(Options::app(app).app_dir(&folder))
 }
 
-/// Shows that the server gave up over the import, that the message has every one of `parts`, and that
-/// neither Rust's own words nor a readiness line are among it.
+/// Shows that the server exited because of the import, that the message has each of `parts`, and that
+/// it contains neither Rust's messages nor a readiness line.
 fn could_not_import(exit: &Exit, parts: &[&str]) {
     assert_eq!(exit.code, Some(3), "{exit:?}");
     for part in parts {
@@ -33,7 +33,7 @@ fn a_module_that_is_not_there_is_named_with_what_was_searched() {
 }
 
 #[test]
-fn a_module_whose_name_is_nearly_right_is_told_from_one_that_fails_inside() {
+fn a_misspelt_module_is_distinguished_from_one_that_fails_inside() {
     could_not_import(&start("raw.inner:app"), &["raw.inner"]);
     could_not_import(&start("no_such_package.module:app"), &["no_such_package"]);
 }
@@ -73,7 +73,7 @@ fn a_module_without_an_application_says_what_was_looked_for() {
 }
 
 #[test]
-fn what_is_not_callable_is_no_application() {
+fn an_object_that_is_not_callable_is_no_application() {
     could_not_import(&start("shapes:number"), &["number", "callable"]);
 }
 
@@ -89,7 +89,7 @@ fn a_factory_that_gives_nothing_callable_is_named() {
 }
 
 #[test]
-fn an_application_s_name_that_is_none_is_refused() {
+fn an_invalid_application_name_is_refused() {
     for app in [":app", "shapes:", "shapes:app:app", "shapes:app("] {
         let exit = start(app);
         assert!(matches!(exit.code, Some(2 | 3)), "{app}: {exit:?}");
@@ -113,7 +113,7 @@ fn project() -> tempfile::TempDir {
     directory
 }
 
-/// Makes a folder look like a virtualenv of the Python that `version` names.
+/// Makes a folder look like a virtualenv of Python `version`.
 fn virtualenv(folder: &Path, version: &str) {
     fs::create_dir_all(folder.join("bin")).expect("writable");
     fs::write(folder.join("bin/python"), "").expect("writable");

@@ -1,4 +1,4 @@
-//! The names that an application is found under, and the shapes that it may have.
+//! The names under which an application is found, and the forms it may have.
 
 use pounce_tests::python::{interpreter, virtualenv};
 use pounce_tests::{Options, Server};
@@ -66,7 +66,7 @@ fn the_working_directory_is_where_an_application_is_looked_for() {
 #[test]
 fn the_application_s_directory_comes_first() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    // Named like a module of the standard library: first is first.
+    // Named like a module of the standard library: the application's directory must win.
     fs::write(directory.path().join("colorsys.py"), include_str!("../../apps/kit.py")).expect("writable");
     let app = "\napp = router({'hello': lambda scope, receive, send: respond(send, 'mine')})\n";
     let file = directory.path().join("colorsys.py");
@@ -96,7 +96,7 @@ fn packages_are_those_of_the_virtualenv() {
         let site =
             found.filter(|entry| entry.starts_with(&wanted)).any(|entry| entry.ends_with("site-packages"));
         assert!(site, "{shown}: {path:?}");
-        // What applications start further interpreters with.
+        // Applications start other interpreters with this.
         let executable = Path::new(python["executable"].as_str().expect("a path"));
         let name = executable.file_name().expect("a file").to_string_lossy().into_owned();
         assert!(executable.exists() && name.starts_with("python"), "{shown}: {executable:?}");

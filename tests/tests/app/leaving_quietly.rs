@@ -1,5 +1,5 @@
-//! Clients that leave in the middle of a response or of a WebSocket: what their applications do then is no error, the
-//! access log says 499 once, and nothing of them is left. Skipped where a framework is missing.
+//! Clients that leave in the middle of a response or of a WebSocket: the application's reaction is no error, the
+//! access log has one 499, and nothing is left behind. Skipped if a framework is missing.
 
 use pounce_tests::notes::token;
 use pounce_tests::python::has;
@@ -12,16 +12,16 @@ enum Leaving {
     Fin,
     /// RST, over HTTP/1.1.
     Reset,
-    /// RST_STREAM, over a connection of HTTP/2 that stays.
+    /// RST_STREAM, over an HTTP/2 connection that stays open.
     StreamReset,
-    /// The connection of HTTP/2 is lost.
+    /// The HTTP/2 connection is lost.
     ConnectionLost,
 }
 
 const EVERY_WAY: [Leaving; 4] = [Leaving::Fin, Leaving::Reset, Leaving::StreamReset, Leaving::ConnectionLost];
 
 impl Leaving {
-    /// Asks for `path`, waits for the first of the stream, and leaves.
+    /// Requests `path`, waits for the first data of the stream, and leaves.
     fn in_the_middle_of(self, server: &Server, path: &str) {
         match self {
             Self::Fin => {
@@ -53,7 +53,7 @@ fn leaves(server: &Server, paths: &[&str]) {
     leaves_with(server, paths, |_| &["499"]);
 }
 
-/// The same where the access log may say one of several statuses.
+/// The same if the access log may have one of several statuses.
 fn leaves_with(server: &Server, paths: &[&str], statuses: fn(Leaving) -> &'static [&'static str]) {
     let before = server.stderr();
     let mut faults = Vec::new();
@@ -63,7 +63,7 @@ fn leaves_with(server: &Server, paths: &[&str], statuses: fn(Leaving) -> &'stati
             leaving.in_the_middle_of(server, &target);
             server.wait_stdout_line(&target);
             nothing_is_live(server, &target);
-            // Whatever else would be logged of it has been by now.
+            // All other log lines about it have come by now.
             let stdout = String::from_utf8(server.stdout()).expect("UTF-8");
             let lines: Vec<_> = stdout.lines().filter(|line| line.starts_with(&target)).collect();
             let right = lines.len() == 1 && statuses(leaving).iter().any(|status| lines[0].ends_with(status));
@@ -139,8 +139,8 @@ fn an_application_may_return_early() {
 }
 
 #[test]
-fn an_application_may_complete_a_response_that_nobody_takes() {
-    // To a client that has only said that it sends no more, the response may well be complete.
+fn an_application_may_complete_a_response_after_its_client_has_left() {
+    // For a client that has only closed its sending side, the response may well be complete.
     leaves_with(&start("leaving.raw:app"), &["/completes/idle"], |leaving| match leaving {
         Leaving::Fin => &["200", "499"],
         Leaving::Reset | Leaving::StreamReset | Leaving::ConnectionLost => &["499"],
@@ -173,7 +173,7 @@ fn only_a_piece_that_more_is_to_follow_raises() {
 }
 
 #[test]
-fn background_tasks_run_behind_a_response_whose_client_has_left() {
+fn background_tasks_run_after_a_response_whose_client_has_left() {
     for (module, app) in
         [("starlette", "leaving.with_starlette:app"), ("fastapi", "leaving.with_fastapi:app")]
     {
@@ -198,7 +198,7 @@ fn background_tasks_run_behind_a_response_whose_client_has_left() {
 }
 
 #[test]
-fn what_has_nothing_to_do_with_the_client_is_logged_all_the_same() {
+fn errors_unrelated_to_the_client_are_logged() {
     let server = start("leaving.raw:app");
     for leaving in EVERY_WAY {
         for way in ["unrelated", "unrelated-os-error", "among-others"] {
@@ -255,8 +255,8 @@ fn websockets_of_starlette_end_quietly() {
     }
 }
 
-/// Requests of clients who then send nothing more, while their applications wait for `/open/TOKEN`: the response has
-/// not begun, has begun, or the body that came has not been asked for.
+/// Requests of clients that then close their sending side, while the applications wait for `/open/TOKEN`: the response
+/// has not begun, has begun, or the application has not read the body.
 fn half_closed(server: &Server, token: &str) -> Vec<Client> {
     let requests = [
         format!("GET /wait/{token} HTTP/1.1\r\nHost: test\r\n\r\n"),
@@ -288,7 +288,7 @@ fn a_client_that_sends_nothing_more_keeps_no_descriptor_for_longer_than_it_may_l
         let clients: Vec<_> = (0..10).flat_map(|_| half_closed(&server, &token)).collect();
         eventually("all of them wait", || (server.notes(&token).len() == 40).then_some(()));
         server.wait_fd_count(descriptors);
-        // Their applications still run, and what they send then is no error.
+        // Their applications still run, and sending is then no error.
         server.get(&format!("/open/{token}")).expect(200);
         server.get("/hello").expect(200);
         assert_eq!(server.stderr(), before);

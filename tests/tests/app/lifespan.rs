@@ -44,7 +44,7 @@ fn an_application_without_lifespan_is_served() {
     }
 }
 
-/// What a server printed that served an application and was stopped.
+/// The output of a server that served an application and was stopped.
 fn printed(app: &str) -> String {
     let mut server = Server::start(Options::app(app));
     server.get("/show").expect(200);
@@ -55,7 +55,7 @@ fn printed(app: &str) -> String {
 }
 
 #[test]
-fn an_application_that_refuses_the_lifespan_is_served_without_a_word() {
+fn an_application_that_refuses_the_lifespan_is_served_silently() {
     for app in [
         "unaware",
         "returns",
@@ -168,7 +168,7 @@ fn requests_have_the_state_of_the_startup_in_copies_of_their_own() {
     assert_eq!(state(), json!({"top": "initial", "list": []}));
     let changed = server.get("/change").expect(200).json();
     assert_eq!(changed, json!({"top": "changed", "added": true, "list": [0]}));
-    // The copy is shallow: what the state holds is shared, the state itself is not.
+    // The copy is shallow: objects in the state are shared, the state itself is not.
     assert_eq!(state(), json!({"top": "initial", "list": [0]}));
     let mut client = server.connect();
     client.get("/change").response().expect(200);

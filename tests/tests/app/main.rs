@@ -1,4 +1,4 @@
-//! Applications: how they are found and started, what they see, what they may do, and what becomes of their mistakes.
+//! Applications: how the server finds and starts them, their scopes, features and faults.
 
 mod asyncio_features;
 mod asyncio_io;

@@ -1,19 +1,19 @@
-//! `receive()` and `send()` that are given up, or outlive their exchange: nothing is lost, nothing spins,
-//! nobody waits for ever.
+//! `receive()` and `send()` that are cancelled, or outlive their exchange: nothing is lost, nothing spins,
+//! no task waits for ever.
 
 use pounce_tests::notes::token;
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
 use pounce_tests::{Client, Options, Server};
 use std::time::Duration;
 
-/// No timeout of the server's may help.
+/// No timeout of the server may hide a fault.
 fn start() -> Server {
     let options = Options::app("raw:app").with("--timeout-write", "600").with("--timeout-header", "600");
     Server::start(options.with("--timeout-body", "600").with("--timeout-keep-alive", "600"))
 }
 
 #[test]
-fn a_client_that_leaves_after_a_receive_was_given_up_disturbs_nobody() {
+fn a_client_that_leaves_after_a_receive_was_cancelled_disturbs_no_other() {
     let server = start();
     for head in ["GET", "POST"] {
         let token = token();
@@ -84,12 +84,12 @@ fn a_client_that_aborts_in_the_last_piece_frees_the_application() {
     server.wait_note(&token, "sends");
     std::thread::sleep(Duration::from_millis(200));
     client.abort();
-    // It does not raise: what the application does after its response is done all the same.
+    // It does not raise, so the application's code after its response still runs.
     server.wait_note(&token, "sent");
 }
 
 #[test]
-fn a_receiver_that_outlives_its_call_hears_of_the_end() {
+fn a_receiver_that_outlives_its_call_gets_the_disconnect() {
     let server = start();
     let token = token();
     let mut client = server.connect();

@@ -1,4 +1,4 @@
-//! The HTTP connection scope, as ASGI 2.5 has it.
+//! The HTTP connection scope of ASGI 2.5.
 
 use pounce_tests::h2::Request;
 use pounce_tests::{Client, Options, Server};
@@ -10,7 +10,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("raw:app")))
 }
 
-/// What the application says about the scope of a request.
+/// The application's report about the scope of a request.
 fn seen(request: &str) -> Value {
     server().request(request).expect(200).json()
 }
@@ -45,7 +45,7 @@ fn every_key_has_the_type_that_asgi_gives_it() {
 fn the_asgi_dictionary_names_both_versions() {
     let asgi = &seen_at("/scope")["scope"]["asgi"];
     assert_eq!(asgi["version"], "3.0");
-    // From 2.4 on Starlette listens for no disconnect, and its idle streams outlive their clients.
+    // From 2.4 on Starlette does not listen for disconnects, and its idle streams outlive their clients.
     assert_eq!(asgi["spec_version"], "2.3");
 }
 
@@ -173,7 +173,7 @@ fn the_root_path_is_that_of_the_option() {
     let server = Server::start(Options::app("starlette_like:app").with("--root-path", "/prefix"));
     let scope = server.get("/items").expect(200).json();
     assert_eq!(scope["root_path"], "/prefix");
-    // Servers differ in whether they add the prefix that a proxy took away; frameworks take both.
+    // Servers differ in whether they add the prefix that a proxy removed; frameworks accept both.
     assert!(scope["path"] == "/prefix/items" || scope["path"] == "/items", "{scope}");
 }
 
@@ -183,7 +183,7 @@ fn extensions_are_those_offered_without_being_asked_for() {
     for name in ["http.response.early_hint", "http.response.debug"] {
         assert_eq!(offered[name], json!({}), "{name}");
     }
-    // Trailers are offered to a client that says `TE: trailers`, which this one does not.
+    // Trailers are offered only to clients that send `TE: trailers`, unlike this one.
     for name in [
         "http.response.trailers",
         "http.response.pathsend",
@@ -196,7 +196,7 @@ fn extensions_are_those_offered_without_being_asked_for() {
 }
 
 #[test]
-fn what_an_application_changes_in_a_scope_is_gone_in_the_next() {
+fn an_applications_changes_to_a_scope_are_gone_in_the_next() {
     let server = Server::start(Options::app("starlette_like:vandal"));
     let mut client = server.connect();
     let first = client.get("/same").response().expect(200).json();
@@ -205,7 +205,7 @@ fn what_an_application_changes_in_a_scope_is_gone_in_the_next() {
 }
 
 #[test]
-fn what_an_application_changes_in_a_scope_is_unseen_by_requests_that_run_beside() {
+fn an_applications_changes_to_a_scope_are_invisible_to_concurrent_requests() {
     let server = Server::start(Options::app("starlette_like:neighbours"));
     let mut client = server.h2();
     client.get(1, "/watch");

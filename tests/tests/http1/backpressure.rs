@@ -1,4 +1,4 @@
-//! Backpressure in both directions: what nobody takes is not taken from whoever offers it.
+//! Backpressure in both directions: the server does not accept data that the other side does not read.
 
 use pounce_tests::attack::growth_kib;
 use pounce_tests::notes::{standstill, token};
@@ -15,13 +15,13 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("raw:app")))
 }
 
-/// What the sockets on both sides may hold, and a little that the server may have read ahead.
+/// The capacity of the sockets on both sides, and a little that the server may have read ahead.
 fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 2 * MIB
 }
 
 #[test]
-fn an_upload_that_nobody_reads_is_not_taken_from_the_socket() {
+fn an_unread_upload_is_not_taken_from_the_socket() {
     let server = Server::start(Options::app("raw:app"));
     let token = token();
     let size = held_by_sockets() + 64 * MIB;
@@ -43,7 +43,7 @@ fn an_upload_that_nobody_reads_is_not_taken_from_the_socket() {
 }
 
 #[test]
-fn a_chunked_upload_that_nobody_reads_is_not_taken_either() {
+fn an_unread_chunked_upload_is_not_accepted_either() {
     let token = token();
     let mut client = server().connect();
     client.send(format!(
@@ -96,7 +96,7 @@ fn one_large_part_is_not_copied_for_a_reader_that_stops() {
     let growth = growth_kib(&server, || {
         client.get(&format!("/big/{size}"));
         client.head().expect(200);
-        // The rest is held back by then.
+        // By then the rest is held back.
         within::<()>(Duration::from_millis(500), || None);
     });
     assert!(growth < 48 * 1024, "grew by {growth} KiB for a body of {} KiB", size >> 10);

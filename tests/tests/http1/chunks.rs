@@ -1,4 +1,4 @@
-//! The chunked coding of request bodies: good ones arrive whole however they are split, bad ones are
+//! The chunked coding of request bodies: valid ones arrive whole however they are split, invalid ones are
 //! refused, and trailers never become headers (RFC 9112 §7.1).
 
 use pounce_tests::{Options, Server};
@@ -75,7 +75,7 @@ fn a_chunk_of_another_length_than_its_size_is_refused() {
 
 #[test]
 fn a_missing_end_of_the_trailer_section_does_not_let_a_request_through() {
-    // The canary that follows is no trailer either: its request line has no colon before a space.
+    // The canary that follows is not a valid trailer: its request line has no colon before a space.
     refuse_each(&["5\r\nhello\r\n0\r\n", "0\r\n", "0\r\nX-Trailer: 1\r\n"]);
     refuse_each(&[
         "0\n\r\n",

@@ -1,4 +1,4 @@
-//! Connections: kept and closed, pipelining, expectations, and upgrades to what is not spoken.
+//! Connections: kept and closed, pipelining, expectations, and upgrades to unsupported protocols.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Options, Server};
@@ -11,7 +11,7 @@ fn server() -> &'static Server {
 }
 
 #[test]
-fn a_connection_is_kept_until_somebody_says_close() {
+fn a_connection_is_kept_until_either_side_says_close() {
     let mut client = server().connect();
     for _ in 0..3 {
         let response = client.get("/hello").response().expect(200);
@@ -41,7 +41,7 @@ fn an_application_can_close_the_connection() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_costs_the_connection_when_it_is_long_and_the_response_says_so() {
+fn a_long_unread_body_costs_the_connection_and_the_response_says_so() {
     for (length, closes) in [(200 * 1024, false), (257 * 1024, true), (400 * 1024, true)] {
         let mut client = server().connect();
         client.send(format!("POST /ignore-body HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n"));
@@ -143,7 +143,7 @@ fn an_unknown_expectation_fails() {
 }
 
 #[test]
-fn an_upgrade_to_what_is_not_spoken_is_ignored() {
+fn an_upgrade_to_an_unsupported_protocol_is_ignored() {
     for (method, value) in [("GET", "unknown/1"), ("GET", "TLS/1.0, unknown"), ("POST", "h2c")] {
         let mut client = server().connect();
         client.send(format!(

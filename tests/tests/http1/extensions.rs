@@ -9,7 +9,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("extensions:app")))
 }
 
-/// A server that was asked for the extensions that send files, and a file to send.
+/// A server that offers the extensions that send files, and a file to send.
 fn sending_server() -> (&'static Server, PathBuf) {
     static SERVER: OnceLock<Server> = OnceLock::new();
     let server = SERVER.get_or_init(|| {

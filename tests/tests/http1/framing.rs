@@ -1,5 +1,5 @@
-//! Bad and conflicting framing of requests: what would let two parties disagree on where a request ends
-//! is refused, and nothing after it is taken for a request (RFC 9112 §6.3, request smuggling).
+//! Invalid and conflicting framing of requests: the server refuses everything that would let two parties disagree
+//! on where a request ends, and reads nothing after it as a request (RFC 9112 §6.3, request smuggling).
 
 use pounce_tests::{Options, Server};
 use std::sync::OnceLock;
@@ -48,7 +48,7 @@ fn optional_white_space_around_a_content_length_is_no_fault() {
 }
 
 #[test]
-fn a_transfer_coding_beside_a_content_length_is_refused() {
+fn a_transfer_coding_with_a_content_length_is_refused() {
     for fields in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
@@ -135,7 +135,7 @@ fn a_body_on_get_is_framed_like_any_other() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_is_not_taken_for_a_request() {
+fn an_unread_body_is_not_read_as_a_request() {
     let inner = "GET /status/404 HTTP/1.1\r\nHost: test\r\n\r\n";
     let fields = format!("Content-Length: {}\r\n", inner.len());
     let request = format!("POST /ignore-body HTTP/1.1\r\nHost: test\r\n{fields}\r\n{inner}");

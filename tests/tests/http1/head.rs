@@ -1,5 +1,5 @@
-//! Request lines and header sections: what is malformed is refused before the application hears of it;
-//! what is merely unusual is taken.
+//! Request lines and header sections: malformed ones are refused before they reach the application;
+//! merely unusual ones are accepted.
 
 use pounce_tests::{Options, Server};
 use std::sync::OnceLock;

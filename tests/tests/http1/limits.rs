@@ -1,4 +1,4 @@
-//! Limits on connections, running requests, and the sizes of what a client sends.
+//! Limits on connections, running requests, and the sizes of requests.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Client, Options, Response, Server, eventually};
@@ -72,7 +72,7 @@ fn a_chunked_body_that_goes_over_the_limit_is_refused_in_mid_stream() {
 }
 
 #[test]
-fn an_application_hears_of_a_body_over_the_limit_as_a_disconnect() {
+fn a_body_over_the_limit_is_a_disconnect_for_the_application() {
     let token = token();
     let head = format!("POST /count/{token} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
     let mut client = small().connect();
@@ -95,7 +95,7 @@ fn the_default_limits_take_what_browsers_send_and_no_more() {
 }
 
 #[test]
-fn connections_over_the_limit_are_told_to_come_back() {
+fn connections_over_the_limit_get_503_and_retry_after() {
     let server = Server::start(Options::app("raw:app").with("--limit-connections", "2"));
     let mut held: Vec<Client> = (0..2).map(|_| server.connect()).collect();
     for client in &mut held {
@@ -113,12 +113,12 @@ fn connections_over_the_limit_are_told_to_come_back() {
 }
 
 #[test]
-fn requests_over_the_limit_are_told_to_come_back() {
+fn requests_over_the_limit_get_503_and_retry_after() {
     let server = Server::start(Options::app("raw:app").with("--limit-concurrency", "1"));
     let token = token();
     let mut first = server.connect();
     first.get(&format!("/watch/{token}"));
-    // Asking too soon could take the first one's place.
+    // A request sent too soon could take the first one's place.
     std::thread::sleep(Duration::from_millis(300));
     let mut second = server.connect();
     eventually("the first request is running", || {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on the wire: what is read, what is refused, what is written.
+//! HTTP/1.1 on the wire: accepted requests, refused requests, responses.
 
 mod backpressure;
 mod chunks;

@@ -1,20 +1,20 @@
-//! Clients that read: a steady one costs no more than what waits for it, and is not taken for one that stalls.
+//! Clients that read: a steady reader costs only its unread data, and is not mistaken for one that stalls.
 
 use pounce_tests::attack::growth_kib;
 use pounce_tests::{Ask, Options, Server, Transport};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-/// What a stream has in all: three times what it may cost, because a server that compacts nothing keeps all of it.
+/// The length of a stream: three times what it may cost, because a server that never compacts keeps all of it.
 const TOTAL: usize = 12 << 20;
 
-/// What its reader may cost, in KiB.
+/// The memory that its reader may cost, in KiB.
 const BOUND: u64 = 4 * 1024;
 
-/// How much is read before the reader pauses. With it the output of the server never becomes empty.
+/// How much the reader reads between pauses, so that the server's output never becomes empty.
 const BETWEEN_PAUSES: usize = 8 * 1024;
 
-/// Reads to `total` with what `read` says has come, steadily but more slowly than a server sends.
+/// Reads `total` bytes with `read`, which returns how many came, steadily but more slowly than the server sends.
 fn read_slowly(total: usize, mut read: impl FnMut() -> usize) {
     let (mut come, mut since_pause) = (0, 0);
     while come < total {
@@ -30,7 +30,7 @@ fn read_slowly(total: usize, mut read: impl FnMut() -> usize) {
     assert_eq!(come, total);
 }
 
-/// A server whose sockets take little at once, so that its own buffers are what holds the rest.
+/// A server whose sockets have small buffers, so that its own buffers hold the rest.
 fn with_small_send_buffer(options: Options) -> Server {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
     let socket = socket.expect("sockets can be made");
@@ -106,7 +106,7 @@ fn a_steady_reader_of_texts_costs_little_over_http2() {
 fn a_steady_reader_over_tls_is_not_taken_for_one_that_stalls() {
     let transport = Transport::TlsHttp1;
     let server = with_small_send_buffer(Options::app("raw:app").tls().with("--timeout-write", "1"));
-    // What is encrypted at once takes it longer than that to read.
+    // The client needs longer than that to read what is encrypted at once.
     let ask = Ask::get("/stream/16/8192");
     let mut exchange = transport.ask_with_receive_buffer(&server, &ask, 8 * 1024);
     let mut come = 0;

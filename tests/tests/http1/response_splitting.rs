@@ -1,4 +1,4 @@
-//! What an application must not be able to put on the wire: each bad message raises in the application,
+//! Messages that must not reach the wire: each raises in the application,
 //! names its fault, and leaves no byte behind.
 
 use pounce_tests::{Options, Response, Server};

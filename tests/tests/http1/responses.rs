@@ -1,5 +1,5 @@
 //! Responses on the wire: framing, the headers that the server adds, methods and statuses without a body,
-//! and what HTTP/1.0 does not have.
+//! and features that HTTP/1.0 lacks.
 
 use pounce_tests::{Options, Response, Server};
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ fn head(target: &str) -> Response {
     let mut client = server().connect();
     client.send(format!("HEAD {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
     let response = client.response_to_head().expect(200);
-    // Whatever followed the head would be taken for the next response.
+    // Any bytes after the head would be read as the next response.
     client.get("/hello");
     assert_eq!(client.response().expect(200).text(), "hello");
     response
@@ -140,7 +140,7 @@ fn http_1_0_gets_no_transfer_coding() {
 fn options_for_the_whole_server_reach_the_application() {
     let mut client = server().connect();
     client.send("OPTIONS * HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-    // The test application has no route for it: its 404 shows that it was asked.
+    // The test application has no route for it: its 404 shows that it was called.
     assert_eq!(client.response().expect(404).text(), "no such path");
 }
 

@@ -1,5 +1,5 @@
-//! Clients that are slow on purpose: each timeout ends what it is there for, and others are served
-//! meanwhile. Timeouts are set small; what is asserted is the outcome.
+//! Clients that are slow on purpose: each timeout applies to its case, and other clients are served
+//! meanwhile. Timeouts are small; the tests assert only the outcome.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Client, Options, Server};
@@ -62,7 +62,7 @@ fn a_new_connection_that_says_nothing_is_closed() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
+fn an_idle_connection_is_closed_silently() {
     let mut client = server().connect();
     client.get("/hello");
     client.response().expect(200);
@@ -122,7 +122,7 @@ fn an_application_that_leaves_the_body_alone_is_no_fault_of_the_client() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_aborted_and_the_application_told() {
+fn a_client_that_does_not_read_is_aborted_and_the_application_notified() {
     let token = token();
     let mut client = Client::tcp_with_receive_buffer(server().address(), 16384);
     client.get(&format!("/progress/{token}/2000/65536"));

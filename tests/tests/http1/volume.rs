@@ -1,4 +1,4 @@
-//! Volume without end: whatever a client sends or does not read, it is refused or held back at a limit,
+//! Endless volume: whatever a client sends or does not read, the server refuses it or stops at a limit,
 //! memory stays flat, and other clients are served.
 
 use pounce_tests::attack::growth_kib;
@@ -8,19 +8,19 @@ use pounce_tests::{Client, Options, Server};
 use std::time::Duration;
 
 const MIB: usize = 1 << 20;
-/// What resident memory may grow by under any of these, in KiB.
+/// The allowed growth of resident memory in each of these tests, in KiB.
 const GROWTH_KIB: u64 = 12 * 1024;
 
 fn start() -> Server {
     let server = Server::start(Options::app("raw:app"));
-    // What is allocated once is not growth.
+    // One-time allocations are not growth.
     for _ in 0..200 {
         server.get("/hello").expect(200);
     }
     server
 }
 
-/// Sends `start`, then `block` without end; shows that the server refuses it, having taken little of it.
+/// Sends `start`, then `block` without end; shows that the server refuses it after little of it.
 fn refused_without_growth(start_of_request: &str, block: &str, statuses: &[u16]) {
     let server = start();
     let process = server.worker();
@@ -114,7 +114,7 @@ fn large_responses_that_are_never_read_are_held_back() {
                 client
             })
             .collect();
-        // They get as far as they can while others are served.
+        // They get as far as they can while other clients are served.
         within::<()>(Duration::from_secs(1), || {
             server.get("/hello").expect(200);
             None

@@ -1,5 +1,5 @@
-//! What applications and clients see of HTTP/2: scopes, bodies, disconnects, trailers, hints, failures. What the
-//! specification says of frames is in the other files.
+//! HTTP/2 as applications and clients see it: scopes, bodies, disconnects, trailers, hints, failures. The
+//! specification's rules for frames are in the other files.
 
 use pounce_tests::h2::client::{Next, PREFACE};
 use pounce_tests::h2::exchange::Ending;
@@ -73,7 +73,7 @@ fn the_extensions_of_a_response_are_offered() {
 }
 
 #[test]
-fn http_1_goes_on_beside_it() {
+fn http_1_still_works() {
     server().get("/hello").expect(200);
     server().h2().lives();
     server().get("/hello").expect(200);
@@ -188,7 +188,7 @@ fn early_hints_come_before_the_response() {
 }
 
 #[test]
-fn a_client_that_expects_to_be_told_so_is_told_to_go_on_when_the_body_is_asked_for() {
+fn a_client_that_expects_100_continue_gets_it_when_the_application_asks_for_the_body() {
     let token = token();
     let mut client = server().h2();
     let path = format!("/receive-then-answer/{token}");
@@ -200,7 +200,7 @@ fn a_client_that_expects_to_be_told_so_is_told_to_go_on_when_the_body_is_asked_f
 }
 
 #[test]
-fn a_client_is_not_told_to_go_on_when_nobody_asks_for_the_body() {
+fn no_100_continue_is_sent_if_the_application_does_not_ask_for_the_body() {
     let mut client = server().h2();
     client.send(Request::post("/ignore-body").field("expect", "100-continue").open(1));
     assert_eq!(client.head(1).status, 200);
@@ -244,7 +244,7 @@ fn a_body_shorter_than_its_length_resets_its_stream() {
         client.get(1, path);
         match client.ending(1) {
             Ending::Reset(code, _) => assert_eq!(code, Code::INTERNAL_ERROR, "{path}"),
-            // Nothing had been sent yet: a whole failure is as honest.
+            // Nothing had been sent yet: a complete error response is as honest.
             Ending::Whole(response) => assert_eq!(response.status, 500, "{path}: {response:?}"),
         }
         client.send(Request::get("/nothing-here").whole(3));
@@ -273,7 +273,7 @@ fn a_body_longer_than_its_length_raises_and_is_never_sent() {
 }
 
 #[test]
-fn what_would_split_a_response_raises() {
+fn a_message_that_would_split_a_response_raises() {
     for which in ["header-value-crlf", "header-name-lf", "header-value-nul", "status-99", "header-name-empty"]
     {
         let mut client = faulty().h2();
@@ -295,7 +295,7 @@ fn sigterm_lets_streams_in_flight_end_and_takes_no_more() {
     let Event::GoAway { last, code } = event else { unreachable!("it was waited for") };
     assert_eq!(code, Code::NO_ERROR);
     assert!(last >= 3, "{last}");
-    // One that comes too late is no fault; it is refused, or passed over, or answered within a first, larger limit.
+    // A request that comes too late is refused, or ignored, or answered within a first, larger limit.
     client.get(5, "/hello");
     // The streams go on: their bodies too.
     client.send(Frame::data(3, *b"12345").end());
@@ -323,7 +323,7 @@ fn sigterm_closes_idle_connections() {
     assert_eq!(server.wait_exit().code, Some(0));
 }
 
-/// Connects, stops the server, and only then says the preface and asks: whether that is answered.
+/// Connects, stops the server, and only then sends the preface and a request; returns whether it is answered.
 fn is_answered_while_the_server_stops(tls: bool) -> bool {
     let options = Options::app("raw:app");
     let server = Server::start(if tls { options.tls() } else { options.with("--http", "2") });
@@ -350,7 +350,7 @@ fn is_answered_while_the_server_stops(tls: bool) -> bool {
 #[test]
 fn a_connection_whose_preface_comes_while_the_server_stops_is_answered() {
     for tls in [true, false] {
-        // The server waits for a moment, which may be over on a machine that is busy.
+        // The server waits for a moment, which a busy machine may miss.
         let answered = (0..5).any(|_| is_answered_while_the_server_stops(tls));
         assert!(answered, "closed without an answer, five times; over TLS: {tls}");
     }
@@ -364,7 +364,7 @@ fn an_application_that_never_reads_holds_its_client_back_at_the_window() {
     server().wait_note(&token, "waiting");
     client.listen(Duration::from_millis(100));
     let mut sent = 0;
-    // Whatever the server gives, for as long as it gives something.
+    // Use all that the server grants, for as long as it grants something.
     loop {
         let room = usize::try_from(client.room(1)).unwrap_or(0).min(16_384);
         if room == 0 {
@@ -380,10 +380,10 @@ fn an_application_that_never_reads_holds_its_client_back_at_the_window() {
     }
     let initial = client.server_setting(setting::INITIAL_WINDOW_SIZE, 65_535) as usize;
     assert!(sent <= initial.max(65_535), "{sent} octets into a window of {initial}");
-    // Others are not held back by it.
+    // Other streams are not held back.
     client.lives();
     opened(&token);
-    // It reads now, and with that the window is given back.
+    // Now it reads, which refills the window.
     client.upload(1, &vec![b'y'; 1 << 20]);
     assert_eq!(client.response(1).expect(200).text(), (sent + (1 << 20)).to_string());
 }
@@ -413,7 +413,7 @@ fn an_access_log_names_the_version() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_does_not_end_the_connection() {
+fn an_unread_body_does_not_end_the_connection() {
     let mut client = server().h2();
     let ask = |client: &mut Client, stream| {
         client

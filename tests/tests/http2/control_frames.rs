@@ -164,7 +164,7 @@ fn unknown_error_codes_mean_nothing_special() {
     client.get(5, &format!("/wait/{token}"));
     server().wait_note(&token, "waiting");
     client.send(Frame::goaway(0, Code(0xbeef)));
-    // It may be over at once for a client that goes away in error.
+    // The connection may end at once for a client that goes away with an error.
     server().get(&format!("/open/{token}")).expect(200);
     server().h2().lives();
 }

@@ -13,7 +13,7 @@ fn block() -> Vec<u8> {
     Request::get("/hello").block()
 }
 
-/// A field block in pieces: HEADERS, then CONTINUATION as often as it takes.
+/// A field block in pieces: HEADERS, then as many CONTINUATION frames as needed.
 fn in_pieces(stream: u32, block: &[u8], size: usize) -> Vec<Frame> {
     let mut frames: Vec<Frame> = block
         .chunks(size)
@@ -26,7 +26,7 @@ fn in_pieces(stream: u32, block: &[u8], size: usize) -> Vec<Frame> {
     frames
 }
 
-/// `between` comes behind the first piece of a field block.
+/// `between` comes after the first piece of a field block.
 fn is_no_continuation(between: Frame) {
     let mut client = server().h2();
     let pieces = in_pieces(1, &block(), 20);
@@ -130,7 +130,7 @@ fn a_field_block_may_come_in_many_pieces() {
     let mut client = server().h2();
     let large = Request::get("/hello").field("x-large", "v".repeat(20_000)).block();
     client.send_all(in_pieces(1, &large, 5000)).response(1).expect(200);
-    // In the middle of integers, names and values; of very small pieces only a few are taken.
+    // Split in the middle of integers, names and values; only a few very small pieces are accepted.
     client.send_all(in_pieces(3, &block(), 9)).response(3).expect(200);
 }
 

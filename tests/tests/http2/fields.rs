@@ -1,5 +1,5 @@
-//! RFC 9113 §8.2: which fields a request may have, and which a response has. A malformed request is a stream
-//! error PROTOCOL_ERROR, as the RFC has it; that it is no connection error is Pounce's own rule.
+//! RFC 9113 §8.2: the fields of requests and responses. A malformed request is a stream
+//! error PROTOCOL_ERROR, as the RFC requires; that it must not be a connection error is Pounce's rule.
 
 use pounce_tests::h2::hpack::{DYNAMIC, huffman, indexed, integer, literal, literal_with_indexing, string};
 use pounce_tests::h2::{Client, Code, Frame, Request, flag};
@@ -12,7 +12,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("raw:app")))
 }
 
-/// A request with one field more is refused before the application hears of it.
+/// A request with one more field is refused before it reaches the application.
 fn malformed(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
     let token = token();
     let mut client = server().h2();
@@ -20,7 +20,7 @@ fn malformed(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
     assert_eq!(server().notes(&token), [""; 0]);
 }
 
-/// The headers that the application saw of a request with one field more.
+/// The headers that the application saw of a request with one more field.
 fn taken(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> serde_json::Value {
     let mut client = server().h2();
     let response = client.ask(1, &Request::get("/scope").field(name, value)).expect(200);
@@ -119,7 +119,7 @@ fn te_is_trailers_or_malformed() {
 // §8.2.2
 #[test]
 fn the_application_cannot_send_fields_of_http_1_connections() {
-    // Each response is held against the rule as it comes.
+    // The harness checks each response against the rule.
     let mut client = server().h2();
     let fields = ["connection?value=close", "keep-alive?value=timeout=5", "proxy-connection?value=close"];
     for (number, field) in (0..).zip(fields.into_iter().chain(["transfer-encoding?value=chunked"])) {
@@ -152,7 +152,7 @@ fn cookies_are_joined() {
 
 // §8.2
 #[test]
-fn fields_that_stand_there_twice_stay_two() {
+fn repeated_fields_stay_separate() {
     let mut client = server().h2();
     let request = Request::get("/scope").field("x-twice", "1").field("x-twice", "2");
     let response = client.ask(1, &request).expect(200);
@@ -175,7 +175,7 @@ fn a_malformed_request_with_a_body_is_refused_as_a_whole() {
     assert_eq!(server().notes(&token), [""; 0]);
 }
 
-/// Fields whose names and values are none, in whichever way they are told.
+/// Fields with invalid names or values, in every encoding.
 fn wrong_fields() -> Vec<(&'static [u8], &'static [u8])> {
     vec![
         (b"X-Upper", b"v"),
@@ -196,7 +196,7 @@ fn wrong_fields() -> Vec<(&'static [u8], &'static [u8])> {
     ]
 }
 
-/// The request behind others on its connection gets the field that was put into the table before them.
+/// A request after others on its connection gets the field that entered the table before them.
 fn table_is_in_step(index: usize, between: impl FnOnce(&mut Client)) {
     let mut client = server().h2();
     let before = [Request::get("/hello").block(), literal_with_indexing(b"x-before", b"kept")].concat();
@@ -269,8 +269,8 @@ fn a_request_that_refers_to_a_malformed_field_is_malformed_too() {
 
 // §8.2.1
 #[test]
-fn a_value_that_is_none_is_malformed_whatever_table_its_name_is_from() {
-    // `cookie`, `user-agent`, and one that was put into the table.
+fn an_invalid_value_is_malformed_whatever_table_its_name_is_from() {
+    // `cookie`, `user-agent`, and one that entered the table.
     for index in [32, 58, DYNAMIC] {
         for first in [(0x40, 6), (0x00, 4), (0x10, 4)] {
             table_is_in_step(DYNAMIC + usize::from(first.0 == 0x40), |client| {

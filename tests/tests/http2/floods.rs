@@ -1,4 +1,4 @@
-//! Floods of HTTP/2: frames that are cheap to send and dear to answer, or that never end. The server puts an end to
+//! HTTP/2 floods: frames that are cheap to send and expensive to answer, or that never end. The server ends
 //! them, or holds the client back; either way the same worker answers the next client, its memory stays flat, and the
 //! running calls of the application are bounded and end with their connection.
 
@@ -9,17 +9,17 @@ use pounce_tests::{Options, Server, eventually};
 use std::iter::repeat_n;
 use std::time::Duration;
 
-/// What resident memory may grow by under any of these, in KiB.
+/// The allowed growth of resident memory in each of these tests, in KiB.
 const GROWTH_KIB: u64 = 16 * 1024;
 
-/// Running calls of the application that no single connection may come to, whatever it does. Servers allow 100 to
-/// 256 streams; those that were reset may still run.
+/// The most calls of the application that a single connection may have running. Servers allow 100 to
+/// 256 streams; calls of reset streams may still run.
 const MOST_TASKS: u64 = 1000;
 
 fn start() -> Server {
-    // What a flood makes the log say is not part of it.
+    // The log lines that a flood causes do not count.
     let server = Server::start_silent(Options::app("counted:app").flag("--no-access-log"), "critical");
-    // What is allocated once is not growth.
+    // One-time allocations are not growth.
     let mut client = server.h2();
     for number in 0..200 {
         client.ask(1 + 2 * number, &Request::get("/hello")).expect(200);
@@ -32,7 +32,7 @@ fn tasks(server: &Server, which: &str) -> u64 {
     server.get("/tasks").expect(200).json()[which].as_u64().expect("a number")
 }
 
-/// Shows that the server stands `attack`, and that nothing of it is left.
+/// Shows that the server survives `attack`, and that nothing of it is left.
 fn stands<T>(attack: impl FnOnce(&Server) -> T) -> T {
     let server = start();
     let process = server.worker();
@@ -41,7 +41,7 @@ fn stands<T>(attack: impl FnOnce(&Server) -> T) -> T {
     let outcome = attack(&server);
     // Another client is answered at once.
     server.h2().ask(1, &Request::get("/hello")).expect(200);
-    // What was given back in the meantime counts too.
+    // Memory given back in the meantime counts too.
     let growth = peak_kib(server.pid()).saturating_sub(before);
     assert!(growth < GROWTH_KIB, "grew by {growth} KiB");
     assert_eq!(server.worker(), process, "another process");
@@ -51,7 +51,7 @@ fn stands<T>(attack: impl FnOnce(&Server) -> T) -> T {
     outcome
 }
 
-/// `count` times what `frames` makes of the number of a stream, some in one piece.
+/// The frames that `frames` makes for `count` streams, several in one piece.
 fn many(count: u32, frames: impl Fn(u32) -> Vec<Frame>) -> impl Iterator<Item = Vec<u8>> {
     let streams: Vec<u32> = (0..count).map(|number| 1 + 2 * number).collect();
     let pieces: Vec<Vec<u32>> = streams.chunks(50).map(<[u32]>::to_vec).collect();
@@ -83,12 +83,12 @@ fn ten_thousand_requests_that_are_reset_at_once() {
 }
 
 #[test]
-fn ten_thousand_requests_that_are_reset_at_once_and_hear_of_it() {
+fn ten_thousand_requests_that_are_reset_at_once_and_notice() {
     rapid_reset("/watch/rapid").was_calmed();
 }
 
 #[test]
-fn ten_thousand_requests_that_are_reset_at_once_and_do_not_hear_of_it() {
+fn ten_thousand_requests_that_are_reset_at_once_and_do_not_notice() {
     rapid_reset("/deaf").was_calmed();
 }
 
@@ -148,7 +148,7 @@ fn resets_made_by_malformed_fields() {
 }
 
 #[test]
-fn resets_made_by_field_blocks_that_grow_when_they_are_mended() {
+fn resets_made_by_field_blocks_that_grow_when_they_are_replaced() {
     // `:method` without a value, into the table, again and again.
     let block = [Request::get("/deaf").block(), [0x43, 0x00].repeat(8000)].concat();
     let wrong = Frame::headers(1, block).without(flag::END_HEADERS);
@@ -234,7 +234,7 @@ fn empty_data_without_end() {
 
 #[test]
 fn data_of_padding_alone_without_end() {
-    // The window bounds it: nobody waits for it to be given back.
+    // The window bounds it; the test does not wait for it to be refilled.
     let outcome = stands(|server| open(server).flood(again(&Frame::data(1, []).padded(255), 100_000)));
     assert!(outcome.goaway.is_some() || !outcome.is_done || !outcome.resets.is_empty(), "{outcome:?}");
 }
@@ -288,7 +288,7 @@ fn settings_that_move_every_window_without_end() {
     .was_cut_off();
 }
 
-/// These cost the server no more than reading them: it may end them or stand them.
+/// These cost the server only reading them: it may end or tolerate them.
 fn harmless(frame: &Frame) {
     stands(|server| open(server).flood(again(frame, 500_000)));
 }
@@ -335,7 +335,7 @@ fn under_a_zero_window(path: &str) {
         client.gives_back = false;
         let before = tasks(server, "started");
         client.send_all((0..100).map(|number| Request::get(path).whole(1 + 2 * number)));
-        // All of them begin, and none goes on: that windows are kept is held against every DATA.
+        // All of them begin, and none goes on: the harness checks every DATA against the windows.
         eventually("all are called", || (tasks(server, "started") >= before + 100).then_some(()));
         client.listen(Duration::from_millis(500));
         client.answers_ping();

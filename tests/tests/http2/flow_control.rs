@@ -7,7 +7,7 @@ use pounce_tests::{Options, PATIENCE, Server};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long a server is listened to that must say nothing.
+/// How long a server must stay silent.
 const SILENCE: Duration = Duration::from_millis(200);
 
 fn server() -> &'static Server {
@@ -15,7 +15,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("raw:app")))
 }
 
-/// The next DATA on `stream`, or nothing when none comes for a while.
+/// The next DATA on `stream`, or none if none comes for a while.
 fn next_data(client: &mut Client, stream: u32) -> Option<Vec<u8>> {
     client.listen(SILENCE);
     loop {
@@ -35,7 +35,7 @@ fn all_data(client: &mut Client, stream: u32) -> Vec<u8> {
     std::iter::from_fn(|| next_data(client, stream)).flatten().collect()
 }
 
-/// A connection whose stream 1 has a body that nobody reads yet, and the token to open it with.
+/// A connection whose stream 1 has a body that the application does not read yet, and the token to open it.
 fn unread() -> (Client, String) {
     let token = token();
     let mut client = server().h2();
@@ -228,7 +228,7 @@ fn more_than_the_window_of_a_stream_is_an_error() {
 fn more_than_the_window_of_the_connection_is_an_error() {
     let (mut client, _) = unread();
     let mut streams = vec![1];
-    // As many streams that nobody reads as it takes to use up the connection's window.
+    // As many unread streams as needed to use up the connection's window.
     loop {
         let stream = streams[streams.len() - 1];
         let room = usize::try_from(client.room(stream)).expect("a window");
@@ -253,7 +253,7 @@ fn more_than_the_window_of_the_connection_is_an_error() {
 fn padding_is_counted_and_given_back() {
     let mut client = server().h2();
     client.post(1, "/count");
-    // Four times the usual window of padding alone: it comes back as it is read.
+    // Padding of four times the usual window: it is refilled as it is read.
     for _ in 0..1000 {
         while client.room(1) < 400 {
             let update = client.wait_for("a window", |event| matches!(event, Event::WindowUpdate { .. }));
@@ -265,7 +265,7 @@ fn padding_is_counted_and_given_back() {
     assert_eq!(client.response(1).expect(200).text(), "100000");
 }
 
-/// Fills twenty streams to their windows, each of which is over before its data is read: more by far than the window
+/// Fills twenty streams to their windows, each of which ends before its data is read: far more than the window
 /// of the connection, and few enough resets for any limit of them.
 fn the_connections_window_comes_back(before: impl Fn(u32) -> Frame, behind: impl Fn(u32) -> Option<Frame>) {
     let mut client = server().h2();
@@ -284,7 +284,7 @@ fn the_connections_window_comes_back(before: impl Fn(u32) -> Frame, behind: impl
 
 // §6.9
 #[test]
-fn data_that_nobody_reads_any_more_gives_the_connections_window_back() {
+fn discarded_data_refills_the_connections_window() {
     let reset = |stream| Some(Frame::reset(stream, Code::CANCEL));
     the_connections_window_comes_back(|stream| Request::post("/ignore-body").open(stream), reset);
     let token = token();
@@ -315,7 +315,7 @@ fn a_client_that_takes_back_its_windows_from_what_was_to_be_sent_is_given_up() {
     let mut client = Client::silent_with_receive_buffer(server.address(), 4096).introduced(&[]);
     client.gives_back = false;
     client.send(Frame::window_update(0, 0x7fff_ffff - 65_535));
-    // More than the sockets hold; each response is small enough for its application to be done with it.
+    // More than the sockets hold; each response is small enough for its application to finish.
     let most = client.server_setting(setting::MAX_CONCURRENT_STREAMS, 100);
     client.send_all((0..most).map(|number| Request::get("/big/60000").whole(1 + 2 * number)));
     std::thread::sleep(SILENCE);

@@ -1,4 +1,4 @@
-//! RFC 9113 §4.1, §4.2 and §5.5: the layout and the size of frames, and what extends them.
+//! RFC 9113 §4.1, §4.2 and §5.5: the layout and the size of frames, and extensions.
 
 use pounce_tests::h2::{Client, Code, Frame, Request, flag, kind, setting};
 use pounce_tests::{Options, Server};
@@ -18,7 +18,7 @@ fn the_reserved_bit_is_ignored() {
     let mut request = Request::get("/hello").open(1).encode();
     request[5] |= 0x80;
     request[4] |= flag::END_STREAM;
-    // The vocabulary learns of the stream without the bit.
+    // Tell the harness of the stream without the bit.
     client.has_opened(1);
     client.send_octets(&request);
     client.response(1).expect(200);
@@ -57,7 +57,7 @@ fn a_frame_of_the_largest_size_is_taken() {
     assert_eq!(client.response(1).expect(200).text(), "16384");
 }
 
-/// One octet more than the server takes, or nothing when that is more than the windows.
+/// One octet more than the server accepts, or none if that exceeds the windows.
 fn oversize(client: &Client) -> Option<usize> {
     let largest = client.server_setting(setting::MAX_FRAME_SIZE, 16_384);
     (largest < 65_000).then_some(largest as usize + 1)
@@ -99,7 +99,7 @@ fn a_frame_of_the_connection_larger_than_the_largest_is_a_connection_error() {
 // §4.2
 #[test]
 fn the_server_keeps_to_the_largest_frame_of_the_client() {
-    // Every frame is held against it as it comes.
+    // The harness checks every frame against it.
     let mut client = server().h2();
     let response = client.ask(1, &Request::get("/big/100000")).expect(200);
     assert_eq!(response.body.len(), 100_000);

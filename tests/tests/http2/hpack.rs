@@ -1,4 +1,4 @@
-//! RFC 9113 §4.3 and RFC 7541: field blocks that decode, and those that do not.
+//! RFC 9113 §4.3 and RFC 7541: field blocks that decode, and blocks that do not.
 
 use pounce_tests::h2::hpack::{
     DYNAMIC, huffman, indexed, literal, literal_never_indexed, literal_with_indexing, string, table_size,
@@ -24,7 +24,7 @@ fn scope() -> Vec<u8> {
     Request::get("/scope").block()
 }
 
-/// A field block with `wrong` behind a good request is a connection error COMPRESSION_ERROR.
+/// A field block with `wrong` after a valid request is a connection error COMPRESSION_ERROR.
 fn does_not_decode(wrong: &[u8]) {
     let mut client = server().h2();
     let block = [&Request::get("/hello").block(), wrong].concat();
@@ -93,7 +93,7 @@ fn the_table_may_change_its_size_at_the_beginning_of_a_block() {
     let mut client = server().h2();
     client.send(Frame::headers(1, [scope(), literal_with_indexing(b"x-gone", b"value")].concat()).end());
     client.response(1).expect(200);
-    // Twice, as one does that has reduced it in between: the table is empty afterwards.
+    // Twice, as an encoder does that has reduced it in between: the table is then empty.
     let again = [table_size(0), table_size(4096), scope(), literal_with_indexing(b"x-kept", b"v")].concat();
     client.send(Frame::headers(3, again).end());
     client.response(3).expect(200);
@@ -112,7 +112,7 @@ fn a_table_larger_than_the_server_announced_does_not_decode() {
 
 // §4.3.1
 #[test]
-fn a_new_table_size_behind_a_field_does_not_decode() {
+fn a_new_table_size_after_a_field_does_not_decode() {
     does_not_decode(&table_size(0));
 }
 
@@ -146,7 +146,7 @@ fn an_index_of_zero_does_not_decode() {
 
 // §4.3
 #[test]
-fn an_index_behind_the_tables_does_not_decode() {
+fn an_index_beyond_the_tables_does_not_decode() {
     does_not_decode(&indexed(DYNAMIC));
     does_not_decode(&indexed(70_000));
     // As the index of a name.
@@ -176,7 +176,7 @@ fn huffman_coding_with_wrong_padding_does_not_decode() {
     // "0" is 00000: its padding must be ones, and no more of them than complete the octet.
     does_not_decode(&[name.clone(), huffman(&[0b0000_0000])].concat());
     does_not_decode(&[name.clone(), huffman(&[0b0000_0111, 0xff])].concat());
-    // The end of a string is no symbol: thirty ones.
+    // The end-of-string code must not be encoded: thirty ones.
     does_not_decode(&[name, huffman(&[0xff, 0xff, 0xff, 0xfc])].concat());
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/2: RFC 9113 section by section, and what is around it.
+//! HTTP/2: RFC 9113 section by section, and behaviour beyond it.
 
 mod behaviour;
 mod control_frames;

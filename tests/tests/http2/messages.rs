@@ -92,7 +92,7 @@ fn a_response_may_be_whole_before_its_request() {
     let mut client = server().h2();
     client.post(1, "/ignore-body").send(Frame::data(1, *b"some"));
     assert_eq!(client.response(1).expect(200).text(), "not read");
-    // What is still on its way is thrown away; the server may have said that it need not come.
+    // The rest of the request is dropped; the server may have asked the client not to send it.
     client.send_all([Frame::data(1, *b"more"), Frame::data(1, *b"and more").end()]);
     client.lives();
     for event in client.waiting().filter(|event| event.stream() == 1) {
@@ -102,12 +102,12 @@ fn a_response_may_be_whole_before_its_request() {
 
 // §8.1
 #[test]
-fn the_rest_of_a_body_is_taken_behind_a_response_that_is_complete() {
+fn the_rest_of_a_body_is_read_after_a_complete_response() {
     for path in ["/ignore-body", "/status/413"] {
         let mut client = server().h2();
         client.post(1, path).send(Frame::data(1, *b"some"));
         client.response(1);
-        // More than the windows hold: they are given back.
+        // More than the windows hold: they are refilled.
         client.upload(1, &vec![b'x'; 3_000_000]);
         client.lives();
         assert!(!client.waiting().any(|event| matches!(event, Event::Reset { .. })));
@@ -116,7 +116,7 @@ fn the_rest_of_a_body_is_taken_behind_a_response_that_is_complete() {
 
 // §8.1
 #[test]
-fn a_body_without_an_end_behind_a_complete_response_is_reset_without_an_error() {
+fn an_endless_body_after_a_complete_response_is_reset_without_an_error() {
     let mut client = server().h2();
     client.post(1, "/ignore-body");
     assert_eq!(client.response(1).expect(200).text(), "not read");
@@ -141,7 +141,7 @@ fn a_body_without_an_end_behind_a_complete_response_is_reset_without_an_error() 
 // §8.1
 #[test]
 fn the_end_of_a_response_waits_for_a_body_that_the_client_is_about_to_send() {
-    // There are clients that read nothing more, not even windows, once they have the whole response.
+    // Some clients read nothing more, not even WINDOW_UPDATE, once they have the whole response.
     for (path, text) in [("/ignore-body", "not read"), ("/status/204", "")] {
         let mut client = server().h2();
         client.send(Request::post(path).field("content-length", "2000000").open(1));
@@ -154,7 +154,7 @@ fn the_end_of_a_response_waits_for_a_body_that_the_client_is_about_to_send() {
         assert_eq!(client.response(1).text(), text);
         client.lives();
     }
-    // Whoever waits for `100 Continue`, and whoever gives no length, has the response at once.
+    // A client that waits for `100 Continue` or gives no length gets the response at once.
     let post = Request::post("/ignore-body");
     for request in [post.clone().field("content-length", "5").field("expect", "100-continue"), post] {
         let mut client = server().h2();
@@ -239,7 +239,7 @@ fn an_application_never_takes_a_malformed_body_for_a_whole_one() {
     assert_eq!(server().notes(&token), ["began", "http.request", "http.disconnect"]);
 }
 
-/// What a response without a body is made of.
+/// The parts of a response without a body.
 fn without_a_body(client: &mut Client, request: &Request, status: u16) -> Option<String> {
     let response = client.ask(1, request).expect(status);
     assert_eq!(response.body, b"", "{request:?}");

@@ -14,7 +14,7 @@ fn silent() -> Client {
     Client::silent(server().address())
 }
 
-/// A connection that began with `octets` is closed; all the server may say is in frames.
+/// A connection that begins with `octets` is closed; the server may send only frames.
 fn is_closed_without_an_http_1_answer(octets: &[u8]) {
     let mut client = silent();
     client.send_octets(octets);
@@ -38,7 +38,7 @@ fn prior_knowledge_is_enough() {
 fn the_first_frame_of_the_server_is_settings() {
     let mut client = silent();
     client.send_octets(PREFACE).send(Frame::settings(&[]));
-    // That it is the first is checked of every connection.
+    // The harness checks on every connection that it is the first.
     client.wait_for("SETTINGS", |event| matches!(event, Event::Settings(_)));
 }
 
@@ -100,7 +100,7 @@ fn half_a_preface_and_the_end_is_closed_without_an_http_1_answer() {
 
 // §3.4
 #[test]
-fn a_preface_without_settings_behind_it_is_a_connection_error() {
+fn a_preface_without_settings_after_it_is_a_connection_error() {
     for frame in [
         Request::get("/hello").whole(1),
         Frame::ping(b"too soon"),
@@ -111,7 +111,7 @@ fn a_preface_without_settings_behind_it_is_a_connection_error() {
         let mut client = silent();
         client.send_octets(PREFACE).send(frame.clone());
         loop {
-            // A GOAWAY may be left out here.
+            // The server may omit GOAWAY here.
             match client.next(pounce_tests::PATIENCE) {
                 Next::End => break,
                 Next::Event(Event::GoAway { code, .. }) => {

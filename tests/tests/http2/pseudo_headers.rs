@@ -13,7 +13,7 @@ fn malformed(request: &Request) {
     server().h2().send(request.whole(1)).malformed(1);
 }
 
-/// Refused, by a stream error or with one of `statuses` where the RFC does not call it malformed.
+/// Expects a refusal, by a stream error or with one of `statuses` where the RFC does not call it malformed.
 fn refused(request: &Request, statuses: &[u16]) {
     server().h2().send(request.whole(1)).malformed_or_answered(1, statuses);
 }
@@ -38,7 +38,7 @@ fn a_pseudo_header_field_of_responses_is_malformed() {
 
 // §8.3
 #[test]
-fn a_pseudo_header_field_behind_another_field_is_malformed() {
+fn a_pseudo_header_field_after_another_field_is_malformed() {
     malformed(&get().without(":path").field("x-between", "v").field(":path", "/hello"));
     malformed(&get().without(":authority").field("x-between", "v").field(":authority", "test"));
     malformed(&get().first("x-before", "v"));
@@ -46,7 +46,7 @@ fn a_pseudo_header_field_behind_another_field_is_malformed() {
 
 // §8.3
 #[test]
-fn a_pseudo_header_field_that_stands_there_twice_is_malformed() {
+fn a_repeated_pseudo_header_field_is_malformed() {
     for (name, value) in
         [(":method", "GET"), (":scheme", "http"), (":path", "/hello"), (":authority", "test")]
     {
@@ -80,7 +80,7 @@ fn a_path_that_does_not_begin_with_a_slash_is_malformed() {
 // §8.3.1
 #[test]
 fn a_path_with_what_no_path_has_is_refused() {
-    // A fragment is cut off by who parses targets here, and never seen.
+    // The `h2` crate's parser of targets drops a fragment, so the server never sees it.
     for path in ["/a b", "/a\tb", "/a\u{7f}", "/\r\nx: y", "/a\0"] {
         refused(&get().with(":path", path), &[400]);
     }
@@ -135,7 +135,7 @@ fn an_authority_with_userinfo_is_refused() {
 
 // §8.3.1
 #[test]
-fn an_authority_that_is_none_is_refused() {
+fn an_invalid_authority_is_refused() {
     for authority in ["te st", "test/path", "test\r\nx: y", "a,b", ""] {
         refused(&get().with(":authority", authority), &[400]);
     }
@@ -177,7 +177,7 @@ fn a_request_without_authority_and_host_is_refused() {
 
 // §8.3.1
 #[test]
-fn a_scheme_that_is_none_is_refused() {
+fn an_invalid_scheme_is_refused() {
     for scheme in ["ht tp", "http:", "\r\n"] {
         refused(&get().with(":scheme", scheme), &[400]);
     }
@@ -186,7 +186,7 @@ fn a_scheme_that_is_none_is_refused() {
 // §8.3.2
 #[test]
 fn a_response_has_one_status_and_it_comes_first() {
-    // Each response is held against the rule as it comes.
+    // The harness checks each response against the rule.
     let mut client = server().h2();
     for (stream, status) in [(1, 200), (3, 404), (5, 599), (7, 201)] {
         client.ask(stream, &Request::get(&format!("/status/{status}"))).expect(status);
@@ -230,7 +230,7 @@ fn a_protocol_is_for_connect_alone() {
 
 // §8.5
 #[test]
-fn an_unknown_protocol_is_not_spoken() {
+fn an_unknown_protocol_is_refused() {
     let mut client = server().h2();
     client.send(extended("telnet").open(1)).malformed_or_answered(1, &[400, 404, 405, 501]);
 }

@@ -1,4 +1,4 @@
-//! RFC 9113 §6.5: settings, those that are announced well and those that are not.
+//! RFC 9113 §6.5: valid and invalid settings.
 
 use pounce_tests::h2::{Code, Event, Frame, Request, flag, kind, setting};
 use pounce_tests::{Options, Server};
@@ -9,7 +9,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("raw:app")))
 }
 
-/// Settings that are refused as a whole connection.
+/// Settings that are a connection error.
 fn refused(settings: &[(u16, u32)], code: Code) {
     server().h2().send(Frame::settings(settings)).connection_error(&[code]);
 }
@@ -68,7 +68,7 @@ fn a_largest_frame_out_of_range_is_a_connection_error() {
 
 // §6.5.2
 #[test]
-fn what_is_wrong_behind_a_good_setting_is_found_too() {
+fn an_invalid_setting_after_a_valid_one_is_found_too() {
     refused(&[(setting::HEADER_TABLE_SIZE, 4096), (setting::MAX_FRAME_SIZE, 1)], Code::PROTOCOL_ERROR);
 }
 
@@ -94,7 +94,7 @@ fn any_number_of_streams_and_any_table_size_is_taken() {
 // §6.5.2
 #[test]
 fn the_settings_of_the_server_are_in_range() {
-    // Each is held against its range as it comes.
+    // The harness checks each against its range.
     let client = server().h2();
     assert_eq!(client.server_setting(setting::ENABLE_PUSH, 0), 0);
     let most = client.server_setting(setting::MAX_CONCURRENT_STREAMS, u32::MAX);
@@ -130,7 +130,7 @@ fn of_two_values_the_last_one_counts() {
         server().h2_with(&[(setting::INITIAL_WINDOW_SIZE, 1_000_000), (setting::INITIAL_WINDOW_SIZE, 3)]);
     client.gives_back = false;
     client.get(1, "/hello");
-    // Never more than the last value allows; that is held against every DATA.
+    // Never more than the last value allows; the harness checks every DATA.
     client.head(1);
     client.listen(std::time::Duration::from_millis(200));
     client.send(Frame::window_update(1, 100));
@@ -145,7 +145,7 @@ fn of_two_values_the_last_one_counts() {
 
 // §6.5.3
 #[test]
-fn an_acknowledgment_that_nobody_waits_for_hurts_nobody() {
+fn an_unexpected_acknowledgment_is_harmless() {
     let mut client = server().h2();
     client.send(Frame::settings_ack());
     let event = client.wait_for_error_or_answer(0);

@@ -1,4 +1,4 @@
-//! RFC 9113 §5.1, §5.3 and §5.4: the states of a stream, identifiers, concurrency, and what an error leaves.
+//! RFC 9113 §5.1, §5.3 and §5.4: the states of a stream, identifiers, concurrency, and the state after an error.
 
 use pounce_tests::h2::expect::Reaction;
 use pounce_tests::h2::flood::octets;
@@ -12,7 +12,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("raw:app")))
 }
 
-/// A connection whose stream 1 is half closed: the request is there as a whole, and no answer yet.
+/// A connection whose stream 1 is half closed: the whole request has been sent, and no answer has come.
 fn half_closed() -> (Client, String) {
     let token = token();
     let mut client = server().h2();
@@ -145,7 +145,7 @@ fn a_closed_stream_takes_window_updates_resets_and_priorities() {
 #[test]
 fn frames_that_were_on_their_way_to_a_stream_that_the_server_reset_are_passed_over() {
     let mut client = server().h2();
-    // All in one piece: the client cannot have heard of the reset.
+    // All in one piece: the client cannot know of the reset.
     client.send_all([
         Request::post("/count").field("connection", "close").open(1),
         Frame::data(1, vec![b'x'; 1000]),

@@ -58,7 +58,7 @@ fn a_body_in_many_small_frames_is_whole() {
     assert!(client.response(1).expect(200).body == content);
 }
 
-/// Reads streams that give their windows back in turns, a little at a time.
+/// Reads streams and refills their windows in turn, a little at a time.
 fn read_slowly(client: &mut Client, streams: &[u32], step: u32) -> BTreeMap<u32, Vec<u8>> {
     let mut bodies: BTreeMap<u32, Vec<u8>> = streams.iter().map(|stream| (*stream, Vec::new())).collect();
     let mut open: Vec<u32> = streams.to_vec();
@@ -76,7 +76,7 @@ fn read_slowly(client: &mut Client, streams: &[u32], step: u32) -> BTreeMap<u32,
         if size > 0 {
             client.send(Frame::window_update(0, size));
         }
-        // Only now and then, so that every stream is held back again and again.
+        // Only occasionally, so that every stream is held back repeatedly.
         let received = bodies[&stream].len();
         if !end && received.is_multiple_of(step as usize) {
             client.send(Frame::window_update(stream, step));
@@ -131,7 +131,7 @@ fn a_response_that_the_client_gives_up_frees_what_it_held() {
         client.get(stream, "/stream/1000/10000");
         client.head(stream);
         client.send(Frame::reset(stream, Code::CANCEL));
-        // What had come before counts for the connection.
+        // Data received before counts for the connection.
         client.send(Frame::window_update(0, 65_535));
     }
     client.gives_back = true;
@@ -147,7 +147,7 @@ fn small() -> &'static Server {
     })
 }
 
-/// The whole answer, that may be followed by a reset which says that the rest need not come.
+/// The whole answer, perhaps followed by a reset that stops the rest of the request.
 fn refused(client: &mut Client, stream: u32, statuses: &[u16]) -> Response {
     match client.ending(stream) {
         Ending::Whole(response) => {
@@ -213,7 +213,7 @@ fn the_header_list_is_limited_by_what_is_announced() {
 }
 
 #[test]
-fn requests_over_the_limit_of_concurrency_are_told_to_come_back() {
+fn requests_over_the_limit_of_concurrency_get_503_and_retry_after() {
     let server = Server::start(Options::app("raw:app").with("--limit-concurrency", "1"));
     let mut client = server.h2();
     let token = pounce_tests::notes::token();

@@ -1,5 +1,5 @@
-//! The access log: a line of standard output for each response, in several formats, in which nothing that
-//! a client sends can forge a line or drive a terminal.
+//! The access log: a line of standard output for each response, in several formats, in which no client can
+//! forge a line or control a terminal.
 
 use pounce_tests::{Options, Server};
 use serde_json::Value;
@@ -12,7 +12,7 @@ fn start(arguments: &[(&str, &str)]) -> Server {
     Server::start(options)
 }
 
-/// The line about one request, which carries `mark` in its query.
+/// The line about one request with `mark` in its query.
 fn line_about(server: &Server, mark: &str) -> String {
     server.get(&format!("/status/404?{mark}")).expect(404);
     server.wait_stdout_line(mark)
@@ -71,7 +71,7 @@ fn json_lines_are_objects() {
 }
 
 #[test]
-fn what_a_client_sends_can_forge_no_line_and_drive_no_terminal() {
+fn no_client_can_forge_a_line_or_control_a_terminal() {
     let formats = [
         None,
         Some("json"),

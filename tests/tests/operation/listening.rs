@@ -116,7 +116,7 @@ fn a_unix_socket_of_a_server_that_was_killed_is_taken_over() {
 }
 
 #[test]
-fn a_unix_socket_that_somebody_listens_on_cannot_be_bound() {
+fn a_unix_socket_in_use_cannot_be_bound() {
     let (_directory, path) = socket_path();
     let _first = Server::start(on_unix(&path));
     let exit = Server::run(on_unix(&path));
@@ -168,7 +168,7 @@ fn a_descriptor_that_is_no_listener_is_refused() {
 
 #[test]
 fn listeners_that_another_process_was_to_inherit_are_left_alone() {
-    // What a server tells the program that is executed in its place; other programs find it in their environment.
+    // The variable for a server's successor; other programs find it in their environment too.
     for value in ["3:inet", "1,3:inet"] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -195,7 +195,7 @@ fn localhost_is_served_at_both_loopback_addresses_with_one_port() {
     }
 }
 
-/// A server whose application is there once [`open`] says so, and who writes down that it starts.
+/// A server whose application completes its startup after [`open`], and records that it starts.
 fn gated(options: Options) -> Server {
     let server = Server::spawn(options);
     let started = || server.directory().join("lifespan.log").exists().then_some(());

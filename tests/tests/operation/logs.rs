@@ -1,5 +1,5 @@
-//! What a server prints: its form, and logs that cannot be written, because the reader is gone or stalls, the disk is
-//! full or the descriptor closed. Nothing of that stops the server, nor its stop.
+//! The server's output: its format, and logs that cannot be written, because the reader is gone or stalls, the disk is
+//! full or the descriptor closed. None of this blocks the server or its shutdown.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// What becomes of a line that a server prints.
+/// The fate of a line that a server prints.
 #[derive(Debug, Clone, Copy)]
 enum Broken {
     ReaderGone,
@@ -28,13 +28,13 @@ enum Broken {
 const BROKEN: [Broken; 3] = [Broken::ReaderGone, Broken::Stalled, Broken::Full];
 
 impl Broken {
-    /// The stream, and what must stay open for it.
+    /// The stream, and the pipe's end that must stay open for it.
     fn open(self) -> (Stdio, Option<PipeReader>) {
         match self {
             Self::ReaderGone => (pipe().expect("pipes can be made").1.into(), None),
             Self::Stalled => {
                 let (reader, mut writer) = pipe().expect("pipes can be made");
-                // As much as a pipe holds, so that nothing else fits.
+                // Fill the pipe, so that nothing else fits.
                 writer.write_all(&vec![b'\n'; 1 << 16]).expect("there is a reader");
                 (writer.into(), Some(reader))
             }
@@ -46,7 +46,7 @@ impl Broken {
     }
 }
 
-/// A server whose streams are the test's own. Dropping it kills it.
+/// A server whose streams the test supplies. Dropping it kills it.
 struct Running {
     child: Child,
     address: SocketAddr,
@@ -120,7 +120,7 @@ fn a_server_without_standard_streams_answers_and_stops() {
 }
 
 #[test]
-fn a_fault_at_start_has_its_exit_code_although_nobody_can_read_why() {
+fn a_fault_at_start_has_its_exit_code_although_the_message_cannot_be_written() {
     for broken in BROKEN {
         for (app, code) in [("no_such_module:app", 3), ("broken.raises:app", 3)] {
             let ((stdout, _out), (stderr, _err)) = (broken.open(), broken.open());
@@ -160,7 +160,7 @@ fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
     let stderr = Output::collect(server.child.stderr.take().expect("piped"));
     let mut client = Client::tcp(server.address);
     let target = format!("/hello?{}", "x".repeat(7_000));
-    // More than the server keeps for a reader, which is 8 MiB.
+    // More than the 8 MiB that the server queues for a reader.
     for _ in 0..1_500 {
         client.get(&target).response().expect(200);
     }
@@ -182,11 +182,11 @@ fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
 }
 
 #[test]
-fn lines_that_nobody_read_are_counted_in_front_of_those_of_the_next_reader() {
+fn unread_lines_are_counted_before_those_of_the_next_reader() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let fifo = directory.path().join("stderr");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("coreutils").success());
-    // Opened both ways, it waits for nobody.
+    // Opened for reading and writing, the FIFO does not wait for its other end.
     let reader = File::options().read(true).write(true).open(&fifo).expect("a FIFO");
     let writer = File::options().write(true).open(&fifo).expect("there is a reader");
     let mut server = Running::start(Options::app("faulty:app"), |command| {
@@ -200,7 +200,7 @@ fn lines_that_nobody_read_are_counted_in_front_of_those_of_the_next_reader() {
     let text = reader.wait(PATIENCE, |text| text.contains("third before").then(|| text.to_owned()));
     let text = text.expect("the log goes on");
     if !text.contains("second before") {
-        // Its lines may still have been on their way when the new reader came.
+        // Some lines may still have been queued when the new reader came.
         let notice = text.find("lines of the log could not be written").expect("the lost lines are counted");
         assert!(notice < text.find("third before").expect("just seen"), "{text}");
     }
@@ -208,7 +208,7 @@ fn lines_that_nobody_read_are_counted_in_front_of_those_of_the_next_reader() {
 }
 
 #[test]
-fn a_fault_at_start_is_said_after_what_was_said_before() {
+fn a_fault_at_start_is_printed_after_earlier_lines() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("log");
     let log = File::create(&path).expect("it can be made");
@@ -223,7 +223,7 @@ fn a_fault_at_start_is_said_after_what_was_said_before() {
     assert!(text.trim_end().lines().last().is_some_and(|line| line.starts_with("hint: ")), "{text}");
 }
 
-/// What a server printed from its start to its stop, in which one request failed.
+/// The output of a server from its start to its stop, with one failed request.
 fn printed(arguments: &[&str]) -> (String, String) {
     let options = arguments.iter().fold(Options::app("faulty:app"), |all, argument| all.flag(argument));
     let mut server = Running::start(options, |command| {
@@ -234,7 +234,7 @@ fn printed(arguments: &[&str]) -> (String, String) {
     server.expect("/pid", 200);
     server.expect("/raise-before/shown", 500);
     if !arguments.contains(&"warning") {
-        // A worker may answer before all of them are there.
+        // A worker may answer before all of them serve.
         let ready = stderr.wait(PATIENCE, |text| text.contains(READY).then_some(()));
         assert!(ready.is_some(), "never ready: {}", stderr.text());
     }
@@ -324,7 +324,7 @@ fn the_line_names_the_virtualenv_as_seen_from_the_working_directory() {
     assert!(beside.contains(&format!(", venv {name}, 1 worker)")), "{beside}");
 }
 
-/// What a server prints on a terminal: all of it, until the terminal's Ctrl-C.
+/// All output of a server on a terminal, until the terminal's Ctrl-C.
 fn on_a_terminal(environment: &[(&str, &str)], arguments: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");

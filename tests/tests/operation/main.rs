@@ -1,4 +1,4 @@
-//! What operators do and see: options, addresses, logs, signals, reloads, stops, memory.
+//! Operation: options, addresses, logs, signals, reloads, stops, memory.
 
 mod access_log;
 mod listening;

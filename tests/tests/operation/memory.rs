@@ -1,4 +1,4 @@
-//! Memory and file descriptors over many requests and connections: nothing is kept.
+//! Memory and file descriptors over many requests and connections: nothing leaks.
 
 use pounce_tests::attack::growth_kib;
 use pounce_tests::h2::Request;
@@ -22,7 +22,7 @@ fn ask(server: &Server, request: &[u8], count: usize, status: u16) {
     }
 }
 
-/// Shows that asking 20 000 times takes no more memory than asking 4 000 times.
+/// Shows that 20 000 requests take no more memory than 4 000.
 fn stays_flat(server: &Server, request: &[u8]) {
     ask(server, request, 4_000, 200);
     let growth = growth_kib(server, || ask(server, request, 20_000, 200));
@@ -125,12 +125,12 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
     server.wait_fd_count(descriptors);
 }
 
-/// What a request's scope takes is in many small pieces, and each one that stays would keep a whole arena of Python's.
+/// A request's scope is many small objects, and each one left behind would keep a whole arena of Python's allocator.
 #[test]
 fn a_burst_of_large_requests_gives_its_memory_back_once_it_is_over() {
     const REQUESTS: u32 = 128;
     if is_free_threaded() == Some(true) {
-        // Its allocator, mimalloc, keeps half of it for the next burst, and cannot be asked for it.
+        // mimalloc, the allocator of free-threaded Python, keeps half of it for the next burst.
         return eprintln!("skipped: a free-threaded Python keeps memory for itself");
     }
     let options = Options::app("raw:app").flag("--no-access-log");
@@ -157,7 +157,7 @@ fn a_burst_of_large_requests_gives_its_memory_back_once_it_is_over() {
     assert!(given_back.is_some(), "{} of {held} KiB are kept", kept());
 }
 
-/// How much memory each of 500 WebSockets takes that say nothing, in KiB.
+/// The memory of each of 500 idle WebSockets, in KiB.
 fn idle_websocket(extensions: &str) -> f64 {
     const COUNT: usize = 500;
     let server = start("websocket:app");
@@ -181,8 +181,8 @@ fn idle_websocket(extensions: &str) -> f64 {
     growth as f64 / COUNT as f64
 }
 
-/// What an allocator keeps or gives back meanwhile counts too, which is why the two are not compared with each other:
-/// what compresses or decompresses takes more than 30 KiB, and would show in either.
+/// Memory that the allocator keeps or returns meanwhile counts too, so the two results are not compared with each
+/// other: a compressor or decompressor takes more than 30 KiB, and would show in either.
 #[test]
 fn an_idle_websocket_is_small_and_deflate_costs_nothing_until_it_is_used() {
     let plain = idle_websocket("");

@@ -1,4 +1,4 @@
-//! Options: where they come from, which source wins, and how a mistake in one is told.
+//! Options: their sources, precedence, and error messages.
 
 use pounce_tests::{Exit, Options, Server};
 use std::fs;
@@ -22,7 +22,7 @@ fn project(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// The address that a server which was started like this listens on.
+/// The address of a server started with these options.
 fn host(options: Options) -> String {
     let server = Server::start(options);
     server.get("/hello").expect(200);
@@ -39,7 +39,7 @@ fn an_unknown_option_is_answered_with_a_close_match() {
 }
 
 #[test]
-fn a_value_that_is_none_is_named_with_its_option() {
+fn an_invalid_value_is_named_with_its_option() {
     for (name, value) in [
         ("--port", "99999"),
         ("--port", "http"),
@@ -97,7 +97,7 @@ fn each_source_wins_over_those_before_it() {
 }
 
 #[test]
-fn a_file_of_its_own_and_a_named_file_are_read() {
+fn pounce_toml_and_a_named_file_are_read() {
     let directory =
         project(&[("pounce.toml", "host = \"127.0.0.3\"\n"), ("other.toml", "host = \"127.0.0.4\"\n")]);
     assert_eq!(host(Options::app("raw:app").directory(directory.path())), "127.0.0.3");
@@ -128,7 +128,7 @@ fn the_environment_s_file_is_the_application_s_environment() {
 }
 
 #[test]
-fn errors_are_said_at_the_level_of_errors() {
+fn errors_are_printed_at_the_level_of_errors() {
     let server = Server::start_silent(Options::app("faulty:app"), "error");
     server.get("/raise-before/level").expect(500);
     server.wait_stderr("level before the response");

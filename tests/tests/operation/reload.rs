@@ -1,4 +1,4 @@
-//! `--reload`: an edit is served, a broken one is reported and waited out, and the listener stays open
+//! `--reload`: an edit takes effect, a broken one is reported until the next, and the listener stays open
 //! throughout.
 
 use pounce_tests::{Client, Options, Server, eventually};
@@ -19,7 +19,7 @@ async def app(scope, receive, send):
 ";
 
 fn edit(directory: &Path, name: &str, content: &str) {
-    // As editors do: a file beside it, moved over it.
+    // As editors do: write a new file and rename it over the old one.
     let draft = directory.join(format!("{name}~"));
     fs::write(&draft, content).expect("the directory is writable");
     fs::rename(draft, directory.join(name)).expect("the directory is writable");
@@ -39,7 +39,7 @@ fn serves(server: &Server, text: &str) {
     eventually(&format!("{text:?} is served"), || {
         let mut client = Client::try_tcp(server.address()).expect("the listener stays open");
         client.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        // A connection that meets the change of workers may be closed without an answer.
+        // A connection may be closed without an answer while workers change.
         (client.has_more() && client.response().text() == text).then_some(())
     });
 }
@@ -106,7 +106,7 @@ fn the_listener_stays_open_throughout() {
 }
 
 #[test]
-fn a_new_file_beside_it_is_seen_and_an_excluded_one_is_not() {
+fn a_new_file_is_seen_and_an_excluded_one_is_not() {
     let (directory, server) = start(&[("--reload-include", "*.txt"), ("--reload-exclude", "ignored*")]);
     let reads = "import pathlib\nTEXT = '/'.join(p.name for p in sorted(pathlib.Path(__file__).parent.glob('*.txt')))\n";
     edit(directory.path(), "part.py", reads);

@@ -1,4 +1,4 @@
-//! Stopping: what was begun is finished and answered, nothing new is taken, and nothing hangs.
+//! Stopping: running requests are finished and answered, no new ones are accepted, and nothing hangs.
 
 use nix::sys::signal::Signal;
 use pounce_tests::notes::token;
@@ -23,7 +23,7 @@ fn an_idle_server_stops_when_asked() {
 }
 
 #[test]
-fn what_a_stop_waits_for_is_named_once() {
+fn a_stop_names_once_the_requests_it_waits_for() {
     for transport in [Transport::ClearHttp1, Transport::ClearHttp2] {
         let mut server = Server::start(Options::app("raw:app").with("--timeout-graceful-shutdown", "600"));
         let token = token();
@@ -100,7 +100,7 @@ fn idle_connections_are_closed() {
 }
 
 #[test]
-fn connections_that_have_said_nothing_are_closed() {
+fn silent_connections_are_closed() {
     let options = Options::app("raw:app").with("--timeout-header", "600");
     let mut server = Server::start(options.with("--timeout-graceful-shutdown", "600"));
     let mut silent: Vec<_> = (0..5).map(|_| server.connect()).collect();
@@ -142,7 +142,7 @@ fn a_second_signal_stops_at_once() {
         refuses_connections(&server);
         assert!(server.is_running());
         server.signal(second);
-        // How it exits is not said; that it does, with an hour of drain left, is.
+        // The exit code is unspecified; the test is that it exits, with an hour of drain left.
         server.wait_exit();
         client.expect_closed();
     }

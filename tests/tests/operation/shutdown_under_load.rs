@@ -1,5 +1,5 @@
-//! Stopping under load loses no request: what the application began is answered in full, and what it did
-//! not begin is left to the client to ask again (RFC 9112 §9.3.1, §9.6).
+//! Stopping under load loses no request: requests that the application began are answered in full, and clients
+//! may retry the others (RFC 9112 §9.3.1, §9.6).
 
 use pounce_tests::notes::token;
 use pounce_tests::{Client, Options, Server};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const CLIENTS: usize = 8;
 
-/// What the clients saw of their requests.
+/// The outcomes of the clients' requests.
 #[derive(Debug, Default)]
 struct Seen {
     next: AtomicU32,
@@ -22,7 +22,7 @@ struct Seen {
     stopping: AtomicBool,
 }
 
-/// Asks over one kept connection after the other until nobody listens any more.
+/// Sends requests over one kept connection after the other until the server no longer listens.
 fn ask(address: SocketAddr, file: &str, seen: &Seen) {
     while let Ok(mut client) = Client::try_tcp(address) {
         loop {
@@ -79,7 +79,7 @@ fn every_request_that_began_is_answered_and_no_other_is_half_done() {
         let lost: Vec<_> = began.difference(&answered).collect();
         assert!(lost.is_empty(), "began and never answered: {lost:?}");
         assert!(answered.len() > 50, "only {} requests", answered.len());
-        // Each connection has at most one request that met the end of it.
+        // At most one request per connection may meet its end.
         assert!(unanswered.len() <= 2 * CLIENTS, "{} requests were turned away", unanswered.len());
     }
 }

@@ -1,5 +1,5 @@
-//! Signals: the handlers of an application run, and the server stops all the same; a terminal that goes away; and
-//! children that the application forks, which keep nothing of the server.
+//! Signals: the handlers of an application run, and the server stops as well; a terminal that goes away; and
+//! children that the application forks, which keep none of the server's descriptors.
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -30,12 +30,12 @@ const WAYS: [(&str, bool); 9] = [
     ("ignore", false),
 ];
 
-/// A server whose application handles signals in the way of that name.
+/// A server whose application handles signals in the named way.
 fn start(mode: Option<Mode>, how: &str, signals: &str) -> Server {
     let options = Options::app("signalled:app").env("HANDLE", how).env("SIGNALS", signals);
     let options = options.flag("--no-access-log");
     Server::start(match mode {
-        // Only the main interpreter has signals.
+        // Only the main interpreter handles signals.
         Some(Mode::Subinterpreter) => {
             options.workers(Mode::Subinterpreter, 2).with("--lifespan-scope", "server")
         }
@@ -82,7 +82,7 @@ fn signals_that_come_all_at_once_are_stood(mode: Mode) {
     for _ in 0..200 {
         for pid in of_workers.iter().chain([&server.pid()]) {
             for signal in [Signal::SIGUSR1, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGHUP] {
-                // A worker that has been replaced meanwhile is gone.
+                // A worker may have been replaced meanwhile.
                 let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
             }
         }
@@ -207,7 +207,7 @@ fn keyboard_interrupt_does_not_end_what_runs() {
 }
 
 #[test]
-fn a_second_signal_stops_at_once_though_python_blocks_and_has_handlers_of_its_own() {
+fn a_second_signal_stops_at_once_though_python_blocks_and_has_its_own_handlers() {
     let mut server = start(None, "own", "SIGTERM SIGINT");
     let mut client = server.connect();
     client.get("/block/3600");
@@ -274,7 +274,7 @@ fn has_nothing_of_the_server(server: &Server, file: &str, how: &str) -> u32 {
     report["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("a process id")
 }
 
-/// Ends a process that is left when a test fails.
+/// Kills a process that is left if a test fails.
 struct Ending(u32);
 
 impl Drop for Ending {
@@ -286,7 +286,7 @@ impl Drop for Ending {
 fn nothing_of_the_server_is_left_to_forked_children(mode: Option<Mode>) {
     let mut server = start_forking(mode);
     let mut children = Vec::new();
-    // A connection under way, of which a child must not keep a copy.
+    // An active connection, which a child must not inherit.
     let mut held = server.connect();
     held.get("/hold");
     held.head().expect(200);
@@ -303,7 +303,7 @@ fn nothing_of_the_server_is_left_to_forked_children(mode: Option<Mode>) {
     has_nothing_of_the_server(&server, "process", "process");
     server.get("/pid").expect(200);
     server.sigterm();
-    // The client learns of the end although children live.
+    // The client sees the end although children still run.
     held.rest();
     eventually("the server has ended", || (!server.is_running()).then_some(()));
     TcpListener::bind(server.address()).expect("the port is free");

@@ -1,4 +1,4 @@
-//! Django Channels, over Redis and over its own layer in memory, with consumers of both kinds.
+//! Django Channels, over Redis and over its in-memory layer, with consumers of both kinds.
 
 use crate::setup::{Setup, in_every_setup};
 use pounce_tests::notes::token;
@@ -41,7 +41,7 @@ fn start(setup: Setup) -> Option<Server> {
 
 fn start_over_redis(setup: Setup) -> Option<Server> {
     let redis = Redis::shared().filter(|_| has("channels_redis.core"))?;
-    // The core layer refuses to be used by two event loops of one process; the other one keeps them apart.
+    // The core layer refuses a second event loop in one process; the pubsub layer keeps them apart.
     let layer = match setup {
         Setup::TwoThreads => "channels_redis.pubsub.RedisPubSubChannelLayer",
         Setup::OneWorker | Setup::TwoProcesses => "channels_redis.core.RedisChannelLayer",
@@ -53,12 +53,12 @@ fn connect(server: &Server, target: &str) -> WebSocket {
     Transport::ClearHttp1.connect(server, target)
 }
 
-/// Two clients in a room, and one in another that hears nothing of it.
+/// Two clients in a room, and one in another room that gets none of their messages.
 fn chat(server: &Server, consumer: &str) {
     let room = token();
     let mut first = connect(server, &format!("/{consumer}/{room}"));
     first.expect_text("welcome");
-    // One client by itself: nothing but the layer's answers wakes the loop.
+    // A single client: only the layer's answers wake the loop.
     for number in 0..10 {
         first.send_text(format!("alone {number}")).expect_text(&format!("alone {number}"));
     }

@@ -22,7 +22,7 @@ fn is_shared(setup: Setup, client: &str) {
     let upstream = Server::start(Options::app("services.upstream:app"));
     let url = format!("http://{}", upstream.address());
     let server = setup.start("with_clients", &[("UPSTREAM_URL", &url), ("CLIENT", client)]);
-    // A hundred requests one after the other go over one connection.
+    // A hundred successive requests use one connection.
     assert_eq!(ask(&server, "/double/0/100"), json!({"sum": 9900, "connections": 1}));
     assert_eq!(ask(&server, "/bodies"), json!([3_000_000, true]));
 

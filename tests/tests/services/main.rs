@@ -1,7 +1,7 @@
-//! Applications that use real services, as applications do: a database, Redis, Channels, HTTP clients, I/O of their
-//! own. What is not installed is skipped.
+//! Applications that use real services: a database, Redis, Channels, HTTP clients, and their
+//! own I/O. Services that are not installed are skipped.
 //!
-//! Each test first asks an otherwise idle server, where nothing but the service's answer wakes the loop, for so many
+//! Each test first uses an otherwise idle server, where only the service's answers wake the loop, for so many
 //! round trips that a lost wake-up cannot be hidden by a timer; then many connections at once.
 
 mod channels;

@@ -1,4 +1,4 @@
-//! Sockets, pipes, datagrams, threads and files of the application's own.
+//! The application's own sockets, pipes, datagrams, threads and files.
 
 use crate::setup::{Setup, ask, ask_together, in_every_setup, stops};
 use pounce_tests::python::has;
@@ -22,7 +22,7 @@ fn start(setup: Setup) -> Server {
     setup.start("own_io", &[("ECHO_PORT", &Echo::start().port.to_string())])
 }
 
-/// The answer of an idle server, and the same again over several connections at once.
+/// Expects the same answer from an idle server and over several connections at once.
 fn answers(setup: Setup, idle: &[(&str, Value)], together: &[(&str, Value)]) {
     let server = start(setup);
     for (target, wanted) in idle {
@@ -69,7 +69,7 @@ fn threads_and_the_loop_wake_each_other(setup: Setup) {
     answers(setup, &[("/executor/100", answer(100))], &[("/executor/10", answer(10))]);
 }
 
-/// The client is this program: nothing but what it sends wakes the application's loop.
+/// The client is the test program: only its data wakes the application's loop.
 fn servers_of_the_application_answer(setup: Setup) {
     let server = start(setup);
     let ports: Vec<u16> = serde_json::from_value(ask(&server, "/ports")).expect("port numbers");

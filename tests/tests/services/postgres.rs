@@ -18,7 +18,7 @@ in_every_setup! {
 /// How many queries one request makes on an idle server.
 const QUERIES: u64 = 200;
 
-/// What `queries` answers.
+/// The answer of `queries`.
 fn doubled() -> serde_json::Value {
     json!({"sum": (0..QUERIES).sum::<u64>() * 2, "count": QUERIES})
 }
@@ -27,7 +27,7 @@ fn marked(count: u64) -> serde_json::Value {
     (0..count).map(|number| format!("{number}!")).collect()
 }
 
-/// A table for the test, with a name of its own.
+/// A table for the test, with a unique name.
 fn table(postgres: &Postgres) -> String {
     let name = token().replace('-', "_");
     postgres.run(&format!("CREATE TABLE {name} (number int PRIMARY KEY, text text NOT NULL)"));
@@ -99,7 +99,7 @@ fn psycopg_hears_notifications(setup: Setup) {
     hears_notifications(&setup.start("with_psycopg", &[("POSTGRES_URL", &postgres.url())]), postgres);
 }
 
-/// Each notification is sent once the one before has arrived, over an event stream and a WebSocket: nothing else
+/// Each notification is sent once the previous one has arrived, over an event stream and a WebSocket: nothing else
 /// wakes the loop.
 fn hears_notifications(server: &Server, postgres: &Postgres) {
     let channel = token().replace('-', "_");

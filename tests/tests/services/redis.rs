@@ -53,7 +53,7 @@ fn subscriptions_hear_what_is_published(setup: Setup) {
     stream.expect_piece("data: listening\n\n");
     let mut socket = Transport::ClearHttp1.connect(&server, &target);
     socket.expect_text("listening");
-    // Each is published once the one before has arrived: nothing else wakes the loop.
+    // Each is published once the previous one has arrived: nothing else wakes the loop.
     for number in 0..30 {
         assert_eq!(redis.run(&["PUBLISH", &channel, &number.to_string()]), ":2");
         stream.expect_piece(&format!("data: {number}\n\n"));

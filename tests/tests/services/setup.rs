@@ -1,4 +1,4 @@
-//! What serves an application that uses services, and how it is asked.
+//! The servers for applications that use services, and requests to them.
 
 use pounce_tests::{Mode, Options, Server};
 use serde_json::Value;
@@ -6,16 +6,16 @@ use serde_json::Value;
 /// The workers of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setup {
-    /// One, on the server's fast path.
+    /// One worker, in the server's process.
     OneWorker,
     /// Two processes.
     TwoProcesses,
-    /// Two threads of one interpreter, which run side by side where Python is free-threaded.
+    /// Two threads of one interpreter, in parallel if Python is free-threaded.
     TwoThreads,
 }
 
 impl Setup {
-    /// Serves the factory `create` of a module of `tests/apps/services`: each worker has clients of its own.
+    /// Serves the factory `create` of a module of `tests/apps/services`: each worker has separate clients.
     pub(crate) fn start(self, module: &str, environment: &[(&str, &str)]) -> Server {
         let options = Options::app(&format!("services.{module}:create()")).with("--lifespan", "on");
         let options = match self {
@@ -25,7 +25,7 @@ impl Setup {
         self.start_with(options, environment)
     }
 
-    /// Serves what `options` say.
+    /// Starts a server with `options`.
     pub(crate) fn start_with(self, options: Options, environment: &[(&str, &str)]) -> Server {
         let options = environment.iter().fold(options, |all, (name, value)| all.env(name, value));
         Server::start(match self {
@@ -44,7 +44,7 @@ pub(crate) fn ask(server: &Server, target: &str) -> Value {
     answer.json()
 }
 
-/// Asks for what `target` makes of the numbers 0 to `count` over several connections at once, and shows each answer
+/// Requests `target` for the numbers 0 to `count` over several connections at once, and passes each answer
 /// to `check`.
 pub(crate) fn ask_together(
     server: &Server,
@@ -67,7 +67,7 @@ pub(crate) fn ask_together(
     }
 }
 
-/// Stops the server, which must end well: its application closes what it holds when its lifespan ends.
+/// Stops the server, which must exit properly: its application closes its clients when its lifespan ends.
 #[track_caller]
 pub(crate) fn stops(mut server: Server) {
     server.sigterm();

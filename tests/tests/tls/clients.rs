@@ -1,4 +1,4 @@
-//! Client certificates: who is asked for one, who is let in, and what the application learns.
+//! Client certificates: when the server asks for one, whom it accepts, and the application's scope.
 
 use pounce_tests::pki::{Authority, Identity, write};
 use pounce_tests::secured::{NAME, Tls};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::io;
 use std::process::Command;
 
-/// An authority of clients, and a server that knows it.
+/// An authority of clients, and a server that trusts it.
 struct Known {
     clients: Authority,
     server: Server,
@@ -22,7 +22,7 @@ impl Known {
         Self::with_lists(which, clients, list.as_deref())
     }
 
-    /// With the text of a file of lists.
+    /// Adds a file of revocation lists with this text.
     fn with_lists(which: &str, clients: Authority, lists: Option<&str>) -> Self {
         let tls = Tls::default();
         let ca = write(tls.folder(), "clients.pem", &clients.pem());
@@ -37,8 +37,8 @@ impl Known {
         self.server.tls().trust()
     }
 
-    /// What the application sees of the `tls` extension. A refusal may show only in what is read: in TLS 1.3 the
-    /// client's side of the handshake is complete before the server has looked.
+    /// The application's `tls` extension. A refusal may show only while reading: in TLS 1.3 the
+    /// client's side of the handshake is complete before the server has checked the certificate.
     fn asks(&self, trust: &Trust) -> io::Result<Value> {
         let stream = TlsStream::connect(self.server.address(), &trust.config(), NAME)?;
         let mut client = Client::tls(stream);
@@ -47,7 +47,7 @@ impl Known {
         Ok(client.response().expect(200).json())
     }
 
-    /// A client is let in with either version.
+    /// A client is accepted with either version.
     fn lets_in(&self, trust: &Trust) -> Value {
         let both = [trust.clone().only_tls12(), trust.clone().only_tls13()].map(|trust| {
             let mut seen =
@@ -94,7 +94,7 @@ fn clients_may_show_one_where_it_is_optional() {
     let alice = known.clients.client("alice");
     let tls = known.lets_in(&known.trust().showing(&alice));
     assert_eq!((chain(&tls), &tls["client_cert_name"]), (vec![pem_of(&alice)], &json!("CN=alice")));
-    // One that is shown must be good.
+    // A certificate that is shown must be valid.
     let stranger = Authority::root("Somebody else").client("mallory");
     known.refuses(&known.trust().showing(&stranger), "");
 }
@@ -110,7 +110,7 @@ fn clients_are_not_asked_where_none_is_wanted() {
 fn an_authority_that_is_not_known_is_refused() {
     let known = Known::new("required", None);
     let stranger = Authority::root("Authority of clients").client("alice");
-    // Of the same name, and yet another.
+    // The same name, but another authority.
     known.refuses(&known.trust().showing(&stranger), "");
     let self_made = Authority::root("alice");
     known.refuses(&known.trust().showing(&self_made.client("alice")), "");
@@ -137,7 +137,7 @@ fn a_client_of_a_revoked_intermediate_authority_is_refused() {
     let clients = Authority::root("Authority of clients");
     let revoked = clients.intermediate_with("Revoked", 60);
     let good = clients.intermediate_with("Good", 61);
-    // Of one there is no list.
+    // One authority has no list.
     let unlisted = clients.intermediate_with("Unlisted", 62);
     let lists = [clients.revocations(&[60]), revoked.revocations(&[]), good.revocations(&[41])].concat();
     let known = Known::with_lists("required", clients, Some(&lists));
@@ -195,7 +195,7 @@ fn the_clients_name_is_written_as_rfc_4514_has_it() {
         (DnType::OrganizationalUnitName, "Tests"),
         (DnType::CommonName, "alice"),
     ];
-    // The last comes first.
+    // The last component comes first.
     assert_eq!(name(&parts), "CN=alice,OU=Tests,O=Pounce,C=DE");
     for (value, written) in [
         ("a, b", r"a\, b"),

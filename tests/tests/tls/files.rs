@@ -1,4 +1,4 @@
-//! Certificates and keys as operators give them: what is taken, and what is said of what is not.
+//! Certificates and keys from operators: accepted forms, and messages about the others.
 
 use pounce_tests::pki::{Authority, Files, Identity, write};
 use pounce_tests::secured::NAME;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-/// A folder with a good certificate, and whose it is.
+/// A folder with a valid certificate, and its authority.
 struct Given {
     folder: TempDir,
     authority: Authority,
@@ -58,7 +58,7 @@ fn fails(options: Options, words: &[&str]) -> Exit {
 }
 
 #[test]
-fn a_key_may_lie_in_the_file_of_its_certificate() {
+fn a_key_may_be_in_the_file_of_its_certificate() {
     let given = Given::new();
     let both = format!("{}{}", given.identity.chain_pem(), given.identity.key_pem());
     let path = given.write("both.pem", &both);
@@ -69,7 +69,7 @@ fn a_key_may_lie_in_the_file_of_its_certificate() {
 }
 
 #[test]
-fn what_stands_around_pem_is_passed_over() {
+fn text_around_pem_is_ignored() {
     let given = Given::new();
     let text =
         format!("subject=/CN=localhost\nissuer: x\n\n{}\ntrailing words\n", given.identity.chain_pem());
@@ -187,7 +187,7 @@ fn an_expired_certificate_is_a_warning_and_is_served() {
     let mut server = Server::start(with(&files.certificate, &files.key));
     let said = server.stderr();
     assert!(said.contains("expired.pem") && said.contains("expired on 2001-02-03"), "{said}");
-    // It is shown to a client, who decides.
+    // The client gets it and decides.
     let config = Trust::authority(given.authority.pem()).config();
     let error = TlsStream::connect(server.address(), &config, NAME).expect_err("it is expired").to_string();
     assert!(error.contains("Expired") || error.contains("expired"), "{error}");
@@ -195,7 +195,7 @@ fn an_expired_certificate_is_a_warning_and_is_served() {
 }
 
 #[test]
-fn faulty_files_beside_the_first_are_named_too() {
+fn faulty_files_after_the_first_are_named_too() {
     let given = Given::new();
     let other = given.authority.server(&["a.test"]).write(given.folder.path(), "other");
     let options = || with(&given.files.certificate, &given.files.key);
@@ -228,13 +228,13 @@ fn an_expired_revocation_list_is_refused_with_what_to_do() {
         "current",
     ];
     fails(required(&expired), &said);
-    // One next to it that counts does not help.
+    // A valid list next to it does not help.
     fails(required(&(given.authority.later_revocations(&[]) + &expired)), &said);
     Server::start(required(&given.authority.revocations(&[])));
 }
 
 #[test]
-fn who_asks_for_tls_does_not_get_clear_text() {
+fn options_of_tls_without_a_certificate_never_serve_clear_text() {
     let given = Given::new();
     fails(Options::app("transport:app").with("--ssl-keyfile", &given.files.key), &["ssl-certfile"]);
     fails(Options::app("transport:app").with("--ssl-cert-reqs", "required"), &["ssl-certfile"]);
@@ -294,7 +294,7 @@ fn a_key_that_pkcs8_encrypts_with_an_old_algorithm_is_named_and_what_the_hint_sa
     let options = |key: &str| with(&given.files.certificate, Path::new(key));
     let said = ["old.key", "PBES1", "openssl pkcs8 -topk8 -v2 aes-256-cbc"];
     fails(options(&old).with("--ssl-keyfile-password", password), &said);
-    // The password is not what is missing.
+    // The message must not ask for a password.
     fails(options(&old), &said);
     if !has_openssl() {
         return;
@@ -341,7 +341,7 @@ fn keys_of_every_usual_kind_are_taken() {
             let server = Server::start(with(Path::new(&certificate), Path::new(&key)));
             let trust = Trust::authority(std::fs::read_to_string(&certificate).expect("openssl has made it"));
             let shown = TlsStream::connect(server.address(), &trust.config(), NAME);
-            // A certificate that vouches for itself is no server's to rustls; that it gets as far is what is shown.
+            // rustls refuses a self-signed server certificate; reaching that check shows that the key works.
             let text = shown.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(
                 text.is_empty() || text.contains("CaUsedAsEndEntity"),
@@ -352,7 +352,7 @@ fn keys_of_every_usual_kind_are_taken() {
     }
 }
 
-/// A key that was made for this test alone: `openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES`, password `open sesame`.
+/// A key made only for this test: `openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES`, password `open sesame`.
 const PBES1: &str = "\
 -----BEGIN ENCRYPTED PRIVATE KEY-----
 MIGxMBwGCiqGSIb3DQEMAQMwDgQIsI6KhuKA6oUCAggABIGQRN3KubTBaqYrA7YU

@@ -1,4 +1,4 @@
-//! What a handshake agrees on: the version, the protocol, and which certificate is shown.
+//! The results of a handshake: the version, the protocol, and the certificate.
 
 use pounce_tests::pki::Authority;
 use pounce_tests::secured::{NAME, Tls};
@@ -17,7 +17,7 @@ fn connect_to(server: &Server, trust: &Trust) -> io::Result<TlsStream> {
     TlsStream::connect(server.address(), &trust.config(), NAME)
 }
 
-/// The handshake fails, and the server says why with an alert.
+/// The handshake fails, and the server sends the reason as an alert.
 fn refuses(server: &Server, trust: &Trust, alert: &str) {
     let error = connect_to(server, trust).expect_err("the handshake must fail").to_string();
     assert!(error.contains("alert") && error.contains(alert), "{alert} wanted: {error}");
@@ -29,7 +29,7 @@ fn serves(stream: TlsStream) {
 }
 
 #[test]
-fn both_versions_are_spoken_and_the_newer_one_is_preferred() {
+fn both_versions_are_supported_and_the_newer_one_is_preferred() {
     let trust = server().tls().trust();
     for (trust, version) in [
         (trust.clone(), ProtocolVersion::TLSv1_3),
@@ -82,7 +82,7 @@ fn a_protocol_is_agreed_on_by_alpn() {
 }
 
 #[test]
-fn a_client_without_a_protocol_in_common_is_told_so() {
+fn a_client_without_a_protocol_in_common_gets_an_alert() {
     refuses(server(), &server().tls().trust().alpn(&["spdy/3"]), "NoApplicationProtocol");
 }
 
@@ -102,7 +102,7 @@ fn a_choice_of_one_version_of_http_is_what_is_agreed_on() {
 }
 
 #[test]
-fn what_was_agreed_on_by_alpn_is_spoken_without_a_guess() {
+fn the_protocol_of_alpn_is_used_without_a_guess() {
     let trust = server().tls().trust();
     let stream = connect_to(server(), &trust.clone().alpn(&["h2"])).expect("a handshake");
     let mut client = Client::tls(stream);
@@ -138,7 +138,7 @@ fn the_certificate_is_that_of_the_name_that_is_asked_for() {
     let config = server.tls().trust().config();
     for (name, which) in [
         ("localhost", 0),
-        // An address is not sent.
+        // Clients do not send an address as a name.
         ("127.0.0.1", 0),
         ("a.test", 1),
         ("other.test", 1),
@@ -181,7 +181,7 @@ fn the_scope_has_the_certificate_that_was_shown() {
 }
 
 #[test]
-fn a_chain_is_shown_with_what_stands_between_it_and_the_root() {
+fn a_chain_is_shown_with_its_intermediate_certificates() {
     let root = Authority::root("A root");
     let between = root.intermediate("Between").intermediate("Nearer");
     let tls = Tls::of(&root, &between.server(&[NAME]));

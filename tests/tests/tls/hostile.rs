@@ -1,4 +1,4 @@
-//! Clients that do not shake hands as they should: their connection ends, and the next client is served.
+//! Clients that break the handshake: their connection ends, and the next client is served.
 
 use pounce_tests::client::Client;
 use pounce_tests::notes::token;
@@ -17,7 +17,7 @@ fn hasty() -> &'static Server {
     })
 }
 
-/// A connection on which nothing is said yet.
+/// A connection without any data yet.
 fn clear(server: &Server) -> Client {
     Client::tcp(server.address())
 }
@@ -26,30 +26,30 @@ fn hello() -> Vec<u8> {
     hasty().tls().trust().client_hello(NAME)
 }
 
-/// Shows that a client that sends `bytes`, and then nothing, is left, and that the next one is served by the same
-/// worker. Gives what it was told: an alert, or nothing.
+/// Shows that a client that sends `bytes`, and then nothing, is disconnected, and that the same worker serves the
+/// next one. Returns the server's output: an alert, or nothing.
 fn is_left(bytes: &[u8]) -> Vec<u8> {
     let worker = hasty().worker();
     let mut client = clear(hasty());
-    // It may close before it has read everything.
+    // The server may close before it has read everything.
     let _ = client.try_send(bytes);
     let told = client.rest();
     assert_eq!(hasty().worker(), worker, "another process");
     told
 }
 
-/// What is said to those who do not speak TLS is an alert record or nothing.
+/// Clients without TLS get an alert record or nothing.
 fn is_alert_or_nothing(told: &[u8]) {
     assert!(told.is_empty() || told[0] == 21, "{:?}", String::from_utf8_lossy(told));
 }
 
 #[test]
-fn a_client_that_says_nothing_is_left() {
+fn a_silent_client_is_disconnected() {
     is_alert_or_nothing(&is_left(b""));
 }
 
 #[test]
-fn a_client_that_stops_in_the_middle_of_its_hello_is_left() {
+fn a_client_that_stops_in_the_middle_of_its_hello_is_disconnected() {
     let hello = hello();
     for length in [1, 5, 6, hello.len() / 2, hello.len() - 1] {
         is_alert_or_nothing(&is_left(&hello[..length]));
@@ -57,20 +57,20 @@ fn a_client_that_stops_in_the_middle_of_its_hello_is_left() {
 }
 
 #[test]
-fn a_client_that_stops_behind_its_hello_is_left() {
+fn a_client_that_stops_after_its_hello_is_disconnected() {
     let told = is_left(&hello());
     assert_eq!(told[0], 22, "the server's side of the handshake");
 }
 
 #[test]
-fn a_client_that_sends_its_hello_byte_by_byte_for_ever_is_left() {
+fn a_client_that_sends_its_hello_byte_by_byte_for_ever_is_disconnected() {
     let mut client = clear(hasty());
     let hello = hello();
     let refused = hello.iter().take(200).any(|byte| {
         std::thread::sleep(Duration::from_millis(50));
         client.try_send([*byte]).is_err()
     });
-    // The time is for the whole, not for each read.
+    // The timeout is for the whole handshake, not for each read.
     assert!(refused, "ten seconds of bytes were taken");
     hasty().get("/hello").expect(200);
 }
@@ -132,7 +132,7 @@ fn tls_to_a_port_for_clear_text_is_not_served() {
 }
 
 #[test]
-fn garbage_behind_a_handshake_ends_the_connection() {
+fn garbage_after_a_handshake_ends_the_connection() {
     let server = hasty();
     let worker = server.worker();
     for bytes in [
@@ -198,14 +198,14 @@ fn connections_over_the_limit_are_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn the_end_of_a_connection_is_said() {
+fn the_end_of_a_connection_has_a_close_notify() {
     let options = Options::app("transport:app").tls().with("--timeout-keep-alive", "1");
     let mut server = Server::start(options);
     for (request, status) in [
         ("GET /hello HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", 200),
         ("GET /hello HTTP/1.0\r\n\r\n", 200),
         ("GET /bare-status/200 HTTP/1.0\r\n\r\n", 200),
-        // This one is idle for a second.
+        // This connection is idle for a second.
         ("GET /hello HTTP/1.1\r\nHost: test\r\n\r\n", 200),
         ("nonsense\r\n\r\n", 400),
     ] {
@@ -233,7 +233,7 @@ fn said_goodbye(client: &Client, what: &str) {
 }
 
 #[test]
-fn the_end_of_a_connection_for_http2_is_said() {
+fn the_end_of_a_connection_for_http2_has_a_close_notify() {
     let mut server = Server::start(Options::app("transport:app").tls());
     let config = server.tls().trust().alpn(&["h2"]).config();
     let stream = TlsStream::connect(server.address(), &config, NAME).expect("a handshake");
@@ -246,7 +246,7 @@ fn the_end_of_a_connection_for_http2_is_said() {
 }
 
 #[test]
-fn a_client_that_says_goodbye_and_leaves_is_gone() {
+fn a_client_that_sends_close_notify_and_leaves_is_gone() {
     let token = token();
     let mut client = hasty().connect();
     client.get(&format!("/never/{token}"));
@@ -258,7 +258,7 @@ fn a_client_that_says_goodbye_and_leaves_is_gone() {
 }
 
 #[test]
-fn a_client_that_says_goodbye_behind_its_request_is_answered_as_in_clear_text() {
+fn a_client_that_sends_close_notify_after_its_request_is_answered_as_in_clear_text() {
     let clear = Server::start(Options::app("transport:app"));
     for server in [&clear, hasty()] {
         for (path, text) in [("/hello", "hello"), ("/sleep/0.3", "slept 0.3")] {
@@ -288,7 +288,7 @@ fn a_renegotiation_is_not_taken_up() {
         return;
     }
     let worker = hasty().worker();
-    // A line of its own that is R asks for one.
+    // In `openssl s_client` the line R asks for a renegotiation.
     let ask = "(sleep 0.3; echo R; sleep 1) | openssl s_client -tls1_2 -servername localhost -connect \"$1\" 2>&1; true";
     let mut command = Command::new("sh");
     let said = pounce_tests::python::run(command.args(["-c", ask, "sh", &hasty().address().to_string()]));

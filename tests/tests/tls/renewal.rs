@@ -1,5 +1,5 @@
-//! Certificates that are replaced while they are served: the new ones are shown soon, no request is lost, and what
-//! is of no use is not taken.
+//! Certificates that are replaced while in use: the new ones are shown soon, no request is lost, and faulty
+//! ones are not used.
 
 use nix::sys::signal::Signal;
 use pounce_tests::pki::{Authority, Identity, write};
@@ -60,7 +60,7 @@ impl Renewed {
         next
     }
 
-    /// Connects until it is said so often that what was found is of no use.
+    /// Connects until the log has reported this many faulty files.
     fn wait_kept(&self, count: usize) {
         eventually("the garbage is spoken of", || {
             self.shown();
@@ -68,7 +68,7 @@ impl Renewed {
         });
     }
 
-    /// Connects for a while, so that the files are looked at more than once.
+    /// Connects for a while, so that the server checks the files more than once.
     fn look_for(&self, identity: &Identity, seconds: u64) {
         for _ in 0..seconds * 5 {
             assert!(self.shown() == identity.der(), "another certificate\n{}", self.server.stderr());
@@ -101,7 +101,7 @@ fn a_connection_goes_on_with_the_certificate_that_it_began_with() {
     let second = renewed.renew_and_wait();
     let tls = before.get("/tls").response().expect(200).json();
     let server_cert = shown(tls["server_cert"].as_str().expect("PEM"));
-    // What the scope says of an older connection may be either; the connection goes on.
+    // The scope of an older connection may have either certificate; the connection goes on.
     assert!(server_cert == first || server_cert == shown(&second.pem()), "{server_cert}");
 }
 
@@ -141,7 +141,7 @@ fn every_worker_shows_the_new_certificate(mode: Mode) {
     let load = Load::on(&renewed.server, 6);
     load.wait_answered(50);
     let next = renewed.renew_and_wait();
-    // Whichever worker takes a connection, once all have looked.
+    // Any worker may accept a connection, once all have checked.
     let mut in_a_row = 0;
     eventually("all workers show it", || {
         in_a_row = if renewed.shown() == next.der() { in_a_row + 1 } else { 0 };
@@ -160,7 +160,7 @@ fn an_exchange_of_a_symbolic_link_is_noticed() {
         let release = folder.path().join(name);
         fs::create_dir(&release).expect("the folder is writable");
         identity.write(&release, "server");
-        // As volumes of secrets are mounted: the files are behind a link that is exchanged.
+        // As with mounted secrets: the files are behind a link that is replaced.
         symlink(&release, folder.path().join("next")).expect("links can be made");
         fs::rename(folder.path().join("next"), folder.path().join("current")).expect("writable");
         identity
@@ -177,7 +177,7 @@ fn an_exchange_of_a_symbolic_link_is_noticed() {
 }
 
 #[test]
-fn garbage_keeps_the_old_certificate_and_is_spoken_of_once() {
+fn garbage_keeps_the_old_certificate_and_is_logged_once() {
     let renewed = one_worker();
     renewed.put("server.pem", "garbage");
     renewed.wait_kept(1);
@@ -188,7 +188,7 @@ fn garbage_keeps_the_old_certificate_and_is_spoken_of_once() {
 }
 
 #[test]
-fn each_kind_of_garbage_keeps_the_old_certificate_until_it_is_mended() {
+fn each_kind_of_garbage_keeps_the_old_certificate_until_it_is_repaired() {
     let renewed = one_worker();
     let mut current = renewed.renew_and_wait();
     let other = renewed.authority.server(&[NAME]);
@@ -342,7 +342,7 @@ fn with_revocations(options: Options) -> Renewed {
 }
 
 impl Renewed {
-    /// Whether a client with a serial number is let in.
+    /// Whether a client with a serial number is accepted.
     fn lets_in(&self, serial: u64) -> bool {
         let client = self.authority.client_with(&[(DnType::CommonName, "somebody")], serial);
         // The server's refusal ends the handshake of TLS 1.2.
@@ -385,9 +385,9 @@ fn an_expired_revocation_list_is_no_renewal_and_its_successor_is() {
 }
 
 #[test]
-fn clients_are_refused_once_the_list_in_use_has_expired_and_certificates_can_be_renewed_all_the_same() {
+fn clients_are_refused_once_the_list_in_use_has_expired_and_certificates_can_still_be_renewed() {
     let renewed = with_revocations(Options::app("workers:app").workers(Mode::Process, 1));
-    // On a machine that is slow enough a list has expired before it is read, which is no renewal.
+    // On a slow machine a list may expire before it is read, which is no renewal.
     let mut seconds = 3;
     eventually("a list that expires soon is used", || {
         let end = SystemTime::now() + Duration::from_secs(seconds);

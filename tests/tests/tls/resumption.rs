@@ -1,5 +1,5 @@
-//! Sessions that go on by their tickets: on the worker that made them, on any other, and not where what was
-//! verified has changed.
+//! Sessions resumed by tickets: on the worker that made them, on any other, and not if the settings that
+//! verified them have changed.
 
 use pounce_tests::pki::{Authority, write};
 use pounce_tests::secured::{NAME, Tls};
@@ -12,8 +12,8 @@ use std::io;
 use std::process::Command;
 use std::sync::Arc;
 
-/// One request on a connection of its own: whether its session was an earlier one's, and the answer. What has come
-/// by then has the tickets.
+/// One request on a new connection: whether it resumed a session, and the answer. The data received
+/// by then includes the tickets.
 fn ask(server: &Server, config: &Arc<ClientConfig>, target: &str) -> io::Result<(bool, String)> {
     let stream = TlsStream::connect(server.address(), config, NAME)?;
     let resumed = stream.is_resumed();
@@ -52,7 +52,7 @@ fn a_session_goes_on_at_whichever_worker_process() {
         assert!(!ask(&server, &config, "/who/0").expect("a handshake").0);
         let mut seen = BTreeSet::new();
         eventually("both workers have answered", || {
-            // At the same time, so that both are asked.
+            // Simultaneously, so that both workers answer.
             let streams: Vec<_> = (0..4)
                 .map(|_| TlsStream::connect(server.address(), &config, NAME).expect("a handshake"))
                 .collect();
@@ -130,7 +130,7 @@ fn a_session_does_not_go_on_when_the_authorities_have_changed() {
     }
     let both = format!("{}{}", clients.pem(), Authority::root("Another authority").pem());
     write(server.tls().folder(), "clients.pem", &both);
-    // Known to be read again when a client that has no session has made it look.
+    // A client without a session makes the server read the files again.
     eventually("the authorities are read again", || {
         server.get("/hello").expect(200);
         server.stderr().contains("read again").then_some(())

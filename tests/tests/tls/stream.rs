@@ -10,7 +10,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("transport:app").tls()))
 }
 
-/// A connection that has had a response, and with it what comes behind a handshake.
+/// A connection after its first response, and so after everything that follows a handshake.
 fn settled() -> Client {
     let mut client = server().connect();
     client.get("/hello").response().expect(200);
@@ -62,7 +62,7 @@ fn requests_that_share_a_record_are_all_answered() {
 }
 
 #[test]
-fn a_large_body_behind_a_request_in_the_same_records_is_whole() {
+fn a_large_body_after_a_request_in_the_same_records_is_whole() {
     let body: Vec<u8> = (0..300_000_u32).map(|at| u8::try_from(at % 251).expect("less than 251")).collect();
     let mut client = settled();
     let mut sender = client.other_half();

@@ -1,4 +1,4 @@
-//! Bodies up and down, whatever carries them: byte for byte, and piece by piece as they come.
+//! Bodies in both directions, over every transport: byte for byte, and piece by piece as they come.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -21,7 +21,7 @@ over_every_transport! {
     empty_pieces_do_not_end_a_response,
     a_response_to_head_has_headers_and_no_body,
     responses_without_content_have_no_body,
-    a_transfer_coding_of_the_application_is_the_servers_affair,
+    a_transfer_coding_named_by_the_application_is_applied_by_the_server,
     an_answer_before_the_body_was_read_arrives,
     an_application_that_leaves_the_body_alone_leaves_the_connection_usable,
     many_requests_share_a_connection,
@@ -31,7 +31,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// Bytes that repeat with no period that is a power of two: a piece lost or doubled shows.
+/// Bytes without a period that is a power of two: a piece lost or doubled shows.
 fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|at| u8::try_from(at % 251).expect("less than 251")).collect()
 }
@@ -151,14 +151,14 @@ fn responses_without_content_have_no_body(transport: Transport) {
     assert_eq!(answer.header("content-length"), None, "RFC 9110 section 8.6");
 }
 
-fn a_transfer_coding_of_the_application_is_the_servers_affair(transport: Transport) {
+fn a_transfer_coding_named_by_the_application_is_applied_by_the_server(transport: Transport) {
     let answer = transport.get(server(transport), "/own-chunked").expect(200);
     assert_eq!(answer.text(), "coded by the server");
 }
 
 fn an_answer_before_the_body_was_read_arrives(transport: Transport) {
     let mut exchange = transport.ask(server(transport), &Ask::post("/early-answer").length(MIB));
-    // Nothing of it is sent: it might come when the answer has ended the exchange.
+    // The body is not sent: it might arrive after the answer has ended the exchange.
     exchange.expect_piece("early");
     assert_eq!(exchange.piece(), None);
     server(transport).get("/hello").expect(200);

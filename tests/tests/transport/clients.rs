@@ -1,4 +1,4 @@
-//! Clients that leave, that do not read and that do not send, whatever they come over.
+//! Clients that leave, that do not read and that do not send, over every transport.
 
 use pounce_tests::notes::{standstill, token};
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
@@ -10,7 +10,7 @@ const MIB: usize = 1 << 20;
 
 static SERVERS: Servers = Servers::new(|| Options::app("transport:app"));
 
-/// A server that loses patience soon.
+/// A server with short timeouts.
 static HASTY: Servers = Servers::new(|| {
     let options = Options::app("transport:app").with("--timeout-body", "1").with("--timeout-write", "1");
     options.with("--timeout-header", "1")
@@ -25,11 +25,11 @@ over_every_transport! {
     a_client_that_leaves_in_the_middle_of_its_body_is_a_disconnect,
     a_client_that_leaves_in_the_middle_of_a_response_makes_send_raise,
     a_reader_that_stops_makes_send_wait_and_gets_everything_later,
-    a_body_that_nobody_reads_is_not_taken,
+    an_unread_body_is_not_accepted,
     a_body_that_stalls_is_timed_out,
-    what_is_sent_to_a_client_that_was_told_it_is_too_slow_raises,
+    sending_to_a_client_that_got_408_raises,
     a_body_that_comes_slowly_but_steadily_is_taken,
-    a_client_that_does_not_read_is_aborted_and_the_application_told,
+    a_client_that_does_not_read_is_aborted_and_the_application_notified,
     a_slow_application_is_not_timed_out,
     an_application_that_leaves_the_body_alone_is_no_fault_of_the_client,
     a_connection_that_waits_for_its_application_is_not_idle,
@@ -39,7 +39,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// What the sockets on both sides may hold, and a little that the server may have read ahead.
+/// The capacity of the sockets on both sides, and a little that the server may have read ahead.
 fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 3 * MIB
 }
@@ -66,7 +66,7 @@ fn a_client_whose_connection_is_lost_is_a_disconnect_and_send_raises(transport: 
     learns_that_its_client_is_gone(transport, |token| Ask::get(&format!("/never/{token}")), Exchange::vanish);
 }
 
-/// Asks `path` for what has no body and does not end, and leaves when the head has come.
+/// Requests `path`, whose response has no body and does not end, and leaves when the head has come.
 fn leaves_a_head(transport: Transport, path: &str, note: &str) {
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
         for leave in [drop, Exchange::vanish] {
@@ -121,7 +121,7 @@ fn a_reader_that_stops_makes_send_wait_and_gets_everything_later(transport: Tran
     server(transport).wait_note(&token, "done");
 }
 
-fn a_body_that_nobody_reads_is_not_taken(transport: Transport) {
+fn an_unread_body_is_not_accepted(transport: Transport) {
     let token = token();
     let size = held_by_sockets() + 16 * MIB;
     let ask = Ask::post(&format!("/wait-then-count/{token}")).length(size);
@@ -150,7 +150,7 @@ fn a_body_that_stalls_is_timed_out(transport: Transport) {
     }
 }
 
-fn what_is_sent_to_a_client_that_was_told_it_is_too_slow_raises(transport: Transport) {
+fn sending_to_a_client_that_got_408_raises(transport: Transport) {
     let (server, token) = (HASTY.over(transport), token());
     let mut exchange = transport.ask(server, &Ask::post(&format!("/never/{token}")).length(10));
     exchange.send("hello");
@@ -169,7 +169,7 @@ fn a_body_that_comes_slowly_but_steadily_is_taken(transport: Transport) {
     assert_eq!(exchange.answer().expect(200).text(), "xxxxxxxx");
 }
 
-fn a_client_that_does_not_read_is_aborted_and_the_application_told(transport: Transport) {
+fn a_client_that_does_not_read_is_aborted_and_the_application_notified(transport: Transport) {
     let token = token();
     let ask = Ask::get(&format!("/progress/{token}/2000/65536"));
     let exchange = transport.ask_with_receive_buffer(HASTY.over(transport), &ask, 16384);

@@ -1,4 +1,4 @@
-//! Early hints, trailers and `100 Continue`, whatever carries them.
+//! Early hints, trailers and `100 Continue`, over every transport.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -12,11 +12,11 @@ over_every_transport! {
     early_hints_come_before_the_application_goes_on,
     trailers_come_to_a_client_that_takes_them,
     trailers_do_not_come_to_a_client_that_does_not_take_them,
-    trailers_that_are_sent_all_the_same_do_no_harm,
+    trailers_that_the_client_does_not_accept_do_no_harm,
     bad_trailers_raise,
-    continue_is_said_when_the_application_asks_for_the_body,
-    continue_is_not_said_when_it_never_asks,
-    continue_is_not_said_to_those_who_do_not_wait,
+    continue_is_sent_when_the_application_asks,
+    continue_is_not_sent_when_the_application_never_asks,
+    continue_is_not_sent_to_clients_that_do_not_expect_it,
     an_unknown_expectation_is_refused,
     debug_information_does_not_reach_the_client,
 }
@@ -60,7 +60,7 @@ fn trailers_do_not_come_to_a_client_that_does_not_take_them(transport: Transport
     assert_eq!((answer.text().as_str(), answer.trailers.len()), ("content", 0));
 }
 
-fn trailers_that_are_sent_all_the_same_do_no_harm(transport: Transport) {
+fn trailers_that_the_client_does_not_accept_do_no_harm(transport: Transport) {
     let answer = transport.get(server(transport), "/trailers").expect(200);
     assert_eq!((answer.text().as_str(), answer.trailers.len()), ("content", 0));
 }
@@ -76,7 +76,7 @@ fn bad_trailers_raise(transport: Transport) {
     }
 }
 
-fn continue_is_said_when_the_application_asks_for_the_body(transport: Transport) {
+fn continue_is_sent_when_the_application_asks(transport: Transport) {
     let token = token();
     let ask = Ask::post(&format!("/receive-then-answer/{token}")).length(5).header("expect", "100-continue");
     let mut exchange = transport.ask(server(transport), &ask);
@@ -87,13 +87,13 @@ fn continue_is_said_when_the_application_asks_for_the_body(transport: Transport)
     assert_eq!((answer.text().as_str(), answer.interim.len()), ("hello", 1));
 }
 
-fn continue_is_not_said_when_it_never_asks(transport: Transport) {
+fn continue_is_not_sent_when_the_application_never_asks(transport: Transport) {
     let ask = Ask::post("/ignore-body").length(5).header("expect", "100-continue");
     let answer = transport.ask(server(transport), &ask).answer().expect(200);
     assert_eq!((answer.text().as_str(), answer.interim.len()), ("not read", 0));
 }
 
-fn continue_is_not_said_to_those_who_do_not_wait(transport: Transport) {
+fn continue_is_not_sent_to_clients_that_do_not_expect_it(transport: Transport) {
     let mut exchange = transport.ask(server(transport), &Ask::post("/echo").length(5));
     std::thread::sleep(Duration::from_millis(100));
     exchange.send("hello").finish();

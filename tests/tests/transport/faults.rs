@@ -1,4 +1,4 @@
-//! What an application does wrong, whatever carries it: the client can tell, and nothing else is hurt.
+//! Faults of an application, over every transport: the client can tell, and nothing else is affected.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -11,13 +11,13 @@ over_every_transport! {
     an_application_that_returns_without_a_response_is_a_500,
     an_application_that_raises_in_the_middle_cuts_the_response_off,
     an_application_that_returns_in_the_middle_cuts_the_response_off,
-    what_was_sent_before_a_response_is_cut_off_arrives,
-    an_application_that_raises_behind_its_response_does_no_harm,
+    data_sent_before_a_response_is_cut_off_arrives,
+    an_application_that_raises_after_its_response_does_no_harm,
     every_kind_of_exception_is_a_500,
     more_than_the_content_length_raises_and_is_not_sent,
     less_than_the_content_length_cuts_the_response_off,
-    a_message_behind_the_end_raises,
-    what_would_split_a_response_raises_and_is_not_sent,
+    a_message_after_the_end_raises,
+    a_message_that_would_split_a_response_raises_and_is_not_sent,
     a_bad_message_in_the_middle_raises_and_the_response_goes_on,
     a_reflected_line_break_is_a_500_and_not_a_header,
     headers_of_the_application_arrive_as_given,
@@ -28,7 +28,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// Asks, and shows that the worker has outlived it.
+/// Sends the request, and shows that the worker survives it.
 fn ask(transport: Transport, path: &str) -> Answer {
     let worker = server(transport).worker();
     let answer = transport.get(server(transport), path);
@@ -36,7 +36,7 @@ fn ask(transport: Transport, path: &str) -> Answer {
     answer
 }
 
-/// What the client sees of a response that the application broke off.
+/// The client's view of a response that the application broke off.
 fn is_cut_off(transport: Transport, answer: Answer) -> Answer {
     let end = if transport.is_http2() { End::Reset("INTERNAL_ERROR") } else { End::Closed };
     assert_eq!(answer.end, end, "{answer:?}");
@@ -51,7 +51,7 @@ fn an_application_that_raises_before_its_response_is_a_500(transport: Transport)
     let server = server(transport);
     server.wait_stderr(&format!("RuntimeError: {token} before the response"));
     assert_eq!(server.stderr().matches(&format!("RuntimeError: {token}")).count(), 1, "logged once");
-    // A start alone is held back for the body: it is as if nothing had been sent.
+    // A start alone is held back for the body, so nothing has been sent.
     ask(transport, &format!("/raise-after-start/{token}")).expect(500);
 }
 
@@ -70,14 +70,14 @@ fn an_application_that_returns_in_the_middle_cuts_the_response_off(transport: Tr
     is_cut_off(transport, ask(transport, "/return-middle"));
 }
 
-fn what_was_sent_before_a_response_is_cut_off_arrives(transport: Transport) {
+fn data_sent_before_a_response_is_cut_off_arrives(transport: Transport) {
     for path in ["/raise-middle/boom", "/raise-middle/boom/1000", "/return-middle"] {
         let answer = is_cut_off(transport, ask(transport, path));
         assert_eq!((answer.status(), answer.text().as_str()), (Some(200), "part"), "{path}");
     }
 }
 
-fn an_application_that_raises_behind_its_response_does_no_harm(transport: Transport) {
+fn an_application_that_raises_after_its_response_does_no_harm(transport: Transport) {
     let token = token();
     assert_eq!(ask(transport, &format!("/raise-after/{token}")).expect(200).text(), "whole");
     server(transport).wait_stderr(&format!("RuntimeError: {token} after the response"));
@@ -112,12 +112,12 @@ fn more_than_the_content_length_raises_and_is_not_sent(transport: Transport) {
 fn less_than_the_content_length_cuts_the_response_off(transport: Transport) {
     for path in ["/too-short", "/too-short-in-parts"] {
         let answer = ask(transport, path);
-        // Held back for the end, it may be a 500 as well.
+        // If it is held back until the end, it may be a 500 as well.
         assert!(answer.status() == Some(500) || answer.end != End::Complete, "{answer:?}");
     }
 }
 
-fn a_message_behind_the_end_raises(transport: Transport) {
+fn a_message_after_the_end_raises(transport: Transport) {
     for what in ["body", "start"] {
         let token = token();
         assert_eq!(ask(transport, &format!("/after-end/{token}/{what}")).expect(200).text(), "whole");
@@ -130,7 +130,7 @@ fn a_message_behind_the_end_raises(transport: Transport) {
     assert_ne!(server(transport).wait_note(&token, ""), "no exception");
 }
 
-fn what_would_split_a_response_raises_and_is_not_sent(transport: Transport) {
+fn a_message_that_would_split_a_response_raises_and_is_not_sent(transport: Transport) {
     for case in [
         "header-name-cr",
         "header-name-lf",

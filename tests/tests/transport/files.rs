@@ -1,4 +1,4 @@
-//! Files that applications send by their path, whatever carries them: into the socket inside the kernel over HTTP/1.1
+//! Files that applications send by their path, over every transport: into the socket inside the kernel over HTTP/1.1
 //! in clear text, in pieces otherwise.
 
 use pounce_tests::process::{largest_receive_buffer, largest_send_buffer};
@@ -12,15 +12,15 @@ const MIB: u64 = 1 << 20;
 
 static SERVERS: Servers = Servers::new(options);
 
-/// A server that loses patience soon.
+/// A server with short timeouts.
 static HASTY: Servers = Servers::new(|| options().with("--timeout-write", "1"));
 
 over_every_transport! {
     a_file_comes_whole_through_a_small_window_and_the_connection_goes_on,
     head_of_a_file_has_its_length_and_no_content,
     an_empty_file_is_a_whole_response,
-    what_is_no_regular_file_raises_and_names_it,
-    what_is_no_regular_file_is_a_500_where_nothing_catches_it,
+    a_path_of_no_regular_file_raises_and_is_named,
+    a_path_of_no_regular_file_is_a_500_if_uncaught,
     a_descriptor_of_a_pipe_raises,
     of_a_file_that_has_grown_as_much_is_sent_as_was_announced,
     a_file_that_is_shorter_than_announced_is_a_500,
@@ -38,7 +38,7 @@ fn server(transport: Transport) -> &'static Server {
     SERVERS.over(transport)
 }
 
-/// A file with content that differs all along, of its own for each test.
+/// A file without repetitions in its content, a new one for each test.
 fn written(transport: Transport, name: &str, length: u32) -> (PathBuf, Vec<u8>) {
     let content: Vec<u8> = (0..length).map(|number| ((number * 7) >> 2) as u8).collect();
     let path = fresh(transport, server(transport), name);
@@ -46,7 +46,7 @@ fn written(transport: Transport, name: &str, length: u32) -> (PathBuf, Vec<u8>) 
     (path, content)
 }
 
-/// More than all sockets hold, and next to no disk.
+/// A sparse file, larger than all socket buffers.
 fn vast(transport: Transport, server: &Server, name: &str) -> (PathBuf, File) {
     let path = fresh(transport, server, name);
     let file =
@@ -98,7 +98,7 @@ fn an_empty_file_is_a_whole_response(transport: Transport) {
     assert_eq!((answer.header("content-length"), answer.body.len()), (Some("0"), 0));
 }
 
-/// Paths of what cannot be sent, and what an exception says of it.
+/// Paths that cannot be sent, and the texts of their exceptions.
 fn unfit(transport: Transport, test: &str) -> Vec<(PathBuf, &'static str)> {
     let pipe = fresh(transport, server(transport), test);
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
@@ -111,7 +111,7 @@ fn unfit(transport: Transport, test: &str) -> Vec<(PathBuf, &'static str)> {
     ]
 }
 
-fn what_is_no_regular_file_raises_and_names_it(transport: Transport) {
+fn a_path_of_no_regular_file_raises_and_is_named(transport: Transport) {
     for (path, reason) in unfit(transport, "caught") {
         let answer = transport.ask(server(transport), &ask("path-send-caught", &path)).answer().expect(200);
         let text = answer.text();
@@ -120,7 +120,7 @@ fn what_is_no_regular_file_raises_and_names_it(transport: Transport) {
     }
 }
 
-fn what_is_no_regular_file_is_a_500_where_nothing_catches_it(transport: Transport) {
+fn a_path_of_no_regular_file_is_a_500_if_uncaught(transport: Transport) {
     for (path, _) in unfit(transport, "uncaught") {
         transport.ask(server(transport), &ask("path-send-unannounced", &path)).answer().expect(500);
         server(transport).wait_stderr(path.to_str().expect("plain"));

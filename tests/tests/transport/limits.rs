@@ -1,4 +1,4 @@
-//! Requests over a limit are refused with the same status, whatever carries them.
+//! Requests over a limit are refused with the same status over every transport.
 
 use pounce_tests::notes::token;
 use pounce_tests::transport::Servers;
@@ -13,12 +13,12 @@ static SMALL: Servers = Servers::new(|| {
 
 over_every_transport! {
     a_body_whose_length_is_over_the_limit_is_refused,
-    a_body_that_grows_over_the_limit_is_refused_and_the_application_told,
+    a_body_that_grows_over_the_limit_is_refused_and_the_application_disconnected,
     a_body_of_the_limit_is_taken,
     a_target_over_the_limit_is_refused,
     more_fields_than_the_limit_are_refused,
     fields_over_the_size_limit_are_refused,
-    requests_over_the_limit_are_told_to_come_back,
+    requests_over_the_limit_get_503_and_retry_after,
     a_refused_request_never_reaches_the_application,
 }
 
@@ -34,7 +34,7 @@ fn a_body_whose_length_is_over_the_limit_is_refused(transport: Transport) {
     assert_eq!((answer.status(), answer.interim.len()), (Some(413), 0));
 }
 
-fn a_body_that_grows_over_the_limit_is_refused_and_the_application_told(transport: Transport) {
+fn a_body_that_grows_over_the_limit_is_refused_and_the_application_disconnected(transport: Transport) {
     let token = token();
     let ask = Ask::post(&format!("/count/{token}")).streamed();
     let pieces = (0..5).map(|_| {
@@ -60,7 +60,7 @@ fn a_target_over_the_limit_is_refused(transport: Transport) {
     assert_eq!(get(120).status(), Some(414));
 }
 
-/// A request with fields of a size beside those that a client sends anyway.
+/// A request with fields of a given size in addition to the usual ones.
 fn with_fields(count: usize, size: usize) -> Ask {
     let value = "v".repeat(size);
     (0..count).fold(Ask::get("/hello"), |ask, number| ask.header(&format!("x-{number}"), &value))
@@ -79,7 +79,7 @@ fn fields_over_the_size_limit_are_refused(transport: Transport) {
     assert_eq!(status(with_fields(1, 2100)), Some(431));
 }
 
-fn requests_over_the_limit_are_told_to_come_back(transport: Transport) {
+fn requests_over_the_limit_get_503_and_retry_after(transport: Transport) {
     let server =
         Server::start(Options::app("transport:app").with("--limit-concurrency", "1").over(transport));
     let token = token();

@@ -1,4 +1,4 @@
-//! The same behaviour, whatever carries it: HTTP/1.1 and HTTP/2, in the clear and over TLS.
+//! Behaviour that is the same over every transport: HTTP/1.1 and HTTP/2, in clear text and over TLS.
 
 mod bodies;
 mod clients;

@@ -1,4 +1,4 @@
-//! What operators do, whatever carries the requests: logs, stops and reloads that lose no request.
+//! Operation over every transport: logs, and stops and reloads that lose no request.
 
 use nix::sys::signal::Signal;
 use pounce_tests::notes::token;
@@ -25,7 +25,7 @@ over_every_transport! {
     two_worker_threads_serve,
     two_subinterpreters_serve,
     a_worker_process_that_dies_is_replaced_and_the_others_go_on,
-    what_a_worker_serves_is_counted_for_its_replacement,
+    requests_over_every_transport_count_for_a_workers_replacement,
 }
 
 fn the_access_log_has_a_line_for_each_request(transport: Transport) {
@@ -223,7 +223,7 @@ fn a_worker_process_that_dies_is_replaced_and_the_others_go_on(transport: Transp
     }
 }
 
-fn what_a_worker_serves_is_counted_for_its_replacement(transport: Transport) {
+fn requests_over_every_transport_count_for_a_workers_replacement(transport: Transport) {
     let options = Options::app("workers:app").workers(Mode::Process, 2).with("--limit-max-requests", "50");
     let mut server = Server::start(options.flag("--no-access-log").over(transport));
     let load = TransportLoad::on(&server, transport, 4);

@@ -1,4 +1,4 @@
-//! Options that change every response, or which transports there are.
+//! Options that change every response or the available transports.
 
 use pounce_tests::secured::NAME;
 use pounce_tests::tls::TlsStream;
@@ -55,7 +55,7 @@ fn an_idle_connection_is_closed(transport: Transport) {
     let mut exchange = transport.ask(&server, &Ask::get("/hello"));
     exchange.expect_piece("hello");
     assert_eq!(exchange.piece(), None);
-    // Held, and yet gone.
+    // The client still holds the connection, but the server has closed it.
     server.wait_fd_count(before);
     drop(exchange);
 }
@@ -110,7 +110,7 @@ fn frameworks_answer_the_same(transport: Transport) {
 }
 
 #[test]
-fn a_choice_of_one_version_of_http_is_all_that_is_spoken_in_clear_text() {
+fn only_the_chosen_version_of_http_is_served_in_clear_text() {
     let one = Server::start(Options::app("transport:app").with("--http", "1"));
     let exchange = Transport::ClearHttp2.try_ask(&one.connector(), &Ask::get("/hello"));
     assert_eq!(exchange.ok().and_then(|exchange| exchange.answer().status()), None);

@@ -1,4 +1,4 @@
-//! The scope is the same over every transport, but for what names the transport.
+//! The scope is the same over every transport, except for the keys that name the transport.
 
 use pounce_tests::transport::Servers;
 use pounce_tests::{Ask, Options, Server, Transport, over_every_transport};
@@ -18,7 +18,7 @@ over_every_transport! {
     the_state_is_a_copy_of_that_of_the_lifespan,
     the_tls_extension_is_there_over_tls_alone,
     the_offered_extensions_are_those_of_the_specification,
-    a_second_request_on_the_connection_has_a_scope_of_its_own,
+    a_second_request_on_the_connection_has_its_own_scope,
 }
 
 fn server(transport: Transport) -> &'static Server {
@@ -83,7 +83,7 @@ fn headers_have_lower_case_names_and_values_as_they_came(transport: Transport) {
     let ask = ask.header("x-empty", "").header("x-latin", "caf\u{e9}").header("cookie", "a=b; c=d");
     let answer = seen(transport, &ask);
     let headers = answer["scope"]["headers"].as_array().expect("a list").clone();
-    // ASGI asks for the order of values and not for that of names, which HTTP/2 libraries do not keep.
+    // ASGI requires the order of values but not of names, which HTTP/2 libraries do not keep.
     let values = |name: &str| -> Vec<&str> {
         let named = headers.iter().filter(|pair| pair[0] == name);
         named.map(|pair| pair[1].as_str().expect("bytes as latin-1")).collect()
@@ -121,7 +121,7 @@ fn the_root_path_is_that_of_the_option(transport: Transport) {
 }
 
 fn the_state_is_a_copy_of_that_of_the_lifespan(transport: Transport) {
-    // One of its own: requests of other tests would be seen in what the state holds.
+    // A separate server: requests of other tests would change objects in the state.
     let server = Server::start(Options::app("transport:app").over(transport));
     for number in 0..3 {
         let state = transport.get(&server, "/state").expect(200).json();
@@ -159,7 +159,7 @@ fn the_offered_extensions_are_those_of_the_specification(transport: Transport) {
     assert_eq!(offered.get("tls").is_some(), transport.is_tls());
 }
 
-fn a_second_request_on_the_connection_has_a_scope_of_its_own(transport: Transport) {
+fn a_second_request_on_the_connection_has_its_own_scope(transport: Transport) {
     let mut first = transport.ask(server(transport), &Ask::get("/scope/first?a").header("x-first", "1"));
     let port = |body: &Value| body["scope"]["client"][1].clone();
     let mut text = Vec::new();

@@ -1,4 +1,4 @@
-//! What an application accepts with, and what it refuses with, over every transport.
+//! Accepting and refusing WebSockets, over every transport.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Handshake, Options, Transport, eventually, over_every_transport};
@@ -9,15 +9,15 @@ over_every_transport! {
     a_subprotocol_that_was_not_offered_raises,
     headers_of_the_application_are_sent,
     headers_that_are_the_servers_raise,
-    what_would_split_the_response_raises_and_sends_nothing,
+    a_message_that_would_split_the_response_raises_and_sends_nothing,
     white_space_around_a_value_is_not_sent,
     date_and_server_of_the_application_take_the_place_of_the_server_s,
     a_close_before_accept_is_403,
     more_applications_than_allowed_are_503,
     a_denial_has_the_applications_status_headers_and_streamed_body,
-    a_denial_cut_short_can_be_told,
+    a_denial_cut_short_is_recognisable,
     frames_sent_before_the_answer_wait_for_it,
-    a_client_that_leaves_before_the_answer_is_told_of,
+    a_client_that_leaves_before_the_answer_is_a_disconnect,
 }
 
 fn said(transport: Transport, handshake: &Handshake) -> String {
@@ -77,7 +77,7 @@ fn headers_that_are_the_servers_raise(transport: Transport) {
     }
 }
 
-fn what_would_split_the_response_raises_and_sends_nothing(transport: Transport) {
+fn a_message_that_would_split_the_response_raises_and_sends_nothing(transport: Transport) {
     for which in [
         "send",
         "body",
@@ -152,7 +152,7 @@ fn a_denial_has_the_applications_status_headers_and_streamed_body(transport: Tra
     transport.wait_note(transport.shared(), &token, "disconnect ");
 }
 
-fn a_denial_cut_short_can_be_told(transport: Transport) {
+fn a_denial_cut_short_is_recognisable(transport: Transport) {
     let whole = std::panic::catch_unwind(|| {
         transport.upgrade(transport.shared(), &Handshake::to("/half-deny")).expect_err("it is refused")
     });
@@ -175,7 +175,7 @@ fn frames_sent_before_the_answer_wait_for_it(transport: Transport) {
     });
 }
 
-fn a_client_that_leaves_before_the_answer_is_told_of(transport: Transport) {
+fn a_client_that_leaves_before_the_answer_is_a_disconnect(transport: Transport) {
     let token = token();
     let server = transport.shared();
     transport.ask_and_leave(server, &Handshake::to(&format!("/slow-accept/{token}")), || {

@@ -1,4 +1,4 @@
-//! Backpressure in both directions: what nobody takes is not taken from whoever offers it.
+//! Backpressure in both directions: the server does not accept data that the other side does not read.
 
 use pounce_tests::attack::growth_kib;
 use pounce_tests::notes::{standstill, token};
@@ -9,7 +9,7 @@ use std::time::Duration;
 over_every_transport! {
     a_client_that_does_not_read_suspends_send,
     a_client_that_does_not_read_and_leaves_frees_the_application,
-    a_client_that_does_not_read_for_too_long_is_left,
+    a_client_that_does_not_read_for_too_long_is_disconnected,
     an_application_that_does_not_receive_stops_the_client,
     pings_are_answered_while_the_queue_has_room,
     a_queue_of_one_still_delivers_everything,
@@ -19,10 +19,10 @@ over_every_transport! {
 
 const MIB: usize = 1 << 20;
 
-/// Several fit what HTTP/2 lets a server send at first.
+/// Several fit into the initial window that HTTP/2 gives a server.
 const PIECE: usize = 16 * 1024;
 
-/// What the sockets on both sides may hold, and a little that either side may have read ahead.
+/// The capacity of the sockets on both sides, and a little that either side may have read ahead.
 fn held_by_sockets() -> usize {
     largest_receive_buffer() + largest_send_buffer() + 4 * MIB
 }
@@ -59,7 +59,7 @@ fn a_client_that_does_not_read_and_leaves_frees_the_application(transport: Trans
     assert!(note.contains("OSError"), "{note}");
 }
 
-fn a_client_that_does_not_read_for_too_long_is_left(transport: Transport) {
+fn a_client_that_does_not_read_for_too_long_is_disconnected(transport: Transport) {
     let (token, server) =
         (token(), transport.start(Options::app("websocket:app").with("--timeout-write", "1")));
     let count = (held_by_sockets() + 64 * MIB) / 65536;
@@ -155,11 +155,11 @@ fn websockets_over_the_budget_of_their_worker_wait_their_turn(transport: Transpo
     let message = Frame::binary(vec![7; MIB]).masked();
     let mut sockets = Vec::new();
     let growth = growth_kib(&server, || sockets = over_the_budget(transport, &server, 32, &message));
-    // A connection of HTTP/2 or TLS has buffers of its own.
+    // A connection of HTTP/2 or TLS has additional buffers.
     let each = if transport.is_http2() || transport.is_tls() { 400 } else { 100 };
     assert!(growth < 4 * 1024 + 32 * each, "grew by {growth} KiB");
 
-    // One whose application waits is served all the same, and one that brings nothing but pings.
+    // A WebSocket whose application waits is served anyway, and so is one that gets only pings.
     let mut echo = transport.connect(&server, "/echo");
     echo.send_binary(vec![1; 100_000]);
     assert_eq!(echo.binary().len(), 100_000);
@@ -180,7 +180,7 @@ fn websockets_that_wait_their_turn_close_as_the_server_drains(transport: Transpo
     let sockets = over_the_budget(transport, &server, 12, &message);
     server.sigterm();
     for (mut socket, _, sent) in sockets {
-        // What waited is read and dropped, so that the end can be agreed on.
+        // Waiting messages are read and dropped, so that the close handshake can complete.
         socket.send_bytes(&message[sent..]);
         socket.closed_by_server(1012);
     }

@@ -1,4 +1,4 @@
-//! Real clients and a framework: websockets and aiohttp with a chat of FastAPI. Skipped where one is missing.
+//! Real clients and a framework: websockets and aiohttp with a FastAPI chat. Skipped if one is missing.
 
 use pounce_tests::pki::{self, Authority};
 use pounce_tests::python::{has, run_client};

@@ -1,4 +1,4 @@
-//! The end of a WebSocket: by the client, by the application, by a loss; what each side is told.
+//! The end of a WebSocket by the client, by the application, or by a loss, as each side sees it.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Frame, Transport, over_every_transport};
@@ -11,18 +11,18 @@ over_every_transport! {
     an_application_closes_without_a_code,
     codes_and_reasons_that_must_not_be_sent_raise,
     a_reason_may_hold_line_breaks,
-    what_comes_behind_an_applications_close_is_not_delivered,
+    messages_after_an_applications_close_are_not_delivered,
     a_client_that_never_answers_a_close_is_not_waited_for_by_others,
     the_end_of_a_client_that_answers_a_close_is_not_waited_for_but_noticed,
     there_is_one_disconnect_and_receive_raises_after_it,
     send_after_the_client_has_gone_raises_oserror,
     send_after_the_applications_close_raises,
-    a_close_in_front_of_messages_that_nobody_has_taken_is_completed,
+    a_close_before_unreceived_messages_is_completed,
     a_stream_that_ends_without_a_close_is_1006,
     a_reset_is_1006,
     messages_before_a_loss_are_delivered_first,
     messages_before_a_close_are_delivered_first,
-    data_behind_a_clients_close_is_ignored,
+    data_after_a_clients_close_is_ignored,
 }
 
 fn a_client_closes_with_code_and_reason(transport: Transport) {
@@ -40,7 +40,7 @@ fn a_client_closes_without_a_code(transport: Transport) {
     socket.send(Frame::new(8, ""));
     let answer = socket.frame();
     assert!(answer.is_whole(8), "{answer:?}");
-    // RFC 6455 section 5.5.1: typically the code is echoed; one that says nothing may be 1000.
+    // RFC 6455 section 5.5.1: typically the code is echoed; without one, 1000 is allowed.
     assert!(answer.payload.is_empty() || answer.payload == [3, 232], "{answer:?}");
     socket.expect_end();
     assert_eq!(transport.wait_note(transport.shared(), &token, "disconnect"), "disconnect 1005 ''");
@@ -86,7 +86,7 @@ fn codes_and_reasons_that_must_not_be_sent_raise(transport: Transport) {
     }
 }
 
-// RFC 6455 section 5.5.1: any UTF-8, and it stands in a frame whose length is known.
+// RFC 6455 section 5.5.1: a reason is any UTF-8, and the frame has a known length.
 fn a_reason_may_hold_line_breaks(transport: Transport) {
     let token = token();
     let target = format!("/close/{token}/3456?reason=a%0D%0Ab%0A%09c%00");
@@ -95,7 +95,7 @@ fn a_reason_may_hold_line_breaks(transport: Transport) {
     transport.wait_note(transport.shared(), &token, "disconnect 3456");
 }
 
-fn what_comes_behind_an_applications_close_is_not_delivered(transport: Transport) {
+fn messages_after_an_applications_close_are_not_delivered(transport: Transport) {
     let token = token();
     let mut socket = transport.connect(transport.shared(), &format!("/close/{token}"));
     socket.expect_close(1000);
@@ -112,14 +112,14 @@ fn a_client_that_never_answers_a_close_is_not_waited_for_by_others(transport: Tr
     socket.expect_close(1000);
     assert_eq!(transport.hear(transport.shared(), "/hello"), "hello websocket");
     transport.wait_note(transport.shared(), &token, "disconnect 1000");
-    // In the end it is left, over HTTP/2 by a reset.
+    // In the end the server disconnects it, over HTTP/2 by a reset.
     assert_eq!(socket.rest(), b"");
 }
 
 fn the_end_of_a_client_that_answers_a_close_is_not_waited_for_but_noticed(transport: Transport) {
     let server = transport.shared();
     let began = Instant::now();
-    // One after the other: a server that waited for each until its time is over would need far longer than for all.
+    // Sequentially: a server that waited for each until its timeout would exceed the bound by far.
     for _ in 0..10 {
         let token = token();
         let mut socket = transport.connect(server, &format!("/close/{token}"));
@@ -193,7 +193,7 @@ fn messages_before_a_loss_are_delivered_first(transport: Transport) {
         socket.send_text("before");
     }
     socket.finish_sending();
-    // The server has read the end as well by now, if it ever does.
+    // By now the server has read the end as well, if it ever does.
     std::thread::sleep(std::time::Duration::from_millis(200));
     transport.hear(server, &format!("/open/{token}"));
     assert_eq!(transport.wait_note(server, &token, "disconnect"), "disconnect 1006 ''");
@@ -212,7 +212,7 @@ fn messages_before_a_close_are_delivered_first(transport: Transport) {
     transport.wait_note(server, &token, "received 2 6");
 }
 
-fn data_behind_a_clients_close_is_ignored(transport: Transport) {
+fn data_after_a_clients_close_is_ignored(transport: Transport) {
     let token = token();
     let server = transport.shared();
     let mut socket = transport.connect(server, &format!("/watch/{token}"));
@@ -223,7 +223,7 @@ fn data_behind_a_clients_close_is_ignored(transport: Transport) {
     assert_eq!(transport.notes(server, &token).len(), 2);
 }
 
-fn a_close_in_front_of_messages_that_nobody_has_taken_is_completed(transport: Transport) {
+fn a_close_before_unreceived_messages_is_completed(transport: Transport) {
     let token = token();
     let server = transport.shared();
     let mut socket = transport.connect(server, &format!("/close-unheard/{token}"));

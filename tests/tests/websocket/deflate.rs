@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692): negotiated only when offered, and what it does to messages.
+//! permessage-deflate (RFC 7692): its negotiation, and its effect on messages.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use pounce_tests::notes::token;
@@ -15,7 +15,7 @@ over_every_transport! {
     compressed_fragments_are_put_together,
     a_window_that_the_client_asks_for_is_kept_to,
     rsv1_where_it_must_not_be_is_1002,
-    what_does_not_inflate_is_closed,
+    a_message_that_does_not_inflate_is_closed,
     text_is_checked_after_inflating,
     the_limit_counts_inflated_bytes,
 }
@@ -30,7 +30,7 @@ fn extensions(transport: Transport, offer: &str) -> Option<String> {
     socket.response.header("sec-websocket-extensions").map(str::to_owned)
 }
 
-/// Compressed as a message of its own, without the tail.
+/// Compresses one message by itself, without the tail.
 fn deflate(plain: &[u8]) -> Vec<u8> {
     let mut compress = Compress::new(Compression::default(), false);
     let mut packed = Vec::with_capacity(plain.len() + 1024);
@@ -66,7 +66,7 @@ fn it_is_not_negotiated_unless_it_is_offered(transport: Transport) {
     assert_eq!(socket.send_text(&text).text(), text);
 }
 
-/// The name and the parameters of what was agreed on.
+/// The name and the parameters of the negotiated extension.
 fn parameters(answer: &str) -> Vec<&str> {
     answer.split(';').map(str::trim).collect()
 }
@@ -86,7 +86,7 @@ fn offers_that_can_be_taken_are(transport: Transport) {
         let answered = parameters(&answer);
         assert_eq!(answered[0], "permessage-deflate", "{offer}: {answer}");
         assert!(wanted.is_empty() || answered.contains(&wanted), "{offer}: {answer}");
-        // RFC 7692 section 7.1.2.2: only in answer to an offer that has it.
+        // RFC 7692 section 7.1.2.2: only in answer to an offer that includes it.
         let has = answered.iter().any(|parameter| parameter.starts_with("client_max_window_bits"));
         assert!(!has || offer.contains("client_max_window_bits"), "{offer}: {answer}");
     }
@@ -168,7 +168,7 @@ fn compressed_fragments_are_put_together(transport: Transport) {
     let packed = deflate(plain.as_bytes());
     for cut in [0, 1, packed.len() / 2, packed.len()] {
         let (first, second) = packed.split_at(cut);
-        // RFC 7692 section 6.1: RSV1 on the first fragment alone.
+        // RFC 7692 section 6.1: RSV1 only on the first fragment.
         socket.send(Frame::new(1, first).unfinished().with_bits(0x40)).send(Frame::ping("p"));
         socket.expect(Frame::pong("p"));
         socket.send(Frame::continuation(second));
@@ -179,7 +179,7 @@ fn compressed_fragments_are_put_together(transport: Transport) {
 fn a_window_that_the_client_asks_for_is_kept_to(transport: Transport) {
     for window in 9..=15u8 {
         let mut socket = open(transport, &format!("; server_max_window_bits={window}"));
-        // What repeats is further away than the window.
+        // The repetition is further away than the window.
         let block: Vec<u8> = (0..1usize << window).map(|at| ((at * at * 31) >> 5) as u8 % 64).collect();
         let plain = [&block[..], &vec![b'x'; 300], &block[..], &block[..]].concat();
         socket.send_binary(plain.clone());
@@ -203,7 +203,7 @@ fn rsv1_where_it_must_not_be_is_1002(transport: Transport) {
     }
 }
 
-fn what_does_not_inflate_is_closed(transport: Transport) {
+fn a_message_that_does_not_inflate_is_closed(transport: Transport) {
     for garbage in [&[0xff; 20][..], &[0x06, 1, 2, 3], &[0, 5, 0, 0, 0, 1, 2, 3, 4, 5]] {
         let mut socket = open(transport, "");
         socket.send(Frame::new(2, garbage).with_bits(0x40));

@@ -9,8 +9,8 @@ over_every_transport! {
     a_client_that_ignores_the_close_does_not_hold_up_the_exit,
     an_application_that_goes_on_after_1012_does_not_hold_up_the_exit,
     an_application_that_sends_after_1012_gets_oserror_and_is_no_failure,
-    a_websocket_that_nobody_answers_does_not_hold_up_the_exit,
-    a_websocket_that_is_not_accepted_yet_is_refused_at_once_and_its_application_told,
+    a_websocket_without_an_answer_does_not_hold_up_the_exit,
+    a_websocket_that_is_not_accepted_yet_is_refused_at_once_and_its_application_disconnected,
     sighup_closes_with_1012_while_new_websockets_are_served,
     sighup_with_workers_closes_with_1012_while_new_websockets_are_served,
 }
@@ -45,7 +45,7 @@ fn a_client_that_ignores_the_close_does_not_hold_up_the_exit(transport: Transpor
 fn an_application_that_goes_on_after_1012_does_not_hold_up_the_exit(transport: Transport) {
     let mut server = transport.start(options().with("--timeout-graceful-shutdown", "2"));
     let token = token();
-    // It waits for what never comes.
+    // It waits for a message that never comes.
     let socket = transport.connect(&server, &format!("/wait-then-watch/{token}"));
     transport.wait_note(&server, &token, "accepted");
     server.sigterm();
@@ -72,7 +72,7 @@ fn an_application_that_sends_after_1012_gets_oserror_and_is_no_failure(transport
     assert!(!exit.stderr.contains("Traceback"), "{}", exit.stderr);
 }
 
-fn a_websocket_that_nobody_answers_does_not_hold_up_the_exit(transport: Transport) {
+fn a_websocket_without_an_answer_does_not_hold_up_the_exit(transport: Transport) {
     let mut server = transport.start(options().with("--timeout-graceful-shutdown", "1"));
     let token = token();
     let handshake = Handshake::to(&format!("/late-accept/{token}/3600"));
@@ -87,7 +87,9 @@ fn a_websocket_that_nobody_answers_does_not_hold_up_the_exit(transport: Transpor
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
 }
 
-fn a_websocket_that_is_not_accepted_yet_is_refused_at_once_and_its_application_told(transport: Transport) {
+fn a_websocket_that_is_not_accepted_yet_is_refused_at_once_and_its_application_disconnected(
+    transport: Transport,
+) {
     let mut server = transport.start(options().with("--timeout-graceful-shutdown", "600"));
     let [token, late] = [token(), token()];
     let ask = |target: String| transport.upgrade(&server, &Handshake::to(&target)).map(drop);

@@ -1,4 +1,4 @@
-//! Applications that raise, return or are cancelled, and what the client and the log are told.
+//! Applications that raise, return or are cancelled: the effects on the client and the log.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Handshake, Options, Transport, over_every_transport};
@@ -81,7 +81,7 @@ fn two_tasks_that_wait_in_receive_lose_no_message(transport: Transport) {
     }
     let mut said = socket.json();
     let errors = said["errors"].take();
-    // Waiting twice may be an error of the application's; losing what was heard may not.
+    // Waiting twice may be an error of the application, but no received message may be lost.
     let heard: Vec<String> = serde_json::from_value(said["heard"].take()).expect("a list of texts");
     sent.sort();
     assert_eq!(heard, sent, "{errors}");

@@ -1,4 +1,4 @@
-//! The opening handshake over HTTP/1.1 (RFC 6455 section 4.2): what is granted, what is refused and how.
+//! The opening handshake over HTTP/1.1 (RFC 6455 section 4.2): accepted and refused requests.
 
 use pounce_tests::notes::token;
 use pounce_tests::{Frame, Options, Response, Server, Transport};
@@ -52,7 +52,7 @@ fn tokens_are_found_in_lists_and_in_any_case() {
 }
 
 #[test]
-fn another_version_is_told_which_one_is_spoken() {
+fn another_version_is_refused_with_the_supported_one() {
     for version in
         ["", "Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 14\r\n", "Sec-WebSocket-Version: x\r\n"]
     {
@@ -103,7 +103,7 @@ fn without_websockets_an_upgrade_is_a_plain_request() {
 }
 
 #[test]
-fn a_refused_upgrade_and_its_bytes_behind_it_disturb_nobody() {
+fn a_refused_upgrade_and_the_bytes_after_it_disturb_no_other() {
     let mut client = server().connect();
     client.send(format!(
         "GET /hello HTTP/1.1\r\nHost: test\r\n{UPGRADE}{VERSION}\r\nGET /pid HTTP/1.1\r\nHost: a\r\n\r\n"

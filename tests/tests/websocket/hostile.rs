@@ -1,4 +1,4 @@
-//! What clients must not send: the right close code, the worker lives on, and memory stays flat.
+//! Invalid input from clients: the right close code, the worker goes on, and memory stays flat.
 
 use flate2::{Compress, Compression, FlushCompress};
 use pounce_tests::attack::growth_kib;
@@ -7,15 +7,15 @@ use pounce_tests::{Frame, Handshake, Options, Server, Transport, WebSocket, over
 use std::time::Duration;
 
 over_every_transport! {
-    what_breaks_the_framing_is_1002,
-    what_came_before_a_fault_is_answered_before_the_close,
+    broken_framing_is_1002,
+    messages_before_a_fault_are_answered_before_the_close,
     a_fault_ends_a_websocket_whose_application_reads_nothing,
-    what_is_not_utf8_is_1007_as_soon_as_it_can_be_told,
+    invalid_utf8_is_1007_as_soon_as_it_is_detectable,
     a_million_fragments_are_1009,
     a_deflate_bomb_is_1009,
     a_ping_flood_whose_pongs_are_never_read_is_held_back,
     garbage_right_after_the_upgrade_is_1002,
-    data_behind_a_close_without_end_is_not_kept,
+    endless_data_after_a_close_is_not_kept,
     announced_lengths_take_no_memory,
     bombs_in_a_queue_wait_compressed,
     two_bombs_on_each_of_many_websockets_cost_what_was_sent,
@@ -25,7 +25,7 @@ over_every_transport! {
 
 const MIB: usize = 1 << 20;
 
-/// Shows that the worker is the same one and serves.
+/// Shows that the same worker still serves.
 fn lives(transport: Transport, server: &Server, pid: u32) {
     assert_eq!(server.worker(), pid.to_string());
     assert_eq!(transport.hear(server, "/hello"), "hello websocket");
@@ -43,7 +43,7 @@ fn code_for(transport: Transport, server: &Server, attack: &[u8]) -> Option<u16>
     socket.code_at_the_end()
 }
 
-fn what_breaks_the_framing_is_1002(transport: Transport) {
+fn broken_framing_is_1002(transport: Transport) {
     let server = transport.shared();
     let attacks: &[(&str, Vec<u8>)] = &[
         ("unmasked", Frame::text("a").unmasked()),
@@ -80,7 +80,7 @@ fn what_breaks_the_framing_is_1002(transport: Transport) {
     lives(transport, server, server.pid());
 }
 
-fn what_came_before_a_fault_is_answered_before_the_close(transport: Transport) {
+fn messages_before_a_fault_are_answered_before_the_close(transport: Transport) {
     let server = transport.shared();
     let faults: &[(&str, Vec<u8>, u16)] = &[
         ("a reserved bit", bytes(&[Frame::text("c").with_bits(0x20)]), 1002),
@@ -101,7 +101,7 @@ fn what_came_before_a_fault_is_answered_before_the_close(transport: Transport) {
             match frame.opcode {
                 1 => texts.push(String::from_utf8(frame.payload).expect("an echo of UTF-8")),
                 8 => break frame,
-                // The pong is not the application's and may overtake.
+                // The server sends the pong itself, so it may come first.
                 other => assert_eq!(other, 10, "{name}"),
             }
         };
@@ -116,7 +116,7 @@ fn a_fault_ends_a_websocket_whose_application_reads_nothing(transport: Transport
     assert_eq!(socket.code_at_the_end(), Some(1002));
 }
 
-fn what_is_not_utf8_is_1007_as_soon_as_it_can_be_told(transport: Transport) {
+fn invalid_utf8_is_1007_as_soon_as_it_is_detectable(transport: Transport) {
     let server = transport.shared();
     for (name, attack) in [
         ("a lone continuation byte", bytes(&[Frame::new(1, [0x80])])),
@@ -170,7 +170,7 @@ fn a_million_fragments_are_1009(transport: Transport) {
     lives(transport, &server, pid);
 }
 
-/// So many zeros, compressed as one message without its tail: blocks that stand by themselves, again and again.
+/// `length` zeros, compressed as one message without its tail: repeated independent blocks.
 fn zeros(count: usize) -> Vec<u8> {
     let mut compress = Compress::new(Compression::best(), false);
     let mut packed = Vec::with_capacity(4096);
@@ -233,7 +233,7 @@ fn garbage_right_after_the_upgrade_is_1002(transport: Transport) {
     lives(transport, server, server.pid());
 }
 
-fn data_behind_a_close_without_end_is_not_kept(transport: Transport) {
+fn endless_data_after_a_close_is_not_kept(transport: Transport) {
     let server = own(transport, &[]);
     let pid = server.pid();
     let token = token();
@@ -275,7 +275,7 @@ fn bombs_in_a_queue_wait_compressed(transport: Transport) {
     let growth = growth_kib(&server, || {
         socket.send_bytes(message.repeat(20));
         lives(transport, &server, pid);
-        // By now whatever is taken is taken.
+        // By now the server has read all that it will.
         std::thread::sleep(Duration::from_millis(500));
     });
     assert!(growth < 4 * 1024, "grew by {growth} KiB");
@@ -292,7 +292,7 @@ fn two_bombs_on_each_of_many_websockets_cost_what_was_sent(transport: Transport)
     let mut sockets = Vec::new();
     let growth = growth_kib(&server, || {
         for number in 0..8 {
-            // One that the application waits for is never complete.
+            // The message that the application waits for is never complete.
             let path = if number % 2 == 0 { "wait-then-watch" } else { "count" };
             let token = token();
             let mut socket = deflating(transport, &server, &format!("/{path}/{token}"));

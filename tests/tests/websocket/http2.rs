@@ -1,4 +1,4 @@
-//! What is HTTP/2's own about WebSockets (RFC 8441): many on a connection, and how they are asked for.
+//! WebSockets specific to HTTP/2 (RFC 8441): many on a connection, and extended CONNECT.
 
 use pounce_tests::notes::token;
 use pounce_tests::websocket::http2::Shared;
@@ -11,7 +11,7 @@ over_transport! {
     a_websocket_that_is_not_read_holds_up_no_other,
     a_websocket_that_is_left_gives_its_window_back,
     a_lost_connection_is_1006_for_each,
-    another_version_is_told_which_one_is_spoken,
+    another_version_is_refused_with_the_supported_one,
     another_protocol_is_refused,
     a_refused_websocket_leaves_the_connection_open
 }
@@ -63,7 +63,7 @@ fn many_websockets_and_requests_share_a_connection(transport: Transport) {
 
 fn a_websocket_that_is_not_read_holds_up_no_other(transport: Transport) {
     let connection = shared(transport);
-    // Less than the window of the connection, which is the client's to give back.
+    // Less than the window of the connection, which the client must refill.
     let target = format!("/progress/{}/4/10000", token());
     let mut unread = connection.upgrade(&Handshake::to(&target)).expect("it is accepted");
     let mut other = connection.upgrade(&Handshake::to("/echo")).expect("it is accepted");
@@ -105,7 +105,7 @@ fn a_lost_connection_is_1006_for_each(transport: Transport) {
     drop(sockets);
 }
 
-fn another_version_is_told_which_one_is_spoken(transport: Transport) {
+fn another_version_is_refused_with_the_supported_one(transport: Transport) {
     for version in ["8", "14", "x"] {
         let response = shared(transport).upgrade_to("websocket", version, &Handshake::to("/echo"));
         let response = response.expect_err("it is refused").expect(426);

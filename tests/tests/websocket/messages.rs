@@ -65,7 +65,7 @@ fn fragments_are_put_together(transport: Transport) {
     socket.send(Frame::text("one ").unfinished());
     socket.send(Frame::continuation("two ").unfinished());
     socket.send(Frame::continuation("three")).expect_text("one two three");
-    // A character that is split.
+    // A split character.
     socket
         .send(Frame::new(1, [0xe2, 0x82]).unfinished())
         .send(Frame::continuation([0xac]))
@@ -109,7 +109,7 @@ fn fragments_over_the_limit_are_1009(transport: Transport) {
     socket.send(Frame::binary(vec![1; 600]).unfinished());
     socket.send(Frame::continuation(vec![1; 401]));
     socket.closed_by_server(1009);
-    // What the application is told of a fault of the client's: the code that was sent (as uvicorn does), or a loss.
+    // After a fault of the client the application gets the code that was sent (like uvicorn), or a loss.
     let note = transport.wait_note(&server, &token, "disconnect ");
     assert!(note.starts_with("disconnect 1009") || note.starts_with("disconnect 1006"), "{note}");
 }
@@ -159,7 +159,7 @@ fn bad_messages_of_the_application_raise(transport: Transport) {
         let mut socket = transport.connect(transport.shared(), &format!("/bad/{which}"));
         let text = socket.text();
         assert!(text.contains(",Exception,"), "{which}: {text}");
-        // Nothing went out, and it goes on.
+        // Nothing was sent, and the WebSocket goes on.
         socket.send_text("still there").expect_text("still there");
     }
 }

@@ -4,7 +4,7 @@ use pounce_tests::notes::token;
 use pounce_tests::{Handshake, Mode, Options, Server, Transport, in_every_mode};
 
 in_every_mode! {
-    messages_come_back_and_the_end_is_told,
+    messages_come_back_and_the_end_is_reported,
     an_application_that_raises_disturbs_no_other,
     sigterm_closes_all,
 }
@@ -15,7 +15,7 @@ fn start(mode: Mode) -> Server {
     Server::start(Options::app("websocket:app").workers(mode, 2))
 }
 
-fn messages_come_back_and_the_end_is_told(mode: Mode) {
+fn messages_come_back_and_the_end_is_reported(mode: Mode) {
     let server = start(mode);
     for _ in 0..10 {
         let handshake = Handshake::to(&format!("/echo/{}", token())).deflate("");

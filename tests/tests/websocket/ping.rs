@@ -1,4 +1,4 @@
-//! Pings: those of the client are answered, and those of the server find out who is still there.
+//! Pings: the server answers the client's, and detects lost clients by its own.
 
 use pounce_tests::notes::token;
 use pounce_tests::websocket::{PING, TEXT};
@@ -8,12 +8,12 @@ use std::time::Duration;
 over_every_transport! {
     a_ping_is_answered_with_its_payload,
     pings_are_answered_in_order_and_before_later_messages,
-    what_is_behind_a_burst_of_pings_is_delivered,
+    messages_after_a_burst_of_pings_are_delivered,
     an_unasked_pong_is_ignored,
     an_idle_client_is_pinged_and_stays_if_it_answers,
     a_client_that_does_not_answer_is_closed,
     any_sign_of_life_answers_a_ping,
-    without_an_interval_nobody_is_pinged,
+    without_an_interval_no_client_is_pinged,
     timeouts_of_requests_do_not_end_a_websocket,
 }
 
@@ -31,10 +31,10 @@ fn pings_are_answered_in_order_and_before_later_messages(transport: Transport) {
     socket.expect(Frame::pong("1")).expect(Frame::pong("2")).expect_text("3");
 }
 
-fn what_is_behind_a_burst_of_pings_is_delivered(transport: Transport) {
-    // Pings of the server's own would make it look again.
+fn messages_after_a_burst_of_pings_are_delivered(transport: Transport) {
+    // The server's own pings would make it check again.
     let server = transport.start(Options::app("websocket:app").with("--ws-ping-interval", "0"));
-    // More pongs than the server keeps before it writes, up to several times as many.
+    // More pongs than the server gathers before it writes, up to several times as many.
     for count in [300, 600, 700, 1200] {
         let mut socket = transport.connect(&server, "/echo");
         let mut burst = Frame::ping([b'p'; 125]).masked().repeat(count);
@@ -75,7 +75,7 @@ fn a_client_that_does_not_answer_is_closed(transport: Transport) {
     assert!(socket.frame().is_whole(PING));
     socket.expect_close(1011);
     socket.expect_end();
-    // Asked for over a connection that is not idle for long enough to be pinged.
+    // Requested over a connection that is never idle long enough to be pinged.
     assert_eq!(transport.wait_note(&server, &token, "disconnect"), "disconnect 1006 ''");
 }
 
@@ -90,7 +90,7 @@ fn any_sign_of_life_answers_a_ping(transport: Transport) {
     }
 }
 
-fn without_an_interval_nobody_is_pinged(transport: Transport) {
+fn without_an_interval_no_client_is_pinged(transport: Transport) {
     let options = Options::app("websocket:app").with("--ws-ping-interval", "0");
     let server = transport.start(options.with("--ws-ping-timeout", "0.3"));
     let mut socket = transport.connect(&server, "/echo");

@@ -66,7 +66,7 @@ fn the_extensions_name_denials_and_tls(transport: Transport) {
     let (scope, _) = scope_of(transport, &Handshake::to("/scope"));
     assert_eq!(scope["extensions"]["websocket.http.response"], json!({}));
     assert_eq!(scope["extensions"].get("tls").is_some(), transport.is_tls(), "{scope}");
-    // Those of HTTP alone.
+    // The extensions of HTTP only.
     for name in ["http.response.trailers", "http.response.push", "http.response.early_hint"] {
         assert!(scope["extensions"].get(name).is_none(), "{name}: {scope}");
     }
@@ -81,7 +81,7 @@ fn the_state_of_the_lifespan_is_there(transport: Transport) {
 
 fn header_values_beyond_ascii_are_kept(transport: Transport) {
     let handshake = Handshake::to("/scope").with("x-high", "\u{e9}").protocols("caf\u{e9}, plain");
-    // Latin-1 kept, or a refusal: never a panic.
+    // Either kept as Latin-1 or refused, but never a panic.
     match transport.upgrade(transport.shared(), &handshake) {
         Ok(mut socket) => {
             let scope = socket.json()["scope"].take();

@@ -1,9 +1,9 @@
-//! The command that a worker process is started with, when somebody else uses it: an error, and an end.
+//! The internal command of worker processes, used by hand: it prints an error and ends.
 
 use pounce_tests::{Options, Server};
 use std::net::TcpListener;
 
-/// Shows that `arguments` end with an error that somebody can read.
+/// Shows that `arguments` end with a readable error.
 fn is_an_error(options: Options, arguments: &[&str]) {
     let exit = Server::run(arguments.iter().fold(options, |options, argument| options.flag(argument)));
     assert!(exit.code.is_some_and(|code| code != 0), "{arguments:?}: {exit:?}");
@@ -21,7 +21,7 @@ fn without_a_control_channel_a_worker_does_not_start() {
 }
 
 #[test]
-fn what_is_no_descriptor_is_refused() {
+fn an_invalid_descriptor_is_refused() {
     for argument in ["", "x", "-1", "99999999999999999999"] {
         is_an_error(Options::bare(), &["__worker", argument]);
     }

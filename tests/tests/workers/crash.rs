@@ -1,4 +1,4 @@
-//! A worker that dies: the others go on, it is started again, and one that does nothing but die is given up.
+//! A worker that dies: the others go on, it is restarted, and given up if it keeps dying.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,7 +17,7 @@ fn kill_worker(worker: &str) {
     kill(Pid::from_raw(pid_of(worker).cast_signed()), Signal::SIGKILL).expect("the worker runs");
 }
 
-/// Shows that standard error has a line about a worker with `reason` among its words.
+/// Shows that standard error has a line about a worker that contains `reason`.
 fn says_why(server: &Server, reason: &str) {
     eventually(&format!("a line about a worker says {reason}"), || {
         let stderr = server.stderr();
@@ -27,7 +27,7 @@ fn says_why(server: &Server, reason: &str) {
     });
 }
 
-/// One worker dies of a request to `target`, while the other has a request under way.
+/// A request to `target` kills one worker, while the other has a request in progress.
 fn dies_alone(target: &str, reason: &str) {
     let server = start("5");
     let mut clients = server.client_of_each(2);
@@ -69,7 +69,7 @@ fn both_can_die_at_once_and_connections_wait_for_the_next() {
     let mut server = start("5");
     let workers: BTreeSet<_> = server.client_of_each(2).into_keys().collect();
     workers.iter().for_each(|worker| kill_worker(worker));
-    // The listener is open all the time, so that nobody is refused or reset.
+    // The listener stays open, so no client is refused or reset.
     let mut waiting: Vec<_> = (0..5).map(|_| server.connect()).collect();
     for client in &mut waiting {
         let answer = client.get("/who").response().expect(200).text();
@@ -94,7 +94,7 @@ fn a_handler_that_exits_is_a_failed_request_and_no_more(mode: Mode) {
     assert_eq!(server.wait_workers(2, &BTreeSet::new()), before, "workers were replaced");
 }
 
-/// Kills a worker, and the next in its place, until with `--respawn-limit 1` the place is given up.
+/// Kills a worker, and its successors, until with `--respawn-limit 1` the slot is given up.
 /// `others` are the workers that go on.
 fn kill_until_given_up(server: &Server, worker: &str, others: &BTreeSet<String>) {
     kill_worker(worker);
@@ -118,11 +118,11 @@ fn a_worker_that_dies_again_and_again_is_given_up_and_the_other_serves_everythin
     for _ in 0..50 {
         assert_eq!(server.get("/who").expect(200).text(), good);
     }
-    // Longer than any further restart would wait.
+    // Longer than the wait before any further restart.
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(server.children(), [pid_of(&good)]);
 
-    // The last one is given up in turn, and that is the end of the server.
+    // The last one is given up in turn, which ends the server.
     let address = server.address();
     kill_worker(&good);
     let next = server.client_of_each(1).into_keys().next().expect("one worker");

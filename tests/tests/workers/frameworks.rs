@@ -1,4 +1,4 @@
-//! Real frameworks with many workers. Skipped where the framework is missing.
+//! Real frameworks with many workers. Skipped if the framework is missing.
 
 use pounce_tests::python::has;
 use pounce_tests::{Mode, Options, Server, in_modes};

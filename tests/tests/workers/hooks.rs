@@ -1,4 +1,4 @@
-//! `--worker-hooks`: the application hears of the beginning and the end of each worker, when it asks to.
+//! `--worker-hooks`: on request, the application is called at the start and the end of each worker.
 
 use nix::sys::signal::Signal;
 use pounce_tests::{Mode, Options, Server, in_every_mode};
@@ -16,7 +16,7 @@ fn options(mode: Mode) -> Options {
     Options::app("worker_life:app").workers(mode, 2).flag("--no-access-log")
 }
 
-/// What each worker wrote down, in order, without the lifespan.
+/// The events that each worker recorded, in order, without the lifespan.
 fn hooks(server: &Server) -> BTreeMap<String, Vec<String>> {
     let log = std::fs::read_to_string(server.directory().join("life.log")).expect("something was logged");
     let mut hooks = BTreeMap::<_, Vec<_>>::new();
@@ -62,12 +62,12 @@ fn without_being_asked_for_there_are_none(mode: Mode) {
     let mut server = Server::start(options(mode));
     server.client_of_each(2);
     stop(&mut server);
-    // The lifespan is in the log, and nothing else.
+    // The log has only the lifespan.
     assert_eq!(hooks(&server), BTreeMap::new());
 }
 
 #[test]
-fn an_application_that_is_told_of_the_drain_can_end_its_streams() {
+fn an_application_can_end_its_streams_in_the_draining_hook() {
     let options = Options::app("worker_life:app").flag("--worker-hooks");
     let mut server = Server::start(options.with("--timeout-graceful-shutdown", "600"));
     let mut client = server.connect();

@@ -1,4 +1,4 @@
-//! A server that has nothing to do does nothing: no worker, supervisor or watchdog wakes up.
+//! An idle server does nothing: no worker, supervisor or watchdog wakes up.
 
 use pounce_tests::{Options, Server, eventually, process};
 use std::time::Duration;

@@ -23,7 +23,7 @@ fn start(app: &str, mode: Mode, extra: &[(&str, &str)]) -> Server {
     Server::start(extra.iter().fold(options, |options, (name, value)| options.with(name, value)))
 }
 
-/// Who wrote `event` into the log, in order.
+/// The workers that recorded `event`, in order.
 fn logged(server: &Server, event: &str) -> Vec<String> {
     let log = std::fs::read_to_string(server.directory().join("life.log")).unwrap_or_default();
     let lines = log.lines().filter_map(|line| line.split_once(' '));
@@ -64,7 +64,7 @@ fn threads_that_share_the_application_share_its_lifespan() {
 
 fn own_copies_have_a_lifespan_each(mode: Mode) {
     let mut server = start("worker_life:app", mode, &[]);
-    // Before the first request, since the server says that it is ready.
+    // Before the first request, because the server reports that it is ready.
     let started = set(logged(&server, "startup"));
     assert_eq!(started.len(), 2, "{started:?}");
     let mut clients = server.client_of_each(2);
@@ -120,7 +120,7 @@ fn each_request_has_a_shallow_copy_of_the_state(mode: Mode) {
     assert_eq!((&changed["number"], &changed["added"]), (&json!(8), &json!(true)));
     let next = state_of(&mut client);
     assert_eq!((&next["number"], &next["added"]), (&json!(7), &Value::Null));
-    // What the state holds is shared.
+    // Objects in the state are shared.
     assert_eq!(next["nested"]["list"], json!([1]));
 }
 
@@ -129,7 +129,7 @@ fn threads_can_have_an_application_and_a_lifespan_each_out_of_a_factory() {
     for app in ["worker_life:make()", "worker_life:make"] {
         let mut extra = vec![("--lifespan-scope", "worker")];
         if !app.ends_with("()") {
-            // Takes no value; what follows it is the next option.
+            // The flag takes no value; the next argument is another option.
             extra.insert(0, ("--factory", "--no-server-header"));
         }
         let mut server = start(app, Mode::Thread, &extra);
@@ -161,7 +161,7 @@ fn threads_cannot_have_a_lifespan_each_without_a_factory() {
 }
 
 #[test]
-fn a_scope_that_is_none_is_refused() {
+fn an_invalid_lifespan_scope_is_refused() {
     let exit = Server::run(Options::app("worker_life:app").with("--lifespan-scope", "planet"));
     assert_eq!(exit.code, Some(2), "{exit:?}");
     assert!(exit.stderr.contains("planet"), "{}", exit.stderr);

@@ -1,10 +1,10 @@
-//! How many workers, of which kind, and who says so.
+//! The number and kind of workers, and the sources of these options.
 
 use pounce_tests::modes::python;
 use pounce_tests::python::{has, is_free_threaded};
 use pounce_tests::{Exit, Mode, Options, Server};
 
-/// Starts worker processes, as many as `options` lead to.
+/// Starts as many worker processes as `options` give.
 fn processes(options: Options) -> usize {
     let server = Server::start(options.with("--worker-mode", "process"));
     server.get("/who").expect(200);
@@ -44,7 +44,7 @@ fn the_command_line_wins_over_the_environment() {
 fn zero_takes_one_worker_for_each_cpu() {
     let cpus = std::thread::available_parallelism().expect("it is known").get();
     let started = processes(app().with("--workers", "0"));
-    // A server of one worker may do without a process of its own for it.
+    // A server with one worker may run it in its own process.
     assert!(started == cpus || (cpus == 1 && started == 0), "{started} workers for {cpus} CPUs");
 }
 
@@ -61,7 +61,7 @@ fn auto_takes_processes_unless_threads_run_side_by_side() {
 }
 
 #[test]
-fn auto_takes_processes_where_threads_are_told_to_take_turns() {
+fn auto_takes_processes_where_python_has_a_gil() {
     let server = Server::start(app().with("--workers", "2").env("PYTHON_GIL", "1"));
     server.client_of_each(2);
     assert_eq!(server.children().len(), 2);
@@ -81,7 +81,7 @@ fn one_worker_needs_no_supervisor() {
 }
 
 #[test]
-fn what_is_no_number_or_no_mode_is_refused() {
+fn an_invalid_number_or_mode_is_refused() {
     refused(app().with("--worker-mode", "gevent"), "gevent");
     refused(app().with("--workers", "many"), "many");
     refused(app().flag("--workers=-1"), "workers");

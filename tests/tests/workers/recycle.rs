@@ -1,4 +1,4 @@
-//! Recycling: a worker that has served enough is replaced, and the replacement serves before it leaves.
+//! Recycling: a worker that has reached its limit is replaced, and the replacement serves before it leaves.
 
 use pounce_tests::{Load, Mode, Options, Server, eventually, in_every_mode};
 
@@ -51,13 +51,13 @@ fn a_jitter_adds_to_the_limit_and_takes_nothing_away() {
     let options = options(Mode::Process).with("--limit-max-requests", "30");
     let server = Server::start(options.with("--limit-max-requests-jitter", "10"));
     let (worker, mut client) = server.client_of_each(2).pop_first().expect("two workers");
-    // A few requests went before.
+    // A few requests came earlier.
     for _ in 0..15 {
         let response = client.get("/who").response().expect(200);
         assert_eq!(response.text(), worker);
         assert!(!response.says_close(), "replaced before its limit");
     }
-    // A kept connection that goes on beyond the limit is told to close.
+    // A kept connection that goes on beyond the limit gets `connection: close`.
     eventually("the worker leaves", || client.get("/who").response().expect(200).says_close().then_some(()));
     server.wait_workers(2, &[worker].into());
 }

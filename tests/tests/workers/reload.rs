@@ -1,4 +1,4 @@
-//! Reloading under load: the new code serves before the old stops, and no request fails.
+//! Reloading under load: the new code serves before the old code stops, and no request fails.
 
 use nix::sys::signal::Signal;
 use pounce_tests::{Load, Mode, Options, Project, Server, in_every_mode};

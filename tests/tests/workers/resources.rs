@@ -1,11 +1,11 @@
-//! A hundred workers that come and go leave nothing behind in the process that stays.
+//! A hundred workers that start and end leave nothing behind in the server's process.
 
 use nix::sys::signal::Signal;
 use pounce_tests::family::thread_count;
 use pounce_tests::{Mode, Options, Server, eventually};
 use std::collections::BTreeSet;
 
-/// Reloads until `until` reloads are done since the start.
+/// Reloads until `until` reloads have completed since the start.
 fn reload(server: &Server, done: &mut usize, until: usize) {
     while *done < until {
         *done += 1;
@@ -14,14 +14,14 @@ fn reload(server: &Server, done: &mut usize, until: usize) {
     }
 }
 
-/// Reloads `reloads` times, and shows that descriptors and threads are what they were after the first few.
+/// Reloads `reloads` times, and shows that descriptors and threads are as many as after the first few.
 fn stays_flat(mode: Mode, workers: usize, reloads: usize, memory: Option<u64>) {
     let options = Options::app("workers:app").workers(mode, workers).flag("--no-access-log");
     let mut server = Server::start(options);
     let mut done = 0;
     reload(&server, &mut done, 3);
     let first = server.wait_workers(workers, &BTreeSet::new());
-    // The threads and pipes of the generation before may take a moment to go.
+    // The threads and pipes of the previous generation may take a moment to end.
     let steady = |server: &Server| {
         let mut last = (0, 0);
         eventually("descriptors and threads come to rest", || {

@@ -1,4 +1,4 @@
-//! `--reuse-port`: a socket for each worker, and no connection left with a worker that has gone.
+//! `--reuse-port`: a socket for each worker, and no connection stays with a worker that has ended.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -44,7 +44,7 @@ fn connections_to_a_worker_that_has_died_wait_for_the_next() {
     let dead = server.client_of_each(2).into_keys().next().expect("two workers");
     kill_worker(&dead);
     server.wait_children(1);
-    // About half of them reach the socket that nobody accepts from for the moment.
+    // About half of them reach the socket that no worker accepts from at the moment.
     let mut clients: Vec<_> = (0..30).map(|_| server.connect()).collect();
     for client in &mut clients {
         assert_ne!(client.get("/who").response().expect(200).text(), dead);

@@ -15,7 +15,7 @@ fn start(mode: Mode, count: usize) -> Server {
     Server::start(Options::app("workers:app").workers(mode, count).flag("--no-access-log"))
 }
 
-/// Shows that workers are what the mode says.
+/// Shows that the workers are of the mode's kind.
 fn are_of_their_kind(mode: Mode, server: &Server, workers: impl IntoIterator<Item = String>) {
     let mut pids: Vec<_> = workers.into_iter().map(|worker| pounce_tests::modes::pid_of(&worker)).collect();
     pids.sort_unstable();
@@ -62,7 +62,7 @@ fn an_application_cannot_cut_off_the_memory_that_workers_share(mode: Mode) {
     let mut server = start(mode, 2);
     let workers = server.wait_workers(2, &BTreeSet::new());
     assert_eq!(server.get("/truncate").expect(200).text(), "refused");
-    // Every connection makes workers read and write in it; the server itself does when a worker is started.
+    // Workers read and write it at every connection, and the server when it starts a worker.
     let load = Load::on(&server, 4);
     load.wait_answered(100);
     load.finish();

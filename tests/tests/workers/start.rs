@@ -1,4 +1,4 @@
-//! Workers that cannot start: the server says why, once, and exits.
+//! Workers that cannot start: the server prints the reason once, and exits.
 
 use pounce_tests::{Exit, Mode, Options, Server, in_every_mode};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn broken(app: &str) -> Options {
     Options::app(app).app_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/broken"))
 }
 
-/// Runs two workers that cannot start, and shows that each of `parts` is said once.
+/// Runs two workers that cannot start, and shows that each of `parts` is printed once.
 fn could_not_start(mode: Mode, options: Options, parts: &[&str]) -> Exit {
     let mut server = Server::spawn(options.workers(mode, 2));
     let exit = server.wait_exit();
@@ -69,7 +69,7 @@ fn a_process_that_exits_at_import_is_not_started_again_and_again() {
     assert_eq!(exit.code, Some(3), "{exit:?}");
     assert!(exit.stderr.contains("error") && !exit.stderr.contains(" ready: "), "{}", exit.stderr);
     let log = std::fs::read_to_string(server.directory().join("imported.log")).expect("it was imported");
-    // Once in each worker at most, and once more where somebody looks before.
+    // At most once in each worker, and perhaps once more in the server.
     assert!(log.lines().count() <= 3, "imported {} times", log.lines().count());
     server.left_nothing(&[]);
 }

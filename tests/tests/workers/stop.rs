@@ -1,5 +1,5 @@
 //! Stopping many workers: under load, twice, from a terminal, and when the supervisor itself is killed.
-//! Nothing is lost that began, and nothing is left.
+//! No request that began is lost, and nothing is left behind.
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -20,7 +20,7 @@ fn start(mode: Mode, drain: &str) -> Server {
     Server::start(options.with("--timeout-graceful-shutdown", drain))
 }
 
-/// A request for `seconds` under way in every worker.
+/// A request of `seconds` in progress in every worker.
 fn sleep_in_each(server: &Server, seconds: &str) -> Vec<(String, Client)> {
     let mut clients: Vec<_> = server.client_of_each(2).into_iter().collect();
     for (number, (_, client)) in clients.iter_mut().enumerate() {
@@ -36,7 +36,7 @@ fn refuses_connections(server: &Server) {
     eventually("new connections are refused", || Client::try_tcp(address).err().map(|_| ()));
 }
 
-/// The server's child processes, of which there are as many as the mode needs.
+/// The server's child processes, as many as the mode needs.
 fn children(mode: Mode, server: &Server) -> Vec<u32> {
     let children = server.children();
     assert_eq!(children.len(), if mode == Mode::Process { 2 } else { 0 });
@@ -78,7 +78,7 @@ fn a_second_signal_stops_at_once(mode: Mode) {
 }
 
 fn a_signal_to_the_whole_group_drains(mode: Mode) {
-    // SIGINT is what a terminal sends to the group, SIGTERM what a service manager does.
+    // A terminal sends SIGINT to the group, a service manager SIGTERM.
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut server = start(mode, "30");
         let children = children(mode, &server);
@@ -129,7 +129,7 @@ fn workers_end_with_a_supervisor_that_is_killed() {
     let mut server = start(Mode::Process, "3600");
     let children = children(Mode::Process, &server);
     let mut clients = sleep_in_each(&server, "3600");
-    // One that cannot even see that its supervisor has gone.
+    // A worker that cannot even notice that its supervisor has ended.
     let (_, mut stuck) = server.client_of_each(2).pop_first().expect("two workers");
     stuck.get("/block/3600/blocked");
     eventually("a worker is stuck", || server.directory().join("blocked").exists().then_some(()));

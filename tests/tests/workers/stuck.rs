@@ -1,4 +1,4 @@
-//! A worker that is stuck in the application: its stack is shown, and where it can be replaced it is.
+//! A worker that is stuck in the application: the log shows its stack, and it is replaced if possible.
 
 use pounce_tests::options::apps;
 use pounce_tests::{Client, Mode, Options, Server, eventually, in_every_mode};
@@ -15,7 +15,7 @@ fn start(mode: Mode, extra: &[(&str, &str)]) -> Server {
     Server::start(extra.iter().fold(options, |options, (name, value)| options.with(name, value)))
 }
 
-/// A worker that blocks for `seconds`, and the connection it has the request from.
+/// A worker that blocks for `seconds`, and the connection of that request.
 fn block(server: &Server, seconds: &str) -> (String, Client) {
     let (stuck, mut client) = server.client_of_each(2).pop_first().expect("two workers");
     client.get(&format!("/block/{seconds}/blocked"));
@@ -36,7 +36,7 @@ fn shows_the_stack(server: &Server) {
 }
 
 fn the_stack_of_a_stuck_worker_is_shown_and_the_other_serves(mode: Mode) {
-    // Only a process can be replaced; where it cannot, the end of the block is waited for.
+    // Only a process can be replaced; otherwise wait for the end of the block.
     let seconds = if mode == Mode::Process { "3600" } else { "5" };
     let server = start(mode, &[("--timeout-worker-healthcheck", "2")]);
     let (stuck, mut client) = block(&server, seconds);

@@ -1,4 +1,4 @@
-//! `--reload` with many workers: an edit is served, a broken one waited out, and nobody is turned away.
+//! `--reload` with many workers: an edit takes effect, a broken one leaves the old code, and no client is refused.
 
 use pounce_tests::{Mode, Project, Server, in_every_mode};
 use std::collections::BTreeSet;
@@ -57,7 +57,7 @@ fn code_that_is_broken_at_the_start_can_be_repaired_or_ends_the_server(mode: Mod
     let mut server = spawn(&project, mode);
     server.wait_stderr("RuntimeError: broken from the start");
     project.set_text("repaired");
-    // Either is sensible; a loop of failures, or silence, is not.
+    // Either outcome is fine, but not a loop of failures, or silence.
     pounce_tests::eventually("it serves or ends", || {
         (!server.is_running() || server.stderr().contains(" ready: ")).then_some(())
     });

@@ -19,16 +19,16 @@ use crate::tally::Tally;
 use crate::workspace;
 use report::Report;
 
-/// The largest message of the cases 9.* is 16 MiB; as much again is none of their business.
+/// The largest message of the cases 9.* is 16 MiB; twice that leaves the limit out of the test.
 const LARGEST_MESSAGE: &str = "33554432";
 
 /// Options of `cargo xtask conformance autobahn`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The pounce to test [default: a release that is built now]
+    /// The pounce to test [default: a fresh release build]
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     server_bin: Option<PathBuf>,
-    /// A server that runs already and echoes, such as ws://127.0.0.1:9000
+    /// A running echo server, such as ws://127.0.0.1:9000
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The cases to run, such as 1.*,9.1.6
@@ -93,16 +93,16 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     Ok(report.tally())
 }
 
-/// Runs the fuzzing client and gives the number of cases it ran.
+/// Runs the fuzzing client and returns the number of cases it ran.
 fn fuzz(wstest: &Path, folder: &Path, url: &str, cases: &[String]) -> Result<usize> {
     let reports = folder.join("report");
-    // An old report must not be taken for this run's.
+    // An old report must not be mistaken for this run's.
     if reports.exists() {
         fs::remove_dir_all(&reports).with_context(|| format!("cannot remove {}", reports.display()))?;
     }
     let spec = json!({
         "outdir": reports,
-        // What is left of a connection that was dropped is judged by the case, not failed out of hand.
+        // Let the case judge a dropped connection instead of failing it outright.
         "options": {"failByDrop": false},
         "servers": [{"agent": report::AGENT, "url": url}],
         "cases": cases,

@@ -1,5 +1,5 @@
-//! `cargo xtask conformance h2`: the tests of HTTP/2 that name the section of RFC 9113 they are about, and a table
-//! by section.
+//! `cargo xtask conformance h2`: runs the tests of HTTP/2 that name their section of RFC 9113, and prints a table by
+//! section.
 
 mod sections;
 
@@ -20,7 +20,7 @@ use sections::{Section, Suite};
 /// Options of `cargo xtask conformance h2`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// The pounce to test, or a program that is started like it [default: a build of now]
+    /// The pounce to test, or a program that is started like it [default: a fresh build]
     #[arg(long, value_name = "PATH")]
     server_bin: Option<PathBuf>,
     /// Sections to test, such as 6.5,8; those below them too [default: all]
@@ -71,7 +71,7 @@ struct Case {
     section: Section,
     name: String,
     passed: bool,
-    /// Why it failed, or what it was allowed, in a line.
+    /// Why it failed, or which deviation it was allowed, in one line.
     reason: String,
 }
 
@@ -101,7 +101,7 @@ fn result_of(output: &str, name: &str) -> Option<bool> {
     output.lines().find_map(|line| line.strip_prefix(&start)).map(|result| result == "ok")
 }
 
-/// The first line of what a test said when it failed.
+/// The first line of a failed test's message.
 fn reason_of(output: &str, name: &str) -> String {
     let start = format!("---- {name} stdout ----");
     let mut said = output.lines().skip_while(|line| *line != start).skip(1);
@@ -109,7 +109,7 @@ fn reason_of(output: &str, name: &str) -> String {
     said.chars().take(160).collect()
 }
 
-/// What a test that passed was allowed, though the RFC names something else.
+/// The deviation from the RFC that a passed test was allowed.
 fn allowance_of(output: &str, name: &str) -> String {
     let start = format!("---- {name} stdout ----");
     let said = output.lines().skip_while(|line| *line != start).skip(1);

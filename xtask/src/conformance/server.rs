@@ -16,11 +16,11 @@ use crate::error::hinted;
 use crate::python::Python;
 use crate::workspace;
 
-/// How long a server may take until it accepts, and to end after SIGTERM.
+/// How long a server may take to accept connections, and to end after SIGTERM.
 const START_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
-/// The release of `pounce` that was named, or else one that is built now.
+/// The named `pounce`, else a fresh release build.
 pub(super) fn binary(named: Option<&Path>, python: &Python) -> Result<PathBuf> {
     match named {
         Some(path) => self::named(path),
@@ -31,7 +31,7 @@ pub(super) fn binary(named: Option<&Path>, python: &Python) -> Result<PathBuf> {
     }
 }
 
-/// The program that was named, in full.
+/// The absolute path of the named program.
 pub(super) fn named(named: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(named)?;
     if path.is_file() {
@@ -51,7 +51,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts `app` of `tests/apps` and waits until it accepts; what the server writes goes to `log`.
+    /// Starts `app` of `tests/apps` and waits until it accepts; its output goes to `log`.
     pub(super) fn start(binary: &Path, app: &str, arguments: &[&str], log: PathBuf) -> Result<Running> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -79,7 +79,7 @@ impl Running {
         Ok(())
     }
 
-    /// An error with what the server wrote when it does not run any more.
+    /// An error with the server's output if it does not run any more.
     pub(super) fn still_runs(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -97,9 +97,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let Ok(group) = i32::try_from(self.child.id()).map(Pid::from_raw) else { return };
-        // Once reaped, the id may be somebody else's.
+        // Once the server is reaped, another process may have its id.
         if matches!(self.child.try_wait(), Ok(None)) {
-            // Nothing is left to be done about a server that cannot be signalled.
+            // A server that cannot be signalled is beyond help.
             let _ = killpg(group, Signal::SIGTERM);
             let deadline = Instant::now() + STOP_WITHIN;
             while matches!(self.child.try_wait(), Ok(None)) {

@@ -1,6 +1,6 @@
 //! No circles between the modules of a crate: of two files that use each other neither can be read first.
 //!
-//! What counts are `use` declarations outside of tests. A module may use those above it, in which it lies.
+//! Only `use` declarations outside of tests count. A module may use its ancestors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use super::Finding;
 /// A module by its path in the crate; the root's is empty.
 type Module = Vec<String>;
 
-/// Which modules each one uses.
+/// The modules that each module uses.
 type Uses = BTreeMap<Module, BTreeSet<Module>>;
 
-/// The circles in the crate whose sources lie in `folder`. `texts` has the files of the workspace by their paths.
+/// The circles in the crate with sources in `folder`. `texts` has the files of the workspace by their paths.
 pub(super) fn check(folder: &str, texts: &BTreeMap<String, String>) -> Vec<Finding> {
     let module = |path: &str| path.strip_prefix(folder)?.strip_suffix(".rs").map(module_of);
     let sources = texts.iter().filter_map(|(path, text)| Some((module(path)?, text.as_str()))).collect();
@@ -39,7 +39,7 @@ fn module_of(path: &str) -> Module {
     }
 }
 
-/// Finds out who uses whom.
+/// Finds the modules that each module uses.
 fn uses_of(sources: &BTreeMap<Module, &str>) -> Uses {
     let mut uses = Uses::new();
     for (module, text) in sources {
@@ -50,7 +50,7 @@ fn uses_of(sources: &BTreeMap<Module, &str>) -> Uses {
     uses
 }
 
-/// The paths of all `use` declarations that are no re-exports, each as its segments.
+/// The paths of all `use` declarations except re-exports, each as its segments.
 fn paths(text: &str) -> impl Iterator<Item = Vec<String>> {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let code: String =
@@ -95,7 +95,7 @@ fn expand(tree: &str, before: &[String], found: &mut Vec<Vec<String>>) {
     }
 }
 
-/// The module that a path in `module` leads to or into; none for those of other crates.
+/// The module that a path in `module` leads to or into; none for paths of other crates.
 fn resolve(module: &Module, path: &[String], sources: &BTreeMap<Module, &str>) -> Option<Module> {
     let supers = path.iter().take_while(|segment| *segment == "super").count();
     let absolute: Module = match path.first()?.as_str() {
@@ -110,7 +110,7 @@ fn resolve(module: &Module, path: &[String], sources: &BTreeMap<Module, &str>) -
     (is_own || found.len() > module.len()).then_some(found)
 }
 
-/// Sets of modules that each reach all others of theirs.
+/// Sets of modules in which each reaches all others.
 fn circles(uses: &Uses) -> Vec<Vec<Module>> {
     let reached = |from: &Module| {
         let mut reached = BTreeSet::new();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_above_tests_and_comments_make_no_circle() {
+    fn ancestors_tests_and_comments_make_no_circle() {
         let circle = found(&[
             ("a", "use crate::b::B;\n"),
             ("b", "// use crate::a::A;\n#[cfg(test)]\nmod tests {\n    use crate::a::A;\n}\n"),

@@ -1,4 +1,4 @@
-//! Rules of every text file: where it may be and what it may name. Rules of Rust sources are in `sources.rs`.
+//! Rules of every text file: its place and the names in it. Rules of Rust sources are in `sources.rs`.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ const MACHINE_FOLDERS: [&str; 2] = [concat!("/ro", "ot/"), concat!("/wo", "rk/")
 /// A line with this word may break the rules of this file.
 const EXEMPT: &str = "tidy: allow";
 
-/// The files git keeps or would keep, relative to the root; without git, every file outside `target`.
+/// The files that git tracks or would track, relative to the root; without git, every file outside `target`.
 pub(super) fn list(root: &Path) -> Result<Vec<String>> {
     if root.join(".git").exists() && workspace::is_installed("git") {
         let mut git = Command::new("git");
@@ -41,7 +41,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// What one file breaks.
+/// The findings in one file.
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in text.lines().enumerate() {

@@ -35,7 +35,7 @@ const RULES: [Rule; 7] = [
 /// The rule of `xtask`: it works when the workspace does not build.
 const XTASK: Rule = Rule { name: "xtask", may: &[], never: &["pyo3", "tokio"] };
 
-/// What the crates' folders and manifests break.
+/// The findings in the crates' folders and manifests.
 pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let readme = fs::read_to_string(root.join("crates/README.md")).unwrap_or_default();
@@ -102,7 +102,7 @@ fn check_manifest(path: &str, text: &str, rule: &Rule) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Every dependency of a manifest with its section: for all platforms and for some.
+/// Every dependency of a manifest with its section, platform-specific ones included.
 fn dependencies(manifest: &Table) -> Vec<(&'static str, String, Value)> {
     let mut places = vec![manifest];
     if let Some(targets) = manifest.get("target").and_then(Value::as_table) {

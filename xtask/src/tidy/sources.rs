@@ -2,11 +2,11 @@
 
 use super::Finding;
 
-/// Non-test lines past which a file is named, and past which it fails.
+/// Non-test lines beyond which a file gets a warning.
 const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
-/// How far above unsafe code its reason may stand.
+/// How many lines above unsafe code its reason may be.
 const REASON_WITHIN: usize = 8;
 
 /// The only crates with unsafe code.
@@ -20,8 +20,8 @@ const UNSAFE_IMPL: &str = concat!("unsafe", " impl");
 /// The bridge to CPython.
 const BRIDGE: &str = "crates/pounce-asgi/src/python";
 
-/// What keeps Python objects in a static of PyO3's, where interpreters with a GIL of their own would share them.
-/// Spelt in two parts, as above.
+/// Names that keep Python objects in PyO3's statics, which interpreters with their own GIL would share. Spelt in two
+/// parts, as above.
 const STATICS: [&str; 8] = [
     concat!("extract::", "<["),
     concat!("Py", "Sequence"),
@@ -33,7 +33,7 @@ const STATICS: [&str; 8] = [
     concat!("PyDate", "Time"),
 ];
 
-/// What one source file breaks.
+/// The findings in one source file.
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     if path.ends_with("/mod.rs") {
@@ -56,7 +56,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
 fn check_statics(path: &str, text: &str) -> Vec<Finding> {
     let shared = |line: &&str| {
         let code = line.split("//").next().unwrap_or(line);
-        // The C interface itself keeps nothing.
+        // The C interface itself has no such statics.
         STATICS.iter().any(|name| code.contains(name) && !code.contains("ffi::"))
     };
     let found = text.lines().enumerate().filter(|(_, line)| shared(line));
@@ -78,7 +78,7 @@ fn check_length(path: &str, text: &str) -> Option<Finding> {
         .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "))
         .unwrap_or(lines.len());
     let what = format!("{length} lines before the tests");
-    let remedy = "find the second subject in it and give that a file of its own";
+    let remedy = "find the second subject in it and move that to another file";
     match length {
         _ if length > TOO_LONG => Some(Finding::new(path, TOO_LONG, what, remedy)),
         _ if length > LONG => Some(Finding::warning(path, LONG, what, remedy)),
@@ -86,7 +86,7 @@ fn check_length(path: &str, text: &str) -> Option<Finding> {
     }
 }
 
-/// Whether a file is all tests.
+/// Whether a file contains only tests.
 fn is_test(path: &str) -> bool {
     path.starts_with("tests/")
         || path.contains("/tests/")

@@ -1,19 +1,19 @@
-//! What an application is to the wire.
+//! The interface of an application to the wire.
 
 use std::future::Future;
 use std::rc::Rc;
 
 use crate::{ConnectionInfo, Exchange, Peer, RequestHead, Socket};
 
-/// An application: something that answers exchanges and lives through a lifespan.
+/// An application: answers exchanges and has a lifespan.
 ///
 /// Static dispatch, no `Send` bound: an application belongs to one worker and so to one thread.
 pub trait App: 'static {
-    /// What the application keeps for a connection, such as the part of a scope that never changes.
+    /// The application's data for a connection, such as the constant part of a scope.
     type Connection: 'static;
 
-    /// An exchange in progress. The wire polls it beside its own input and output, on the connection's
-    /// task, until it is ready. Dropping it before that cancels the application.
+    /// An exchange in progress. The wire polls it on the connection's task, together with its input and output,
+    /// until it is ready. Dropping it before that cancels the application.
     type Call: Future<Output = Outcome> + Unpin + 'static;
 
     /// A connection was accepted.
@@ -21,7 +21,7 @@ pub trait App: 'static {
 
     /// A request head has arrived, from `peer`: start answering, and go as far as possible without waiting.
     ///
-    /// What outlives this call must be copied out of `head`, whose buffers the wire uses again.
+    /// Copy out of `head` anything needed after this call: the wire reuses its buffers.
     fn http(
         &self,
         connection: &Self::Connection,
@@ -30,7 +30,7 @@ pub trait App: 'static {
         exchange: Exchange,
     ) -> Self::Call;
 
-    /// A WebSocket is asked for: start answering, and go as far as possible without waiting.
+    /// The client asks for a WebSocket: start answering, and go as far as possible without waiting.
     fn websocket(
         &self,
         connection: &Self::Connection,
@@ -39,7 +39,7 @@ pub trait App: 'static {
         socket: Socket,
     ) -> Self::Call;
 
-    /// A burst of requests is over, and the worker is quiet: gives back memory that the burst took.
+    /// Gives back memory that a burst of requests took. Called once the worker is quiet again.
     fn give_back_memory(&self) {}
 
     /// Runs the lifespan's startup (ASGI lifespan 2.0).
@@ -62,13 +62,13 @@ pub trait App: 'static {
 /// How an application's part in an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It returned. Whether it answered is for the wire to see.
+    /// It returned. The wire checks whether it answered.
     Returned,
-    /// It raised; the application side has logged what.
+    /// It raised; the application side has logged the exception.
     Failed,
 }
 
-/// Why a lifespan did not go through.
+/// Why a lifespan failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LifespanError {
     /// `lifespan.startup.failed` or `lifespan.shutdown.failed`, with the application's message.

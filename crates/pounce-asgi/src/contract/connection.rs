@@ -23,16 +23,16 @@ impl fmt::Display for Address {
     }
 }
 
-/// What a TLS handshake has settled (the `tls` extension of ASGI).
+/// The result of a TLS handshake (the `tls` extension of ASGI).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsInfo {
     /// The protocol version as on the wire, such as 0x0304.
     pub version: u16,
     /// The cipher suite as on the wire.
     pub cipher_suite: u16,
-    /// The certificate that the client was shown, in PEM.
+    /// The server's certificate, in PEM.
     pub server_cert: Rc<str>,
-    /// The certificates that the client has shown, in PEM, its own first.
+    /// The client's certificate chain, in PEM, its own certificate first.
     pub client_chain: Vec<String>,
     /// The subject of the client's certificate (RFC 4514).
     pub client_name: Option<String>,
@@ -74,6 +74,6 @@ impl Scheme {
 pub struct ConnectionInfo {
     /// The two ends of the connection, and its scheme.
     pub peer: Rc<Peer>,
-    /// Where the connection is encrypted, with what.
+    /// The TLS parameters, if the connection is encrypted.
     pub tls: Option<TlsInfo>,
 }

@@ -1,9 +1,9 @@
-//! What can be wrong with something an application sends.
+//! What can be wrong with a message an application sends.
 
-/// Why the wire did not take what the application sent.
+/// Why the wire refused what the application sent.
 ///
-/// [`SendError::Disconnected`] is the client's doing and becomes an `OSError` in a Python application
-/// (ASGI 2.4). Everything else is the application's own fault and is raised in it by name.
+/// The client causes [`SendError::Disconnected`], which becomes an `OSError` in a Python application (ASGI 2.4). Every
+/// other error is the application's fault and is raised in it by name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The client has gone; nothing that is sent can reach it.
@@ -15,7 +15,7 @@ pub enum SendError {
     /// A second `http.response.start`.
     #[error("'http.response.start' was sent twice")]
     StartedTwice,
-    /// Something else before `http.response.start`.
+    /// Another message before `http.response.start`.
     #[error("{0:?} was sent before 'http.response.start'")]
     BeforeStart(&'static str),
     /// Early hints after the response head.
@@ -33,13 +33,13 @@ pub enum SendError {
         /// The field that has it.
         name: String,
     },
-    /// More fields than HTTP/2 can be given.
+    /// More fields than the HTTP/2 implementation takes.
     #[error("'headers' has too many fields")]
     TooManyFields,
-    /// A content-length that is no number, or two that differ.
+    /// A content-length that is not a number, or two that differ.
     #[error("'headers' has an invalid content-length")]
     ContentLength,
-    /// A transfer-encoding, which is the server's to choose.
+    /// A transfer-encoding other than chunked; the server chooses the framing.
     #[error("'headers' must not have a transfer-encoding other than chunked: framing is the server's part")]
     TransferEncoding,
     /// More body than the content-length declared.
@@ -63,10 +63,10 @@ pub enum SendError {
     /// A trailer field that trailers must not carry (RFC 9110 section 6.5.1).
     #[error("the field {0:?} is not allowed in trailers")]
     TrailerName(String),
-    /// Something that only an accepted WebSocket can be sent.
+    /// A message that needs an accepted WebSocket.
     #[error("{0:?} was sent before 'websocket.accept'")]
     NotAccepted(&'static str),
-    /// An answer to a WebSocket that has one.
+    /// A second answer to a WebSocket handshake.
     #[error("{0:?} was sent after the WebSocket was accepted")]
     Accepted(&'static str),
     /// A subprotocol that the client did not offer.
@@ -83,7 +83,7 @@ pub enum SendError {
     File {
         /// Which file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
 }

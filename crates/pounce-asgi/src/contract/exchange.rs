@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 
 use crate::{Fields, FileBody, Payload, ResponseHead, SendError};
 
-/// Names an exchange on its connection: a counter in HTTP/1.1, the stream identifier in HTTP/2.
+/// Identifies an exchange on its connection: a counter in HTTP/1.1, the stream identifier in HTTP/2.
 pub type ExchangeId = u64;
 
-/// What the inbound side of an exchange brings (`http.request`, `http.disconnect`).
+/// An inbound event of an exchange (`http.request`, `http.disconnect`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inbound {
     /// A piece of the request body, possibly empty; `more` is ASGI's `more_body`.
@@ -21,17 +21,17 @@ pub enum Inbound {
     Disconnect,
 }
 
-/// What a protocol implements for its exchanges.
+/// A protocol's side of an exchange.
 ///
-/// Nothing here blocks. A sending method takes what it is given at once and keeps it until it is written, at the latest
-/// when the turn ends; [`Wire::poll_ready`] tells when what the socket does not take has become small again.
+/// No method blocks. A sending method takes its data at once and keeps it until it is written, which is tried at the
+/// latest when the turn ends; [`Wire::poll_ready`] is ready when little unwritten data is left.
 /// All methods must be called on the connection's thread.
 pub trait Wire {
-    /// Takes the next inbound event. Asking for the body is what answers `Expect: 100-continue`
-    /// (RFC 9110 section 10.1.1) and what lets the connection read on.
+    /// Takes the next inbound event. Asking for the body answers `Expect: 100-continue` (RFC 9110 section 10.1.1)
+    /// and lets the connection read on.
     ///
-    /// Before it returns [`Inbound::Body`] it has called `take` once with the piece, which is still in the
-    /// connection's own buffer; `take` must not call back into the exchange.
+    /// Before it returns [`Inbound::Body`] it calls `take` once with the piece, borrowed from the connection's
+    /// buffer; `take` must not call back into the exchange.
     fn poll_receive(
         &self,
         id: ExchangeId,
@@ -42,10 +42,11 @@ pub trait Wire {
     /// Ready when [`Wire::poll_receive`] would be, without taking anything.
     fn poll_receivable(&self, id: ExchangeId, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Nobody waits for an inbound event any more: the body is left to the client until somebody does again.
+    /// The application no longer waits for an inbound event: the connection reads no more of the body until it does
+    /// again.
     fn stop_receiving(&self, id: ExchangeId);
 
-    /// Ready when the client has read enough of what was sent.
+    /// Ready when the client has read enough of the sent data.
     ///
     /// # Errors
     /// [`SendError::Disconnected`] once the client has gone.
@@ -81,8 +82,8 @@ pub trait Wire {
     /// See [`SendError`].
     fn early_hints(&self, id: ExchangeId, links: &Fields) -> Result<(), SendError>;
 
-    /// Takes back a response head of which nothing has gone out yet, so that another may be started.
-    /// True if nothing of a response is on its way afterwards.
+    /// Takes back a response head that has not been sent yet, so that another may be started.
+    /// True if no part of a response has been sent.
     fn restart(&self, id: ExchangeId) -> bool;
 }
 
@@ -128,7 +129,7 @@ impl Exchange {
         self.wire.poll_ready(self.id, cx)
     }
 
-    /// Waits until the client has read enough of what was sent.
+    /// Waits until the client has read enough of the sent data.
     ///
     /// # Errors
     /// [`SendError::Disconnected`] once the client has gone.

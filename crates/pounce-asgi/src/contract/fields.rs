@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// A list of fields in the order they came, in two allocations however many there are.
+/// A list of fields in the order of arrival, in two allocations whatever their number.
 #[derive(Clone, Default)]
 pub struct Fields {
     bytes: Vec<u8>,
-    /// Where each field's name and value end in `bytes`; a field starts where the one before it ended.
+    /// The ends of each field's name and value in `bytes`; a field starts at the end of the previous one.
     ends: Vec<(u32, u32)>,
 }
 
@@ -85,12 +85,12 @@ pub fn is_field_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+/// Whether a token may contain `byte` (RFC 9110 section 5.6.2).
 pub fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
-/// Whether `value` may stand in a field: no control character but the tab (RFC 9110 section 5.5).
+/// Whether `value` is a valid field value: no control character but the tab (RFC 9110 section 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|&byte| byte >= 0x20 && byte != 0x7f || byte == b'\t')
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::Fields;
 
-/// The version of HTTP that a request was made with, as ASGI spells it.
+/// The HTTP version of a request, as ASGI spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HttpVersion {
     /// `1.0`
@@ -27,7 +27,7 @@ impl HttpVersion {
     }
 }
 
-/// Method, target, version and header fields of a request. The buffers are meant to be used again.
+/// Method, target, version and header fields of a request. The buffers are meant to be reused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestHead {
     /// The method, then the target, as they came.
@@ -58,13 +58,13 @@ impl RequestHead {
         self.path = path_start..question;
         self.query = (question + 1).min(end)..end;
         if self.path.is_empty() && target != b"*" {
-            // The slash is kept behind the target, where it is not part of what `target` returns.
+            // Keep the slash after the target, outside the range that `target` returns.
             self.line.push(b'/');
             self.path = end..end + 1;
         }
     }
 
-    /// Method and target, as they came, one behind the other.
+    /// Method and target as received, concatenated.
     pub fn line(&self) -> &[u8] {
         &self.line
     }
@@ -74,7 +74,7 @@ impl RequestHead {
         (&self.line, self.method_end, self.version) == (&other.line, other.method_end, other.version)
     }
 
-    /// Takes over the method, target and version of `other`.
+    /// Copies the method, target and version of `other`.
     pub fn copy_line(&mut self, other: &Self) {
         self.line.clone_from(&other.line);
         self.method_end = other.method_end;
@@ -92,7 +92,7 @@ impl RequestHead {
         &self.line[..self.method_end]
     }
 
-    /// The request target as it came.
+    /// The request target as received.
     pub fn target(&self) -> &[u8] {
         let end = if self.path.start > self.query.end { self.path.start } else { self.query.end };
         &self.line[self.method_end..end]
@@ -113,12 +113,12 @@ impl RequestHead {
         self.version
     }
 
-    /// Notes that the client takes trailers.
+    /// Notes whether the client accepts trailers.
     pub fn set_accepts_trailers(&mut self, accepts: bool) {
         self.accepts_trailers = accepts;
     }
 
-    /// Whether the client takes trailers (`TE: trailers`).
+    /// Whether the client accepts trailers (`TE: trailers`).
     pub fn accepts_trailers(&self) -> bool {
         self.accepts_trailers
     }
@@ -129,7 +129,7 @@ impl RequestHead {
     }
 }
 
-/// Where the path starts: behind scheme and authority in absolute-form.
+/// Where the path starts: after scheme and authority in absolute-form.
 fn path_offset(target: &[u8]) -> usize {
     if target.first() == Some(&b'/') {
         return 0;

@@ -1,4 +1,4 @@
-//! What an application answers with.
+//! The parts of a response.
 
 use std::fs::File;
 
@@ -20,9 +20,9 @@ pub struct ResponseHead {
 /// A piece of a body.
 #[derive(Debug)]
 pub enum Payload<'a> {
-    /// To be copied where it cannot be written at once.
+    /// Copied if it cannot be written at once.
     Borrowed(&'a [u8]),
-    /// To be kept, uncopied, until it is written.
+    /// Kept, uncopied, until it is written.
     Shared(Bytes),
 }
 
@@ -39,13 +39,13 @@ impl Payload<'_> {
 /// A part of an open file.
 #[derive(Debug)]
 pub struct FileBody {
-    /// The file, read from `offset` on without moving its own position.
+    /// The file, read from `offset` on without moving its position.
     pub file: File,
     /// Where to start, in bytes.
     pub offset: u64,
     /// How many bytes to send.
     pub length: u64,
-    /// The application has named no length, so that this is the file up to its end. Of a file that has grown since the
-    /// application announced a content-length, only that much is sent.
+    /// The application has named no length, so this is the file up to its end. If the file has grown beyond an
+    /// announced content-length, only that much is sent.
     pub to_end: bool,
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use crate::{Fields, Payload, ResponseHead, SendError};
 
-/// Which kind of data a message has (RFC 6455 section 5.6).
+/// The kind of a message (RFC 6455 section 5.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
     /// UTF-8.
@@ -15,7 +15,7 @@ pub enum MessageKind {
     Binary,
 }
 
-/// What comes in.
+/// An inbound event of a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketEvent<'a> {
     /// The client asks for a WebSocket (`websocket.connect`).
@@ -26,9 +26,9 @@ pub enum SocketEvent<'a> {
     Binary(&'a [u8]),
     /// The end, once (`websocket.disconnect`).
     Disconnect {
-        /// RFC 6455 section 7.4: 1005 where the client gave none, 1006 where it was lost.
+        /// RFC 6455 section 7.4: 1005 if the client gave none, 1006 if the connection was lost.
         code: u16,
-        /// What the client said about it.
+        /// The client's reason.
         reason: &'a str,
     },
 }
@@ -38,26 +38,26 @@ pub enum SocketEvent<'a> {
 pub struct Accept {
     /// The subprotocol to speak.
     pub subprotocol: Option<Vec<u8>>,
-    /// Fields of the response beside those of the handshake. The wire checks them.
+    /// Fields of the response in addition to the handshake's. The wire checks them.
     pub fields: Fields,
 }
 
-/// What a protocol implements for its WebSockets.
+/// A protocol's side of a WebSocket.
 ///
-/// As with [`Wire`](crate::Wire) nothing blocks, and all methods are called on the connection's thread.
+/// As with [`Wire`](crate::Wire) no method blocks, and all are called on the connection's thread.
 pub trait SocketWire {
     /// Takes the next event: calls `take` with it, once, before it returns ready. `take` must not call back.
     ///
-    /// Ready without a call to `take` says that there will be none: the disconnect was taken.
+    /// Ready without a call to `take` means that no event follows: the disconnect was already taken.
     fn poll_receive(&self, cx: &mut Context<'_>, take: &mut dyn FnMut(SocketEvent<'_>)) -> Poll<()>;
 
     /// Ready when [`SocketWire::poll_receive`] would be, without taking anything.
     fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Nobody waits for an event any more.
+    /// The application no longer waits for an event.
     fn stop_receiving(&self);
 
-    /// Ready when the client has read enough of what was sent.
+    /// Ready when the client has read enough of the sent data.
     ///
     /// # Errors
     /// [`SendError::Disconnected`] once the client has gone.
@@ -100,7 +100,7 @@ pub trait SocketWire {
 pub struct Socket(Rc<dyn SocketWire>);
 
 impl Socket {
-    /// A handle to what `wire` speaks.
+    /// A handle to the WebSocket of `wire`.
     pub fn new(wire: Rc<dyn SocketWire>) -> Self {
         Self(wire)
     }

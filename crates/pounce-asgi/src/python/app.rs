@@ -23,17 +23,17 @@ use super::scope::{ScopeConnection, ScopeTemplate};
 use super::side::Side;
 use super::types::Types;
 
-/// Why an application could not be imported: what is wrong, and what may help.
+/// Why an application could not be imported, with a hint.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct LoadError {
-    /// The fault, with a traceback where there is one.
+    /// The fault, with a traceback if there is one.
     pub message: String,
-    /// What may help; may be empty.
+    /// A hint for the user; may be empty.
     pub hint: String,
 }
 
-/// An application on its way to another thread of the same interpreter. To be dropped attached.
+/// An application for another thread of the same interpreter. Must be dropped attached.
 pub struct SharedApp {
     app: Py<PyAny>,
     asgi2: bool,
@@ -41,13 +41,13 @@ pub struct SharedApp {
     state: Option<Py<PyDict>>,
 }
 
-/// A Python application, on the loop that it was loaded in.
+/// A Python application, bound to the loop that loaded it.
 pub struct PythonApp {
     asyncio: Rc<Asyncio>,
     types: Types,
     app: Py<PyAny>,
     asgi2: bool,
-    /// A call runs nothing before it gives its coroutine.
+    /// Whether a call only makes a coroutine and runs no code of the application.
     plain: bool,
     template: ScopeTemplate,
     lifespan_mode: LifespanMode,
@@ -73,7 +73,7 @@ impl PythonApp {
         let folder = config.folder();
         let arguments = (&*config.target, folder.as_os_str(), config.factory);
         let loaded = asyncio.glue.bind(py).call_method1("load", arguments);
-        // Whatever the import left ready or scheduled is the loop's business now.
+        // The import may have scheduled callbacks: wake the loop for them.
         asyncio.driver.look();
         let app = loaded.map_err(|error| load_error(py, &asyncio, &error))?;
         let made = (|| {
@@ -102,7 +102,7 @@ impl PythonApp {
         })
     }
 
-    /// What other threads of this interpreter need to serve the same application, lifespan state included.
+    /// A copy for other threads of this interpreter to serve, lifespan state included.
     pub fn share(&self) -> SharedApp {
         let py = attached();
         SharedApp {
@@ -113,7 +113,7 @@ impl PythonApp {
         }
     }
 
-    /// An application that another thread of this interpreter has loaded, and whose lifespan is that thread's.
+    /// Takes an application that another thread of this interpreter has loaded and whose lifespan that thread runs.
     ///
     /// # Errors
     /// See [`LoadError`].
@@ -138,11 +138,10 @@ impl PythonApp {
         })
     }
 
-    /// The lifespan's state as a JSON object, and the keys whose values JSON cannot carry. `None` where there is
-    /// no state.
+    /// The lifespan's state as a JSON object, and the keys whose values JSON cannot carry. `None` without a state.
     ///
     /// # Errors
-    /// A traceback, if a value makes even the attempt fail.
+    /// A traceback, if serialising raises an exception.
     pub fn state_json(&self) -> Result<Option<(String, Vec<String>)>, String> {
         let py = attached();
         let state = self.state.borrow();
@@ -151,10 +150,10 @@ impl PythonApp {
         made.and_then(|made| made.extract()).map(Some).map_err(|error| self.asyncio.traceback(py, &error))
     }
 
-    /// Takes over a lifespan's state that was started elsewhere: a JSON object.
+    /// Takes over the state of a lifespan that runs elsewhere: a JSON object.
     ///
     /// # Errors
-    /// It is none.
+    /// `json` is not a JSON object.
     pub fn adopt_state(&self, json: &str) -> Result<(), String> {
         let py = attached();
         let state = py.import("json").and_then(|json_module| json_module.call_method1("loads", (json,)));
@@ -166,7 +165,7 @@ impl PythonApp {
     /// Calls the application with the scope type `pounce.worker.PHASE` and waits for it to return.
     ///
     /// # Errors
-    /// The traceback of what it raised.
+    /// The traceback of the exception it raised.
     pub async fn hook(&self, phase: &str, worker_id: u32, generation: u32) -> Result<(), String> {
         let coroutine = {
             let py = attached();
@@ -215,8 +214,8 @@ impl PythonApp {
                 self.app.bind(py).call1((scope, receive, send))
             }
         };
-        // What runs before there is a coroutine belongs to the request as well: its context variables are gone
-        // with it. Where nothing does, the task makes the context.
+        // Code that runs before the coroutine exists belongs to the request and must see its context. For a plain call
+        // no such code runs, and the task makes the context.
         let (returned, context) = if self.plain {
             (call()?, None)
         } else {
@@ -284,7 +283,7 @@ impl App for PythonApp {
     type Call = Call;
 
     fn connect(&self, info: &Rc<ConnectionInfo>) -> Self::Connection {
-        // Only a lack of memory can make this fail; requests then say so.
+        // This fails only for lack of memory; requests then report it.
         self.template.connection(attached(), &self.asyncio.names, info).ok()
     }
 
@@ -352,7 +351,7 @@ impl App for PythonApp {
     }
 }
 
-/// Method and path: what a request is called in log lines.
+/// Method and path, which identify a request in log lines.
 fn request_name(head: &RequestHead) -> Box<[u8]> {
     [head.method(), b" ", head.raw_path()].concat().into()
 }

@@ -1,11 +1,11 @@
-//! The coroutine that a request's task runs: the application's own, watched.
+//! The coroutine that a request's task runs: a wrapper of the application's coroutine.
 //!
-//! It passes every step through and takes note of the end, so that no done-callback, and no turn of the
-//! loop for it, is needed. An application that raises, `SystemExit` included, ends its exchange and nothing
-//! else. Everything but the protocol's methods is the inner coroutine's: `cr_frame`, `cr_await`, names.
+//! It forwards every step and notes the end, which saves a done-callback and the loop's turn for it. An application
+//! that raises, `SystemExit` included, ends only its exchange. All attributes other than the coroutine protocol are
+//! the inner coroutine's: `cr_frame`, `cr_await`, names.
 //!
-//! It is also what `receive`, `send` and their coroutines refer to, so that the garbage collector sees one owner of
-//! what a call holds of Python.
+//! `receive`, `send` and their coroutines refer to it, so that the garbage collector sees one owner of the Python
+//! objects of a call.
 
 use std::cell::OnceCell;
 use std::ffi::{CStr, c_void};
@@ -23,8 +23,8 @@ use super::slots::{Methods, itself, method_noargs, method_o, method_varargs, slo
 
 /// The coroutine of one call.
 pub(super) struct AppCoroutine {
-    /// An iterator: the application's coroutine, or what its awaitable's `__await__` gave. Written before there is a
-    /// task; nobody steps it earlier.
+    /// An iterator: the application's coroutine, or the result of its awaitable's `__await__`. Set before the task
+    /// exists, so before the first step.
     inner: OnceCell<Ref>,
     pub(super) state: Rc<CallState>,
 }
@@ -34,7 +34,7 @@ impl AppCoroutine {
         Self { inner: OnceCell::new(), state }
     }
 
-    /// Watches what the application returned.
+    /// Wraps the awaitable that the application returned.
     ///
     /// # Errors
     /// It is not awaitable.
@@ -58,12 +58,12 @@ impl AppCoroutine {
     }
 
     fn inner(&self) -> *mut ffi::PyObject {
-        // SAFETY: the singleton lives as long as the interpreter. It takes the place of a coroutine that is not there
-        // yet: what is asked of it fails as it should.
+        // SAFETY: the singleton lives as long as the interpreter. It stands in for a coroutine that does not exist yet:
+        // attribute lookups on it fail as they should.
         self.inner.get().map_or_else(|| unsafe { ffi::Py_None() }, Ref::as_ptr)
     }
 
-    /// Takes note of an exception that ended the application; returns it where the task must see it too.
+    /// Notes an exception that ended the application; returns it if the task must see it too.
     fn failed(&self, py: Python<'_>, error: PyErr) -> Option<PyErr> {
         if self.state.is_cancelled(py, &error) {
             self.state.finish(crate::Outcome::Failed);
@@ -83,7 +83,7 @@ impl AppCoroutine {
         match status {
             ffi::PySendResult::PYGEN_NEXT => Ok(Some(result)),
             ffi::PySendResult::PYGEN_RETURN => {
-                // SAFETY: a step that returned hands its value over.
+                // SAFETY: a step that returned passes on ownership of its value.
                 drop(unsafe { Bound::from_owned_ptr(py, result) });
                 self.state.finish(crate::Outcome::Returned);
                 Ok(None)
@@ -128,7 +128,7 @@ impl ObjectValue for AppCoroutine {
     }
 }
 
-/// One step by way of `am_send`, which is what asyncio's task uses.
+/// One step through `am_send`, which asyncio's task uses.
 unsafe extern "C" fn send(
     object: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
@@ -228,7 +228,7 @@ unsafe extern "C" fn close(object: *mut ffi::PyObject, _: *mut ffi::PyObject) ->
     }
 }
 
-/// Attributes of its own first, then the inner coroutine's. On any thread: debuggers print the stacks of all tasks.
+/// This type's attributes first, then the inner coroutine's. On any thread: debuggers print the stacks of all tasks.
 unsafe extern "C" fn attribute(object: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this attached, with an object of this type and a str. The inner coroutine is set before
     // there is a task by which another thread could have come here.

@@ -1,5 +1,5 @@
-//! asyncio as one worker uses it: its loop, futures and tasks, and names to look things up with. Nothing of it is in a
-//! static, and it knows nothing of requests.
+//! asyncio as one worker uses it: its loop, futures and tasks, and interned names. Nothing of it is in a static, and it
+//! knows nothing of requests.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ use super::names::Names;
 use super::object::Type;
 use super::owner::Owner;
 
-/// What one worker uses of asyncio.
+/// The parts of asyncio that one worker uses.
 pub(super) struct Asyncio {
     pub(super) names: Names,
     pub(super) callbacks: Type<Callback>,
@@ -75,14 +75,14 @@ impl Asyncio {
         }))
     }
 
-    /// A task for a coroutine, begun at once where this Python can (3.12), else in the loop's next turn.
+    /// A task for a coroutine, started at once from Python 3.12 on, else in the loop's next turn.
     pub(super) fn task<'py>(
         &self,
         py: Python<'py>,
         coroutine: &Bound<'py, PyAny>,
         context: Option<&Context>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // A type takes its keywords as a dict and only reads it: one for all calls.
+        // The type only reads its keywords, so all calls share one dict.
         let mut keywords = self.task_keywords.bind(py).clone();
         if let Some(context) = context {
             keywords = keywords.copy()?;
@@ -96,14 +96,14 @@ impl Asyncio {
         self.debug.load(Ordering::Relaxed)
     }
 
-    /// Logs the first step of a request's call if it held the loop for too long, as asyncio's debug mode does for the
-    /// others.
+    /// Logs the first step of a request's call if it held the loop for too long, as asyncio's debug mode does for later
+    /// steps.
     pub(super) fn log_if_slow(&self, py: Python<'_>, request: &[u8], took: Duration) -> PyResult<()> {
         let arguments = (&self.event_loop, request, took.as_secs_f64());
         self.glue.bind(py).call_method1("log_if_slow", arguments).map(drop)
     }
 
-    /// A future of the loop: what `create_future` makes, without its way through Python.
+    /// A future of the loop, as from `create_future` but without a Python call.
     pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let arguments = [self.event_loop.as_ptr()];
         let keywords = self.future_keywords.as_ptr();
@@ -114,7 +114,7 @@ impl Asyncio {
         }
     }
 
-    /// What `send` raises when the client has gone.
+    /// The exception that `send` raises when the client has gone.
     pub(super) fn disconnected(&self, py: Python<'_>) -> PyErr {
         match self.disconnected.call1(py, (SendError::Disconnected.to_string(),)) {
             Ok(error) => PyErr::from_value(error.into_bound(py)),
@@ -122,7 +122,7 @@ impl Asyncio {
         }
     }
 
-    /// Whether an application raised because `send` had told it that its client has gone.
+    /// Whether an application raised because its client has gone, as `send` had reported.
     pub(super) fn is_disconnect(&self, py: Python<'_>, error: &PyErr) -> bool {
         let found = self.glue.bind(py).call_method1("is_disconnect", (whole(py, error),));
         found.and_then(|found| found.is_truthy()).unwrap_or(false)
@@ -168,7 +168,7 @@ impl Asyncio {
     }
 }
 
-/// An exception with its traceback in it, which before Python 3.12 is kept beside it.
+/// An exception that holds its traceback, which before Python 3.12 is kept separately.
 pub(super) fn whole(py: Python<'_>, error: &PyErr) -> Py<PyAny> {
     error.clone_ref(py).into_value(py).into_any()
 }

@@ -1,4 +1,4 @@
-//! One call of the application: what its `receive`, its `send` and its task share with the wire.
+//! One call of the application: the state that its `receive`, its `send` and its task share with the wire.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -26,17 +26,17 @@ pub(super) struct CallState {
     debug: bool,
     /// Futures that wait in `receive()`, oldest first.
     receivers: RefCell<Vec<Py<PyAny>>>,
-    /// One of them may not wait any more.
+    /// Whether a receiver may have stopped waiting.
     receiver_left: Cell<bool>,
-    /// Those that wait in `send()`.
+    /// Calls of `send()` that wait.
     senders: RefCell<Vec<WaitingSend>>,
-    /// The application has sent the last piece of its response.
+    /// Whether the application has sent the last piece of its response.
     pub(super) has_ended: Cell<bool>,
     outcome: Cell<Option<Outcome>>,
     /// The task, kept alive while it runs.
     task: RefCell<Option<Py<PyAny>>>,
     cancelled: Cell<bool>,
-    /// The wire has let go of the call: nothing comes any more, and nothing wakes who waits.
+    /// Whether the wire has dropped the call: no event follows, and nothing wakes waiting receivers and senders.
     released: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -47,11 +47,11 @@ struct WaitingSend {
     sent: Sent,
 }
 
-/// How far a step of `receive()` or `send()` has come.
+/// The result of a step of `receive()` or `send()`.
 pub(super) enum Progress {
     /// It is done: with a message, or with None.
     Done(Option<Py<PyAny>>),
-    /// It waits with this iterator, a future's.
+    /// It waits for a future, by this iterator.
     Wait(Ref),
 }
 
@@ -79,14 +79,14 @@ impl CallState {
         &self.request
     }
 
-    /// Keeps the task, unless it is over already.
+    /// Keeps the task, unless it has already ended.
     pub(super) fn keep_task(&self, task: Bound<'_, PyAny>) {
         if self.outcome.get().is_none() {
             self.task.replace(Some(task.unbind()));
         }
     }
 
-    /// The application has come to its end.
+    /// The application has ended.
     pub(super) fn finish(&self, outcome: Outcome) {
         if self.outcome.get().is_none() {
             self.outcome.set(Some(outcome));
@@ -96,12 +96,12 @@ impl CallState {
         }
     }
 
-    /// Whether `error` is the cancellation that this side has asked for.
+    /// Whether `error` is the cancellation that the bridge requested.
     pub(super) fn is_cancelled(&self, py: Python<'_>, error: &PyErr) -> bool {
         self.cancelled.get() && error.get_type(py).name().is_ok_and(|name| name == "CancelledError")
     }
 
-    /// The application raised: logs it, once, and shows it where that was asked for.
+    /// The application raised: logs the exception once and, with `--debug`, shows it to the client.
     pub(super) fn raised(&self, py: Python<'_>, error: PyErr) {
         if self.asyncio.is_disconnect(py, &error) {
             tracing::debug!(target: "pounce", "{}: the client left before the response was complete", self.request.escape_ascii());
@@ -122,7 +122,7 @@ impl CallState {
         self.finish(Outcome::Failed);
     }
 
-    /// Answers with the page that `--debug` asks for.
+    /// Answers with the page of `--debug`.
     fn show(&self, py: Python<'_>, error: &PyErr, exchange: &Exchange) -> PyResult<()> {
         let page = self
             .asyncio
@@ -134,7 +134,7 @@ impl CallState {
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
         let sent = exchange.start(&head);
         let sent = sent.and_then(|()| exchange.body(Payload::Borrowed(page.as_bytes()), false));
-        // A client that has gone does not miss the page.
+        // If the client has gone, no one needs the page.
         drop(sent);
         Ok(())
     }
@@ -144,12 +144,12 @@ impl CallState {
         if self.receivers.borrow().is_empty() {
             return self.received(py);
         }
-        // Others wait already, and what comes is theirs first.
+        // Earlier receivers already wait and come first.
         self.wait_for_message(py)
     }
 
-    /// A further step of `receive()`: the message, or what to wait with if somebody else was quicker. Only now is
-    /// anything taken, so that a `receive()` that is cancelled loses nothing.
+    /// A further step of `receive()`: the message, or another future if a different receiver has taken it. The message
+    /// is taken only now, so a cancelled `receive()` loses none.
     pub(super) fn received(&self, py: Python<'_>) -> PyResult<Progress> {
         match self.side.poll_message(py, &self.asyncio.names, &mut Context::from_waker(Waker::noop())) {
             Poll::Ready(message) => Ok(Progress::Done(Some(message?.into_any().unbind()))),
@@ -168,7 +168,7 @@ impl CallState {
         Ok(progress)
     }
 
-    /// The first step of `send()`: carries it out, and waits until the client has read enough.
+    /// The first step of `send()`: sends the message and waits until the client has read enough.
     pub(super) fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Progress> {
         let sent = message::send(&self.asyncio, &self.side, &self.has_ended, message)?;
         match self.side.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -178,45 +178,44 @@ impl CallState {
                 self.wake();
                 Ok(progress)
             }
-            // A client that leaves after it has everything is no fault; the next `send` says so.
+            // A client that left after this message was taken is no error here; the next `send` raises.
             _ => Ok(Progress::Done(None)),
         }
     }
 
-    /// A future, and its iterator to wait with.
+    /// A future, and its iterator to wait by.
     fn wait(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Progress)> {
         let future = self.asyncio.future(py)?;
         let iterator = future.call_method0(&self.asyncio.names.dunder_await)?;
         Ok((future.unbind(), Progress::Wait(iterator.unbind().into())))
     }
 
-    /// A `receive()` that waited does so no more, and took nothing.
+    /// A waiting `receive()` was cancelled; it took nothing.
     pub(super) fn leave_receive(&self) {
         self.receiver_left.set(true);
         self.wake();
     }
 
-    /// Has the wire look at who waits.
+    /// Makes the wire check waiting receivers and senders.
     fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
     }
 
-    /// Lets go of tasks of the application's that still wait when the wire has let go of the call: they find that
-    /// nothing more comes.
+    /// Wakes tasks of the application that still wait when the wire has dropped the call: they find it disconnected.
     fn release(&self, py: Python<'_>) {
         self.released.set(true);
         let senders = self.senders.take().into_iter().map(|sender| sender.future);
         for future in self.receivers.take().into_iter().chain(senders) {
-            // One that is done already refuses, which is as well.
+            // A future that is already done refuses, which is fine.
             let _ = future.call_method1(py, &self.asyncio.names.set_result, (py.None(),));
         }
     }
 
-    /// Shows the garbage collector what the call holds of Python.
+    /// Shows the garbage collector the call's references to Python objects.
     pub(super) fn traverse(&self, visit: &Visit) -> Visited {
-        // A borrowed list is in use, which is as good as being reachable.
+        // A borrowed list is in use, so the object is reachable anyway.
         if let Ok(receivers) = self.receivers.try_borrow() {
             receivers.iter().try_for_each(|future| visit.show(future.as_ptr()))?;
         }
@@ -236,7 +235,7 @@ impl CallState {
         given_up.map(Ref::from).for_each(drop);
     }
 
-    /// Gives what has come to those who wait for it. True if anybody was told.
+    /// Wakes receivers and senders that need wait no longer. True if any may have been woken.
     fn serve_waiters(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<bool> {
         let names = &self.asyncio.names;
         let is_done = |future: &Py<PyAny>| future.call_method0(py, &names.done)?.is_truthy(py);
@@ -261,7 +260,7 @@ impl CallState {
                     future.call_method1(py, &names.set_result, (py.None(),))?;
                 }
             }
-            // Its memory is used again; nothing of the application has run meanwhile.
+            // Reuse the list's memory; no application code has run in between, so the field is still empty.
             self.receivers.replace(waiting);
         }
         if !self.senders.borrow().is_empty()
@@ -288,8 +287,8 @@ impl CallState {
 /// A call as the wire sees it.
 pub struct Call {
     pub(super) state: Rc<CallState>,
-    /// The coroutine of the call, which the collector must not take while the wire waits for it. None where the
-    /// application could not be called.
+    /// The coroutine of the call, kept from the collector while the wire waits for it. None if the application could
+    /// not be called.
     pub(super) _coroutine: Option<Py<PyAny>>,
 }
 
@@ -321,7 +320,7 @@ impl Future for Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let state = &self.state;
-        // The waker and the task hold on to the connection and to the call: let go of both.
+        // Drop the waker and the task: they keep the connection and the call alive.
         state.waker.take();
         let py = attached();
         let task = state.task.take();

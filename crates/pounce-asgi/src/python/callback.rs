@@ -1,4 +1,4 @@
-//! A Python callable around a Rust closure, for what is called seldom.
+//! A Python callable around a Rust closure, for rare calls.
 
 use std::ffi::CStr;
 
@@ -12,7 +12,7 @@ pub(super) struct Callback {
     run: Box<CallbackFn>,
 }
 
-/// Attached, with the arguments; what it returns is ignored unless it is an error.
+/// Called attached, with the arguments. An error is raised in Python.
 type CallbackFn = dyn Fn(&[Bound<'_, PyAny>]) -> PyResult<()>;
 
 impl Callback {

@@ -1,8 +1,8 @@
-//! What `receive()` and `send()` return: a coroutine that does its work in its first step, as an `async def` does.
+//! The coroutine that `receive()` and `send()` return. It does its work in its first step, as an `async def` does.
 //!
-//! It speaks the whole coroutine protocol (`__await__`, `send`, `throw`, `close`), so that it can become a
-//! task or be driven by hand. It finishes without yielding, or yields an asyncio future. Any thread may make
-//! one and drop it; only the thread of its loop can step it.
+//! It implements the whole coroutine protocol (`__await__`, `send`, `throw`, `close`), so that it can become a
+//! task or be driven by hand. It finishes without yielding, or yields an asyncio future. Any thread may create
+//! and drop one; only the thread of its loop can step it.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_void};
@@ -29,7 +29,7 @@ pub(super) struct Coroutine {
     iterator: Cell<Option<Ref>>,
 }
 
-/// What it does.
+/// What a coroutine does.
 pub(super) enum Operation {
     /// Takes the next message.
     Receive,
@@ -37,7 +37,7 @@ pub(super) enum Operation {
     Send(Ref),
 }
 
-/// How far it has come.
+/// How far a coroutine has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Phase {
@@ -65,13 +65,13 @@ impl Coroutine {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// Ends one that was not begun. False if it was; on any thread.
+    /// Closes a coroutine that has not begun, on any thread. False if it has begun.
     fn close_unbegun(&self) -> bool {
         let (created, done) = (Phase::Created as u8, Phase::Done as u8);
         self.phase.compare_exchange(created, done, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Goes on until it is done, with a value or with None, or waits for a future, which is returned then.
+    /// Runs until it is done, with a value or with None, or must wait for a future, which it returns.
     fn step(&self, py: Python<'_>, call: &AppCoroutine) -> PyResult<Stepped> {
         let mut progress = match self.phase() {
             Phase::Created => {
@@ -126,7 +126,7 @@ impl Coroutine {
         }
     }
 
-    /// It waits no more: what it waited with.
+    /// Stops waiting; returns the iterator it waited by.
     fn leave(&self, call: &AppCoroutine) -> Option<Ref> {
         self.set_phase(Phase::Done);
         let iterator = self.iterator.take();
@@ -170,8 +170,8 @@ impl ObjectValue for Coroutine {
         if let Operation::Send(message) = &self.operation {
             visit.show(message.as_ptr())?;
         }
-        // SAFETY: nobody else uses the cell meanwhile: the collector runs while no other thread runs Python, and no
-        // step is in the middle of exchanging what is in it.
+        // SAFETY: nothing else uses the cell now: the collector runs while no other thread runs Python, and no step is
+        // in the middle of exchanging its content.
         match unsafe { &*self.iterator.as_ptr() } {
             Some(iterator) => visit.show(iterator.as_ptr()),
             None => Ok(()),
@@ -186,11 +186,11 @@ impl ObjectValue for Coroutine {
             Operation::Receive => c"coroutine 'receive' was never awaited",
             Operation::Send(_) => c"coroutine 'send' was never awaited: the message was not sent",
         };
-        // SAFETY: objects die attached. An exception that is on its way goes on after the warning.
+        // SAFETY: objects die attached. A pending exception is restored after the warning.
         unsafe {
             let (mut kind, mut value, mut traceback) =
                 (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
-            #[allow(deprecated)] // what replaces it is new in 3.12
+            #[allow(deprecated)] // its replacement is new in 3.12
             ffi::PyErr_Fetch(&mut kind, &mut value, &mut traceback);
             if ffi::PyErr_WarnEx(ffi::PyExc_RuntimeWarning, text.as_ptr(), 1) != 0 {
                 ffi::PyErr_WriteUnraisable(std::ptr::null_mut());
@@ -201,7 +201,7 @@ impl ObjectValue for Coroutine {
     }
 }
 
-/// NULL without an exception means done with None: the cheapest way there is.
+/// NULL without an exception means done with None, which is the cheapest way.
 unsafe extern "C" fn next(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this attached, with an object of this type; its call is an `AppCoroutine`.
     unsafe {
@@ -231,7 +231,7 @@ unsafe extern "C" fn next(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
 
 /// One step of an iterator, by its slot.
 unsafe fn advance(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: `iterator` came out of `__await__`, which must be an iterator; the slot is checked all the same.
+    // SAFETY: `iterator` came from `__await__`, which must return an iterator; the slot is checked anyway.
     unsafe {
         let next = ffi::PyType_GetSlot(ffi::Py_TYPE(iterator), ffi::Py_tp_iternext);
         if next.is_null() {
@@ -244,7 +244,7 @@ unsafe fn advance(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject {
 }
 
 unsafe extern "C" fn send(object: *mut ffi::PyObject, _value: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: as for `next`. A method must say StopIteration where the slot may stay silent.
+    // SAFETY: as for `next`. A method must raise StopIteration where the slot may return NULL without it.
     unsafe {
         let result = next(object);
         if result.is_null() && ffi::PyErr_Occurred().is_null() {

@@ -1,4 +1,4 @@
-//! One moment at which the runtime wakes a task, exact to what the kernel can do.
+//! One moment at which the runtime wakes a task, as exact as the kernel's timers.
 //!
 //! The runtime's own timers have slots of a millisecond and round up, so `asyncio.sleep(0.001)` would take two.
 
@@ -6,18 +6,18 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// What a deadline further off than this is cut to: it is then looked at again.
+/// Later deadlines are cut to this; the loop then checks again.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A deadline that can be set again and again.
 pub(super) struct Deadline {
     alarm: platform::Alarm,
-    /// What the alarm is set to.
+    /// The moment the alarm is set to.
     set_to: Option<Instant>,
 }
 
 impl Deadline {
-    /// No deadline yet. Inside the runtime.
+    /// No deadline yet. Call inside the runtime.
     ///
     /// # Errors
     /// The system has no descriptors left.
@@ -25,11 +25,11 @@ impl Deadline {
         Ok(Self { alarm: platform::Alarm::new()?, set_to: None })
     }
 
-    /// Sees to it that [`poll`](Self::poll) is ready at `when` at the latest. It may be ready earlier: an alarm that
-    /// comes before a later deadline stays as it is, so that timers which are made and cancelled cost no system call.
+    /// Makes [`poll`](Self::poll) ready at `when` at the latest. It may be ready earlier: an alarm already set to an
+    /// earlier moment stays, so that timers which are made and cancelled cost no system call.
     ///
     /// # Errors
-    /// What the system said.
+    /// Those of `timerfd_settime(2)`.
     pub(super) fn set(&mut self, when: Instant, now: Instant) -> io::Result<()> {
         let when = when.min(now + FURTHEST);
         if self.set_to.is_some_and(|set_to| set_to <= when) {
@@ -64,7 +64,7 @@ mod platform {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// A timerfd(2). It is never read: the runtime hears of each expiry as an edge, and setting it clears the count.
+    /// A timerfd(2). It is never read: the runtime sees each expiry as an edge, and setting it clears the count.
     pub(super) struct Alarm(AsyncFd<Timer>);
 
     struct Timer(TimerFd);
@@ -90,7 +90,7 @@ mod platform {
         }
 
         pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            // The next `poll` after this asks again, as a cleared readiness must be.
+            // Clearing registers no waker; the caller's next `poll` does.
             ready!(self.0.poll_read_ready(cx))?.clear_ready();
             Poll::Ready(Ok(()))
         }
@@ -148,7 +148,7 @@ mod tests {
                 let moment = now + Duration::from_micros(200);
                 deadline.set(moment, now).expect("it can be set");
                 let mut wheel = std::pin::pin!(tokio::time::sleep_until(moment.into()));
-                // A machine that stands still for a millisecond makes both ready.
+                // If the machine stalls for a millisecond, both are ready.
                 let wheel_is_ready = poll_fn(|cx| match (wheel.as_mut().poll(cx), deadline.poll(cx)) {
                     (wheel, Poll::Ready(rung)) => Poll::Ready(rung.map(|()| wheel.is_ready())),
                     (_, Poll::Pending) => Poll::Pending,

@@ -26,21 +26,21 @@ use super::pulse::{self, Pulse};
 use super::signals;
 use super::stacks::Stacks;
 
-/// What the bridge needs of a running loop. Cheap to clone; only for the loop's own thread.
+/// A handle to a running loop. Cheap to clone; only for the loop's thread.
 #[derive(Clone)]
 pub struct EventLoop {
     pub(super) asyncio: Rc<Asyncio>,
 }
 
 impl EventLoop {
-    /// Takes what the application has made so far out of the garbage collector's sight. Once, after startup.
+    /// Freezes the objects made so far, so that the garbage collector skips them. Call once, after startup.
     pub fn settle(&self) {
         if let Err(error) = self.asyncio.glue.bind(attached()).call_method0("settle") {
             tracing::error!(target: "pounce", "cannot freeze the garbage collector: {error}");
         }
     }
 
-    /// Lets a watchdog feel this loop's pulse; `wake` is called when the loop works again after a rest.
+    /// Lets a watchdog observe this loop; `wake` is called when the loop works again after a rest.
     pub fn pulse(&self, wake: impl Fn() + Send + Sync + 'static) -> Pulse {
         Pulse::of_this_thread(wake)
     }
@@ -48,12 +48,12 @@ impl EventLoop {
     /// Makes the stacks of threads readable. Once per process, in the main interpreter.
     ///
     /// # Errors
-    /// What Python said.
+    /// Python's error.
     pub fn stacks(&self) -> Result<Stacks, String> {
         Stacks::install(attached()).map_err(|error| self.asyncio.traceback(attached(), &error))
     }
 
-    /// Whether threads of this interpreter take turns.
+    /// Whether this interpreter has a GIL.
     pub fn has_gil(&self) -> bool {
         let enabled = attached().import("sys").and_then(|sys| sys.call_method0("_is_gil_enabled"));
         enabled.and_then(|enabled| enabled.is_truthy()).unwrap_or(true)
@@ -73,8 +73,8 @@ impl EventLoop {
         }
     }
 
-    /// Takes the modules that lie under these folders, packages that were installed there excepted, out of
-    /// `sys.modules`: the next import is a fresh one.
+    /// Takes the modules under these folders, except installed packages, out of `sys.modules`, so that the next import
+    /// loads them anew.
     pub fn set_modules_aside(&self, folders: &[PathBuf]) -> SetAside {
         let py = attached();
         let taken = self.asyncio.glue.bind(py).call_method1("set_modules_aside", (names(folders),));
@@ -82,7 +82,7 @@ impl EventLoop {
         SetAside(taken.unwrap_or_else(|_| PyDict::new(py)).unbind())
     }
 
-    /// Undoes that.
+    /// Undoes [`set_modules_aside`](Self::set_modules_aside).
     pub fn put_modules_back(&self, modules: SetAside, folders: &[PathBuf]) {
         let put =
             self.asyncio.glue.bind(attached()).call_method1("put_modules_back", (modules.0, names(folders)));
@@ -91,7 +91,7 @@ impl EventLoop {
         }
     }
 
-    /// Adds variables to `os.environ`, where those that are there already stay as they are.
+    /// Adds variables to `os.environ`; existing ones keep their value.
     pub fn add_environment(&self, variables: Vec<(String, String)>) {
         let added = self.asyncio.glue.bind(attached()).call_method1("add_environment", (variables,));
         if let Err(error) = added {
@@ -100,15 +100,15 @@ impl EventLoop {
     }
 }
 
-/// Paths as text: PyO3's own conversion to `pathlib.Path` keeps the type in a static.
+/// Paths as text: PyO3's conversion to `pathlib.Path` keeps the type in a static.
 fn names(paths: &[PathBuf]) -> Vec<&OsStr> {
     paths.iter().map(|path| path.as_os_str()).collect()
 }
 
-/// Modules that were taken out of `sys.modules`, to be imported afresh.
+/// Modules taken out of `sys.modules`, to be imported anew.
 pub struct SetAside(Py<PyDict>);
 
-/// Why there was no loop to run in.
+/// Why the loop could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The runtime could not be made.
@@ -117,13 +117,13 @@ pub enum RunError {
     /// asyncio failed.
     #[error("the event loop failed\n{0}")]
     Loop(String),
-    /// The future that was to run panicked, which is a fault of the server.
+    /// The main future panicked, which is a fault of the server.
     #[error("a fault inside the server; please report it")]
     Panicked,
 }
 
-/// Runs `main` to its end on this thread, with asyncio's loop running beside it, then cancels what tasks are
-/// left, and closes the loop as `asyncio.run()` does.
+/// Runs `main` to its end on this thread, together with asyncio's loop, then cancels the remaining tasks and closes
+/// the loop as `asyncio.run()` does.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -143,12 +143,12 @@ where
         let owner = Arc::new(Owner::this_thread());
         let driver = Rc::default();
         let ran = run_attached(py, &runtime, &owner, &driver, main, Rc::clone(&result));
-        // The loop has a callback that has the driver, which has the loop: a circle that only this can open.
+        // Break the cycle: the loop has a callback that has the driver, which has the loop.
         driver.take();
         if interpreter::is_main_thread() {
             signals::set_main_loop(None);
         }
-        // Its descriptors are somebody else's as soon as it is gone.
+        // Unregister first: once the runtime is dropped, its descriptors' numbers may be reused.
         drop(watched);
         // Tasks may hold Python objects: they must go while this thread is attached.
         drop(runtime);
@@ -245,13 +245,13 @@ where
     glue.call_method1("run", (run_loop, wake, is_running, get_debug, start)).map(drop)
 }
 
-/// The Python half of the bridge, as a module of its own: one for all threads of an interpreter.
+/// The Python half of the bridge, as a module: one for all threads of an interpreter.
 fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let name = "pounce_glue";
     if let Ok(loaded) = py.import("sys")?.getattr("modules")?.get_item(name) {
         return Ok(loaded.cast_into()?);
     }
-    // Coverage and debuggers pass over files whose names are in angle brackets.
+    // Coverage tools and debuggers skip files whose names are in angle brackets.
     PyModule::from_code(py, GLUE, c"<pounce>", c"pounce_glue")
 }
 

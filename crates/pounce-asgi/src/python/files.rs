@@ -1,5 +1,4 @@
-//! The files that an application sends by path or by descriptor, opened and measured. Not their bytes: the wire moves
-//! them.
+//! Opens and measures the files that an application sends by path or by descriptor. The wire moves their bytes.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::Seek as _;
@@ -69,7 +68,7 @@ pub(super) fn send_descriptor(
     Ok(exchange.file(FileBody { file, offset, length, to_end: count.is_none() }, more))
 }
 
-/// Opens a file to read. A FIFO is opened without waiting for its writer, which would hold up the loop for as long.
+/// Opens a file to read. A FIFO is opened without waiting for its writer, which would block the loop.
 fn open(path: &Path) -> Result<File, String> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
@@ -85,7 +84,7 @@ fn length_of(file: &File) -> Result<u64, String> {
     }
 }
 
-/// What it is instead of a regular file.
+/// The name of a file type other than a regular file.
 fn kind_of(file_type: FileType) -> Option<&'static str> {
     match file_type {
         _ if file_type.is_file() => None,

@@ -1,7 +1,7 @@
-//! A callable that returns a bool, which Rust and Python both set.
+//! A callable that returns a bool which both Rust and Python set.
 //!
-//! asyncio's tasks and futures ask the loop whether it is in debug mode and whether it runs. A method in Python costs a
-//! frame each time.
+//! asyncio's tasks and futures ask the loop whether it is in debug mode and whether it runs. A method in Python would
+//! cost a frame each time.
 
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;

@@ -23,8 +23,8 @@ use tokio::runtime::LocalRuntime;
 use super::disowned::{is_disowned, keep_key, stat};
 use super::signals;
 
-/// Descriptors that are the server's by their number, such as the epoll descriptors of its runtimes (two of each); 0 is
-/// a free place.
+/// Descriptors registered by number, such as the epoll descriptors of the server's runtimes (two each); 0 is a free
+/// place.
 static NUMBERS: [AtomicI32; 1024] = [const { AtomicI32::new(0) }; 1024];
 
 /// Whether this process is a forked child.
@@ -48,15 +48,15 @@ fn keep_number(fd: RawFd) -> Option<&'static AtomicI32> {
 }
 
 thread_local! {
-    /// Descriptors that the runtimes watch when this thread begins to fork. The child shares their epoll instances with
-    /// its parent, which may change them before the child reads them.
+    /// The descriptors that the runtimes watch when this thread begins to fork. The child shares their epoll instances
+    /// with its parent, which may change them before the child reads them.
     static BEFORE: RefCell<Vec<(RawFd, u64)>> = const { RefCell::new(Vec::new()) };
 
     /// The places of the sockets that wake this thread's asyncio loop.
     static LOOP: RefCell<Vec<&'static AtomicU64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Registers with Python for forks. Once, in the main interpreter: no other can fork.
+/// Registers callbacks for forks with Python. Once, in the main interpreter: no other can fork.
 pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     let before = PyCFunction::new_closure(py, Some(c"before_fork"), None, |_, _| {
         BEFORE.set(watched());
@@ -72,7 +72,7 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     py.import("os")?.call_method("register_at_fork", (), Some(&keywords)).map(drop)
 }
 
-/// While this lives, forked children replace the descriptors that a runtime watches, and those of its asyncio loop.
+/// While this lives, forked children replace the descriptors watched by a runtime, and those of its asyncio loop.
 pub(super) struct Watched {
     places: Vec<&'static AtomicI32>,
 }
@@ -91,7 +91,7 @@ impl Drop for Watched {
     }
 }
 
-/// Registers the sockets that wake an asyncio loop of the server; with them goes its selector, which watches them.
+/// Registers the sockets that wake an asyncio loop of the server, and so its selector, which watches them.
 pub(super) fn disown_loop(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
     for name in ["_ssock", "_csock"] {
         let fd: RawFd = event_loop.getattr(name)?.call_method0("fileno")?.extract()?;
@@ -102,7 +102,7 @@ pub(super) fn disown_loop(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Ends a forked child that returns to the server's loop, which runs in its parent.
+/// Ends a forked child that returns to the server's loop: that loop runs in its parent.
 pub(super) fn leave_if_child() {
     if IS_CHILD.load(Ordering::Relaxed) {
         let message = "error: a process that the application forked returned to the server's loop; it ends\n";
@@ -112,21 +112,21 @@ pub(super) fn leave_if_child() {
     }
 }
 
-/// The descriptors of a runtime's epoll instance: the runtime watches a pipe, and they are those that list it.
+/// The descriptors of a runtime's epoll instance, found by making the runtime watch a pipe and looking for it.
 fn find_epoll(runtime: &LocalRuntime) -> io::Result<Vec<RawFd>> {
     let (reader, _writer) = io::pipe()?;
     let probe = (reader.as_raw_fd(), fstat(&reader)?.st_ino);
     let _inside = runtime.enter();
-    // SAFETY: the descriptor is the `AsyncFd`'s own, stays open and is never exchanged for another.
+    // SAFETY: the `AsyncFd` owns the descriptor, which stays open and is never replaced.
     let _watched = unsafe { AsyncFd::register_with_interest(reader, Interest::READABLE)? };
     Ok(open_descriptors().into_iter().filter(|fd| targets(*fd).contains(&probe)).collect())
 }
 
-/// Exchanges the server's descriptors for ones of `/dev/null`.
+/// Replaces the server's descriptors with `/dev/null`.
 fn let_go() {
     let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") else { return };
     for (fd, inode) in BEFORE.take().into_iter().chain(watched()) {
-        // A number that has another inode now was closed and opened again: it is the application's.
+        // A number with another inode was closed and reopened: it now belongs to the application.
         if stat(fd).is_some_and(|stat| stat.st_ino == inode) {
             exchange(fd, null.as_fd());
         }
@@ -171,7 +171,7 @@ fn targets(epoll: RawFd) -> Vec<(RawFd, u64)> {
     text.lines().filter_map(target).collect()
 }
 
-/// Numbers of open descriptors; one of them was that of the folder, and is closed again.
+/// Numbers of open descriptors, including the listing's own, which is already closed.
 fn open_descriptors() -> Vec<RawFd> {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()

@@ -1,6 +1,6 @@
-//! The `receive` and `send` that an application is called with: coroutine functions, as ASGI has them.
+//! The `receive` and `send` that an application is called with: coroutine functions, as ASGI requires.
 //!
-//! A call makes a [`Coroutine`] and does nothing else, so it may come from any thread.
+//! Calling one only makes a [`Coroutine`], so any thread may do so.
 
 use std::ffi::{CStr, c_void};
 
@@ -19,11 +19,11 @@ pub(super) struct Receive(pub(super) Function);
 /// `send(message)`.
 pub(super) struct Send(pub(super) Function);
 
-/// What both are made of.
+/// The common part of both.
 pub(super) struct Function {
     /// The [`AppCoroutine`](super::app_coroutine::AppCoroutine) of the request.
     call: Ref,
-    /// The type of what a call returns.
+    /// The type of the coroutines that a call returns.
     coroutines: Ref,
 }
 
@@ -41,13 +41,13 @@ impl Function {
     }
 
     /// # Safety
-    /// Attached; `object` is the object that this is in.
+    /// Attached; `object` is the object that contains this value.
     unsafe fn coroutine<T: ObjectValue>(
         &self,
         object: *mut ffi::PyObject,
         operation: Operation,
     ) -> *mut ffi::PyObject {
-        // SAFETY: attached; the type is that of coroutines, which the same owner made.
+        // SAFETY: attached; `coroutines` is the type of coroutines and has the same owner.
         unsafe {
             let coroutine = Coroutine::new(Ref::new(self.call.as_ptr()), operation);
             make_shared::<Coroutine, T>(self.coroutines.as_ptr().cast(), coroutine, object)
@@ -55,7 +55,7 @@ impl Function {
     }
 }
 
-/// What makes `inspect.iscoroutinefunction` and `inspect.signature` see an `async def`.
+/// Makes `inspect.iscoroutinefunction` and `inspect.signature` see an `async def`.
 pub(super) fn pose_as_coroutine_functions(
     glue: &Bound<'_, PyModule>,
     receives: &Type<Receive>,
@@ -97,10 +97,10 @@ impl ObjectValue for Send {
     }
 }
 
-/// `__name__` and `__qualname__`, in memory that CPython may keep pointing to.
+/// `__name__` and `__qualname__`, in static memory: CPython keeps pointers to it.
 struct NameGetters([ffi::PyGetSetDef; 3]);
 
-// SAFETY: names and functions are constants, and nobody writes to them.
+// SAFETY: names and functions are constants, and nothing writes to them.
 unsafe impl Sync for NameGetters {}
 
 static RECEIVE_NAMES: NameGetters = name_getters(receive_name);

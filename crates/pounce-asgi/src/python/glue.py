@@ -1,4 +1,4 @@
-"""What the bridge says in Python rather than in Rust: the event loop's edges, import, tracebacks.
+"""The parts of the bridge that are Python rather than Rust: the event loop's edges, import, tracebacks.
 
 Executed once per interpreter; nothing here runs per request.
 """
@@ -19,9 +19,9 @@ import warnings
 
 
 class Selector(selectors.DefaultSelector):
-    """Looks at what is ready without ever waiting: waiting is the runtime's part.
+    """Returns ready events without ever waiting: the runtime does the waiting.
 
-    The runtime watches this selector's own descriptor, which is readable while any event is.
+    The runtime watches this selector's descriptor, which is readable while any event is pending.
     """
 
     def __init__(self):
@@ -39,7 +39,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         # Called from any thread. Several calls before the loop turns cost one wake-up. An attribute rather
         # than a method: one Python frame less for each result of a thread pool.
         self._write_to_self = wake
-        # The same for what each task asks of its loop.
+        # Likewise for the questions that each task asks its loop.
         self.is_running = is_running
         self.get_debug = get_debug
         super().__init__(Selector())
@@ -48,7 +48,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._pounce_turn = super()._run_once
 
     def _run_once(self):
-        # Returns when the loop was stopped; the turns in between are taken one by one from within.
+        # Returns when the loop was stopped; the runtime takes the turns in between one by one.
         self._pounce_run(self)
 
     def set_debug(self, enabled):
@@ -57,23 +57,23 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def stop(self):
         if self.serving:
-            # The server ends when it is told to. An application that stops the loop would end it for all.
+            # Only the server ends the loop: an application that stopped it would end the server for every client.
             warnings.warn("the application called loop.stop(); the server goes on", RuntimeWarning, stacklevel=2)
             return
         super().stop()
         self._write_to_self()
 
     def forget(self):
-        """Lets go of the runtime, which is to go before a loop that somebody still refers to."""
+        """Drops the references to the runtime, which ends before a loop that the application may still refer to."""
         self._pounce_run = self._pounce_turn = self._write_to_self = None
 
 
-# What the bridge uses of an event loop besides its documented interface.
+# The undocumented parts of an event loop that the bridge uses.
 LOOP_PARTS = ("_csock", "_ready", "_run_once", "_scheduled", "_selector", "_ssock", "_stopping", "_write_to_self")
 
 
 def check(event_loop):
-    """Raises where this Python's asyncio lacks something that the bridge uses: better now than in a request."""
+    """Raises if this Python's asyncio lacks something that the bridge uses: better now than in a request."""
     missing = [f"BaseEventLoop.{name}" for name in LOOP_PARTS if not hasattr(event_loop, name)]
     if not hasattr(asyncio.TimerHandle, "_when"):
         missing.append("TimerHandle._when")
@@ -94,7 +94,7 @@ async def root(start):
 
 
 def run(run_loop, wake, is_running, get_debug, start):
-    """Runs the loop until the future that `start` is given has a result, then cleans up after it."""
+    """Runs the loop until the future passed to `start` has a result, then cleans up."""
     event_loop = EventLoop(run_loop, wake, is_running, get_debug)
     check(event_loop)
     try:
@@ -119,23 +119,23 @@ def pose_as_coroutine_function(kind, function):
 
 
 def log_if_slow(event_loop, request, seconds):
-    """Does for the first step of a call, which no handle of the loop's ran, what asyncio's debug mode does for handles."""
+    """Logs a slow first step of a call, which no handle ran, as asyncio's debug mode logs slow handles."""
     if seconds >= event_loop.slow_callback_duration:
         request = request.decode("ascii", "backslashreplace")
         asyncio.log.logger.warning("Executing the first step of %s took %.3f seconds", request, seconds)
 
 
 class Disconnected(OSError):
-    """Raised by `send` for a piece that more is to follow, when the client has gone."""
+    """Raised by `send` for a piece with `more_body` when the client has gone."""
 
     __module__ = "pounce"
 
 
 def is_disconnect(error):
-    """Whether an application raised because `send` had told it that its client has gone.
+    """Whether an application raised because its client has gone, as `send` had reported.
 
-    What a framework raises in its place counts, `raise Other() from error` or from an `except` block; a mistake made
-    in such a block, which is one of Python's own exceptions, does not.
+    An exception that a framework raises instead counts, by `raise Other() from error` or in an `except` block; a
+    mistake in such a block, which raises a built-in exception, does not.
     """
     if isinstance(error, Disconnected):
         return True
@@ -169,7 +169,7 @@ def set_modules_aside(folders):
 
 
 def put_modules_back(taken, folders):
-    """Undoes `set_modules_aside`, whatever was imported meanwhile."""
+    """Undoes `set_modules_aside`, and drops modules imported since."""
     set_modules_aside(folders)
     sys.modules.update(taken)
 
@@ -204,7 +204,7 @@ def state_as_json(state):
 
 
 class LoadError(Exception):
-    """The application cannot be had: what is wrong, and what may help."""
+    """The application cannot be loaded: the reason, and a hint."""
 
     def __init__(self, message, hint=""):
         super().__init__(message)
@@ -213,7 +213,7 @@ class LoadError(Exception):
 
 
 def load(target, app_dir, factory):
-    """Imports `module:attribute` and returns what it names, which is callable."""
+    """Imports `module:attribute` and returns that callable."""
     app_dir = os.fspath(app_dir)
     if app_dir not in sys.path:
         sys.path.insert(0, app_dir)
@@ -276,7 +276,7 @@ def _import_failed(module_name, error):
 
 
 def _packages_hint(missing, app_dir):
-    """Which virtualenv may hold a module that was not found; empty for a module of Python itself."""
+    """The virtualenv that may have a module that was not found; empty for a module of Python itself."""
     if not missing or missing.partition(".")[0] in sys.stdlib_module_names:
         return ""
     if sys.prefix != sys.base_prefix:
@@ -315,7 +315,7 @@ def _refuses_subinterpreters(error):
             named = re.match(r"module (\S+) does not support", text)
             if named:
                 return named[1].partition(".")[0]
-            # PyO3's words name no module: it is the one that the innermost import statement is in.
+            # PyO3's message names no module: it is the one with the innermost import statement.
             frames = list(traceback.walk_tb(error.__traceback__))
             return frames[-1][0].f_globals.get("__name__", "a module").partition(".")[0] if frames else "a module"
         error = error.__cause__ or error.__context__
@@ -352,7 +352,7 @@ def _kind(value):
 
 
 def _is_wsgi(app):
-    """Whether `app` takes two arguments, no more and no fewer: no kind of ASGI application does."""
+    """Whether `app` takes exactly two arguments, which no kind of ASGI application does."""
     return _takes(app, 2) is True and _takes(app, 3) is False and _takes(app, 1) is False
 
 
@@ -368,7 +368,7 @@ def _wsgi_hint(app, attribute):
 
 
 def _takes(app, count):
-    """Whether `app` can be called with `count` positional arguments; None if nobody can tell."""
+    """Whether `app` can be called with `count` positional arguments; None if that is unknown."""
     try:
         inspect.signature(app).bind(*range(count))
     except TypeError:
@@ -379,9 +379,9 @@ def _takes(app, count):
 
 
 def settle():
-    """What import and startup made lives as long as the server: the collector need not look at it again.
+    """Freezes the objects of import and startup, which live as long as the server, for the collector to skip.
 
-    What was made for a generation that is gone is looked at once more.
+    Objects of a generation that has ended are collected first.
     """
     gc.unfreeze()
     gc.collect()
@@ -390,9 +390,9 @@ def settle():
 
 
 def _fill_free_list():
-    """Has asyncio's free list of future iterators hold what is made now, next to each other.
+    """Fills asyncio's free list of future iterators with objects made now, next to each other.
 
-    The collector does not clear this list. Each iterator that a request left there would keep an arena, of 1 MiB.
+    The collector does not clear this list, and each iterator that a request left there would keep an arena of 1 MiB.
     """
     event_loop = asyncio.get_running_loop()
     iterators = [iter(event_loop.create_future()) for _ in range(255)]
@@ -400,13 +400,13 @@ def _fill_free_list():
 
 
 def give_back_memory():
-    """Gives back what a burst of requests took. An application that has switched the collector off keeps it so."""
+    """Gives back the memory of a burst of requests. A collector that the application has disabled stays disabled."""
     if gc.isenabled():
         gc.collect()
 
 
 def begins_with_its_coroutine(app):
-    """Whether a call of `app` only makes a coroutine: nothing of the application's runs before that."""
+    """Whether a call of `app` only makes a coroutine and runs no code of the application."""
     return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None))
 
 
@@ -427,14 +427,14 @@ def _without_frames(summary, skip):
     return summary
 
 
-# What a scope of HTTP has and that of a lifespan lacks.
+# Keys that an HTTP scope has and a lifespan scope lacks.
 HTTP_KEYS = {"client", "headers", "http_version", "method", "path", "query_string", "raw_path", "scheme", "server"}
 
 
 def is_refusal(error, asked):
-    """Whether an application raised because it has no lifespan, as ASGI has it; any other exception is a fault.
+    """Whether an application raised because it has no lifespan, as ASGI allows; any other exception is a fault.
 
-    `asked` says whether it had asked for a message by then, which only an application with a lifespan does.
+    `asked` says whether it had already asked for a message, which only an application with a lifespan does.
     """
     if isinstance(error, NotImplementedError):
         return True
@@ -446,8 +446,8 @@ class Lifespan:
     """One application's lifespan: a task that lives as long as the server (ASGI lifespan 2.0).
 
     `startup` and `shutdown` return a verdict and its detail: complete, failed with the application's
-    message, raised or refused with a traceback, or silent when the application returned without an answer.
-    `fault` is called with the traceback of an exception that comes when nobody waits for a verdict.
+    message, raised or refused with a traceback, or silent if the application returned without an answer.
+    `fault` is called with the traceback of an exception that occurs while no verdict is awaited.
     """
 
     def __init__(self, app, asgi2, state, fault):
@@ -479,7 +479,7 @@ class Lifespan:
         await asyncio.wait([self.task, self.answer], return_when=asyncio.FIRST_COMPLETED)
         if self.answer.done():
             return self.answer.result()
-        # The task ended without an answer; its result is its own verdict.
+        # The task ended without an answer: its result or exception decides.
         return self.task.result()
 
     async def _live(self):
@@ -511,7 +511,7 @@ class Lifespan:
 
 
 async def hook(app, asgi2, phase, worker, state):
-    """Calls the application with the scope type of one moment in a worker's life."""
+    """Calls the application with the scope type of a phase of the worker."""
     kind = f"pounce.worker.{phase}"
     scope = {"type": kind, "asgi": {"version": "3.0"}, "worker": worker, "state": {} if state is None else state}
     inbox = asyncio.Queue()

@@ -1,4 +1,4 @@
-//! What an application sends to answer a request, carried out.
+//! Handles the messages by which an application answers a request.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -10,10 +10,10 @@ use super::asyncio::Asyncio;
 use super::files;
 use super::reading::{flag, read_fields, read_head, required, send_body, with_bytes, wrong};
 
-/// Carries out one message. True if it says that more is to follow.
+/// Handles one message. True if it announces that more follow.
 ///
 /// # Errors
-/// The exception to raise in the application, where the message is not well formed.
+/// The exception to raise in the application if the message is malformed.
 pub(super) fn send(
     asyncio: &Asyncio,
     exchange: &Exchange,
@@ -53,7 +53,7 @@ pub(super) fn send(
             }
             exchange.early_hints(&fields)
         }
-        // What the debug extension sends is for test clients; there is none here.
+        // The debug extension's messages are for test clients only.
         "http.response.debug" => Ok(()),
         "http.response.pathsend" => files::send_path(asyncio, exchange, message)?,
         "http.response.zerocopysend" => {

@@ -15,13 +15,13 @@ use super::{forked, memory, signals};
 /// The interpreter this program was built for.
 const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
 
-/// The thread that has started Python, on which handlers of signals run.
+/// The thread that started Python; signal handlers run on it.
 static MAIN_THREAD: OnceLock<ThreadId> = OnceLock::new();
 
 /// Whether Python was started in this process; it cannot be started again.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether another interpreter could not be ended.
+/// Whether a subinterpreter could not be ended.
 pub(super) static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
 
 /// Whether this is Python's main thread.
@@ -29,21 +29,21 @@ pub(super) fn is_main_thread() -> bool {
     MAIN_THREAD.get() == Some(&thread::current().id())
 }
 
-/// Which environment the interpreter shall see.
+/// The environment that the interpreter uses.
 #[derive(Debug, Clone, Default)]
 pub struct InterpreterOptions {
-    /// A virtualenv's folder, or the `python` in it: what `--python` names.
+    /// A virtualenv's folder, or the `python` in it, from `--python`.
     pub python: Option<PathBuf>,
-    /// The virtualenv that is active: what `VIRTUAL_ENV` names.
+    /// The active virtualenv, from `VIRTUAL_ENV`.
     pub virtual_env: Option<PathBuf>,
-    /// Where a `.venv` is looked for, in order, when nothing else is named.
+    /// Folders to search for a `.venv`, in order, if nothing else is named.
     pub projects: Vec<PathBuf>,
 }
 
 /// Why there is no interpreter.
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
-    /// What was named is not there.
+    /// The path given for Python does not exist.
     #[error("there is no Python at {0}")]
     NotFound(PathBuf),
     /// A virtualenv that another version of Python made: none of its packages could be imported.
@@ -57,13 +57,13 @@ pub enum InterpreterError {
     /// CPython refused to start.
     #[error("Python did not start: {0}")]
     Start(String),
-    /// A path that C cannot take.
+    /// A path with a NUL byte.
     #[error("the path {0:?} has a NUL in it")]
     Path(PathBuf),
 }
 
 impl InterpreterError {
-    /// What may help.
+    /// A hint for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::OtherVersion { .. } => format!(
@@ -84,8 +84,8 @@ pub struct Interpreter(());
 impl Interpreter {
     /// Starts CPython on this thread, which becomes Python's main thread. Once per process.
     ///
-    /// Python does not install its signal handlers: where the process catches [`Signals`](super::Signals), Python code
-    /// finds the server's.
+    /// Python does not install its signal handlers: if the process catches [`Signals`](super::Signals), Python code
+    /// sees the server's.
     ///
     /// # Errors
     /// See [`InterpreterError`].
@@ -134,19 +134,19 @@ impl Interpreter {
     /// Whether this Python was built to run threads at the same time.
     pub const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
 
-    /// Whether threads will take turns in the interpreter that [`start`](Self::start) starts: in a free-threaded one
-    /// they do where `PYTHON_GIL` is 1. What it imports can change that; see
-    /// [`EventLoop::has_gil`](super::EventLoop::has_gil). No interpreter has to run.
+    /// Whether the interpreter that [`start`](Self::start) starts will have a GIL: a free-threaded one does if
+    /// `PYTHON_GIL` is 1. Imports can change that later; see [`EventLoop::has_gil`](super::EventLoop::has_gil).
+    /// Needs no running interpreter.
     pub fn starts_with_gil() -> bool {
-        // CPython's own rule. Its other way to say so, `-X gil`, is for its own command line.
+        // CPython's rule. The other way, `-X gil`, exists only on CPython's command line.
         !Self::IS_FREE_THREADED || std::env::var_os("PYTHON_GIL").is_some_and(|value| value == "1")
     }
 
-    /// Ends CPython: waits for threads that are no daemons, runs `atexit`, flushes what is buffered.
-    /// No Python object may be left in Rust's hands.
+    /// Ends CPython: waits for non-daemon threads, runs `atexit`, flushes buffers.
+    /// Rust must not hold any Python object any more.
     pub fn finalize(self) {
         if LEFT_BEHIND.load(Ordering::Acquire) {
-            // It cannot be ended while another interpreter lives.
+            // CPython cannot end while another interpreter lives.
             Python::attach(run_exit_functions);
             return;
         }
@@ -165,9 +165,9 @@ impl Interpreter {
         find_virtualenv(options)
     }
 
-    /// The version, as a banner tells it: `Python 3.13.0`. No interpreter has to run.
+    /// The version for the banner: `Python 3.13.0`. Needs no running interpreter.
     pub fn describe() -> String {
-        // SAFETY: a constant text of the library's, which may be asked for at any time.
+        // SAFETY: the function returns a constant text and may be called at any time.
         let version = unsafe { std::ffi::CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
         let number = version.split_whitespace().next().unwrap_or_default();
         let threaded = if cfg!(Py_GIL_DISABLED) { " free-threaded" } else { "" };
@@ -175,7 +175,7 @@ impl Interpreter {
     }
 }
 
-/// What ending the current interpreter would do for the application, where it is not ended.
+/// Runs what ending the current interpreter would run for the application. For an interpreter that cannot be ended.
 pub(super) fn run_exit_functions(py: Python<'_>) {
     let code = c"import atexit, sys; atexit._run_exitfuncs(); sys.stdout.flush()";
     if let Err(error) = py.run(code, None, None) {
@@ -183,15 +183,15 @@ pub(super) fn run_exit_functions(py: Python<'_>) {
     }
 }
 
-/// What a failed status says.
+/// The message of a failed status.
 ///
 /// # Safety
-/// The status is one that CPython gave.
+/// CPython returned the status.
 pub(super) unsafe fn message(status: &ffi::PyStatus) -> String {
     if status.err_msg.is_null() {
         return "no reason given".to_owned();
     }
-    // SAFETY: a message is a constant text of CPython's.
+    // SAFETY: the message is a constant text in CPython.
     unsafe { std::ffi::CStr::from_ptr(status.err_msg) }.to_string_lossy().into_owned()
 }
 
@@ -207,7 +207,7 @@ fn python_minor() -> u32 {
     unsafe { (ffi::Py_Version >> 16 & 0xff) as u32 }
 }
 
-/// The virtualenv to use, checked to be one of this program's version.
+/// The virtualenv to use, checked to have this program's Python version.
 fn find_virtualenv(options: &InterpreterOptions) -> Result<Option<PathBuf>, InterpreterError> {
     if let Some(named) = &options.python {
         let folder = if named.is_dir() {
@@ -226,7 +226,7 @@ fn find_virtualenv(options: &InterpreterOptions) -> Result<Option<PathBuf>, Inte
     beside.find(|folder| folder.join("pyvenv.cfg").is_file()).map(checked).transpose()
 }
 
-/// A virtualenv of another version starts silently, and then nothing in it can be imported.
+/// Refuses a virtualenv of another version: it would start silently, and then none of its packages could be imported.
 fn checked(folder: PathBuf) -> Result<PathBuf, InterpreterError> {
     if !folder.join("bin/python").exists() {
         return Err(InterpreterError::NotFound(folder));

@@ -1,8 +1,8 @@
-//! asyncio's loop, driven from within the runtime that drives the sockets: its turns are taken one by one.
+//! Drives asyncio's loop, turn by turn, from within the runtime that drives the sockets.
 //!
-//! The loop's `_run_once` is asyncio's own: it never waits, because [`LoopDriver`] calls it only when there is
-//! something to do, and the runtime does the waiting for both. What wakes it: a handle made ready by Python
-//! that a connection called, a timer, an event on asyncio's selector, another thread, a signal.
+//! A turn is asyncio's `_run_once`. It never waits, because [`LoopDriver`] calls it only when there is something to do,
+//! and the runtime does the waiting for both. The loop wakes for a handle that Python code called by a connection made
+//! ready, a timer, an event on asyncio's selector, another thread, or a signal.
 
 use std::cell::RefCell;
 use std::io;
@@ -38,11 +38,11 @@ pub(super) struct LoopDriver {
     selector_fd: AsyncFd<OwnedFd>,
     waker: Waker,
     deadline: RefCell<Deadline>,
-    /// The loop's heap of timers. A turn may exchange it for another.
+    /// The loop's heap of timers. A turn may replace it.
     timers: RefCell<Py<PyList>>,
-    /// The first timer, as far as the deadline knows.
+    /// The timer that the deadline is set for.
     armed: RefCell<Option<Py<PyAny>>>,
-    /// One moment on both clocks.
+    /// The same moment on the runtime's clock and on the loop's.
     epoch: (Instant, f64),
     raised: RefCell<Option<PyErr>>,
     owner: Arc<Owner>,
@@ -56,7 +56,7 @@ struct LoopNames {
 }
 
 impl LoopDriver {
-    /// A driver for `event_loop`, a `glue.EventLoop`. Inside the runtime.
+    /// A driver for `event_loop`, a `glue.EventLoop`. Call inside the runtime.
     pub(super) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, owner: &Arc<Owner>) -> PyResult<Rc<Self>> {
         let py = event_loop.py();
         let selector = event_loop.getattr("_selector")?;
@@ -85,7 +85,7 @@ impl LoopDriver {
         }))
     }
 
-    /// Wakes the loop if Python that was called from outside of it left something to do.
+    /// Wakes the loop if Python code called from outside it has scheduled something.
     pub(super) fn look(&self) {
         // SAFETY: every caller is attached.
         let py = unsafe { Python::assume_attached() };
@@ -94,7 +94,7 @@ impl LoopDriver {
         }
     }
 
-    /// Has the loop raise, as it would had the exception come up in a turn.
+    /// Makes the loop raise `error` as if a turn had raised it.
     pub(super) fn raise(&self, error: PyErr) {
         self.raised.replace(Some(error));
         self.waker.wake_by_ref();
@@ -103,8 +103,8 @@ impl LoopDriver {
     /// Takes turns until the loop is stopped. Polled by the runtime, attached.
     pub(super) fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<()>> {
         self.owner.drop_deferred();
-        // A signal wakes the loop. It is too late to look for its handler where the runtime waits: that it was woken may
-        // have been noticed without a wait.
+        // A signal wakes the loop. Calling its handlers only after a wait (`park`) would not do: the runtime may have
+        // noticed the wake-up without waiting.
         signals::call_handlers(py);
         if let Some(error) = self.raised.take() {
             return Poll::Ready(Err(error));
@@ -125,19 +125,19 @@ impl LoopDriver {
         if readable.is_some() || due || self.has_ready(py) {
             self.turn(py, readable.is_some())?;
             if let Some(mut guard) = readable.take() {
-                // What an event has woken goes on at once, rather than after a look at all of the server's sockets: most
+                // Run the woken tasks at once rather than after polling all of the server's sockets: most
                 // applications wait for one thing at a time.
                 if self.has_ready(py) && !self.is_stopping(py)? {
                     self.turn(py, false)?;
                 }
-                // The selector reports what is still readable as often as it is asked; the runtime hears of it only
-                // once. So ask until there is nothing.
+                // The selector is level-triggered, but the runtime reports its readiness only once. So ask until no
+                // event is left.
                 if is_readable(self.selector_fd.get_ref())? {
                     cx.waker().wake_by_ref();
                 } else {
                     guard.clear_ready();
-                    // Clearing registers no waker; only another poll does. Without it the next event on any
-                    // descriptor of the application's would wake nothing.
+                    // Clearing registers no waker; only another poll does. Without it the next event on one of the
+                    // application's descriptors would wake nothing.
                     if self.selector_fd.poll_read_ready(cx).is_ready() {
                         cx.waker().wake_by_ref();
                     }
@@ -165,8 +165,8 @@ impl LoopDriver {
                 if error.is_instance_of::<PySystemExit>(py)
                     || error.is_instance_of::<PyKeyboardInterrupt>(py) =>
             {
-                // asyncio lets these two end the loop. The server ends when it is told to, not when a task
-                // of the application's calls sys.exit().
+                // asyncio lets these two exceptions end the loop. The server ends when told to, not when a task of
+                // the application calls sys.exit().
                 tracing::error!(target: "pounce", "a task of the application raised {error}; the server goes on");
                 Ok(())
             }
@@ -187,11 +187,11 @@ impl LoopDriver {
     fn first_timer<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         let timers = self.timers.borrow();
         let timers = timers.bind(py);
-        // Asking for what is not there would raise, which takes longer than all the rest.
+        // Check first: indexing an empty list would raise, which costs more than everything else here.
         if timers.is_empty() { None } else { timers.get_item(0).ok() }
     }
 
-    /// Whether the deadline is that of `first`.
+    /// Whether the deadline is set for `first`.
     fn is_armed_for(&self, first: Option<&Bound<'_, PyAny>>) -> bool {
         match (&*self.armed.borrow(), first) {
             (Some(armed), Some(first)) => armed.is(first),
@@ -200,7 +200,7 @@ impl LoopDriver {
         }
     }
 
-    /// Has the runtime wake the loop when its first timer is due.
+    /// Makes the runtime wake the loop when its first timer is due.
     fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
         let first = self.first_timer(py);
         if self.is_armed_for(first.as_ref()) {
@@ -211,12 +211,12 @@ impl LoopDriver {
         let Some(when): Option<f64> = when else { return Ok(()) };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
         let now = Instant::now();
-        // A timer further off than the clock reaches is looked at again in a year.
+        // A timer beyond the range of the clock is checked again in a year.
         let deadline =
             self.epoch.0.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3600));
         let mut alarm = self.deadline.borrow_mut();
         alarm.set(deadline, now)?;
-        // Registers the task; it may have rung already.
+        // Registers the task; the alarm may already have gone off.
         if alarm.poll(cx).is_ready() {
             self.armed.take();
             cx.waker().wake_by_ref();
@@ -225,7 +225,7 @@ impl LoopDriver {
     }
 }
 
-/// Whether a selector has events for asyncio. It keeps them.
+/// Whether a selector has events for asyncio, without taking them.
 fn is_readable(selector: &OwnedFd) -> io::Result<bool> {
     let mut polled = [PollFd::new(selector.as_fd(), PollFlags::POLLIN)];
     match poll(&mut polled, PollTimeout::ZERO) {
@@ -235,10 +235,10 @@ fn is_readable(selector: &OwnedFd) -> io::Result<bool> {
     }
 }
 
-/// Has the runtime watch a selector's descriptor.
+/// Makes the runtime watch a selector's descriptor.
 fn watch(fd: RawFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the selector that the descriptor belongs to is alive; it is only duplicated.
+    // SAFETY: the selector that owns the descriptor is alive; the descriptor is only duplicated.
     let own = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
-    // SAFETY: the descriptor is the `AsyncFd`'s own, stays open and is never exchanged for another.
+    // SAFETY: the `AsyncFd` owns the descriptor, which stays open and is never replaced.
     Ok(unsafe { AsyncFd::register_with_interest(own, Interest::READABLE)? })
 }

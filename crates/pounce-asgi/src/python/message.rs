@@ -1,4 +1,4 @@
-//! One message that an application sends, to whatever the call has on its other side.
+//! One message that an application sends to an HTTP exchange or a WebSocket.
 
 use std::cell::Cell;
 
@@ -13,20 +13,20 @@ use super::reading::{kind_of, raise};
 use super::side::Side;
 use super::{http_message, socket_message};
 
-/// The messages that complete a response, unless more is to follow.
+/// The messages that complete a response, unless they announce more.
 const ENDINGS: [&str; 3] = ["http.response.body", "http.response.pathsend", "http.response.zerocopysend"];
 
-/// What was sent.
+/// The kind of a sent message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// A piece that more is to follow: of no use once the client has gone, which ends an endless stream.
+    /// A piece that announces more. It raises once the client has gone, which ends an endless stream.
     MoreFollows,
-    /// Anything else. It never raises because the client has gone, so that what an application does after its
-    /// response is done all the same.
+    /// Any other message. It never raises because the client has gone, so that code after an application's response
+    /// still runs.
     Whole,
 }
 
-/// Carries out one message. `has_ended` says whether the last piece of the response was sent.
+/// Handles one message. `has_ended` says whether the last piece of the response was sent.
 ///
 /// # Errors
 /// The exception to raise in the application.
@@ -40,7 +40,7 @@ pub(super) fn send(
     let copy;
     let message = match message.cast::<PyDict>() {
         Ok(message) => message,
-        // Any mapping will do; hardly anybody sends another than a dict.
+        // Any mapping will do, but almost all applications send a dict.
         Err(_) => {
             copy = PyDict::new(py);
             copy.call_method1("update", (message,)).map_err(|_| {
@@ -68,7 +68,7 @@ pub(super) fn send(
         }
     };
     match result {
-        // Whether the client is there or not, this is a mistake.
+        // This is a mistake whether or not the client has gone.
         Err(SendError::Disconnected) if has_ended.get() && kind != "http.response.trailers" => {
             Err(PyRuntimeError::new_err(format!("{kind:?} was sent after the response was complete")))
         }

@@ -5,10 +5,10 @@ use pyo3::types::{PyBytes, PyString};
 
 macro_rules! names {
     ($($field:ident = $text:literal),* $(,)?) => {
-        /// The strings that the bridge looks things up with.
+        /// The strings that the bridge uses for lookups.
         pub(super) struct Names {
             $(pub(super) $field: Py<PyString>,)*
-            /// Methods, made once: nearly every request has one of these.
+            /// Common methods as Python strings: nearly every request has one of these.
             pub(super) methods: Vec<(&'static [u8], Py<PyString>)>,
             pub(super) empty_bytes: Py<PyBytes>,
         }

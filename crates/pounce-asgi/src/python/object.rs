@@ -1,10 +1,10 @@
 //! The Python types of the bridge: heap types, made anew in each interpreter, with a Rust value inside.
 //!
-//! Not `#[pyclass]`: its types are process-wide, which interpreters with their own GIL must not share.
-//! Most values belong to their worker's thread. Python may drop the last reference on another one (a pool
-//! thread that held a request, say); the value then goes back to its [`Owner`] to be dropped there. On a foreign
-//! thread nothing of PyO3 may run: it counts which threads it has attached, and a reference that it drops on one
-//! that Python attached aborts the process.
+//! They are not `#[pyclass]` types: those are process-wide, and interpreters with their own GIL must not share them.
+//! Most values belong to their worker's thread. Python may drop the last reference on another thread (a pool
+//! thread that held a request, say); the value then goes back to its [`Owner`] to be dropped there. No PyO3 code may
+//! run on such a thread: PyO3 counts which threads it has attached, and if it drops a reference on a thread that Python
+//! attached, the process aborts.
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::marker::PhantomData;
@@ -24,7 +24,7 @@ use super::slots::slot;
 pub(super) struct Object<T> {
     base: ffi::PyObject,
     vectorcall: Option<ffi::vectorcallfunc>,
-    /// A reference to the thread that owns `value`, unless any may have it. Memory in a pool keeps it.
+    /// A reference to the thread that owns `value`, unless the type is for any thread. Memory in a pool keeps it.
     owner: *const Owner,
     value: ManuallyDrop<T>,
 }
@@ -33,22 +33,22 @@ pub(super) struct Object<T> {
 pub(super) trait ObjectValue: Sized + 'static {
     /// The type's name with a module: `pounce.Receive`.
     const NAME: &'static CStr;
-    /// What a call of the object does, if it can be called.
+    /// The call of the object, if it can be called.
     const VECTORCALL: Option<ffi::vectorcallfunc> = None;
-    /// Whether any attached thread may look at the value and drop it: true only for values that hold nothing
-    /// of Python but [`Ref`]s, and nothing that belongs to a thread.
+    /// Whether any attached thread may read and drop the value: true only for values whose Python objects are all in
+    /// [`Ref`]s, and that hold nothing bound to a thread.
     const ANY_THREAD: bool = false;
-    /// Whether the garbage collector looks into the objects: true for all that can take part in a cycle.
+    /// Whether the garbage collector traverses the objects: true for all that can be part of a cycle.
     const COLLECTED: bool = false;
-    /// Which of the owner's pools keeps the memory of dead objects, where each request makes some.
+    /// The owner's pool for the memory of dead objects, for types whose objects each request makes.
     const POOL: Option<Pool> = None;
 
-    /// Slots beside those for destruction, collection and calls.
+    /// Slots other than those for destruction, collection and calls.
     fn slots() -> Vec<ffi::PyType_Slot> {
         Vec::new()
     }
 
-    /// Shows the collector each reference that the value owns. On any thread, while no other runs Python.
+    /// Shows the collector each reference that the value owns. Called on any thread, while no other runs Python.
     fn traverse(&self, _visit: &Visit) -> Visited {
         Ok(())
     }
@@ -60,13 +60,13 @@ pub(super) trait ObjectValue: Sized + 'static {
     fn finalize(&self) {}
 }
 
-/// What [`ObjectValue::traverse`] shows references to.
+/// The visitor for [`ObjectValue::traverse`].
 pub(super) struct Visit {
     visit: ffi::visitproc,
     argument: *mut c_void,
 }
 
-/// An error is what the collector wants to stop with.
+/// An error is the code with which the collector wants to stop.
 pub(super) type Visited = Result<(), c_int>;
 
 impl Visit {
@@ -82,8 +82,8 @@ impl Visit {
     }
 }
 
-/// An owned reference that whichever thread is attached may drop: PyO3's own would abort on a thread that PyO3 did
-/// not attach, such as one of Python's.
+/// An owned reference that any attached thread may drop. PyO3's `Py` would abort on a thread that PyO3 did not attach,
+/// such as one that Python started.
 pub(super) struct Ref(*mut ffi::PyObject);
 
 impl Ref {
@@ -155,7 +155,7 @@ impl<T: ObjectValue> Type<T> {
             flags: flags as c_uint,
             slots: slots.as_mut_ptr(),
         };
-        // SAFETY: attached; name and slots are valid, and CPython copies what it keeps of spec and members.
+        // SAFETY: attached; name and slots are valid, and CPython copies the parts of spec and members that it keeps.
         let object = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))? };
         Ok(Self { object: object.unbind(), owner: Arc::clone(owner), marker: PhantomData })
     }
@@ -175,8 +175,8 @@ impl<T: ObjectValue> Type<T> {
     }
 }
 
-/// A new object of a type whose values any thread may have, made by `maker` on any thread; null with an exception set
-/// if there is no memory for it.
+/// A new object of a type for any thread, made by `maker` on any thread; null with an exception set if memory is
+/// exhausted.
 ///
 /// # Safety
 /// Attached; `kind` is a [`Type<T>`]'s, and `maker` an object of one with the same owner.
@@ -197,8 +197,8 @@ unsafe fn allocate<T: ObjectValue>(
     value: T,
     owner: *const Owner,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the memory has the size of `Object<T>`, whose fields behind the base are written before anybody can see
-    // the object: the collector runs at allocations, and none is made in between.
+    // SAFETY: the memory has the size of `Object<T>`, whose fields after the base are written before anything can see
+    // the object: the collector runs at allocations, and none happens in between.
     unsafe {
         if let Some(memory) = T::POOL.and_then(|pool| (*owner).take_memory(pool)) {
             let object = memory.cast::<Object<T>>();
@@ -226,7 +226,7 @@ unsafe fn allocate<T: ObjectValue>(
 /// Attached, on the owner's thread.
 pub(super) unsafe fn free_memory(owner: &Owner) {
     for memory in owner.take_all_memory() {
-        // SAFETY: only memory of types that the collector looks into is pooled. All objects begin alike, up to the value.
+        // SAFETY: only memory of collected types is pooled. All objects have the same layout up to the value.
         unsafe {
             drop(Arc::from_raw((*memory.cast::<Object<()>>()).owner));
             ffi::PyObject_GC_Del(memory.cast());
@@ -234,8 +234,8 @@ pub(super) unsafe fn free_memory(owner: &Owner) {
     }
 }
 
-/// The value inside an object, for the thread that owns it and while its loop is there. None, with a Python
-/// exception set, for any other: nothing of PyO3 may be used there.
+/// The value inside an object, for the thread that owns it and as long as its loop exists. None, with a Python
+/// exception set, for any other thread: PyO3 must not be used there.
 ///
 /// # Safety
 /// Attached; `object` is an object of a [`Type<T>`], alive for as long as the result is used.
@@ -251,7 +251,7 @@ pub(super) unsafe fn owned<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> Op
     }
 }
 
-/// Sets the exception for a thread that is not the event loop's.
+/// Sets the exception for a thread other than the event loop's.
 ///
 /// # Safety
 /// Attached.
@@ -263,7 +263,7 @@ pub(super) unsafe fn raise_foreign() {
     unsafe { ffi::PyErr_SetString(ffi::PyExc_RuntimeError, text.as_ptr()) };
 }
 
-/// The value inside an object of a type whose values any thread may look at.
+/// The value inside an object of a type for any thread.
 ///
 /// # Safety
 /// `object` is an object of a [`Type<T>`], alive for as long as the result is used.
@@ -273,17 +273,17 @@ pub(super) unsafe fn shared<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> &
     unsafe { &(*object.cast::<Object<T>>()).value }
 }
 
-/// The value inside an object, for reading what never changes in it.
+/// The value inside an object, for reading its constant parts.
 ///
 /// # Safety
-/// As for [`shared`]; what is read is written once, before another thread can have the object.
+/// As for [`shared`]; the parts read are written once, before another thread can have the object.
 pub(super) unsafe fn peek<'a, T: ObjectValue>(object: *mut ffi::PyObject) -> &'a T {
     // SAFETY: by contract.
     unsafe { &(*object.cast::<Object<T>>()).value }
 }
 
 unsafe extern "C" fn dealloc<T: ObjectValue>(object: *mut ffi::PyObject) {
-    // SAFETY: CPython calls this once, attached, with an object of `Type<T>` that nobody refers to. Objects
+    // SAFETY: CPython calls this once, attached, with an object of `Type<T>` that nothing refers to. Objects
     // of heap types own a reference to their type.
     unsafe {
         if T::COLLECTED {
@@ -336,8 +336,8 @@ unsafe extern "C" fn clear<T: ObjectValue>(object: *mut ffi::PyObject) -> c_int 
     0
 }
 
-/// Runs the body of a slot on the thread that owns `object`: a panic across C would abort, so it becomes an
-/// exception. On any other thread an exception is all there is.
+/// Runs the body of a slot on the thread that owns `object`. A panic becomes an exception, because unwinding through C
+/// would abort. Any other thread only gets an exception.
 ///
 /// # Safety
 /// Attached; `object` is a live object of a [`Type<T>`].
@@ -346,14 +346,14 @@ pub(super) unsafe fn guard<T: ObjectValue, R>(
     failed: R,
     body: impl FnOnce(Python<'_>, &T) -> PyResult<R>,
 ) -> R {
-    // SAFETY: by contract; the owner's thread is attached by way of PyO3 for as long as its loop is there.
+    // SAFETY: by contract; PyO3 has attached the owner's thread for as long as its loop exists.
     let Some(value) = (unsafe { owned::<T>(object) }) else { return failed };
     // SAFETY: attached, by contract.
     let py = unsafe { Python::assume_attached() };
     guard_owned(py, failed, || body(py, value))
 }
 
-/// The same where it is known that this is the owner's thread.
+/// As [`guard`], for a caller that knows it is on the owner's thread.
 pub(super) fn guard_owned<R>(py: Python<'_>, failed: R, body: impl FnOnce() -> PyResult<R>) -> R {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(result)) => result,

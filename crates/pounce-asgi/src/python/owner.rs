@@ -1,5 +1,5 @@
-//! The thread of a loop, which owns the values in the Python objects of the bridge: it alone drops them, and uses the
-//! objects' memory again.
+//! The thread of a loop, which owns the values in the Python objects of the bridge: it alone drops them and reuses the
+//! objects' memory.
 
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use pyo3::ffi;
 /// The most objects whose memory a pool keeps.
 const MOST: usize = 64;
 
-/// The types whose objects leave their memory to others. The collector looks into all of them.
+/// The types whose objects' memory is reused. All of them are collected types.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
     Receive,
@@ -22,9 +22,9 @@ pub(super) enum Pool {
 /// The thread that made the types of a loop.
 pub(super) struct Owner {
     thread: usize,
-    /// Values whose objects died on another thread. None when the loop is gone: from then on values are not dropped.
+    /// Values whose objects died on another thread. None once the loop has ended: from then on values are not dropped.
     deferred: Mutex<Option<Vec<Deferred>>>,
-    /// Whether the loop is gone. Set by the loop's thread alone.
+    /// Whether the loop has ended. Only the loop's thread sets it.
     closed: AtomicBool,
     /// Memory of objects that died on this thread, by type.
     pools: UnsafeCell<[Vec<*mut ffi::PyObject>; 4]>,
@@ -32,10 +32,10 @@ pub(super) struct Owner {
 
 struct Deferred(#[allow(dead_code)] Box<dyn std::any::Any>);
 
-// SAFETY: a deferred value is only moved; it is looked at and dropped by its own thread alone, in `drop_deferred`.
+// SAFETY: other threads only move a deferred value; its own thread alone reads and drops it, in `drop_deferred`.
 unsafe impl Send for Deferred {}
 
-// SAFETY: the pools are used by the loop's thread alone; all else is shared by a lock or atomically.
+// SAFETY: only the loop's thread uses the pools; all other fields are atomic or behind a lock.
 unsafe impl Send for Owner {}
 // SAFETY: as above.
 unsafe impl Sync for Owner {}
@@ -51,28 +51,28 @@ impl Owner {
         }
     }
 
-    /// Whether it is this thread, and its loop is there.
+    /// Whether this thread is the owner and its loop has not ended.
     pub(super) fn is_here(&self) -> bool {
         self.thread == thread_token() && !self.closed.load(Ordering::Relaxed)
     }
 
-    /// Keeps a value whose object died on another thread until its own looks.
+    /// Keeps a value whose object died on another thread until the owner drops it.
     pub(super) fn defer_drop<T: 'static>(&self, value: T) {
         match &mut *self.lock() {
             Some(deferred) => deferred.push(Deferred(Box::new(value))),
-            // The loop is gone, and the interpreter may be going. What the value refers to goes with them; dropping
-            // it now would need both.
+            // The loop has ended, and the interpreter may be ending. They free the value's references; dropping the
+            // value now would need both.
             None => std::mem::forget(value),
         }
     }
 
-    /// Drops what was deferred. On the loop's thread, attached.
+    /// Drops the deferred values. On the loop's thread, attached.
     pub(super) fn drop_deferred(&self) {
         let deferred = self.lock().as_mut().map(std::mem::take);
         drop(deferred);
     }
 
-    /// The loop is gone. On its thread, attached.
+    /// The loop has ended. On its thread, attached.
     pub(super) fn close(&self) {
         let deferred = self.lock().take();
         drop(deferred);
@@ -96,7 +96,7 @@ impl Owner {
 
     /// Puts memory into a pool. False if it is full, or this is not the loop's thread.
     pub(super) fn keep_memory(&self, pool: Pool, memory: *mut ffi::PyObject) -> bool {
-        // Where threads run side by side the collector finds objects by looking through all memory.
+        // Free-threaded Python's collector finds objects by walking the heap, pooled memory included.
         if cfg!(Py_GIL_DISABLED) || !self.is_here() {
             return false;
         }
@@ -114,8 +114,8 @@ impl Owner {
     }
 }
 
-/// Tells threads apart. A number is never used again, unlike an address or a thread's identifier: an object
-/// that has outlived its thread belongs to nobody.
+/// A number that identifies this thread. It is never reused, unlike an address or a thread's identifier: an object
+/// that has outlived its thread belongs to no other.
 fn thread_token() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     thread_local!(static TOKEN: Cell<usize> = const { Cell::new(0) });

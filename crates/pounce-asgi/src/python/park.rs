@@ -1,6 +1,6 @@
-//! Letting go of the interpreter while the runtime waits.
+//! Detaching from the interpreter while the runtime waits.
 //!
-//! The thread stays attached while tokio runs tasks, so that a connection calls Python without ado, and
+//! The thread stays attached while tokio runs tasks, so that a connection calls Python without acquiring anything, and
 //! detaches only around the wait for events. An idle worker never holds the GIL.
 
 use std::cell::{Cell, RefCell};
@@ -14,9 +14,9 @@ use super::loop_driver::LoopDriver;
 use super::{forked, pulse, signals};
 
 thread_local! {
-    /// The thread state that was detached while this thread waits.
+    /// The detached thread state, while this thread waits.
     static DETACHED: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
-    /// The loop of this thread, which is told about signals.
+    /// The loop of this thread, which must raise the exceptions of signal handlers.
     static DRIVER: RefCell<Weak<LoopDriver>> = const { RefCell::new(Weak::new()) };
 }
 
@@ -32,7 +32,7 @@ pub(super) fn runtime() -> std::io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-/// Names the loop that runs on this thread.
+/// Sets the loop that runs on this thread.
 pub(super) fn set_driver(driver: Weak<LoopDriver>) {
     DRIVER.set(driver);
 }
@@ -40,16 +40,16 @@ pub(super) fn set_driver(driver: Weak<LoopDriver>) {
 fn detach() {
     forked::leave_if_child();
     pulse::begin_wait();
-    // SAFETY: the runtime is entered attached, and what runs in between leaves the thread attached.
+    // SAFETY: the runtime is entered attached, and every task leaves the thread attached.
     DETACHED.set(unsafe { ffi::PyEval_SaveThread() });
 }
 
 fn attach() {
     pulse::end_wait();
     let state = DETACHED.replace(std::ptr::null_mut());
-    // SAFETY: this is the state that `detach` took from this very thread.
+    // SAFETY: `detach` took this state from this thread.
     unsafe { ffi::PyEval_RestoreThread(state) };
-    // A signal may have ended the wait; its Python handler runs when Python looks.
+    // A signal may have ended the wait: run its Python handler.
     // SAFETY: attached, since the line before.
     signals::call_handlers(unsafe { Python::assume_attached() });
     DRIVER.with_borrow(|driver| {

@@ -1,7 +1,7 @@
-//! Whether a loop turns, for a watchdog on another thread to see without disturbing it.
+//! Lets a watchdog on another thread see whether a loop makes progress, without disturbing it.
 //!
-//! A loop that waits for events turns by definition, and costs nothing to watch: a flag says that it waits. One
-//! that is busy is pinged, and answers in its next turn.
+//! A loop that waits for events is healthy by definition, and costs nothing to watch: a flag says that it waits. A busy
+//! loop is pinged, and answers in its next turn.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ pub struct Pulse {
 
 struct Shared {
     thread: Pthread,
-    /// The loop waits for events.
+    /// Whether the loop waits for events.
     waits: AtomicBool,
-    /// It has stopped waiting since this was last taken.
+    /// Whether it has worked since the watchdog last checked.
     worked: AtomicBool,
-    /// The watchdog sleeps until the loop works again.
+    /// Whether the watchdog sleeps until the loop works again.
     unwatched: AtomicBool,
     pinged: AtomicU64,
     answered: AtomicU64,
     ping: Notify,
-    /// Nobody feels this pulse any more.
+    /// Whether the watchdog has stopped watching.
     unfelt: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -38,8 +38,8 @@ thread_local! {
 }
 
 impl Pulse {
-    /// Feels the pulse of the loop that runs on this thread from now on, inside its runtime. `wake` is called, on
-    /// this thread, when the loop works again after [`rest`](Self::rest) said that nobody looks.
+    /// Observes the loop that runs on this thread from now on. Call inside its runtime. `wake` is called on this thread
+    /// when the loop works again after [`rest`](Self::rest) returned true.
     pub(super) fn of_this_thread(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let pulse = Self {
             shared: Arc::new(Shared {
@@ -75,7 +75,7 @@ impl Pulse {
         self.shared.waits.load(Ordering::SeqCst)
     }
 
-    /// Stops looking until the loop works again. Says whether that is so: not when it has worked since the
+    /// Stops watching until the loop works again. False, and without effect, if the loop works or has worked since the
     /// last call.
     pub fn rest(&self) -> bool {
         let shared = &self.shared;
@@ -87,24 +87,24 @@ impl Pulse {
         rests
     }
 
-    /// Whether it has not worked since [`rest`](Self::rest) said so.
+    /// Whether the loop has not worked since [`rest`](Self::rest) returned true.
     pub fn rests(&self) -> bool {
         self.shared.unwatched.load(Ordering::SeqCst)
     }
 
-    /// Has the loop answer in its next turn.
+    /// Makes the loop answer in its next turn.
     pub fn ping(&self) {
         self.shared.pinged.fetch_add(1, Ordering::AcqRel);
         self.shared.ping.notify_one();
     }
 
-    /// Nobody feels it any more: what answers pings ends.
+    /// Stops watching for good: ends the task that answers pings.
     pub fn leave(&self) {
         self.shared.unfelt.store(true, Ordering::Release);
         self.shared.ping.notify_one();
     }
 
-    /// Whether it has answered the last ping.
+    /// Whether the loop has answered the last ping.
     pub fn has_answered(&self) -> bool {
         self.shared.answered.load(Ordering::Acquire) == self.shared.pinged.load(Ordering::Acquire)
     }
@@ -119,7 +119,7 @@ pub(super) fn begin_wait() {
     });
 }
 
-/// It has something to do.
+/// This thread's loop has something to do.
 pub(super) fn end_wait() {
     PULSE.with_borrow(|pulse| {
         if let Some(pulse) = pulse {
@@ -133,7 +133,7 @@ pub(super) fn end_wait() {
     });
 }
 
-/// Nobody feels this thread's pulse any more.
+/// This thread's loop has ended.
 pub(super) fn end() {
     PULSE.take();
 }

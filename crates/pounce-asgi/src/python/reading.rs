@@ -1,4 +1,4 @@
-//! What applications send, read key by key into the contract's terms. Every fault names its key.
+//! Reads applications' messages, key by key, into the contract's types. Every fault names its key.
 
 use bytes::Bytes;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
@@ -11,7 +11,7 @@ use crate::{Fields, Payload, SendError};
 use super::asyncio::attached;
 use super::names::Names;
 
-/// From this size on a body is kept as the bytes object it is, rather than copied.
+/// From this size on a body's bytes object is kept rather than copied.
 const KEEP_FROM: usize = 16 * 1024;
 
 /// The Python exception for a refused message.
@@ -33,9 +33,9 @@ pub(super) fn raise(error: SendError) -> PyErr {
     }
 }
 
-/// Calls `send` with a piece of data, uncopied where it is large.
+/// Calls `send` with a piece of data, uncopied if it is large.
 pub(super) fn send_body<R>(body: &Bound<'_, PyAny>, send: impl FnOnce(Payload<'_>) -> R) -> PyResult<R> {
-    // Exactly bytes: dropping an object of a subclass could run code of the application's in mid-write.
+    // Exactly bytes: dropping an object of a subclass could run application code in mid-write.
     if let Ok(bytes) = body.cast_exact::<PyBytes>()
         && bytes.as_bytes().len() >= KEEP_FROM
     {
@@ -45,7 +45,7 @@ pub(super) fn send_body<R>(body: &Bound<'_, PyAny>, send: impl FnOnce(Payload<'_
     with_bytes(body, "body", |bytes| send(Payload::Borrowed(bytes)))
 }
 
-/// A bytes object that waits to be written. Made, used and dropped on its worker's thread, attached.
+/// A bytes object that waits to be written. Created, used and dropped on its worker's thread, attached.
 struct KeptBytes {
     bytes: Py<PyBytes>,
 }
@@ -75,10 +75,10 @@ pub(super) fn read_head(
 /// Header fields: any iterable of pairs of bytes; lists and tuples without an iterator.
 pub(super) fn read_fields(headers: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
     if let Ok(list) = headers.cast::<PyList>() {
-        // Its iterator would lock the list for each item where there is no GIL, and may be shared by threads.
+        // Without a GIL an iterator would lock the list for each item, and may be shared by threads.
         let mut at = 0;
         while at < list.len() {
-            // One of them may also have made it shorter just now.
+            // Another thread may have shortened the list.
             let Ok(pair) = list.get_item(at) else { break };
             read_pair(&pair, fields)?;
             at += 1;
@@ -98,7 +98,7 @@ fn read_pair(pair: &Bound<'_, PyAny>, fields: &mut Fields) -> PyResult<()> {
     {
         return push_pair(name, value, fields);
     }
-    // Not by PyO3's conversion of sequences: it keeps `collections.abc.Sequence` of one interpreter in a static.
+    // PyO3's conversion of sequences keeps `collections.abc.Sequence` of one interpreter in a static.
     // SAFETY: attached; a new reference or null.
     let tuple = unsafe {
         match ffi::PySequence_Check(pair.as_ptr()) {

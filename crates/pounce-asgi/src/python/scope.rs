@@ -1,5 +1,5 @@
-//! Scopes: a fresh dict per request, copied from one per connection, which stays as the request before left it: clients
-//! repeat themselves.
+//! Scopes: a new dict per request, copied from one per connection that keeps the values of the previous request:
+//! clients repeat themselves.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,10 +13,10 @@ use crate::{Address, ConnectionInfo, Fields, HttpVersion, Peer, RequestHead, Sch
 
 use super::names::Names;
 
-/// Up to so many bytes, the line and the fields of a request are each remembered until the next.
+/// Up to this many bytes, the line and the fields of a request are each remembered until the next.
 const REMEMBERED: usize = 2048;
 
-/// What the scopes of a worker have in common.
+/// The common part of a worker's scopes.
 pub(super) struct ScopeTemplate {
     asgi: Py<PyDict>,
     asgi_of_websockets: Py<PyDict>,
@@ -27,7 +27,7 @@ pub(super) struct ScopeTemplate {
 
 impl ScopeTemplate {
     pub(super) fn new(py: Python<'_>, root_path: &str, offered: &[AsgiExtension]) -> PyResult<Self> {
-        // Starlette, and so FastAPI, listens for a disconnect only below 2.4: from then on it relies on `send` to
+        // Starlette, and so FastAPI, listens for a disconnect only below 2.4. From 2.4 on it relies on `send` to
         // raise, so a stream that waits for its next event would outlive its client.
         let asgi = asgi_of(py, "2.3")?;
         let asgi_of_websockets = asgi_of(py, "2.5")?;
@@ -64,7 +64,7 @@ impl ScopeTemplate {
         scope.set_item(&names.http_version, &names.http_11)?;
         set_peer(&scope, names, &info.peer)?;
         scope.set_item(&names.root_path, &self.root_path)?;
-        // The keys that each request sets, so that the copies have room for them.
+        // Keys that each request sets, so that the copies already have room for them.
         for name in [
             &names.asgi,
             &names.method,
@@ -85,7 +85,7 @@ impl ScopeTemplate {
         })
     }
 
-    /// Makes a scope that of a request.
+    /// Completes a scope for an HTTP request.
     pub(super) fn make_request(
         &self,
         scope: &Bound<'_, PyDict>,
@@ -101,7 +101,7 @@ impl ScopeTemplate {
         scope.set_item(&names.extensions, extensions)
     }
 
-    /// What the scopes of requests and of WebSockets have in common.
+    /// The common part of the scopes of requests and WebSockets.
     pub(super) fn base<'py>(
         &self,
         py: Python<'py>,
@@ -128,7 +128,7 @@ impl ScopeTemplate {
         Ok(scope)
     }
 
-    /// Sets what a request's line says.
+    /// Sets the keys that come from the request line.
     fn set_line(&self, scope: &Bound<'_, PyDict>, names: &Names, head: &RequestHead) -> PyResult<()> {
         let py = scope.py();
         match names.methods.iter().find(|(method, _)| *method == head.method()) {
@@ -157,7 +157,7 @@ impl ScopeTemplate {
         }
     }
 
-    /// Makes a scope that of a WebSocket.
+    /// Completes a scope for a WebSocket.
     pub(super) fn make_websocket(
         &self,
         scope: &Bound<'_, PyDict>,
@@ -189,12 +189,12 @@ impl ScopeTemplate {
     }
 }
 
-/// What the scopes of one connection have in common.
+/// The common part of a connection's scopes.
 pub struct ScopeConnection {
     scope: Py<PyDict>,
     /// Whose the scope is.
     peer: Rc<Peer>,
-    /// The `tls` extension, where the connection is encrypted.
+    /// The `tls` extension, if the connection is encrypted.
     tls: Option<Py<PyDict>>,
     last: RefCell<Last>,
 }
@@ -202,9 +202,9 @@ pub struct ScopeConnection {
 /// The last request, as far as it is remembered.
 #[derive(Default)]
 struct Last {
-    /// Its line, which the connection's scope has; nothing else of the head.
+    /// Its line, from which the connection's scope was set; no other part of the head.
     line: RequestHead,
-    /// Its fields, with the list that was made of them.
+    /// Its fields, and the list made of them.
     fields: Option<(Fields, Py<PyList>)>,
 }
 
@@ -217,7 +217,7 @@ impl ScopeConnection {
         set_peer(scope, names, peer)
     }
 
-    /// Adds to the extensions of a scope what this connection offers.
+    /// Adds the connection's extensions to a scope.
     fn extend(&self, names: &Names, extensions: &Bound<'_, PyDict>) -> PyResult<()> {
         match &self.tls {
             Some(tls) => extensions.set_item(&names.tls, tls.bind(extensions.py()).copy()?),
@@ -227,7 +227,7 @@ impl ScopeConnection {
 }
 
 impl Last {
-    /// A list of its own for each request; the pairs in it cannot be changed and may be shared.
+    /// A new list for each request; its pairs are immutable and may be shared.
     fn headers<'py>(&mut self, py: Python<'py>, fields: &Fields) -> PyResult<Bound<'py, PyList>> {
         if let Some((known, list)) = &self.fields
             && known == fields
@@ -255,7 +255,7 @@ fn asgi_of<'py>(py: Python<'py>, spec_version: &str) -> PyResult<Bound<'py, PyDi
     Ok(asgi)
 }
 
-/// The decoded path: percent-decoded, then UTF-8, where what is no UTF-8 is replaced.
+/// The decoded path: percent-decoded, then UTF-8 with invalid bytes replaced.
 fn path<'py>(py: Python<'py>, raw: &[u8]) -> Bound<'py, PyString> {
     if raw.is_ascii() && !raw.contains(&b'%') {
         // SAFETY: attached; ASCII is UTF-8, and the text is copied.
@@ -293,7 +293,7 @@ fn tls<'py>(py: Python<'py>, info: &TlsInfo) -> PyResult<Bound<'py, PyDict>> {
     tls.set_item("server_cert", &*info.server_cert)?;
     tls.set_item("client_cert_chain", PyTuple::new(py, &info.client_chain)?)?;
     tls.set_item("client_cert_name", &info.client_name)?;
-    // A certificate that is not valid ends the handshake.
+    // An invalid certificate ends the handshake.
     tls.set_item("client_cert_error", py.None())?;
     tls.set_item("tls_version", info.version)?;
     tls.set_item("cipher_suite", info.cipher_suite)?;

@@ -1,4 +1,4 @@
-//! What a call has on its other side: an HTTP exchange or a WebSocket.
+//! The wire's side of a call: an HTTP exchange or a WebSocket.
 
 use std::task::{Context, Poll};
 
@@ -49,7 +49,7 @@ impl Side {
         }
     }
 
-    /// The message that says that nothing more comes.
+    /// The message that reports the disconnect.
     pub(super) fn disconnect<'py>(&self, py: Python<'py>, names: &Names) -> PyResult<Bound<'py, PyDict>> {
         match self {
             Self::Http(_) => http_message(py, names, Inbound::Disconnect, None),

@@ -1,7 +1,7 @@
 """The server's signal handlers as Python code sees them. Executed once, in the main interpreter.
 
-`signal.getsignal()` gives `handle_signal`, which can be called and restored like any handler. Handlers that the
-application installs are called when their signal comes; the server learns of the signal in C, whichever is installed.
+`signal.getsignal()` returns `handle_signal`, which can be called and restored like any handler. Handlers that the
+application installs are called when their signal comes; whichever is installed, the server's C handler sees the signal.
 """
 
 import _signal
@@ -22,7 +22,7 @@ def install(numbers, installed, called):
 
     def handle_signal(signum, frame):
         if is_child:
-            # A handler that the child has inherited chains to this one, or has restored it.
+            # A handler that the child inherited chains to this one, or has restored it.
             set_handler(signum, _signal.SIG_DFL)
             os.kill(os.getpid(), signum)
         else:
@@ -32,7 +32,7 @@ def install(numbers, installed, called):
     def signal(signalnum, handler, /):
         previous = set_handler(signalnum, handler)
         if signalnum in numbers and not is_child:
-            # The server does the stopping: KeyboardInterrupt would end whatever it interrupts.
+            # The server stops itself: KeyboardInterrupt would end any code it interrupts.
             installed(signalnum, callable(handler) and handler is not _signal.default_int_handler)
         return previous
 
@@ -45,7 +45,7 @@ def install(numbers, installed, called):
         nonlocal is_child
         is_child = True
         atexit.unregister(end)
-        # It wakes a loop that runs in the parent, and so does asyncio's handler, which does nothing else.
+        # This descriptor wakes the parent's loop, and so does asyncio's handler, which does nothing else.
         _signal.set_wakeup_fd(-1)
         waking = getattr(sys.modules.get("asyncio.unix_events"), "_sighandler_noop", None)
         for number in numbers:
@@ -55,6 +55,6 @@ def install(numbers, installed, called):
     _signal.signal = signal
     for number in numbers:
         signal(number, handle_signal)
-    # The first to be registered is the last to be called: handlers work until then.
+    # atexit calls the first registered function last, so handlers work until then.
     atexit.register(end)
     os.register_at_fork(after_in_child=in_child)

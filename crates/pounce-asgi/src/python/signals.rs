@@ -1,12 +1,12 @@
 //! Signals that the server acts on: a native thread waits for them, even while Python blocks, and the handlers that
 //! Python code has installed are called as well.
 //!
-//! A C handler trips Python's machinery (`PyErr_SetInterruptEx`) as Python's C handler does, so that handlers,
+//! A C handler notifies Python (`PyErr_SetInterruptEx`) as Python's C handler does, so that handlers,
 //! `add_signal_handler` and wake-up descriptors work, and then writes the signal to a pipe, which [`Signals::wait`] reads.
-//! `signal.signal()` replaces it by Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
-//! call goes, and puts this one back. Alternatives: subprocesses would inherit the mask that `sigwait()` needs, and
-//! could not be terminated; Python raises no audit event for `signal.signal()`; `sigaction()` can be interposed only by
-//! a program that links libpython, not by an extension module.
+//! `signal.signal()` replaces it with Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
+//! call goes, and puts this one back. Alternatives: with `sigwait()`, subprocesses would inherit the blocked signals
+//! and could not be terminated; Python raises no audit event for `signal.signal()`; only a program that links
+//! libpython, not an extension module, can interpose `sigaction()`.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, IntoRawFd as _};
@@ -29,21 +29,21 @@ use super::disowned;
 const SIGNALS: [Signal; 6] =
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGTTIN, Signal::SIGTTOU];
 
-/// In a byte of the pipe: this process sent the signal itself.
+/// Set in a byte of the pipe if this process sent the signal itself.
 const BY_ITSELF: u8 = 0x80;
 
-/// The process whose signals are heard: 0 before any are. A child that was forked off is another one.
+/// The process that reports its signals; 0 before `install`. A forked child has another id.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// The pipe's writing end.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
-/// Signals, as bits, for which Python has a function to call. Python must not learn of others: it would compare numbers
-/// to find out that there is nothing to call, which needs an attached thread.
+/// Signals, as bits, for which Python has a function to call. Python is not notified of others: to find out that there
+/// is nothing to call it would compare numbers, which needs an attached thread.
 static FOR_PYTHON: AtomicU32 = AtomicU32::new(0);
-/// Signals, as bits, that came since the handler that `signals.py` installs was last called for them.
+/// Signals, as bits, that have come since the handler of `signals.py` was last called for them.
 static CAME: AtomicU32 = AtomicU32::new(0);
 /// Signals, as bits, that another process has sent.
 static SENT: AtomicU32 = AtomicU32::new(0);
-/// Signals, as bits, whose handlers [`call_handlers_for`] has had called, and that have not come since.
+/// Signals, as bits, whose handlers [`call_handlers_for`] has called, and that have not come since.
 static ANTICIPATED: AtomicU32 = AtomicU32::new(0);
 /// Wakes the loop of Python's main thread, where handlers run.
 static MAIN_LOOP: Mutex<Option<Waker>> = Mutex::new(None);
@@ -54,7 +54,7 @@ pub struct Signals {
     pipe: io::PipeReader,
 }
 
-/// A signal that came.
+/// A received signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     /// Which.
@@ -68,7 +68,7 @@ pub struct Received {
 pub enum Sender {
     /// Another process, or the kernel.
     Other,
-    /// This process: the application has sent it, or has called the handler that it found.
+    /// This process: the application has sent it, or has called the handler from `signal.getsignal()`.
     Itself,
 }
 
@@ -77,7 +77,7 @@ impl Signals {
     /// started.
     ///
     /// # Errors
-    /// There is no pipe to be had.
+    /// No pipe can be created.
     pub fn install() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -93,12 +93,12 @@ impl Signals {
     /// Waits for the next signal.
     ///
     /// # Errors
-    /// The pipe is gone, which only a fault of the process can do.
+    /// The pipe is closed, which only a fault in the process can cause.
     pub fn wait(&mut self) -> io::Result<Received> {
         loop {
             let mut byte = [0];
             self.pipe.read_exact(&mut byte)?;
-            // The signal may have come just before the loop began to wait: Python's handler is called all the same.
+            // The signal may have come just before the loop began to wait: wake it, so that Python's handler is called.
             wake_main_loop();
             let sender = if byte[0] & BY_ITSELF == 0 { Sender::Other } else { Sender::Itself };
             if let Ok(signal) = Signal::try_from(i32::from(byte[0] & !BY_ITSELF)) {
@@ -108,7 +108,7 @@ impl Signals {
     }
 }
 
-/// Sets the waker of the loop on Python's main thread; `None` when that loop is gone.
+/// Sets the waker of the loop on Python's main thread; `None` once that loop has ended.
 pub(super) fn set_main_loop(waker: Option<Waker>) {
     *MAIN_LOOP.lock().unwrap_or_else(PoisonError::into_inner) = waker;
 }
@@ -136,7 +136,7 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     let called = PyCFunction::new_closure(py, Some(c"called"), None, |arguments, _| {
         let (number,): (i32,) = arguments.extract()?;
         if CAME.fetch_and(!bit(number), Ordering::Relaxed) & bit(number) == 0 {
-            // The application calls what `signal.getsignal()` gave it, without a signal.
+            // The application calls the handler it got from `signal.getsignal()`, without a signal.
             tell(number, BY_ITSELF);
         }
         Ok::<_, PyErr>(())
@@ -153,25 +153,25 @@ const SOURCE: &std::ffi::CStr = {
     }
 };
 
-/// In a forked child: its signals are not reported to the parent.
+/// In a forked child: stops reporting its signals to the parent.
 pub(super) fn leave_to_child() {
     PIPE.store(-1, Ordering::Relaxed);
 }
 
-/// Calls the application's handlers for a signal that only the server was sent, unless another process has sent it to
-/// this one too. They run on Python's main thread, soon.
+/// Calls the application's handlers for a signal that only the server received, unless another process has sent it to
+/// this process too. They run on Python's main thread, soon.
 pub fn call_handlers_for(signal: Signal) {
     let bit = bit(signal as i32);
     if SENT.load(Ordering::Relaxed) & bit != 0 || FOR_PYTHON.load(Ordering::Relaxed) & bit == 0 {
         return;
     }
     ANTICIPATED.fetch_or(bit, Ordering::Relaxed);
-    // SAFETY: it may be called from any thread, attached or not.
+    // SAFETY: the function may be called from any thread, attached or not.
     unsafe { ffi::PyErr_SetInterruptEx(signal as i32) };
     wake_main_loop();
 }
 
-/// Has Python's main thread call the handlers of signals that came. Attached. An exception that they raise does not
+/// Makes Python's main thread call the handlers of received signals. Attached. An exception that they raise does not
 /// end the server.
 pub(super) fn call_handlers(py: Python<'_>) {
     // SAFETY: attached, by the token.
@@ -187,16 +187,16 @@ pub(super) fn call_handlers(py: Python<'_>) {
     }
 }
 
-/// Replaces the handler that is installed for a signal by [`on_signal`]. Whether system calls are restarted stays as
+/// Replaces the installed handler of a signal with [`on_signal`]. Whether system calls are restarted stays as
 /// Python or the application has set it; `flags` are added.
 fn put_handler(number: i32, flags: i32) -> io::Result<()> {
-    // SAFETY: plain C structures, valid for the calls; the handler does what is async-signal-safe.
+    // SAFETY: plain C structures, valid for the calls; the handler only calls async-signal-safe functions.
     unsafe {
         let mut action = std::mem::zeroed::<libc::sigaction>();
         Errno::result(libc::sigaction(number, std::ptr::null(), &raw mut action))?;
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = (action.sa_flags & libc::SA_RESTART) | libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
-        // One at a time: the alternate stack of a thread that Rust has started has room for one handler, and hardly more.
+        // Block other signals: the alternate stack of a thread that Rust started has room for one handler, hardly two.
         libc::sigfillset(&raw mut action.sa_mask);
         Errno::result(libc::sigaction(number, &raw const action, std::ptr::null_mut()))?;
     }
@@ -205,12 +205,13 @@ fn put_handler(number: i32, flags: i32) -> io::Result<()> {
 
 extern "C" fn on_signal(number: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     let errno = Errno::last_raw();
-    // SAFETY: getpid, sigaction, raise and write are async-signal-safe, and so is what Python says is. The kernel
-    // gives a valid `info`, whose sender is there where the code says that a process sent the signal.
+    // SAFETY: getpid, sigaction, raise and write are async-signal-safe, and so is PyErr_SetInterruptEx by its
+    // documentation. The kernel gives a valid `info`, whose sender is set if the code says that a process sent the
+    // signal.
     unsafe {
         let process = libc::getpid();
         if process != PROCESS.load(Ordering::Relaxed) {
-            // A child that C code has forked, or in which Python's fork is not complete.
+            // A child forked by C code, or one in which Python's fork is not complete.
             let mut action = std::mem::zeroed::<libc::sigaction>();
             action.sa_sigaction = libc::SIG_DFL;
             libc::sigaction(number, &raw const action, std::ptr::null_mut());
@@ -227,18 +228,18 @@ extern "C" fn on_signal(number: i32, info: *mut libc::siginfo_t, _context: *mut 
             if !were_called && FOR_PYTHON.load(Ordering::Relaxed) & bit != 0 {
                 ffi::PyErr_SetInterruptEx(number);
             }
-            // Behind it: this handler may run on any thread, and the one that reads the pipe wakes the loop, which
-            // looks for what Python has to call.
+            // Write after notifying Python: this handler may run on any thread, and the thread that reads the pipe
+            // wakes the loop, which then calls Python's handlers.
             tell(number, if by_itself { BY_ITSELF } else { 0 });
         }
     }
     Errno::set_raw(errno);
 }
 
-/// Writes to the pipe. Signals that a full pipe has no room for are dropped.
+/// Writes to the pipe. If it is full, the signal is dropped.
 fn tell(number: i32, sender: u8) {
     let byte = number as u8 | sender;
-    // SAFETY: a byte is written to a descriptor that stays open, or to none.
+    // SAFETY: writes one byte to a descriptor that stays open, or to -1.
     unsafe { libc::write(PIPE.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
 }
 

@@ -39,10 +39,10 @@ pub(super) const fn method_noargs(
     ffi::PyMethodDef { ml_flags: ffi::METH_NOARGS, ..method_o(name, function) }
 }
 
-/// Methods of a type, in memory that CPython may keep pointing to.
+/// Methods of a type, in static memory: CPython keeps pointers to it.
 pub(super) struct Methods<const N: usize>(pub(super) [ffi::PyMethodDef; N]);
 
-// SAFETY: names and functions are constants, and nobody writes to them.
+// SAFETY: names and functions are constants, and nothing writes to them.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
 impl<const N: usize> Methods<N> {

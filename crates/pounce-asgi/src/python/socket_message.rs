@@ -1,4 +1,4 @@
-//! What an application sends to a WebSocket, read into the contract's terms. Every fault names its key.
+//! Handles the messages that an application sends to a WebSocket. Every fault names its key.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -9,10 +9,10 @@ use crate::{Accept, MessageKind, Payload, SendError, Socket};
 use super::asyncio::Asyncio;
 use super::reading::{flag, raise, read_fields, read_head, send_body, with_bytes, wrong};
 
-/// Carries out one message.
+/// Handles one message.
 ///
 /// # Errors
-/// The exception to raise in the application, where the message is not well formed.
+/// The exception to raise in the application if the message is malformed.
 pub(super) fn send(
     asyncio: &Asyncio,
     socket: &Socket,
@@ -89,7 +89,7 @@ fn send_data(
         (None, Some(bytes)) if bytes.is_instance_of::<PyString>() => Err(wrong("bytes", "bytes", &bytes)),
         (None, Some(bytes)) => match send_body(&bytes, |data| socket.send(MessageKind::Binary, data)) {
             Ok(sent) => Ok(sent),
-            // It would speak of a body.
+            // `send_body`'s error would name a body, so read again with the right key.
             Err(_) => with_bytes(&bytes, "bytes", |_| Ok(())),
         },
         (None, None) => Err(PyValueError::new_err("'websocket.send' needs 'bytes' or 'text'")),
@@ -99,7 +99,7 @@ fn send_data(
     }
 }
 
-/// What a key has, unless it has None.
+/// The value of a key, unless it is None.
 fn given<'py>(message: &Bound<'py, PyDict>, name: &Py<PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
     Ok(message.get_item(name)?.filter(|value| !value.is_none()))
 }

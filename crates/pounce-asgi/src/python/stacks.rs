@@ -1,5 +1,5 @@
-//! What Python code a thread is in, as faulthandler sees it: without the GIL, so that it can be asked of a thread
-//! that never gives the GIL back.
+//! The Python stack of a thread, from faulthandler: it needs no GIL, so it works for a thread that never releases the
+//! GIL.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -10,11 +10,11 @@ use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::Signal;
 use pyo3::prelude::*;
 
-/// The signal that has a thread write its stack. Ignored by default and sent by nobody else, as the kernel sends
-/// it only for out-of-band data to those who ask for that.
+/// The signal that makes a thread write its stack. Ignored by default, and the kernel sends it only for out-of-band
+/// data to processes that ask for it.
 const SIGNAL: Signal = Signal::SIGURG;
 
-/// How long a thread is given to write.
+/// How long to wait for a thread to write.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Reads the stacks of threads.
@@ -26,7 +26,7 @@ impl Stacks {
     /// Installs faulthandler's handler in the main interpreter. Once per process, attached.
     ///
     /// # Errors
-    /// There is no pipe to be had, or faulthandler refuses.
+    /// No pipe can be created, or faulthandler refuses.
     pub(super) fn install(py: Python<'_>) -> PyResult<Self> {
         let (reader, writer) = io::pipe()?;
         set_nonblocking(&reader)?;

@@ -1,4 +1,4 @@
-//! Interpreters with a GIL of their own, beside the main one.
+//! Interpreters with their own GIL, in addition to the main one.
 
 use std::sync::MutexGuard;
 #[cfg(Py_3_12)]
@@ -16,14 +16,14 @@ use super::interpreter::{Interpreter, InterpreterError};
 use super::interpreter::{LEFT_BEHIND, message, run_exit_functions};
 
 impl Interpreter {
-    /// Makes an interpreter with a GIL of its own on this thread, a foreign one, and ends it when `body` returns.
-    /// Meanwhile this thread is that interpreter's.
+    /// Makes an interpreter with its own GIL on this thread, which must not be attached to any other, and ends it when
+    /// `body` returns. Until then this thread belongs to that interpreter.
     ///
-    /// One is made or ended at a time. `body` gets what ensures that, and is to hold it until the application is
-    /// imported: CPython 3.13.0 frees memory twice otherwise.
+    /// Interpreters are created and ended one at a time. `body` gets the lock for that and must hold it until the
+    /// application is imported: CPython 3.13.0 frees memory twice otherwise.
     ///
     /// # Errors
-    /// This Python has none (before 3.12), or could not make one.
+    /// This Python has no such interpreters (before 3.12), or could not create one.
     #[cfg(Py_3_12)]
     pub fn with_subinterpreter<R>(
         &self,
@@ -34,15 +34,15 @@ impl Interpreter {
             allow_fork: 0,
             allow_exec: 0,
             allow_threads: 1,
-            // Libraries start some that end soon. One that does not keeps its interpreter from being ended.
+            // Libraries start daemon threads that end soon. One that does not keeps its interpreter from being ended.
             allow_daemon_threads: 1,
             check_multi_interp_extensions: 1,
             gil: ffi::PyInterpreterConfig_OWN_GIL,
         };
-        // SAFETY: the main interpreter runs, by `self`, and this thread has no state of it: it gets one to make
+        // SAFETY: the main interpreter runs, by `self`, and this thread has no state of it: it gets one to create
         // the other interpreter with, and keeps it until that has ended. Each state is attached when it is left
-        // and restored where it was saved. Python binds a thread to the state it attached last, so what asks for
-        // "the state of this thread" inside `body` gets the new one.
+        // and restored where it was saved. Python binds a thread to the state it attached last, so code inside `body`
+        // that asks for "the state of this thread" gets the new one.
         unsafe {
             let alone = exclusive();
             let outer = ffi::PyThreadState_New(ffi::PyInterpreterState_Main());
@@ -61,7 +61,7 @@ impl Interpreter {
             ffi::PyEval_RestoreThread(inner);
             Python::attach(wait_for_threads);
             ffi::PyEval_SaveThread();
-            // Detached: a thread that makes an interpreter may wait for all attached threads (free-threaded builds do).
+            // Detached: in free-threaded builds a thread that creates an interpreter waits for all attached threads.
             let alone = exclusive();
             ffi::PyEval_RestoreThread(inner);
             if CAN_END && is_last_thread(inner) {
@@ -102,7 +102,7 @@ impl Interpreter {
     pub const HAS_SUBINTERPRETERS: bool = cfg!(Py_3_12);
 }
 
-/// Held by the one thread of the process that makes, fills or ends an interpreter.
+/// Held by the thread that creates, fills or ends an interpreter; one per process at a time.
 pub struct Exclusive(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
 
 #[cfg(Py_3_12)]
@@ -111,8 +111,8 @@ fn exclusive() -> Exclusive {
     Exclusive(ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Modules of the standard library that change what belongs to another interpreter, in 3.12 even if they are then
-/// refused. Each has a twin in Python that is used without it, or is not for servers.
+/// Modules of the standard library whose import corrupts other interpreters, in 3.12 even if it is then refused. Each
+/// has a fallback in Python, or servers do not need it.
 #[cfg(all(Py_3_12, not(Py_3_13)))]
 const SHARED: &[&str] = &[
     "_ctypes",
@@ -146,16 +146,16 @@ fn hide_shared_modules(py: Python<'_>) {
     }
 }
 
-/// Whether an interpreter can be ended at all: with 3.12 the process dies of it once `_ssl` was imported.
+/// Whether an interpreter can be ended at all: in 3.12 that kills the process once `_ssl` was imported.
 #[cfg(Py_3_12)]
 const CAN_END: bool = cfg!(Py_3_13);
 
-/// Waits for the threads of the current interpreter that are no daemons, as ending it does.
+/// Waits for the non-daemon threads of the current interpreter, as ending it does.
 #[cfg(Py_3_12)]
 fn wait_for_threads(py: Python<'_>) {
     let wait = || -> PyResult<()> {
         let threading = py.import("threading")?;
-        // Since 3.13 what stands for this thread looks for `threading` when it goes: it must go before that.
+        // Since 3.13 the object that represents this thread uses `threading` when it is dropped: drop it first.
         if let Ok(info) = threading.getattr("_thread_local_info") {
             info.getattr("__dict__")?.call_method1("pop", ("_track_dummy_thread_ref", py.None()))?;
         }
@@ -172,10 +172,9 @@ fn wait_for_threads(py: Python<'_>) {
 /// `state` is attached.
 #[cfg(Py_3_12)]
 unsafe fn is_last_thread(state: *mut ffi::PyThreadState) -> bool {
-    // The end of a thread is seen by `threading` a moment before its state is gone.
+    // `threading` sees the end of a thread a moment before its state is gone.
     for _ in 0..100 {
-        // SAFETY: attached, by contract; the list of states is only looked at, and the state restored where it
-        // was saved.
+        // SAFETY: attached, by contract; the list of states is only read, and the state restored where it was saved.
         unsafe {
             let head = ffi::PyInterpreterState_ThreadHead(ffi::PyThreadState_GetInterpreter(state));
             if head == state && ffi::PyThreadState_Next(head).is_null() {

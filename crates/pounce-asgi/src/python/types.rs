@@ -19,10 +19,10 @@ pub(super) struct Types {
 }
 
 impl Types {
-    /// Makes them in the current interpreter.
+    /// Creates the types in the current interpreter.
     ///
     /// # Errors
-    /// There is no memory for them.
+    /// Memory is exhausted.
     pub(super) fn new(glue: &Bound<'_, PyModule>, owner: &Arc<Owner>) -> PyResult<Self> {
         let py = glue.py();
         let types = Self {

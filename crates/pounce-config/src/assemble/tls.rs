@@ -1,4 +1,4 @@
-//! The options of TLS, and what they mean together. What is in the files is not looked at here.
+//! The TLS options and how they combine. The files are not read here.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ pub(super) fn tls(options: &mut Resolver) -> Option<TlsConfig> {
     let Some(certificate) = certificate else {
         for name in ["ssl-keyfile", "ssl-sni", "ssl-ca-certs", "ssl-cert-reqs", "ssl-crl"] {
             if options.is_given(name) {
-                // A configuration that asks for TLS must not serve clear text.
+                // A configuration with TLS options must not serve clear text.
                 options.missing("ssl-certfile", &format!("the certificate that {name} goes with"));
                 break;
             }

@@ -1,4 +1,4 @@
-//! The parts of a configuration that say how HTTP/2, WebSocket and TLS are spoken.
+//! The settings of HTTP/2, WebSocket and TLS.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub struct WebSocketConfig {
     /// How often an idle connection is pinged; `None` never.
     #[serde(rename = "ws-ping-interval", deserialize_with = "super::none_if_zero")]
     pub ping_interval: Option<Duration>,
-    /// How long a ping may stay unanswered; `None` for ever.
+    /// How long a ping may stay unanswered; `None` for no limit.
     #[serde(rename = "ws-ping-timeout", deserialize_with = "super::none_if_zero")]
     pub ping_timeout: Option<Duration>,
     /// Whether messages are compressed for clients that offer it (RFC 7692).
@@ -76,9 +76,9 @@ pub struct WebSocketConfig {
 pub struct TlsConfig {
     /// Certificates, the default one first; at least one.
     pub certificates: Vec<CertificateFiles>,
-    /// What encrypted keys are encrypted with.
+    /// The password of encrypted keys.
     pub key_password: Option<Secret>,
-    /// Authorities of client certificates; given where they are asked for.
+    /// Authorities of client certificates; always present if the server asks for certificates.
     pub ca_certs: Option<PathBuf>,
     /// Whether clients must show a certificate.
     pub client_certificates: ClientCertificates,
@@ -90,7 +90,7 @@ pub struct TlsConfig {
     pub handshake_timeout: Duration,
 }
 
-/// Where one certificate and its key lie, in PEM.
+/// The PEM files of one certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFiles {
@@ -100,10 +100,10 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// The versions of HTTP that are spoken.
+/// The versions of HTTP spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HttpVersions {
-    /// Whichever the client asks for.
+    /// Whichever the client chooses.
     #[serde(rename = "auto")]
     Auto,
     /// HTTP/1.1 and 1.0.
@@ -118,11 +118,11 @@ pub enum HttpVersions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientCertificates {
-    /// They are not asked for one.
+    /// The server does not ask for one.
     None,
-    /// One that is shown must be valid.
+    /// A client may leave it out; if shown, it must be valid.
     Optional,
-    /// They must.
+    /// Every client must show a valid one.
     Required,
 }
 

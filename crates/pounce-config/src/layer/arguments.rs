@@ -1,13 +1,13 @@
-//! The command line as a layer. Splitting arguments into names and values is the parser's work, not done
-//! here; what a name stands for is.
+//! The command line as a layer. The parser has already split arguments into names and values; this module finds
+//! the options they name.
 
 use super::{Layers, Origin};
 use crate::fault::Problem;
 use crate::options::{Arity, ForeignOption, Kind, OptionSpec, find_foreign, find_option, find_short_or_long};
 
 impl Layers {
-    /// Lays over the options that stood on the command line, in their order: each a name as it was typed, long
-    /// without dashes or short as `-x`, and its values.
+    /// Adds the options of the command line, in their order: each a name as it was typed, long without dashes or
+    /// short as `-x`, and its values.
     ///
     /// Names may be aliases, the `no-` form of a flag, or other servers' options, which leave a note or a
     /// fault. A flag has no value. An unknown name is a fault.
@@ -30,7 +30,7 @@ impl Layers {
             let flag = if spec.positional { spec.value_name.to_owned() } else { flag };
             let values = match (values.is_empty(), spec.kind) {
                 (true, Kind::Flag) => vec!["on".into()],
-                // Left for the option to refuse, with what it expected.
+                // The option refuses the empty value and says what it expected.
                 (true, _) => vec![String::new()],
                 (false, _) => values,
             };
@@ -46,7 +46,7 @@ impl Layers {
         }
     }
 
-    /// Reports arguments that stand on the command line after the application and belong to no option.
+    /// Reports arguments after the application that belong to no option.
     #[must_use]
     pub fn surplus(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
         for argument in arguments {

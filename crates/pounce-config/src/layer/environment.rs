@@ -1,21 +1,20 @@
-//! Environment variables as a layer. The process's environment is not read here: it is an argument.
+//! Environment variables as a layer. The process's environment is an argument; nothing here reads it.
 
 use super::{Layers, Origin};
 use crate::options::{Kind, OPTIONS, close_option};
 
 const PREFIX: &str = "POUNCE_";
 const FOREIGN_PREFIXES: &[&str] = &["UVICORN_", "GRANIAN_", "HYPERCORN_"];
-/// gunicorn's, and the trusted proxies of uvicorn and gunicorn, which wait for proxy-headers.
+/// Variables that only other servers read: gunicorn's arguments, and the trusted proxies of uvicorn and gunicorn.
 const FOREIGN_VARIABLES: &[&str] = &["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS"];
 
 impl Layers {
-    /// Lays over the variables that begin with `POUNCE_`; all but a few others are passed over.
+    /// Adds the variables that begin with `POUNCE_`; almost all others are ignored.
     ///
-    /// Only an option's own name counts here, no alias. `WEB_CONCURRENCY`, which platforms set for any server,
-    /// gives the workers where `POUNCE_WORKERS` does not. An empty value counts as not set. A list is split
-    /// at commas, `POUNCE_HEADER` at line breaks. A variable that names no option leaves a note rather than
-    /// a fault, because the environment is shared with others. One note names the variables that other servers
-    /// would read.
+    /// Aliases do not count here. `WEB_CONCURRENCY`, which platforms set for any server, gives the workers if
+    /// `POUNCE_WORKERS` does not. An empty value counts as not set. A list is split at commas, `POUNCE_HEADER` at
+    /// line breaks. A variable that names no option leaves a note rather than a fault, because other programs share
+    /// the environment. One note names the variables that other servers would read.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut common = Vec::new();
@@ -66,7 +65,7 @@ impl Layers {
 /// Whether another server reads the variable.
 fn is_foreign(name: &str, value: &str) -> bool {
     let theirs = FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    // Kubernetes sets these for a service that is called like the server.
+    // Kubernetes sets these for a service with the name of the server.
     let of_a_service = name.contains("_SERVICE_") || name.contains("_PORT_") || value.starts_with("tcp://");
     (theirs && !of_a_service && !value.is_empty()) || FOREIGN_VARIABLES.contains(&name)
 }

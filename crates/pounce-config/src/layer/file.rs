@@ -1,4 +1,4 @@
-//! TOML files as a layer: which file it is, and what its keys say.
+//! TOML files as a layer: finding the file, and reading its keys.
 //!
 //! [`discover`] is the only function of this crate that reads the file system.
 
@@ -15,22 +15,21 @@ use crate::options::{Kind, OPTIONS, OptionSpec, find_foreign, find_option};
 const OWN_FILE: &str = "pounce.toml";
 const PROJECT_FILE: &str = "pyproject.toml";
 
-/// A file's path and text, not yet understood.
+/// A file's path and text, not yet parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// The file as messages name it.
     pub path: PathBuf,
-    /// Its content. The options stand at the top, in a `pyproject.toml` under `[tool.pounce]`.
+    /// Its content. The options are top-level keys; in a `pyproject.toml` they are under `[tool.pounce]`.
     pub text: String,
 }
 
 /// Reads the file that holds the options: `explicit`, else `pounce.toml` in `dir`, else `pyproject.toml`
-/// in `dir`. `None` where there is none.
+/// in `dir`. `None` if none exists.
 ///
 /// # Errors
 ///
-/// A file that is there and cannot be read, an `explicit` one that is not there, or one that another server
-/// reads.
+/// The file cannot be read, the `explicit` one does not exist, or it is another server's configuration.
 pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile>, ConfigErrors> {
     if let Some(path) = explicit {
         if let Some(owner) = foreign_file(path) {
@@ -52,8 +51,8 @@ pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile
     Ok(None)
 }
 
-/// Whose configuration a path names: gunicorn's and hypercorn's may be Python files (`file:`) or modules
-/// (`python:`), and hypercorn's TOML has other keys than ours.
+/// The other server whose configuration a path names: gunicorn's and hypercorn's may be Python files (`file:`) or
+/// modules (`python:`), and hypercorn's TOML has other keys than Pounce's.
 fn foreign_file(path: &Path) -> Option<&'static str> {
     let text = path.to_str()?;
     let name = path.file_name()?.to_str()?;
@@ -67,7 +66,7 @@ fn foreign_file(path: &Path) -> Option<&'static str> {
 }
 
 impl Layers {
-    /// Lays over the options of a TOML file: keys in kebab or snake case, aliases too.
+    /// Adds the options of a TOML file: keys in kebab or snake case, aliases too.
     ///
     /// An unknown key, a key given under two names and a value of another shape are faults; an option of
     /// another server leaves a note or a fault.
@@ -129,13 +128,13 @@ impl Layers {
 }
 
 impl fmt::Debug for ConfigFile {
-    /// Without the text, which may have a password in it.
+    /// Leaves out the text, which may contain a password.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ConfigFile").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
-/// What the parser said. It quotes a line, which is left out where the file sets a secret.
+/// The parser's message. It quotes a line, which is left out if the file sets a secret.
 fn reason(error: &toml::de::Error, text: &str) -> String {
     let plain = text.replace('_', "-");
     let mut secrets = OPTIONS.iter().filter(|spec| spec.kind == Kind::Secret);
@@ -152,7 +151,7 @@ fn own_table(project: &mut Table) -> Option<Value> {
     project.get_mut("tool")?.as_table_mut()?.remove("pounce")
 }
 
-/// The value as the texts another source would give, or what was expected of it.
+/// The value as the texts another source would give, or the form that was expected.
 fn texts(spec: &OptionSpec, value: &Value) -> Result<Vec<String>, String> {
     match value {
         Value::Array(items) if spec.is_list() => items.iter().map(|item| text(spec, item)).collect(),

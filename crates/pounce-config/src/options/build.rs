@@ -1,4 +1,4 @@
-//! How the table says what an option is: a name, a kind and a heading, then only what is not usual.
+//! The builder of the table's entries: a name, a kind and a heading, then only what differs from the defaults.
 
 use super::{Kind, OptionSpec, Section};
 

@@ -1,28 +1,28 @@
 //! Options of uvicorn, granian, gunicorn, hypercorn and daphne that Pounce does not have.
 //!
-//! A command line that worked there either starts here or says all at once why not: an option without
-//! consequences is accepted with a note, any other is refused with what to do. An option whose loss would
-//! change what a client sees, what is safe or where the logs go is never just noted.
+//! A command line written for another server either works or fails with all reasons at once: an option without
+//! consequences is accepted with a note, any other is refused with advice. An option whose loss would change
+//! responses, security or the place of the logs is never merely noted.
 
 mod table;
 
 pub use table::foreign_options;
 
-/// An option of another server, or one that Pounce is going to have.
+/// An option of another server, or one that Pounce plans.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignOption {
     /// Its names: long ones without dashes, short ones as `-x`.
     pub names: &'static [&'static str],
-    /// The servers that have it; empty for an option that only later versions of Pounce have.
+    /// The servers that have it; empty for an option that only Pounce plans.
     pub owners: &'static [&'static str],
     /// What follows its name.
     pub arity: Arity,
-    /// What becomes of it.
+    /// How Pounce treats it.
     pub verdict: Verdict,
     /// Values that ask for what Pounce does anyway; they are accepted with a note.
     pub harmless: &'static [&'static str],
-    /// Why it does nothing, or what to do in its place.
+    /// Why it does nothing, or what to do instead.
     pub advice: &'static str,
 }
 
@@ -38,7 +38,7 @@ pub enum Arity {
     Value,
 }
 
-/// What becomes of an option of another server.
+/// How Pounce treats an option of another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -51,13 +51,13 @@ pub enum Verdict {
 }
 
 impl ForeignOption {
-    /// What becomes of it with these values.
+    /// How Pounce treats it with these values.
     pub(crate) fn verdict_on(&self, values: &[String]) -> Verdict {
         let harmless = |value: &String| self.harmless.iter().any(|word| word.eq_ignore_ascii_case(value));
         if !values.is_empty() && values.iter().all(harmless) { Verdict::Ignored } else { self.verdict }
     }
 
-    /// "is uvicorn's and granian's", to stand after its name; empty where no other server has it.
+    /// "is uvicorn's and granian's", for a message after its name; empty if no other server has it.
     pub(crate) fn belongs(&self) -> String {
         match self.owners {
             [] => String::new(),
@@ -74,7 +74,7 @@ impl ForeignOption {
     }
 }
 
-/// The other servers' option of this name: a long one without dashes, or a short one as `-x`.
+/// Another server's option of this name, long without dashes or short as `-x`.
 pub fn find_foreign(name: &str) -> Option<&'static ForeignOption> {
     foreign_options().find(|option| option.answers_to(name))
 }

@@ -1,8 +1,7 @@
 //! The table of options. One entry is one option; nothing else declares one.
 //!
-//! Aliases are the names that uvicorn, granian, gunicorn or hypercorn give to the same thing in the same
-//! unit. A name of theirs in another unit is no alias: it stands in the table of foreign options, with what
-//! to use.
+//! Aliases are the names that uvicorn, granian, gunicorn or hypercorn use for the same setting in the same unit. A
+//! name in another unit is no alias: it is in the table of foreign options, with advice.
 
 use std::time::Duration;
 
@@ -17,9 +16,9 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
-/// A time that may be zero, for what can be told to happen at once.
+/// A time that may be zero, which means at once or never.
 const FROM_ZERO: Kind = Kind::Seconds { min: Duration::ZERO, max: DAY };
-/// A time that must pass: a deadline of zero would refuse everything.
+/// A time above zero: a deadline of zero would refuse everything.
 const DEADLINE: Kind = Kind::Seconds { min: MILLISECOND, max: DAY };
 const COMMAS: Kind = Kind::List { separator: ',' };
 
@@ -32,7 +31,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("app-dir", Kind::Path, Section::Application)
         .value("DIR")
         .aliases(&["chdir", "working-dir"])
-        .help("Folder that comes first on sys.path in place of the working directory"),
+        .help("First folder on sys.path instead of the working directory"),
     option("factory", Kind::Flag, Section::Application)
         .default("off")
         .help("Call APP without arguments to get the application"),
@@ -53,7 +52,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("MODE")
         .aliases(&["asgi-lifespan"])
         .default("auto")
-        .help("Lifespan events; auto serves without them when the application does not know them"),
+        .help("Lifespan events; auto serves without them if the application does not support them"),
     option("lifespan-scope", Kind::Choice(&["auto", "server", "worker"]), Section::Application)
         .value("SCOPE")
         .default("auto")
@@ -72,7 +71,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("File of KEY=VALUE lines that become environment variables of the application"),
     option("asgi-extensions", Kind::Choices(&["pathsend", "zerocopysend"]), Section::Application)
         .value("NAMES")
-        .help("ASGI extensions offered only on request"),
+        .help("ASGI extensions to offer in addition to the default ones"),
     option("debug", Kind::Flag, Section::Application)
         .default("off")
         .help("Answer a failed request with a page that shows the error"),
@@ -87,17 +86,17 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("bind", COMMAS, Section::Listening)
         .value("ENDPOINT")
         .short('b')
-        .help("Listen on HOST:PORT, [V6]:PORT, unix:PATH or fd://N in place of host and port; repeatable"),
+        .help("Listen on HOST:PORT, [V6]:PORT, unix:PATH or fd://N instead of host and port; repeatable"),
     option("uds", Kind::Path, Section::Listening)
         .value("PATH")
         .aliases(&["unix-socket"])
-        .help("Listen on a Unix socket in place of host and port"),
+        .help("Listen on a Unix socket instead of host and port"),
     option("uds-permissions", Kind::Permissions, Section::Listening)
         .value("OCTAL")
         .help("Permission bits of Unix sockets, such as 660"),
     option("fd", Kind::Integer { min: 0, max: i32::MAX as u64 }, Section::Listening)
         .value("N")
-        .help("Listen on an inherited file descriptor in place of host and port"),
+        .help("Listen on an inherited file descriptor instead of host and port"),
     option("backlog", Kind::Integer { min: 1, max: i32::MAX as u64 }, Section::Listening)
         .value("N")
         .default("2048")
@@ -106,7 +105,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("VERSION")
         .default("auto")
         .implementations(&["h11", "httptools", "zttp"])
-        .help("HTTP versions to speak; auto: whichever a client asks for by ALPN or begins with"),
+        .help("HTTP versions to speak; auto: whichever a client chooses by ALPN or its first bytes"),
     option("http2-max-concurrent-streams", Kind::Integer { min: 1, max: 100_000 }, Section::Protocols)
         .value("N")
         .aliases(&["h2-max-concurrent-streams"])
@@ -129,24 +128,24 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SIZE")
         .aliases(&["h2-max-inbound-frame-size"])
         .default("16KiB")
-        .help("Greatest HTTP/2 frame that a client may send"),
+        .help("Largest HTTP/2 frame that a client may send"),
     option("http2-max-idle-frames", Kind::Integer { min: 16, max: 1_000_000 }, Section::Protocols)
         .value("N")
         .default("1000")
         .help(
-            "HTTP/2 frames without use (resets, pings, settings, ...) a client may send ahead of useful ones",
+            "HTTP/2 frames without effect (resets, pings, settings, ...) a client may send in excess of useful ones",
         ),
     option("ws", Kind::Flag, Section::Protocols)
         .default("on")
         .synonyms(&[("auto", "on"), ("none", "off")])
         .flag_words(&["auto", "none", "websockets", "websockets-sansio", "wsproto", "on", "off"])
         .implementations(&["websockets", "websockets-sansio", "wsproto"])
-        .help("Serve WebSockets; off: upgrades are answered as plain requests"),
+        .help("Serve WebSockets; if off, upgrades are answered as plain requests"),
     option("ws-max-size", Kind::Size { min: 1, max: GIB }, Section::Protocols)
         .value("SIZE")
         .aliases(&["websocket-max-message-size"])
         .default("16MiB")
-        .help("Greatest WebSocket message, inflated, beyond which the close code is 1009"),
+        .help("Largest WebSocket message after decompression; a larger one closes the connection with 1009"),
     option("ws-max-queue", Kind::Integer { min: 1, max: 65536 }, Section::Protocols)
         .value("N")
         .default("32")
@@ -154,7 +153,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("ws-max-queued-bytes", Kind::Size { min: 64 * KIB, max: 1024 * GIB }, Section::Protocols)
         .value("SIZE")
         .default("256MiB")
-        .help("What all WebSockets of a worker may hold of messages read ahead, before they wait their turn"),
+        .help("How much all WebSockets of a worker may read ahead together before they take turns"),
     option("ws-ping-interval", FROM_ZERO, Section::Protocols)
         .value("SECONDS")
         .aliases(&["websocket-ping-interval", "ping-interval"])
@@ -164,7 +163,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SECONDS")
         .aliases(&["ping-timeout"])
         .default("20")
-        .help("How long a ping may stay unanswered; 0 for ever"),
+        .help("How long a ping may stay unanswered; 0 is no limit"),
     option("ws-per-message-deflate", Kind::Choice(&["on", "off"]), Section::Protocols)
         .value("on|off")
         .default("on")
@@ -184,18 +183,18 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("ssl-keyfile", Kind::Path, Section::Tls)
         .value("FILE")
         .aliases(&["keyfile"])
-        .help("Its private key in PEM; without it the key is looked for in the certificate's file"),
+        .help("Private key in PEM; by default it is in the certificate's file"),
     option("ssl-keyfile-password", Kind::Secret, Section::Tls)
         .value("TEXT")
         .aliases(&["keyfile-password"])
-        .help("Password of an encrypted key; better given as POUNCE_SSL_KEYFILE_PASSWORD"),
+        .help("Password of an encrypted key; safer in the variable POUNCE_SSL_KEYFILE_PASSWORD"),
     option("ssl-sni", COMMAS, Section::Tls)
         .value("CERT:KEY")
-        .help("Another certificate and key, for clients that ask for one of its names; repeatable"),
+        .help("Another certificate and key, for clients that ask for one of its host names; repeatable"),
     option("ssl-ca-certs", Kind::Path, Section::Tls)
         .value("FILE")
         .aliases(&["ca-certs", "ssl-ca"])
-        .help("Authorities in PEM whose client certificates are accepted"),
+        .help("Authorities of accepted client certificates, in PEM"),
     option("ssl-cert-reqs", Kind::Choice(&["none", "optional", "required"]), Section::Tls)
         .value("WHICH")
         .aliases(&["cert-reqs", "verify-mode"])
@@ -227,17 +226,17 @@ pub static OPTIONS: &[OptionSpec] = &[
         .short('w')
         .variable("WEB_CONCURRENCY")
         .default("1")
-        .help("Workers; 0 takes one for each CPU that this process may use"),
+        .help("Number of workers; 0 is one for each usable CPU"),
     option("worker-mode", Kind::Choice(&["auto", "process", "thread", "subinterpreter"]), Section::Workers)
         .value("MODE")
         .default("auto")
-        .help("What a worker is; auto: threads on free-threaded Python, else processes"),
+        .help("What a worker runs as; auto: threads on free-threaded Python, else processes"),
     option("worker-hooks", Kind::Flag, Section::Workers)
         .default("off")
         .help("Call the application with the scope types pounce.worker.startup, .draining and .shutdown"),
     option("reuse-port", Kind::Flag, Section::Workers)
         .default("off")
-        .help("Give each worker a socket of its own (SO_REUSEPORT) in place of one that all share"),
+        .help("Give each worker its own listening socket (SO_REUSEPORT) instead of a shared one"),
     option("limit-max-requests", Kind::Count, Section::Workers)
         .value("N")
         .aliases(&["max-requests"])
@@ -246,32 +245,32 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("N")
         .aliases(&["max-requests-jitter"])
         .default("0")
-        .help("Most requests added to that at random, so that workers are not replaced all at once"),
+        .help("Up to this many requests are added to the limit at random, to spread the replacements"),
     option("workers-lifetime", Kind::Seconds { min: Duration::from_secs(1), max: YEAR }, Section::Workers)
         .value("SECONDS")
         .help("Time after which a worker is replaced"),
     option("workers-lifetime-jitter", Kind::Seconds { min: Duration::ZERO, max: YEAR }, Section::Workers)
         .value("SECONDS")
         .default("0")
-        .help("Most time added to that at random"),
+        .help("Up to this much time is added to the lifetime at random"),
     option("workers-max-rss", Kind::Size { min: 8 * MIB, max: u64::MAX }, Section::Workers)
         .value("SIZE")
         .help("Memory of a worker process (RSS) above which it is replaced, such as 512MiB"),
     option("respawn-limit", Kind::Integer { min: 0, max: 1000 }, Section::Workers)
         .value("N")
         .default("5")
-        .help("Times that a worker is restarted within respawn-window before it is given up"),
+        .help("Restarts of a worker within respawn-window before it is given up"),
     option("respawn-window", Kind::Seconds { min: Duration::from_secs(1), max: DAY }, Section::Workers)
         .value("SECONDS")
         .default("60")
-        .help("Time after which a restart counts no more"),
+        .help("Time after which a restart no longer counts"),
     option("reload", Kind::Flag, Section::Reload)
         .default("off")
         .help("Restart when the application's files change, for development"),
     option("reload-dir", COMMAS, Section::Reload)
         .value("DIR")
         .aliases(&["reload-paths"])
-        .help("Folder to watch in place of the working directory; repeatable"),
+        .help("Folder to watch instead of the working directory; repeatable"),
     option("reload-include", COMMAS, Section::Reload)
         .value("GLOB")
         .default("*.py")
@@ -283,7 +282,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("reload-delay", Kind::Seconds { min: Duration::ZERO, max: HOUR }, Section::Reload)
         .value("SECONDS")
         .default("0.25")
-        .help("Time without a further change before the restart"),
+        .help("How long files must stay unchanged before the restart"),
     option(
         "log-level",
         Kind::Choice(&["critical", "error", "warning", "info", "debug", "trace"]),
@@ -292,13 +291,13 @@ pub static OPTIONS: &[OptionSpec] = &[
     .value("LEVEL")
     .default("info")
     .synonyms(&[("warn", "warning"), ("notset", "trace")])
-    .help("Least severe messages that are logged"),
+    .help("Least severe messages to log"),
     option("log-format", Kind::Choice(&["auto", "text", "json"]), Section::Logging)
         .value("FORMAT")
         .default("auto")
-        .help("Form of log lines"),
+        .help("Format of log lines"),
     option("use-colors", Kind::Flag, Section::Logging)
-        .help("Colour log lines; without it, only on a terminal"),
+        .help("Colour log lines; by default only on a terminal"),
     option("access-log", Kind::Flag, Section::Logging).default("on").help("Log a line for every request"),
     option("access-log-format", Kind::Text, Section::Logging)
         .value("FORMAT")
@@ -313,7 +312,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("timeout-header", DEADLINE, Section::Timeouts)
         .value("SECONDS")
         .default("10")
-        .help("How long a request's line and headers may take altogether"),
+        .help("How long a client may take to send a request's line and headers"),
     option("timeout-body", DEADLINE, Section::Timeouts)
         .value("SECONDS")
         .default("30")
@@ -326,7 +325,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SECONDS")
         .aliases(&["graceful-timeout", "workers-kill-timeout"])
         .default("10")
-        .help("How long running requests may go on after a stop was asked for; 0 stops at once"),
+        .help("How long running requests may go on after a stop was requested; 0 stops at once"),
     option("timeout-startup", DEADLINE, Section::Timeouts)
         .value("SECONDS")
         .aliases(&["startup-timeout"])
@@ -337,7 +336,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         .aliases(&["timeout"])
         .short('t')
         .default("30")
-        .help("How long a worker may be stuck before that is reported and a process is replaced; 0 never"),
+        .help("How long a worker may be stuck before it is reported and, if a process, replaced; 0 never"),
     option("limit-connections", Kind::Count, Section::Limits)
         .value("N")
         .help("Open connections, beyond which the answer is 503"),
@@ -356,19 +355,19 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SIZE")
         .aliases(&["http2-max-headers-size", "http2-max-header-list-size", "h2-max-header-list-size"])
         .default("64KiB")
-        .help("Greatest size of all header fields together, beyond which the answer is 431"),
+        .help("Largest size of all header fields together, beyond which the answer is 431"),
     option("limit-request-body", Kind::SizeLimit, Section::Limits)
         .value("SIZE")
         .default("1GiB")
-        .help("Greatest request body, beyond which the answer is 413; 0 is no limit"),
+        .help("Largest request body, beyond which the answer is 413; 0 is no limit"),
     option("limit-min-read-rate", Kind::SizeLimit, Section::Limits)
         .value("SIZE")
         .default("100")
-        .help("Bytes a second that a client must read of what waits for it, over 30 seconds; 0 is no limit"),
+        .help("Bytes per second a client must read of a waiting response, over 30 seconds; 0 is no limit"),
     option("limit-min-body-rate", Kind::SizeLimit, Section::Limits)
         .value("SIZE")
         .default("0")
-        .help("Bytes a second that must come of an awaited body, over 30 seconds, else 408; 0 is no limit"),
+        .help("Bytes per second a client must send of an awaited body, over 30 seconds, else 408; 0 is no limit"),
     option("header", Kind::Headers, Section::Responses)
         .value("NAME:VALUE")
         .help("Header added to every response; repeatable"),
@@ -378,5 +377,5 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("FILE")
         .short('c')
         .not_in_file()
-        .help("TOML file to read in place of pounce.toml and pyproject.toml"),
+        .help("TOML file to read instead of pounce.toml and pyproject.toml"),
 ];

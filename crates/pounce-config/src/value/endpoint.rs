@@ -1,9 +1,8 @@
-//! Where to listen, as far as a configuration can tell: the shape of an endpoint's text. Whether the
-//! address exists and can be bound is for the code that binds it to find out.
+//! The syntax of an endpoint. Only binding it shows whether the address exists and is free.
 
 use std::net::Ipv6Addr;
 
-/// What an endpoint looks like, to stand after "expected".
+/// What an endpoint looks like, for a message after "expected".
 pub(crate) const EXPECTED: &str = "HOST:PORT, [V6]:PORT, unix:PATH or fd://N";
 
 /// The text of one `bind`, with an empty host (`:8000`) spelt out as every IPv4 address.
@@ -18,13 +17,13 @@ pub(crate) fn endpoint(text: &str) -> Option<String> {
     super::integer(port, 0, 65535)?;
     match host_part {
         "" => Some(format!("0.0.0.0:{port}")),
-        // Without its brackets, the end of an IPv6 address could be taken for the port.
+        // Without brackets, the end of an IPv6 address could be mistaken for the port.
         v6 if v6.contains(':') && !v6.starts_with('[') => None,
         host_part => host(host_part).map(|host| format!("{host}:{port}")),
     }
 }
 
-/// A host name or address as it stands before `:PORT`, IPv6 in brackets.
+/// A host name or address in the form used before `:PORT`, IPv6 in brackets.
 pub(crate) fn host(text: &str) -> Option<String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let candidate = bare.unwrap_or(text);

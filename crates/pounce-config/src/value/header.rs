@@ -1,9 +1,9 @@
-//! A header that is added to every response. Which headers a response has beside it is not known here.
+//! A header that is added to every response.
 
-/// What a header looks like, to stand after "expected".
+/// What a header looks like, for a message after "expected".
 pub(crate) const EXPECTED: &str = "NAME: VALUE in printable ASCII, and none that frames the message";
 
-/// These say where a message ends or what becomes of the connection: only the server can know.
+/// Headers that frame the message or control the connection; only the server may set them.
 /// RFC 9110 §7.6.1, RFC 9112 §6.
 const FRAMING: &[&str] = &[
     "connection",
@@ -16,7 +16,7 @@ const FRAMING: &[&str] = &[
     "upgrade",
 ];
 
-/// The name in lower case and the value without the blanks around it.
+/// The name in lower case and the trimmed value.
 pub(crate) fn header(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once(':')?;
     let name = name.to_ascii_lowercase();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_break_the_response_is_refused() {
+    fn a_header_that_could_break_the_response_is_refused() {
         for text in [
             "",
             "no colon",
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_frames_the_message_is_refused() {
+    fn a_header_that_frames_the_message_is_refused() {
         for text in ["Content-Length: 5", "transfer-encoding: chunked", "Connection: close", "Upgrade: h2c"] {
             assert_eq!(header(text), None, "{text:?}");
         }

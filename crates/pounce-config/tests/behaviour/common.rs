@@ -1,4 +1,4 @@
-//! Short forms for what most tests do.
+//! Helpers for most tests.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(crate) fn env(name: &str, value: &str) -> [(String, String); 1] {
     [(name.into(), value.into())]
 }
 
-/// An application on the command line, and nothing else.
+/// Only an application on the command line.
 pub(crate) fn app() -> Layers {
     Layers::new().command_line([("app", ["main:app"])])
 }
@@ -33,7 +33,7 @@ pub(crate) fn given(arguments: &[&str]) -> Result<ServerConfig, ConfigErrors> {
     app().command_line(arguments.iter().map(split)).build()
 }
 
-/// The configuration of these arguments, which are valid.
+/// The configuration of these valid arguments.
 pub(crate) fn config(arguments: &[&str]) -> ServerConfig {
     given(arguments).expect("a valid configuration")
 }

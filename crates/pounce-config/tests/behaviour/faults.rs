@@ -1,4 +1,4 @@
-//! What is refused, and what the messages say.
+//! Refused values, and their messages.
 
 use pounce_config::{Layers, Problem};
 
@@ -124,7 +124,7 @@ fn a_faulty_item_of_a_list_is_named_and_so_is_every_other() {
     let errors = given(&["header=x: 1", "header=x: a\r\nb", "header=bad name: 1"]).unwrap_err();
     let values: Vec<_> = errors.0.iter().filter_map(|fault| fault.value.as_deref()).collect();
     assert_eq!(values, ["x: a\r\nb", "bad name: 1"]);
-    // A line break in a message must not look like a line of its own.
+    // A line break in a value must not begin a new line of the message.
     assert_eq!(errors.to_string().lines().count(), 2);
 }
 

@@ -1,4 +1,4 @@
-//! TOML files: which one is read, and what its keys may say.
+//! TOML files: which one is read, and what its keys may be.
 
 use std::fs;
 use std::path::Path;

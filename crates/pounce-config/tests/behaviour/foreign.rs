@@ -1,4 +1,4 @@
-//! Options of other servers, walked one by one: the lists in `foreign/` are what their parsers declare.
+//! Every option of other servers: the lists in `foreign/` are what those servers' parsers declare.
 
 use pounce_config::{
     Arity, ConfigErrors, ServerConfig, Verdict, arity, find_foreign, find_option, foreign_options,
@@ -14,7 +14,7 @@ const LISTS: [(&str, &str); 5] = [
     ("daphne", include_str!("foreign/daphne.txt")),
 ];
 
-/// Names that take no value here and one there, or the other way round.
+/// Names that take a value in only one of Pounce and the other server.
 const OTHER_SHAPE: [(&str, &str); 3] =
     [("hypercorn", "access-log"), ("daphne", "access-log"), ("daphne", "-v")];
 
@@ -105,7 +105,7 @@ fn all_of_them_are_reported_at_once() {
 }
 
 #[test]
-fn what_is_off_here_anyway_may_be_turned_off() {
+fn turning_off_a_feature_that_pounce_lacks_is_noted() {
     let config = given(&["no-proxy-headers", "no-metrics"]).unwrap();
     assert_eq!(config.notes().len(), 2);
     let config = app().file(&toml("proxy-headers = false\nmetrics = false")).build().unwrap();
@@ -114,7 +114,7 @@ fn what_is_off_here_anyway_may_be_turned_off() {
 }
 
 #[test]
-fn a_loop_that_changes_nothing_is_noted_and_another_is_refused_with_those_there_are() {
+fn a_loop_that_changes_nothing_is_noted_and_another_is_refused_with_the_accepted_ones() {
     for name in ["auto", "asyncio", "uvloop"] {
         let config = given(&[&format!("loop={name}")]).unwrap();
         assert!(config.notes()[0].starts_with("--loop is uvicorn's and granian's and does nothing here: "));

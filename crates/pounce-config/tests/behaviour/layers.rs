@@ -195,7 +195,7 @@ fn every_word_of_a_choice_is_understood() {
     for spec in pounce_config::OPTIONS.iter().filter(|spec| !spec.choices().is_empty()) {
         let synonyms = spec.synonyms.iter().map(|(theirs, _)| theirs);
         for word in spec.choices().iter().chain(synonyms) {
-            // Client certificates need who issues them, and that needs a certificate of our own.
+            // Client certificates need an authority, which in turn needs a server certificate.
             let tls = ["ssl-certfile=c.pem", "ssl-ca-certs=a.pem", &format!("{}={word}", spec.name)];
             assert!(given(&tls).is_ok(), "{} {word}", spec.name);
         }

@@ -1,4 +1,4 @@
-//! The crate as its users see it: sources in, configuration or faults out.
+//! The public API of the crate: sources in, configuration or faults out.
 
 mod common;
 mod faults;

@@ -1,4 +1,4 @@
-//! What options mean, alone and together.
+//! The meaning of options, alone and combined.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn every_named_endpoint_is_used_once_and_takes_the_place_of_host_and_port() {
 }
 
 #[test]
-fn a_port_beside_a_named_endpoint_of_its_source_is_noted() {
+fn a_port_next_to_a_named_endpoint_of_its_source_is_noted() {
     assert_eq!(
         config(&["bind=:1", "port=2"]).notes(),
         ["port (--port on the command line) has no effect: \
@@ -58,7 +58,7 @@ fn a_port_beside_a_named_endpoint_of_its_source_is_noted() {
 }
 
 #[test]
-fn a_port_that_a_higher_source_gives_beside_a_named_endpoint_is_noted_and_a_lower_one_is_not() {
+fn a_port_of_a_higher_source_than_a_named_endpoint_is_noted_and_of_a_lower_one_is_not() {
     let higher =
         app().file(&toml("uds = '/run/a.sock'")).environment(env("POUNCE_PORT", "1")).build().unwrap();
     assert_eq!(higher.notes().len(), 1);

@@ -1,4 +1,4 @@
-//! What crosses to a worker arrives as it left, or not at all.
+//! A plan reaches the worker unchanged or not at all.
 
 use pounce_config::{AddressFamily, Layers, ListenerHandle, PlanError, WorkerConfig, WorkerPlan};
 use proptest::prelude::*;
@@ -71,7 +71,7 @@ fn a_plan_that_is_cut_short_incomplete_or_no_plan_is_malformed() {
     assert!(matches!(WorkerPlan::from_json(&format!("{whole}x")), Err(PlanError::Malformed(_))));
 }
 
-/// Arguments that are valid, of every kind that reaches a worker.
+/// Valid arguments of every kind that reaches a worker.
 fn any_config() -> impl Strategy<Value = WorkerConfig> {
     let app = (
         "[a-z_]{1,8}(\\.[a-z]{1,4}){0,2}(:[a-z]{1,8}(\\(\\))?)?",

@@ -1,4 +1,4 @@
-//! Passwords and keys are in no message and in nothing that `Debug` writes.
+//! No message and no `Debug` output contains passwords or keys.
 
 use pounce_config::{Secret, TlsHandover, WorkerPlan};
 
@@ -31,7 +31,7 @@ fn a_plan_hides_keys_from_debug_and_brings_them_to_the_worker() {
     let mut plan = WorkerPlan::new(config.worker(), 0, 0, Vec::new());
     let texts = vec![Secret::from("-----BEGIN PRIVATE KEY-----".to_owned())];
     plan.tls = Some(TlsHandover { ticket_secret: (1, [7; 32]), texts: texts.clone() });
-    // What an application keeps in its lifespan's state is not for the log either.
+    // An application's lifespan state does not belong in the log either.
     plan.lifespan_state = Some([("database".to_owned(), PASSWORD.into())].into_iter().collect());
     let said = format!("{plan:?} {texts:?}");
     assert!(said.contains("database"), "{said}");
@@ -56,7 +56,7 @@ fn faults_do_not_quote_a_password() {
         assert!(!said.contains("sesame"), "{said}");
         assert!(said.contains("ssl-keyfile-password") || said.contains("line "), "{said}");
     }
-    // Others still have their line.
+    // A file without a secret is still quoted.
     let said = messages(app().file(&toml("workers = 'two")).build()).join("\n");
     assert!(said.contains("workers = 'two"), "{said}");
 }

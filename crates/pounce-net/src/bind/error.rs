@@ -1,6 +1,6 @@
 //! Why an endpoint could not be bound, and what its user can do.
 //!
-//! Not what is wrong with an endpoint's text; that is [`EndpointError`](crate::EndpointError).
+//! Not malformed endpoints; those are [`EndpointError`](crate::EndpointError).
 
 use std::io;
 use std::os::fd::RawFd;
@@ -12,7 +12,7 @@ use crate::{AdoptError, Endpoint, LocalAddr};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// EADDRINUSE, or a Unix socket that something answers at.
+    /// EADDRINUSE, or another process serves the Unix socket.
     #[error("{address} is already in use")]
     InUse {
         /// The one address of the endpoint that is taken.
@@ -40,7 +40,7 @@ pub enum BindError {
         /// The resolver's answer.
         source: io::Error,
     },
-    /// The path of a Unix socket holds something else, which is left alone.
+    /// The path of a Unix socket holds a file of another kind, which is left alone.
     #[error("{path} exists and is not a socket", path = path.display())]
     NotASocket {
         /// The path of the endpoint.
@@ -52,12 +52,12 @@ pub enum BindError {
         /// The path of the endpoint.
         path: PathBuf,
     },
-    /// The descriptor is no listener.
+    /// The descriptor cannot be used as a listener.
     #[error("cannot listen on fd://{fd}: {source}")]
     Adopt {
         /// The descriptor's number.
         fd: RawFd,
-        /// The fault.
+        /// The reason.
         source: AdoptError,
     },
     /// The endpoint cannot have several queues here.
@@ -77,7 +77,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    /// What the user can do, in one line, where that is known.
+    /// What the user can do, in one line, if known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::InUse { address: LocalAddr::Tcp(address) } if address.ip().is_unspecified() => format!(
@@ -125,7 +125,7 @@ impl BindError {
         })
     }
 
-    /// Sorts what the system answered for `address`.
+    /// Classifies the system's error for `address`.
     pub(crate) fn from_io(address: LocalAddr, source: io::Error) -> Self {
         if source.raw_os_error() == Some(libc::EAFNOSUPPORT) {
             return Self::NotAvailable { address };

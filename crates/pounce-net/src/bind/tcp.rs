@@ -11,7 +11,7 @@ use super::{BindError, BindOptions};
 use crate::{Listener, LocalAddr};
 
 /// Every distinct address of the host, in the resolver's order. Never empty. `localhost` is both loopback
-/// addresses whatever the resolver knows (RFC 6761 §6.3): clients try either first.
+/// addresses whatever the resolver says (RFC 6761 §6.3), because clients may try either first.
 pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     let failed = |source| BindError::Resolve { host: host.to_owned(), source };
     let loopback: &[IpAddr] = match host.eq_ignore_ascii_case("localhost") {
@@ -35,21 +35,22 @@ pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindErro
     }
 }
 
-/// A listener at each address, all or none. Where the port is 0, all get the port that the first was given.
+/// A listener at each address, all or none. If the port is 0, all get the port the kernel gave the first.
 pub(super) fn bind_all(addresses: &[SocketAddr], options: &BindOptions) -> Result<Vec<Listener>, BindError> {
     let picked_by_kernel = addresses.iter().any(|address| address.port() == 0);
     let mut attempts = if picked_by_kernel { PORT_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
         match bind_each(addresses, options) {
-            // The port that is free at one address may be taken at the next: let the kernel pick another.
+            // A port that is free at one address may be taken at the next: let the kernel pick another.
             Err(BindError::InUse { .. }) if attempts > 0 => {}
             result => return result,
         }
     }
 }
 
-/// Whether the addresses are free, to a socket that does not share. It does not listen, so no connection is lost.
+/// Checks that the addresses are free by binding them without SO_REUSEPORT. The sockets never listen, so no
+/// connection is lost.
 pub(super) fn probe(addresses: &[SocketAddr], options: &BindOptions) -> Result<(), BindError> {
     for &address in addresses {
         match bind_socket(address, &BindOptions { reuse_port: false, ..*options }) {
@@ -108,9 +109,9 @@ fn listener_at(address: SocketAddr, options: &BindOptions) -> Result<Listener, B
     Ok(listener)
 }
 
-/// Bound so that nobody else can bind the address before this socket listens. Where connections of an earlier server
-/// linger in TIME_WAIT that cannot be had: SO_REUSEADDR lets two sockets bind as long as neither listens (`socket(7)`),
-/// and the second to listen fails.
+/// Binds so that nobody else can bind the address before this socket listens. While connections of an earlier server
+/// linger in TIME_WAIT this is not possible: binding then needs SO_REUSEADDR, which lets two sockets bind as long as
+/// neither listens (`socket(7)`), and the second to listen fails.
 fn bind_socket(address: SocketAddr, options: &BindOptions) -> io::Result<Socket> {
     match bind_as(address, options, false) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind_as(address, options, true),
@@ -126,7 +127,7 @@ fn bind_as(address: SocketAddr, options: &BindOptions, reuse_address: bool) -> i
         socket.set_reuse_port(true)?;
     }
     if let IpAddr::V6(ip) = address.ip() {
-        // The default of IPV6_V6ONLY is a setting of the system (net.ipv6.bindv6only): say it for `[::]`.
+        // The default of IPV6_V6ONLY is a system setting (net.ipv6.bindv6only), so set it explicitly for `[::]`.
         let only = options.ipv6_only.or(ip.is_unspecified().then_some(false));
         if let Some(only) = only {
             socket.set_only_v6(only)?;
@@ -137,5 +138,5 @@ fn bind_as(address: SocketAddr, options: &BindOptions, reuse_address: bool) -> i
     Ok(socket)
 }
 
-/// How often the kernel may pick a port that is taken at another address of the host.
+/// How many times the kernel may pick a port that is taken at another address of the host.
 const PORT_ATTEMPTS: u32 = 16;

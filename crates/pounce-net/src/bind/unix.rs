@@ -1,6 +1,6 @@
 //! Unix sockets: taking over a stale one, permissions, abstract names.
 //!
-//! Not the identity of the file afterwards; that is `listener::socket_file`.
+//! Not the identity of the file once bound; that is `listener::socket_file`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use super::{BindError, BindOptions};
 use crate::listener::socket_file::{DirectoryLock, SocketFile};
 use crate::{Listener, LocalAddr};
 
-/// Binds the path, or the abstract name where it begins with `@`, and listens.
+/// Binds the path, or the abstract name if it begins with `@`, and listens.
 pub(super) fn bind(path: &Path, options: &BindOptions) -> Result<Listener, BindError> {
     match path.as_os_str().as_bytes().strip_prefix(b"@") {
         Some(name) => bind_abstract(path, name, options),
@@ -50,14 +50,14 @@ fn bind_path(path: &Path, options: &BindOptions) -> Result<Listener, BindError> 
     let restricted = restrict(path, options.unix_mode).map_err(failed);
     let listener = Listener::new(socket, LocalAddr::Unix(path.to_owned()), Some(file));
     if let Err(error) = restricted.and_then(|()| options.listen(&listener)) {
-        // The first error is the one to tell; a file left behind is stale and is taken over next time.
+        // Report the first error; a file left behind is stale and is replaced by the next bind.
         let _ = listener.remove_file_locked();
         return Err(error);
     }
     Ok(listener)
 }
 
-/// Removes the socket of a server that is gone. A socket that somebody has, and a file of another kind, are errors.
+/// Removes a stale socket, left by a server that has ended. A socket in use and a file of another kind are errors.
 fn remove_stale(path: &Path) -> Result<(), BindError> {
     let failed = |error| from_io(path, error);
     let metadata = match fs::symlink_metadata(path) {
@@ -77,8 +77,8 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// Only a refused datagram says that nobody has the socket. One of another type (EPROTOTYPE) is somebody's; a stream
-/// would be refused by a server that is still starting, too, and would reach one that serves.
+/// Probes with a datagram socket: ECONNREFUSED means that no process has the socket, EPROTOTYPE that one has it as a
+/// stream. A stream probe could not tell a server that does not listen yet, and would connect to one that does.
 fn is_stale(path: &Path) -> io::Result<bool> {
     match Socket::new(Domain::UNIX, Type::DGRAM, None)?.connect(&SockAddr::unix(path)?) {
         Ok(()) => Ok(false),
@@ -112,7 +112,7 @@ fn from_io(path: &Path, error: io::Error) -> BindError {
     }
 }
 
-/// The directory that a relative path without one names is the working directory.
+/// The directory of the socket; the working directory for a bare file name.
 fn parent(path: &Path) -> &Path {
     let parent = path.parent().unwrap_or(Path::new("/"));
     if parent.as_os_str() == OsStr::new("") { Path::new(".") } else { parent }

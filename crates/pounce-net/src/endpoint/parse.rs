@@ -1,6 +1,6 @@
-//! From text to an [`Endpoint`], and what can be wrong with the text.
+//! From text to an [`Endpoint`], and the errors in such a text.
 //!
-//! Not name resolution: whether a well-formed host exists is not asked here.
+//! Not name resolution: parsing does not ask whether a well-formed host exists.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::RawFd;
@@ -12,7 +12,7 @@ use crate::sys;
 
 /// Why a text is not an [`Endpoint`]. Every message says what to type instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the message beside each variant says what its fields are")]
+#[allow(missing_docs, reason = "each variant's message says what its fields are")]
 #[non_exhaustive]
 pub enum EndpointError {
     #[error("the address is empty: write `127.0.0.1:8000`, `[::1]:8000`, `unix:path` or `fd://3`")]
@@ -105,7 +105,7 @@ fn tcp(text: &str) -> Result<Endpoint, EndpointError> {
         return Err(EndpointError::UnbracketedIpv6 { text: text.to_owned() });
     }
     if host.is_empty() {
-        // A port that is wrong too is told first: the advice repeats it.
+        // Check the port first: the advice repeats it.
         return Err(EndpointError::MissingHost { port: port(port_text)?.to_string() });
     }
     let host = self::host(host)?.to_owned();
@@ -150,7 +150,7 @@ fn host(text: &str) -> Result<&str, EndpointError> {
         return Err(EndpointError::BadHost { text: text.to_owned() });
     }
     // A name whose last label is a number is read as an IPv4 address (WHATWG URL "ends in a number"); the
-    // shorthands of inet_aton(3) (`127.1`) are not taken.
+    // shorthands of inet_aton(3) (`127.1`) are refused.
     if name.rsplit('.').next().is_some_and(is_number) && text.parse::<Ipv4Addr>().is_err() {
         return Err(EndpointError::BadIpv4 { text: text.to_owned() });
     }

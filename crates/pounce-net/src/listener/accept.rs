@@ -11,17 +11,17 @@ use socket2::{SockAddr, Socket};
 use super::Listener;
 use crate::LocalAddr;
 
-/// A connection that was accepted: nonblocking and close-on-exec.
+/// An accepted connection: nonblocking and close-on-exec.
 #[derive(Debug)]
 pub enum Accepted {
     /// IPv4 or IPv6, and the peer's address.
     Tcp(TcpStream, SocketAddr),
-    /// Unix, and the path that the peer is bound to, which most are not.
+    /// Unix, and the path the peer is bound to; most peers have none.
     Unix(UnixStream, Option<PathBuf>),
 }
 
 impl Listener {
-    /// Accepts a connection that is there already.
+    /// Accepts a connection that is already queued.
     ///
     /// # Errors
     ///
@@ -51,8 +51,8 @@ fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
     use std::os::fd::{AsRawFd as _, FromRawFd as _};
 
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: `try_init` gives storage for any address and its length, as accept4 wants them; what accept4 returns
-    // is a new descriptor that nobody else knows.
+    // SAFETY: `try_init` gives storage for any address and its length, as accept4 requires; accept4 returns a new
+    // descriptor that nothing else owns.
     unsafe {
         SockAddr::try_init(|storage, length| {
             let fd = libc::accept4(listener.as_raw_fd(), storage.cast(), length, flags);

@@ -1,6 +1,6 @@
-//! What a listener is bound to: its address and its address family.
+//! The address and the address family of a listener.
 //!
-//! Not what a user asked for; that is an [`Endpoint`](crate::Endpoint).
+//! Not the address the user asked for; that is an [`Endpoint`](crate::Endpoint).
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,14 +11,14 @@ use std::str::FromStr;
 
 use socket2::SockAddr;
 
-/// The address family of a listener. With a descriptor it is all that another process needs to reconstruct
-/// the listener ([`Listener::from_raw_fd`](crate::Listener::from_raw_fd)), so it can be written and read:
+/// The address family of a listener. With the descriptor it is all that another process needs to reconstruct
+/// the listener ([`Listener::from_raw_fd`](crate::Listener::from_raw_fd)), so it has a text form:
 /// `inet`, `inet6`, `unix`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4 (AF_INET).
     Inet,
-    /// IPv6 (AF_INET6), which a dual-stack listener is too.
+    /// IPv6 (AF_INET6), dual-stack listeners included.
     Inet6,
     /// Unix (AF_UNIX).
     Unix,
@@ -65,7 +65,7 @@ pub struct UnknownFamily(pub String);
 /// [`Endpoint`](crate::Endpoint) reads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LocalAddr {
-    /// An address and a port; of a listener, the port is never 0.
+    /// An address and a port; a listener's port is never 0.
     Tcp(SocketAddr),
     /// The path as it was bound, so possibly relative; an abstract name begins with `@`.
     Unix(PathBuf),
@@ -89,7 +89,7 @@ impl LocalAddr {
         }
     }
 
-    /// None for a family that is not listed in [`Family`].
+    /// `None` for a family that [`Family`] does not list.
     pub(crate) fn from_sock_addr(address: &SockAddr) -> Option<Self> {
         if let Some(address) = address.as_socket() {
             return Some(Self::Tcp(address));

@@ -1,6 +1,6 @@
 //! Reconstructing a listener from a descriptor: every property is checked before it is used.
 //!
-//! Not the taking of ownership of a number; that is `raw_fd`.
+//! Taking ownership of a descriptor's number is in `raw_fd`.
 
 use std::os::fd::{OwnedFd, RawFd};
 
@@ -19,7 +19,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// If the descriptor is no listening stream socket of that family. The descriptor is then closed.
+    /// If the descriptor is not a listening stream socket of that family. The descriptor is then closed.
     pub fn from_fd(fd: OwnedFd, family: Family) -> Result<Self, AdoptError> {
         inspect(&SockRef::from(&fd), Some(family))?;
         must_listen(&SockRef::from(&fd))?;
@@ -27,7 +27,7 @@ impl Listener {
     }
 
     /// Reconstructs a listener from the number of a descriptor, as another process or a service manager names
-    /// it. `None` takes the family that the socket has.
+    /// it. A `family` of `None` accepts any.
     ///
     /// A descriptor that came over `exec`, recognised by its clear FD_CLOEXEC flag, is taken over: the listener has
     /// another number, and the socket closes with it. One that this process opened itself is duplicated and stays its
@@ -35,7 +35,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// If nothing is open under the number, or what is open is no listening stream socket of that family. The
+    /// If nothing is open under the number, or the descriptor is not a listening stream socket of that family. The
     /// descriptor is then left as it was.
     pub fn from_raw_fd(fd: RawFd, family: Option<Family>) -> Result<Self, AdoptError> {
         let owned = raw_fd::adopt(fd, |fd| {
@@ -45,12 +45,12 @@ impl Listener {
         Self::adopt(owned)
     }
 
-    /// As [`from_raw_fd`](Self::from_raw_fd), for a socket that [`bind`](crate::bind) made: it may be yet to
-    /// [listen](Self::listen).
+    /// As [`from_raw_fd`](Self::from_raw_fd), for a socket that [`bind`](crate::bind) made and that may not
+    /// [listen](Self::listen) yet.
     ///
     /// # Errors
     ///
-    /// Those of `from_raw_fd`, save that the socket does not listen.
+    /// Those of `from_raw_fd`, except that the socket need not listen.
     pub fn bound_from_raw_fd(fd: RawFd, family: Family) -> Result<Self, AdoptError> {
         Self::adopt(raw_fd::adopt(fd, |fd| inspect(&SockRef::from(&fd), Some(family)))?)
     }

@@ -1,6 +1,6 @@
-//! The file of a Unix socket: which one it is, removing it, and the lock under which such files change.
+//! The file of a Unix socket: its identity, removing it, and the lock under which such files change.
 //!
-//! Not the decision whether a file may be replaced; that is `bind::unix`.
+//! `bind::unix` decides whether a file may be replaced.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,24 +9,24 @@ use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// A file of the file system, known by its inode and not by its path alone.
+/// A file identified by its inode as well as its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SocketFile {
-    /// Absolute, so that it means the same after a change of the working directory.
+    /// Absolute, so that it survives a change of the working directory.
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
 impl SocketFile {
-    /// The file that is at `path` now. A symbolic link is itself, not its target.
+    /// The file that is at `path` now. Symbolic links are not followed.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let path = path::absolute(path)?;
         let metadata = fs::symlink_metadata(&path)?;
         Ok(Self { path, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Removes the file if it is still the one at its path; says whether it did.
+    /// Removes the file if its path still leads to it; returns whether it did.
     pub(crate) fn remove(&self) -> io::Result<bool> {
         let _lock = DirectoryLock::hold(&self.path);
         self.remove_locked()
@@ -46,11 +46,11 @@ impl SocketFile {
     }
 }
 
-/// Keeps the servers of this crate apart while one of them changes the sockets in a directory: two that find
-/// the same stale socket would otherwise each replace it, and the second would take the first one's place.
+/// Serialises servers that change the sockets in a directory: two that find the same stale socket would otherwise
+/// both replace it, and the second would displace the first.
 ///
-/// It is an advisory `flock(2)` on the directory, gone when the holder ends. Another kind of program may hold
-/// it too, so the wait is bounded, and a directory that cannot be locked is used without.
+/// It is an advisory `flock(2)` on the directory, released when its holder ends. Unrelated programs may hold
+/// it too, so the wait is bounded, and a directory that cannot be locked is used unlocked.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock(#[allow(dead_code, reason = "held for its Drop")] Option<File>);
 

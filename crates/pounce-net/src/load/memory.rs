@@ -1,9 +1,9 @@
-//! The memory behind a load table: a page that processes map, and that none of them can take from the others.
+//! The memory behind a load table: a page that processes map, and that none of them can truncate.
 //!
-//! Applications run in these processes and can reach the descriptor. A page that is cut off ends every process that
-//! reads it (SIGBUS), so the file's length is sealed (`fcntl(2)`, File Sealing), and what is not sealed is not mapped.
+//! Applications run in these processes and can reach the descriptor. Reading a truncated page ends the process
+//! (SIGBUS), so the file's length is sealed (`fcntl(2)`, File Sealing), and a file without the seals is not mapped.
 
-#![allow(unsafe_code, reason = "memory that processes share is mapped, and read through a pointer")]
+#![allow(unsafe_code, reason = "memory shared by processes is mapped, and read through a pointer")]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
@@ -12,11 +12,11 @@ use std::sync::atomic::AtomicU32;
 
 use crate::adopt_error::AdoptError;
 
-/// How many numbers fit in: those of a page.
+/// How many numbers fit in a page.
 pub(super) const NUMBERS: usize = 1024;
 const BYTES: usize = NUMBERS * size_of::<AtomicU32>();
 
-/// The length never changes, and this stays so.
+/// The length can never change, nor can the seals.
 #[cfg(target_os = "linux")]
 const SEALS: libc::c_int = libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
 
@@ -41,17 +41,17 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// There is no memory, or the system has no `memfd_create(2)`.
+    /// Memory is exhausted, or the system has no `memfd_create(2)`.
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> io::Result<Self> {
         use std::os::fd::FromRawFd as _;
         let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        // SAFETY: the name is a C string; a new descriptor or -1 comes back.
+        // SAFETY: the name is a C string; the call returns a new descriptor or -1.
         let fd = unsafe { libc::memfd_create(c"pounce-load".as_ptr(), flags) };
         if fd == -1 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor has just been made, and nothing else knows it.
+        // SAFETY: the descriptor is new, and nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         // SAFETY: no pointer is passed.
         if unsafe { libc::ftruncate(fd.as_raw_fd(), BYTES as libc::off_t) } == -1 {
@@ -64,7 +64,7 @@ impl Memory {
         Ok(Self { page: Page::map(fd.as_fd())?, fd })
     }
 
-    /// Elsewhere there is no such memory.
+    /// Other systems have no memory that can be sealed.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// It is no such descriptor, which is then left as it was.
+    /// The descriptor is not such a page. It is left as it was.
     pub(super) fn adopt(number: RawFd) -> io::Result<Self> {
         let mut page = None;
         let inspect = |fd: BorrowedFd<'_>| {
@@ -108,7 +108,7 @@ impl Page {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a load table"));
         }
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping wherever there is room, over a file that is as long and whose length is sealed.
+        // SAFETY: a new mapping at an address of the kernel's choice; the file has this length, and it is sealed.
         let address = unsafe {
             libc::mmap(std::ptr::null_mut(), BYTES, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
         };
@@ -126,7 +126,7 @@ impl Drop for Page {
     }
 }
 
-/// Whether nobody can change the file's length any more. Only files in memory can be sealed.
+/// Whether the file's length is sealed. Only memfd and tmpfs files can be.
 #[cfg(target_os = "linux")]
 fn is_sealed(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: no pointer is passed; a file that cannot be sealed is answered with -1.

@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 /// How long lines of standard output are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// How long the writer waits where another process has made the descriptor nonblocking and it takes nothing.
+/// How long the writer waits if another process has made the descriptor nonblocking and it is full.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How much may wait. Lines beyond it are dropped and counted.
+/// The most bytes that may be queued. Further lines are dropped and counted.
 const MAX_WAITING: usize = 8 << 20;
 
-/// Which stream a queue is written to.
+/// The stream of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     Stderr,
     Stdout,
 }
 
-/// The lines on their way to one stream.
+/// The queued lines of one stream.
 pub(crate) struct Queue {
     target: Target,
     state: Mutex<QueueState>,
@@ -41,7 +41,7 @@ struct QueueState {
     urgent: bool,
 }
 
-/// What the writing thread does.
+/// The state of the writing thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writer {
     NotStarted,
@@ -49,7 +49,7 @@ enum Writer {
     Writing,
 }
 
-/// Lines that are lost since a write last succeeded.
+/// Lines lost since the last successful write.
 #[derive(Default)]
 struct Lost {
     lines: u64,
@@ -77,7 +77,7 @@ impl Queue {
             drop(state);
             let builder = thread::Builder::new().name(format!("pounce-{}", self.target.name()));
             if builder.spawn(move || self.write_for_ever()).is_err() {
-                // Out of threads: the next line tries again.
+                // The system cannot start a thread: the next line tries again.
                 self.lock().writer = Writer::NotStarted;
             }
             return;
@@ -88,7 +88,7 @@ impl Queue {
         }
     }
 
-    /// Waits until what was added is written or lost, not beyond `deadline`.
+    /// Waits until all lines added so far are written or lost, until `deadline` at most.
     pub(super) fn flush_until(&self, deadline: Instant) {
         let mut state = self.lock();
         while state.writer == Writer::Writing || !state.lines.is_empty() {
@@ -108,13 +108,13 @@ impl Queue {
             let (lines, dropped) = self.next();
             self.write(&mut lost, &lines, dropped);
             if lost.lines > 0 && !lost.failing {
-                // Those that found the queue full are missed behind what was just written.
+                // Lines that found the queue full belong after those just written.
                 self.write(&mut lost, &[], 0);
             }
         }
     }
 
-    /// Waits for lines and takes all there are.
+    /// Waits for lines and takes all of them.
     fn next(&self) -> (Vec<u8>, u64) {
         let mut state = self.lock();
         state.writer = Writer::Waiting;
@@ -133,9 +133,9 @@ impl Queue {
         (std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped))
     }
 
-    /// Writes `lines`, behind a word about those that were lost before.
+    /// Writes a notice about lines lost before, then `lines`.
     fn write(&self, lost: &mut Lost, lines: &[u8], dropped: u64) {
-        // Where the log is on the same stream, its word goes first, so that it stands where the lines are missed.
+        // If the log is on the same stream, its notice goes first, to stand in the place of the missing lines.
         let notice = match self.target {
             Target::Stderr if lost.lines > 0 => notice(lost.lines, "log"),
             _ => Vec::new(),
@@ -173,8 +173,8 @@ impl Target {
         }
     }
 
-    /// The stream without the library's buffer and lock, which keep what a failed write left. Looked up for each
-    /// batch: the application may have put another file in its place.
+    /// The stream without std's buffer and lock, which keep the rest of a failed write. Opened for each batch: the
+    /// application may have replaced the descriptor's file.
     fn open(self) -> io::Result<File> {
         let descriptor = match self {
             Self::Stderr => io::stderr().as_fd().try_clone_to_owned()?,
@@ -184,14 +184,14 @@ impl Target {
     }
 }
 
-/// A line in the form of the log, made by the log itself without its level's filter.
+/// A notice in the log's format, whatever the log's level.
 fn notice(lines: u64, log: &str) -> Vec<u8> {
     let these = if lines == 1 { "line" } else { "lines" };
     let text = format!("{lines} {these} of the {log} could not be written");
     crate::logging::warning(&text)
 }
 
-/// Writes all of it, however long that takes, or says how much was written before it failed.
+/// Writes all of `text`, however long that takes, or returns how much was written before an error.
 fn write_all(target: Target, text: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut stream = target.open().map_err(|error| (0, error))?;
     let mut written = 0;

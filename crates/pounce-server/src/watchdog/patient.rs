@@ -1,7 +1,7 @@
-//! One loop as the watchdog sees it.
+//! The watchdog's view of one loop.
 //!
-//! A loop that waits for events is left in peace until it works again. One that works is asked now and then to
-//! answer in its next turn; if it does not for long enough, it is stuck.
+//! A loop that waits for events is left alone until it works again. A working loop is pinged now and then to answer in
+//! its next turn; if it does not answer for long enough, it is stuck.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use pounce_asgi::python::{Pulse, Stacks};
 use pounce_supervisor::{Heartbeat, Reporter, Status};
 
-/// How often a loop that works is looked at where no timeout says otherwise.
+/// How often a working loop is checked if there is no timeout.
 const INTERVAL: Duration = Duration::from_millis(7_500);
 
-/// What a loop is watched for, and who learns of it.
+/// What to watch a loop for, and where to report it.
 pub(crate) struct Subject {
-    /// What it is called in the log.
+    /// Its name in the log.
     pub(crate) name: String,
     /// How long it may be stuck.
     pub(crate) timeout: Option<Duration>,
@@ -27,9 +27,9 @@ pub(crate) struct Subject {
 pub(super) struct Patient {
     pulse: Pulse,
     subject: Subject,
-    /// When it is looked at next; `None` while it rests.
+    /// When to check it next; `None` while it rests.
     check_at: Option<Instant>,
-    /// Since when an answer is waited for.
+    /// When the unanswered ping was sent.
     asked_at: Option<Instant>,
     stuck: bool,
 }
@@ -39,10 +39,10 @@ impl Patient {
         Self { pulse, subject, check_at: Some(now), asked_at: None, stuck: false }
     }
 
-    /// Looks, if it is time to, and says when to look again: never for a loop that rests.
+    /// Checks the loop if it is time to, and returns when to check again: never for a loop that rests.
     pub(super) fn check(&mut self, now: Instant) -> Option<Instant> {
         if self.check_at.is_none() && !self.pulse.rests() {
-            // It works again. The supervisor, which counts on heartbeats, must know that before the loop can get stuck.
+            // The loop works again. The supervisor must expect heartbeats before the loop can get stuck.
             self.tell(true);
             self.check_at = Some(now + self.interval());
         }
@@ -56,7 +56,7 @@ impl Patient {
         self.subject.timeout.map_or(INTERVAL, |timeout| timeout / 4)
     }
 
-    /// Whether it is to be looked at again.
+    /// Whether it must be checked again.
     fn look(&mut self, now: Instant) -> bool {
         if self.asked_at.is_none_or(|_| self.pulse.has_answered()) || self.pulse.waits() {
             self.asked_at = None;
@@ -104,7 +104,7 @@ impl Drop for Patient {
     }
 }
 
-/// Bytes of memory of this process, where the system tells.
+/// Resident memory of this process in bytes; 0 if unknown.
 pub(crate) fn rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! How often a slot's worker may be restarted, and after which wait.
+//! How often a slot's worker may be restarted, and how long each restart waits.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,8 +13,8 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Takes one restart out of the budget and says how long to wait for it: `min(0.5·2^(n−1), 30)` seconds
-    /// for the nth within the window. `None` when there are none left.
+    /// Takes one restart out of the budget and returns how long to wait for it: `min(0.5·2^(n−1), 30)` seconds
+    /// for the nth within the window. `None` if the budget is used up.
     pub(super) fn take(&mut self, now: Instant, limit: usize, window: Duration) -> Option<Duration> {
         self.restarts.retain(|at| now.saturating_duration_since(*at) < window);
         if self.restarts.len() >= limit {
@@ -25,7 +25,7 @@ impl Budget {
         Some(Duration::from_millis(500 << doublings).min(MAX_WAIT))
     }
 
-    /// Forgets what was: somebody has mended the cause, or says so.
+    /// Forgets past restarts: a reload may have fixed the cause.
     pub(super) fn renew(&mut self) {
         self.restarts.clear();
     }
@@ -52,7 +52,7 @@ mod tests {
             assert!(budget.take(start + Duration::from_secs(at), 5, WINDOW).is_some());
         }
         assert!(budget.take(start + Duration::from_secs(59), 5, WINDOW).is_none());
-        // The first has left the window by now, and only that one.
+        // Only the first has left the window by now.
         assert!(budget.take(start + Duration::from_secs(60), 5, WINDOW).is_some());
         assert!(budget.take(start + Duration::from_secs(60), 5, WINDOW).is_none());
     }

@@ -1,27 +1,27 @@
-//! What goes into a machine and what comes out of it.
+//! The input and output of a machine.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::control::{Command, Status};
 
-/// Names one worker, from its spawn to its end. Never used again.
+/// Identifies one worker from its spawn to its end. Never reused.
 pub type WorkerId = u64;
 
 /// An event: input of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A generation is ready to be spawned from.
+    /// A generation is prepared; its workers can be spawned.
     Prepared(u32),
-    /// It cannot be had, and why.
+    /// A generation could not be prepared, and why.
     NotPrepared(u32, String),
-    /// What a generation had is given back.
+    /// A generation's resources are released.
     Released(u32),
-    /// A worker says something.
+    /// A worker reports its status.
     Status(WorkerId, Status),
-    /// A worker has ended, or could not be started, and how that went.
+    /// A worker has ended or could not be started, and how.
     Ended(WorkerId, String),
-    /// Replace all workers by ones of a new generation.
+    /// Replace all workers with workers of a new generation.
     Reload,
     /// One worker more.
     ScaleUp,
@@ -36,37 +36,37 @@ pub enum Event {
 /// An action: output of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Make ready what all workers of a generation share; answered by [`Event::Prepared`] or
+    /// Prepare the resources that all workers of a generation share; answered by [`Event::Prepared`] or
     /// [`Event::NotPrepared`].
     Prepare(u32),
-    /// Give that back: no worker of the generation is left. Answered by [`Event::Released`].
+    /// Release them: no worker of the generation is left. Answered by [`Event::Released`].
     Release(u32),
     /// Start a worker.
     Spawn {
-        /// What it is to be known by.
+        /// Its id.
         worker: WorkerId,
         /// The slot it works in, from 0.
         slot: u32,
         /// Its generation.
         generation: u32,
-        /// Requests after which it is to give a heartbeat, to be replaced.
+        /// Requests after which it must send a heartbeat, so that it is replaced.
         max_requests: Option<NonZeroU64>,
     },
-    /// Tell a worker something.
+    /// Send a command to a worker.
     Send(WorkerId, Command),
     /// Ask a process to end (SIGTERM).
     Terminate(WorkerId),
     /// End a process (SIGKILL).
     Kill(WorkerId),
-    /// Close what a slot listens on alone: nobody accepts there any more.
+    /// Close the listeners that only this slot has: no worker accepts from them any more.
     CloseSlot(u32),
-    /// Tell the operator.
+    /// Notify the operator.
     Notify(Notice),
     /// The supervisor is done.
     Exit(Outcome),
 }
 
-/// What an operator should know.
+/// A change that the operator should know of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// Every worker serves.
@@ -75,13 +75,13 @@ pub enum Notice {
     Reloaded,
     /// The new generation did not start; the old one stays.
     ReloadFailed(String),
-    /// A worker has ended unasked.
+    /// A worker has ended unexpectedly.
     Lost {
         /// Its slot.
         slot: u32,
         /// How it ended.
         how: String,
-        /// When the next one starts.
+        /// How long until the next one starts.
         wait: Duration,
     },
     /// A worker has ended too often and is not restarted any more.
@@ -91,18 +91,18 @@ pub enum Notice {
         /// How it ended the last time.
         how: String,
     },
-    /// A worker is replaced because it has served its time.
+    /// A worker is replaced because it has reached its limit of requests, age or memory.
     Spent {
         /// Its slot.
         slot: u32,
-        /// What it has used up.
+        /// Which limit.
         why: String,
     },
     /// A replacement did not start; the worker stays.
     NotReplaced {
         /// Its slot.
         slot: u32,
-        /// What went wrong.
+        /// The reason.
         how: String,
     },
     /// A busy worker has been silent for too long.
@@ -110,12 +110,12 @@ pub enum Notice {
         /// Its slot.
         slot: u32,
     },
-    /// It gives signs of life again.
+    /// A stuck worker sends heartbeats again.
     Recovered {
         /// Its slot.
         slot: u32,
     },
-    /// A worker does not end, and cannot be made to.
+    /// A worker does not end and cannot be forced to.
     Unstoppable {
         /// Its slot.
         slot: u32,
@@ -124,12 +124,12 @@ pub enum Notice {
     Scaled(usize),
 }
 
-/// How a supervisor's life ended.
+/// How a supervisor ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// As asked.
+    /// By a requested shutdown.
     Stopped,
-    /// A worker could not be started at the beginning, and why.
+    /// One of the first workers did not start, and why.
     StartupFailed(String),
     /// Every slot was given up.
     GivenUp,

@@ -1,4 +1,4 @@
-//! Force against workers that do not keep their deadlines.
+//! Forcing workers to end that miss their deadlines.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use super::{Action, FORCE_AFTER, GRACE, Machine, Notice, WorkerId};
 use crate::control::Command;
 
 impl Machine {
-    /// The worker has done what was due.
+    /// Handles every deadline that has passed.
     pub(super) fn expire(&mut self, now: Instant) {
         let due: Vec<WorkerId> = self
             .slots
@@ -47,7 +47,7 @@ impl Machine {
         } else if worker.deadline.is_some_and(|at| at <= now) {
             worker.stage = Stage::Leaving;
             if was == Stage::Starting && !killable {
-                // All that can be done is to tell it.
+                // A thread can only be asked to end.
                 worker.leave(now + drain_timeout + GRACE);
                 self.actions.push(Action::Send(id, Command::Drain));
             } else {
@@ -60,7 +60,7 @@ impl Machine {
         }
     }
 
-    /// The next step of force against a worker that does not end.
+    /// Takes the next step against a worker that does not end: SIGTERM, SIGKILL, give up.
     pub(super) fn force(&mut self, now: Instant, id: WorkerId) {
         let killable = self.policy.killable;
         let Some(slot) = self.slot_of(id) else { return };
@@ -74,7 +74,7 @@ impl Machine {
             worker.killed = true;
             self.actions.push(Action::Kill(id));
         } else {
-            // Nothing more can be done: it is not counted any more.
+            // Nothing more can be done: stop tracking it.
             slot.remove(id);
             self.notify(Notice::Unstoppable { slot: number });
         }

@@ -1,4 +1,4 @@
-//! One slot, and the workers in it: the one that serves, and one that starts or leaves.
+//! One slot and its workers: one that serves, and one that starts or leaves.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use crate::control::Heartbeat;
 pub(super) enum Stage {
     Starting,
     Serving,
-    /// It was told to end, or ends by itself.
+    /// It ends, by command or by itself.
     Leaving,
 }
 
-/// What a worker says while it leaves.
+/// The last status of a worker that leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Farewell {
     None,
@@ -29,20 +29,20 @@ pub(super) struct Worker {
     pub(super) id: WorkerId,
     pub(super) generation: u32,
     pub(super) stage: Stage,
-    /// It may still accept connections: it has not said that it drains.
+    /// Whether it may still accept connections: it has not reported that it drains.
     pub(super) accepts: bool,
-    /// When force is used.
+    /// When the machine acts against a worker that has not made progress by then.
     pub(super) deadline: Option<Instant>,
     /// When it counts as stuck.
     pub(super) health: Option<Instant>,
-    /// When it has reached its age.
+    /// When its lifetime is over.
     pub(super) retire_at: Option<Instant>,
     pub(super) max_requests: Option<NonZeroU64>,
-    /// Why it is to be replaced.
+    /// Why it must be replaced, if it must.
     pub(super) spent: Option<String>,
-    /// That has been said.
+    /// Whether the operator knows that it is spent.
     pub(super) spent_noted: bool,
-    /// How far it has come in leaving.
+    /// How far its shutdown has come.
     pub(super) farewell: Farewell,
     pub(super) stuck: bool,
     pub(super) terminated: bool,
@@ -54,13 +54,13 @@ pub(super) struct Slot {
     pub(super) number: u32,
     pub(super) workers: Vec<Worker>,
     pub(super) budget: Budget,
-    /// Nothing is spawned before this.
+    /// No worker is spawned before this.
     pub(super) wait_until: Option<Instant>,
     pub(super) given_up: bool,
 }
 
 impl Worker {
-    /// It ends, by `deadline` or by force.
+    /// Makes the worker leave: it must end by `deadline`, or is forced to.
     pub(super) fn leave(&mut self, deadline: Instant) {
         self.stage = Stage::Leaving;
         self.deadline = Some(deadline);
@@ -68,7 +68,7 @@ impl Worker {
         self.retire_at = None;
     }
 
-    /// Notes a sign of life. Says whether it was stuck until now.
+    /// Notes a heartbeat. Returns whether the worker counted as stuck until now.
     pub(super) fn heartbeat(
         &mut self,
         now: Instant,
@@ -86,7 +86,7 @@ impl Worker {
         std::mem::take(&mut self.stuck)
     }
 
-    /// The first moment at which time alone changes something.
+    /// The worker's next deadline.
     fn due(&self) -> Option<Instant> {
         [self.deadline, self.health, self.retire_at].into_iter().flatten().min()
     }
@@ -101,7 +101,7 @@ impl Slot {
         Self { number, workers: Vec::new(), budget: Budget::default(), wait_until: None, given_up: false }
     }
 
-    /// Begins anew, as if nothing had ever failed here.
+    /// Clears the slot's history of failures.
     pub(super) fn renew(&mut self) {
         self.budget.renew();
         self.wait_until = None;
@@ -121,7 +121,7 @@ impl Slot {
         self.workers.iter().any(|worker| worker.stage == Stage::Starting)
     }
 
-    /// Whether a worker of that generation starts.
+    /// Whether a worker of that generation is starting.
     pub(super) fn starts(&self, generation: u32) -> bool {
         self.workers.iter().any(|worker| worker.stage == Stage::Starting && worker.generation == generation)
     }
@@ -135,19 +135,19 @@ impl Slot {
         self.workers.iter_mut().find(|worker| worker.id == id)
     }
 
-    /// The worker `id` serves now: the others leave. Returns those that have to be told.
+    /// The worker `id` serves now, so the slot's other workers leave. Returns the workers to send a command to.
     pub(super) fn replace(&mut self, id: WorkerId, deadline: Instant) -> Vec<WorkerId> {
         let others = self.workers.iter_mut().filter(|w| w.id != id && w.stage != Stage::Leaving);
         others.map(|worker| (worker.leave(deadline), worker.id).1).collect()
     }
 
-    /// All workers leave. Returns who has to be told: those that leave already too, for a stop is more than
-    /// a drain.
+    /// All workers leave. Returns the workers to send a command to. Workers already leaving are included: a shutdown
+    /// overrides a drain.
     pub(super) fn leave(&mut self, now: Instant, drain_timeout: Duration) -> Vec<WorkerId> {
         self.wait_until = None;
         for worker in &mut self.workers {
             match worker.stage {
-                // It has accepted nothing yet.
+                // A starting worker has no connections yet.
                 Stage::Starting => worker.leave(now + GRACE),
                 Stage::Serving => worker.leave(now + drain_timeout + GRACE),
                 Stage::Leaving => {}

@@ -1,4 +1,4 @@
-//! Which workers are started: those that are missing, and those that replace others.
+//! Starting workers: for empty slots, and as replacements.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ impl Machine {
         }
     }
 
-    /// Spawns what is missing.
+    /// Spawns a worker in every empty slot.
     pub(super) fn fill(&mut self, now: Instant) {
         for at in 0..self.slots.len() {
             let slot = &self.slots[at];
@@ -24,18 +24,18 @@ impl Machine {
             }
             match self.reload {
                 Some(Reload::Rolling { to, proven: true }) => self.spawn(now, at, to),
-                // The new generation proves itself with one worker: here, where none serves.
+                // A new generation proves itself with one worker: start it here, where none serves.
                 Some(Reload::Rolling { to, .. }) if !self.slots.iter().any(|slot| slot.starts(to)) => {
                     self.spawn(now, at, to);
                 }
-                // The old one may not work any more, and no other worker serves.
+                // Wait for the new generation: nothing serves, and the old one may not start any more.
                 Some(Reload::Rolling { .. }) if !self.slots.iter().any(Slot::serves) => {}
                 _ => self.spawn(now, at, self.generation),
             }
         }
     }
 
-    /// Spawns one replacement, if one is wanted and none is on its way.
+    /// Spawns one replacement, if one is needed and no worker is starting.
     pub(super) fn replace(&mut self, now: Instant) {
         if self.phase != Phase::Running || self.slots.iter().any(Slot::is_starting) {
             return;
@@ -64,7 +64,7 @@ impl Machine {
         let max_requests = policy
             .max_requests
             .map(|limit| limit.saturating_add(self.random.u64(0..=policy.max_requests_jitter)));
-        // Workers of one process may start one after the other, and have said nothing until it is their turn.
+        // Workers of one process may start one after the other, so each gets the time of those before it too.
         let starting = self.slots.iter().filter(|slot| slot.is_starting()).count() as u32;
         let turns = if policy.killable { 1 } else { 1 + starting };
         let jitter = policy.lifetime_jitter.mul_f64(self.random.f64());

@@ -1,4 +1,4 @@
-//! Stopping: all drain, and by force where it has to be.
+//! Stopping: all workers drain, and are forced to end where they do not.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn nothing_happens_after_the_end() {
 }
 
 #[test]
-fn a_worker_that_ends_on_its_own_way_while_it_drains_is_not_respawned() {
+fn a_worker_that_crashes_while_it_drains_is_not_respawned() {
     let mut scene = Scene::running(workers(2));
     let [first, second] = [0, 1].map(|slot| scene.at(slot));
     scene.tell(Event::Shutdown);
@@ -128,7 +128,7 @@ fn an_application_has_its_own_time_to_shut_down_after_the_drain() {
 }
 
 #[test]
-fn a_worker_that_shows_it_is_idle_once_it_was_asked_by_force_wins_no_time() {
+fn a_worker_that_reports_idle_after_sigterm_gets_no_more_time() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.at(0);
     scene.tell(Event::Shutdown);
@@ -138,7 +138,7 @@ fn a_worker_that_shows_it_is_idle_once_it_was_asked_by_force_wins_no_time() {
 }
 
 #[test]
-fn a_worker_that_says_again_and_again_that_it_is_idle_is_ended_all_the_same() {
+fn a_worker_that_keeps_reporting_idle_is_still_forced_to_end() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.at(0);
     scene.tell(Event::Shutdown);
@@ -197,7 +197,7 @@ fn a_stop_during_a_reload_ends_both_generations() {
 }
 
 #[test]
-fn a_generation_that_is_prepared_only_after_the_stop_is_given_back() {
+fn a_generation_that_is_prepared_only_after_the_stop_is_released() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.at(0);
     scene.tell(Event::Reload);
@@ -208,7 +208,7 @@ fn a_generation_that_is_prepared_only_after_the_stop_is_given_back() {
 }
 
 #[test]
-fn a_stop_waits_for_workers_of_slots_that_were_given_back() {
+fn a_stop_waits_for_workers_of_removed_slots() {
     let mut scene = Scene::running(workers(2));
     let [first, second] = [0, 1].map(|slot| scene.at(slot));
     scene.tell(Event::ScaleDown);

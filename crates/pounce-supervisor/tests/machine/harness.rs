@@ -1,4 +1,4 @@
-//! A driver and its workers in simulated time: nothing sleeps, and every answer is given by hand.
+//! A driver and its workers in simulated time: nothing sleeps, and the test gives every answer.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use pounce_supervisor::{
 /// Longer than anything a machine waits for in these tests.
 const EVER: Duration = Duration::from_secs(3600);
 
-/// A machine and the time it lives in.
+/// A machine and its simulated time.
 pub(crate) struct Scene {
     pub(crate) machine: Machine,
     now: Instant,
-    /// Every worker ever spawned: its slot, its generation, its limit of requests.
+    /// Every worker ever spawned: its slot, generation and limit of requests.
     workers: BTreeMap<WorkerId, (u32, u32, Option<u64>)>,
 }
 
-/// What a machine wants done, in order.
+/// The actions of a machine, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Done(pub(crate) Vec<Action>);
 
@@ -31,7 +31,7 @@ impl Done {
         spawned.collect()
     }
 
-    /// The one worker that is spawned.
+    /// The worker spawned, which must be the only one.
     pub(crate) fn one_spawned(&self) -> WorkerId {
         match self.spawned()[..] {
             [worker] => worker,
@@ -79,7 +79,7 @@ impl Scene {
         Self { machine, now: Instant::now(), workers: BTreeMap::new() }
     }
 
-    /// A machine whose workers are spawned, and serve not yet.
+    /// A machine whose workers are spawned and do not serve yet.
     pub(crate) fn starting(policy: Policy) -> Self {
         let mut scene = Self::new(policy);
         scene.tell(Event::Prepared(0));
@@ -98,7 +98,7 @@ impl Scene {
         scene
     }
 
-    /// Tells the machine something. Workers that it makes drain stop accepting at once.
+    /// Gives the machine an event. Workers told to drain stop accepting at once.
     pub(crate) fn tell(&mut self, event: Event) -> Done {
         let mut actions = self.machine.handle(self.now, event);
         let mut seen = 0;
@@ -119,7 +119,7 @@ impl Scene {
         Done(actions)
     }
 
-    /// Lets time pass, with a tick whenever one is wanted.
+    /// Lets time pass, with a tick at every deadline.
     pub(crate) fn pass(&mut self, time: Duration) -> Done {
         let end = self.now + time;
         let mut done = Vec::new();
@@ -130,7 +130,7 @@ impl Scene {
         Done(done)
     }
 
-    /// Lets time pass until something is done that is `wanted`. Says after which time, and what was done.
+    /// Lets time pass until the machine performs a `wanted` action. Returns the time that took and the actions.
     pub(crate) fn until(&mut self, wanted: impl Fn(&Action) -> bool) -> (Duration, Done) {
         let start = self.now;
         let mut done = Vec::new();
@@ -144,13 +144,13 @@ impl Scene {
         }
     }
 
-    /// As [`until`](Self::until) a worker is spawned: after which time, and which.
+    /// Lets time pass until a worker is spawned. Returns the time that took and the worker.
     pub(crate) fn until_spawned(&mut self) -> (Duration, WorkerId) {
         let (after, done) = self.until(|action| matches!(action, Action::Spawn { .. }));
         (after, done.one_spawned())
     }
 
-    /// Time passes, and nobody notices: the driver is late.
+    /// Time passes without ticks: the driver is late.
     pub(crate) fn oversleep(&mut self, time: Duration) {
         self.now += time;
     }
@@ -183,12 +183,12 @@ impl Scene {
         self.says(worker, Status::Error { detail: why.to_owned() })
     }
 
-    /// The worker is no more.
+    /// The worker has ended.
     pub(crate) fn ends(&mut self, worker: WorkerId) -> Done {
         self.tell(Event::Ended(worker, "exit code 9".to_owned()))
     }
 
-    /// The worker does as it is told: drains, and ends.
+    /// The worker obeys: it drains and ends.
     pub(crate) fn drains(&mut self, worker: WorkerId) -> Done {
         let mut done = Done::default();
         for status in [Status::Draining, Status::Idle, Status::Stopped] {
@@ -217,12 +217,12 @@ impl Scene {
     }
 }
 
-/// As many workers, and what is usual.
+/// A policy of this many worker processes and common limits.
 pub(crate) fn workers(workers: usize) -> Policy {
     Policy { workers, ..Policy::default() }
 }
 
-/// As many workers that cannot be killed.
+/// As [`workers`], with threads, which cannot be killed.
 pub(crate) fn threads(workers: usize) -> Policy {
     Policy { workers, killable: false, ..Policy::default() }
 }

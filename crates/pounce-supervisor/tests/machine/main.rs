@@ -1,4 +1,4 @@
-//! What a supervisor decides, in simulated time: events in, actions out.
+//! The supervisor's decisions, in simulated time: events in, actions out.
 
 mod drain;
 mod harness;

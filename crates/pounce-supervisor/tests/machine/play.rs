@@ -1,4 +1,4 @@
-//! A supervisor's life with workers that do as they please, and a note of every rule it breaks.
+//! A supervisor with workers that behave arbitrarily, and a record of every rule it breaks.
 
 mod rules;
 
@@ -12,7 +12,7 @@ use crate::harness::idle;
 use rules::Budget;
 pub(crate) use rules::Rule;
 
-/// What happens.
+/// One thing that happens to the supervisor.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Time passes, and ticks come when they are due.
@@ -23,11 +23,11 @@ pub(crate) enum Step {
     Ends(Index),
     /// Every worker that starts serves.
     AllServe,
-    /// Every worker that was told to end does.
+    /// Every worker that was told to end ends.
     AllEndAsTold,
-    /// One that has ended speaks.
+    /// A worker that has ended sends a status.
     Stray(Index),
-    /// What is being prepared is, or fails.
+    /// The generation being prepared becomes ready, or fails.
     Prepared(bool),
     Released,
     Reload,
@@ -41,9 +41,9 @@ struct Worker {
     generation: u32,
     lives: bool,
     serves: bool,
-    /// It was told to end, or ends by itself.
+    /// It ends, by command or by itself.
     leaves: bool,
-    /// Its slot was given back.
+    /// Its slot was removed.
     apart: bool,
     /// The supervisor has reported that it does not end.
     abandoned: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Play {
     budgets: BTreeMap<u32, Budget>,
     preparing: Vec<u32>,
     releasing: Vec<u32>,
-    /// Every generation that was prepared, and how often it was given back.
+    /// Every prepared generation, and how often it was released.
     prepared: BTreeMap<u32, u32>,
     ready: bool,
     stopped: bool,
@@ -135,7 +135,7 @@ impl Play {
         self.tell(Event::Shutdown);
     }
 
-    /// From now on all do as they are told, for as long as it takes. Then all slots are served alike.
+    /// From now on every worker obeys, until nothing changes any more. Then all slots must be served alike.
     pub(crate) fn settle(&mut self) {
         let end = self.now + Duration::from_secs(600);
         loop {
@@ -146,7 +146,7 @@ impl Play {
             for worker in self.all(|worker| worker.lives && worker.serves && !worker.leaves) {
                 self.tell(Event::Status(worker, Status::Heartbeat(idle())));
             }
-            // Time passes only when nobody has anything left to do at once.
+            // Let time pass only when no worker has anything left to do now.
             let starting = self.all(|worker| worker.lives && !worker.serves && !worker.leaves);
             if !self.preparing.is_empty() || !self.releasing.is_empty() || !starting.is_empty() {
                 continue;
@@ -172,7 +172,7 @@ impl Play {
         }
     }
 
-    /// Waits for the end, by when it must have come.
+    /// Waits for the exit, which must come within the policy's timeouts.
     pub(crate) fn finish(&mut self, workers_end: bool, prepares: bool) {
         let time = self.policy.drain_timeout + self.policy.shutdown_timeout + Duration::from_secs(20);
         let end = self.now + time;
@@ -226,7 +226,7 @@ impl Play {
     }
 
     fn tick_at(&mut self, at: Instant) {
-        // One that stays due is noted already: time goes on.
+        // A deadline that stays due is already recorded: time goes on.
         self.now = self.now.max(at);
         self.tell(Event::Tick);
         if self.machine.deadline().is_some_and(|next| next <= self.now) {

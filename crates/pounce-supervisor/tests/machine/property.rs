@@ -1,4 +1,4 @@
-//! What holds whatever happens, in whatever order.
+//! Rules that hold for any events in any order.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -85,7 +85,7 @@ struct Ending {
     prepares: bool,
 }
 
-/// Mostly a start that goes well, and then anything.
+/// Mostly a start that succeeds, and then anything.
 fn lives() -> impl Strategy<Value = Vec<Step>> {
     let start = prop_oneof![
         5 => Just(vec![Step::Prepared(true), Step::AllServe]),
@@ -99,10 +99,10 @@ fn endings() -> impl Strategy<Value = Ending> {
     any::<(bool, bool)>().prop_map(|(workers_end, prepares)| Ending { workers_end, prepares })
 }
 
-/// Plays `steps`, stops, plays `more`, and waits for the end. Says which times a rule was broken.
+/// Plays `steps`, stops, plays `more`, and waits for the end. Returns every breach of the rule.
 fn broken(rule: Rule, mut policy: Policy, steps: &[Step], more: &[Step], ending: Ending) -> Vec<String> {
     if rule == Rule::Unsettled {
-        // Or it would never come to rest.
+        // Workers that keep reaching their age would never let it settle.
         policy.lifetime = None;
     }
     let mut play = Play::new(policy);

@@ -1,4 +1,4 @@
-//! Workers that have served their time: by requests, age and memory.
+//! Replacing workers that reach their limit of requests, age or memory.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn a_worker_is_replaced_at_its_own_limit_and_not_before() {
 }
 
 #[test]
-fn without_limits_nobody_is_replaced() {
+fn without_limits_no_worker_is_replaced() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.at(0);
     assert_eq!(scene.max_requests(worker), None);

@@ -4,7 +4,7 @@ use pounce_supervisor::{Action, Command, Event, Notice, Policy, Status, WorkerId
 
 use crate::harness::{Done, Scene, seconds, threads, workers};
 
-/// Asks for a reload and prepares it. Says which worker of the new generation comes first.
+/// Requests a reload and prepares it. Returns the first worker of the new generation.
 fn begin(scene: &mut Scene, generation: u32) -> WorkerId {
     assert_eq!(scene.tell(Event::Reload).0, [Action::Prepare(generation)]);
     let canary = scene.tell(Event::Prepared(generation)).one_spawned();
@@ -72,7 +72,7 @@ fn a_generation_that_cannot_be_prepared_changes_nothing() {
 }
 
 #[test]
-fn when_the_first_new_worker_fails_the_old_ones_stay_and_the_new_generation_is_given_back() {
+fn when_the_first_new_worker_fails_the_old_ones_stay_and_the_new_generation_is_released() {
     for dies in [true, false] {
         let mut scene = Scene::running(workers(2));
         let canary = begin(&mut scene, 1);
@@ -108,7 +108,7 @@ fn a_failed_reload_costs_no_restart() {
     assert!(matches!(scene.ends(worker).notices()[..], [Notice::Lost { slot: 0, .. }]));
 }
 
-/// The worker is not of that generation, or is made to leave.
+/// Expects the worker not to be of that generation, or to be made to leave.
 fn expect_leaves(scene: &mut Scene, mut done: Done, worker: WorkerId, generation: u32) {
     if scene.generation(worker) == generation {
         done.0.extend(scene.serve(worker).0);
@@ -197,7 +197,7 @@ fn a_reload_revives_slots_that_were_given_up_with_a_new_budget() {
 }
 
 #[test]
-fn a_generation_is_given_back_only_when_no_worker_of_it_is_left() {
+fn a_generation_is_released_only_when_no_worker_of_it_is_left() {
     let mut scene = Scene::running(workers(2));
     let old = [0, 1].map(|slot| scene.at(slot));
     let canary = begin(&mut scene, 1);

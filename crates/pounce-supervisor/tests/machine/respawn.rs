@@ -1,4 +1,4 @@
-//! Workers that end unasked: how soon and how often they are respawned.
+//! Workers that end unexpectedly: how soon and how often they are respawned.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use pounce_supervisor::{Action, Event, Notice, Outcome, Policy, Status, WorkerId
 
 use crate::harness::{Done, Scene, busy, idle, seconds, threads, workers};
 
-/// Ends the worker of a slot until it is given up, and says after which waits it came back.
+/// Ends the worker of a slot until the slot is given up. Returns the waits before its restarts.
 fn crash_until_given_up(scene: &mut Scene, slot: u32) -> (Vec<Duration>, Done) {
     let mut waits = Vec::new();
     loop {
@@ -86,7 +86,7 @@ fn a_slot_out_of_budget_is_closed_and_reported_and_the_others_are_unharmed() {
 }
 
 #[test]
-fn every_slot_has_a_budget_of_its_own() {
+fn every_slot_has_its_own_budget() {
     let mut scene = Scene::running(workers(3));
     for slot in [2, 0] {
         assert_eq!(crash_until_given_up(&mut scene, slot).0.len(), 5);
@@ -134,7 +134,7 @@ fn a_respawned_worker_that_never_serves_is_ended_and_is_a_loss() {
 }
 
 #[test]
-fn a_thread_that_starts_too_late_is_told_to_end_before_it_is_left_alone() {
+fn a_thread_that_starts_too_late_is_drained_before_it_is_abandoned() {
     let mut scene = Scene::running(threads(2));
     let worker = scene.at(0);
     scene.ends(worker);

@@ -5,7 +5,7 @@ use pounce_supervisor::{Action, Command, Event, Notice, Policy, Status};
 use crate::harness::{Done, Scene, seconds, threads, workers};
 
 #[test]
-fn one_more_is_spawned_in_a_slot_of_its_own() {
+fn one_more_is_spawned_in_a_new_slot() {
     let mut scene = Scene::running(workers(2));
     let done = scene.tell(Event::ScaleUp);
     assert_eq!(done.notices(), [Notice::Scaled(3)]);
@@ -50,7 +50,7 @@ fn the_last_one_that_serves_stays_when_the_other_slot_was_given_up() {
 }
 
 #[test]
-fn a_worker_given_back_that_does_not_drain_is_ended_by_force() {
+fn a_removed_worker_that_does_not_drain_is_ended_by_force() {
     let mut scene = Scene::running(workers(2));
     let worker = scene.at(1);
     scene.tell(Event::ScaleDown);
@@ -62,7 +62,7 @@ fn a_worker_given_back_that_does_not_drain_is_ended_by_force() {
 }
 
 #[test]
-fn a_thread_given_back_that_does_not_drain_is_reported() {
+fn a_removed_thread_that_does_not_drain_is_reported() {
     let mut scene = Scene::running(threads(2));
     scene.tell(Event::ScaleDown);
     let (_, done) = scene.until(|_| true);
@@ -71,7 +71,7 @@ fn a_thread_given_back_that_does_not_drain_is_reported() {
 }
 
 #[test]
-fn a_slot_given_back_while_its_next_worker_is_due_needs_no_more_ticks_than_its_old_one() {
+fn a_slot_removed_while_its_next_worker_is_due_needs_no_more_ticks_than_its_old_one() {
     let mut scene = Scene::running(workers(2));
     let worker = scene.at(1);
     scene.says(worker, Status::Draining);
@@ -81,7 +81,7 @@ fn a_slot_given_back_while_its_next_worker_is_due_needs_no_more_ticks_than_its_o
 }
 
 #[test]
-fn a_slot_given_back_while_its_worker_starts_is_not_respawned() {
+fn a_slot_removed_while_its_worker_starts_is_not_respawned() {
     let mut scene = Scene::running(workers(1));
     let worker = scene.tell(Event::ScaleUp).one_spawned();
     assert_eq!(scene.tell(Event::ScaleDown).sent(), [(worker, Command::Drain)]);
@@ -130,7 +130,7 @@ fn one_more_during_a_reload_is_of_the_new_generation_in_the_end() {
 }
 
 #[test]
-fn nobody_is_added_once_all_stops() {
+fn no_worker_is_added_during_a_shutdown() {
     let mut scene = Scene::running(workers(2));
     scene.tell(Event::Shutdown);
     assert_eq!(scene.tell(Event::ScaleUp), Done::default());

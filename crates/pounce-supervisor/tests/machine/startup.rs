@@ -1,4 +1,4 @@
-//! The beginning: what is started, when it is ready, and what it means if it cannot be.
+//! Startup: the workers started, readiness, and failed starts.
 
 use pounce_supervisor::{Action, Command, Event, Notice, Outcome, Policy, Status};
 
@@ -40,7 +40,7 @@ fn a_respawn_later_on_does_not_make_it_ready_again() {
     assert_eq!(scene.serve(worker), Done::default());
 }
 
-/// A start that failed with this reason, after which the workers that are left do as they are told.
+/// Expects a start that failed with this reason and after which the remaining workers obey.
 fn expect_failed_start(scene: &mut Scene, done: &Done, left: &[u64], reason: &str) {
     assert_eq!(done.spawned(), [0; 0]);
     for worker in left {

@@ -1,4 +1,4 @@
-//! Workers that are silent: those that have nothing to say, and those that should.
+//! Silent workers: idle ones, and stuck ones.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ fn a_stuck_thread_that_gives_a_sign_of_life_has_recovered_and_can_get_stuck_agai
 }
 
 #[test]
-fn without_a_health_check_nobody_is_stuck() {
+fn without_a_health_check_no_worker_is_stuck() {
     let mut scene = Scene::running(Policy { healthcheck: None, ..workers(1) });
     let worker = scene.at(0);
     scene.beats(worker, busy());

@@ -1,20 +1,20 @@
-//! The buffers that the connections of a worker take in turn.
+//! The buffers that a worker's connections share.
 
 use std::cell::RefCell;
 
-/// The size of the buffers that sockets are read into.
+/// The size of a read buffer.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
 
-/// How many unused buffers to read into a worker keeps.
+/// How many unused read buffers a worker keeps.
 const KEPT_READ_BUFFERS: usize = 16;
 
-/// How many to write into: all that are full at the end of a turn are written and given back one after the other.
+/// How many unused write buffers it keeps. More than read buffers: those filled in a turn are all returned at its end.
 const KEPT_WRITE_BUFFERS: usize = 256;
 
-/// A buffer that has grown beyond this is not kept.
+/// Buffers that have grown beyond this are not kept.
 const KEPT_CAPACITY: usize = 128 * 1024;
 
-/// Buffers that nobody uses at the moment.
+/// Buffers that no connection uses now.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     read: RefCell<Vec<Box<[u8]>>>,

@@ -1,17 +1,17 @@
-//! A burst of requests, and its end: once the worker is quiet again, the memory that the burst took can be given back.
+//! Detects the end of a burst of requests: once the worker is quiet again, it can give back the burst's memory.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// So many more exchanges at a time than afterwards are a burst.
+/// A burst has at its peak at least this many more exchanges than after it.
 const BURST: usize = 64;
 
-/// The worker is quiet when no request has begun for so long.
+/// The worker is quiet once no request has begun for this long.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// The most exchanges that ran at a time since the last burst.
+/// The peak of exchanges that ran at a time since the last burst.
 #[derive(Default)]
 pub(crate) struct Burst {
     most: Cell<usize>,
@@ -32,7 +32,7 @@ impl Burst {
         }
     }
 
-    /// Waits for a burst to end and for quiet after it. `requests` says how many requests have begun so far.
+    /// Waits for a burst to end and for quiet after it. `requests` returns how many requests have begun so far.
     pub(crate) async fn over(&self, requests: impl Fn() -> u64) {
         self.over.notified().await;
         let mut before = None;

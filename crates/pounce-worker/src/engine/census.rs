@@ -1,4 +1,4 @@
-//! Which requests are open: every task that has one says so when it is asked, so that nothing is kept for it before.
+//! Lists the open requests: every task reports its own when asked, so that no list must be kept.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use super::Engine;
 pub struct OpenRequest {
     /// Its method, or `WebSocket`.
     pub method: String,
-    /// Its path without the query, percent-encoded as it came.
+    /// Its path without the query, percent-encoded as received.
     pub path: String,
     /// How long it has been open.
     pub open_for: Duration,
 }
 
-/// What the tasks have said, by what tells their requests apart: a task may be polled more than once.
+/// The reports, by an address that identifies the request: a task may be polled more than once.
 pub(super) type Census = BTreeMap<usize, OpenRequest>;
 
 impl Engine {
@@ -26,12 +26,12 @@ impl Engine {
         self.wake_all();
     }
 
-    /// Whether tasks are asked.
+    /// Whether tasks must report.
     pub(crate) fn is_counting(&self) -> bool {
         self.census.borrow().is_some()
     }
 
-    /// Says that a request is open. `of` is what belongs to it alone for as long as it is.
+    /// Reports an open request. `of` is an address that no other open request has.
     pub(crate) fn count<T>(&self, of: *const T, method: &[u8], path: &[u8], started: Instant) {
         if let Some(census) = &mut *self.census.borrow_mut() {
             census.entry(of.addr()).or_insert_with(|| OpenRequest {
@@ -42,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// What was said, the request that has been open for longest first.
+    /// The reports, the longest open request first.
     pub(crate) fn end_census(&self) -> Vec<OpenRequest> {
         let mut open: Vec<_> = self.census.take().unwrap_or_default().into_values().collect();
         open.sort_by_key(|request| std::cmp::Reverse(request.open_for));

@@ -1,11 +1,11 @@
-//! Counts connections while they last.
+//! Counts open connections.
 
 use std::rc::Rc;
 use std::task::Waker;
 
 use super::Engine;
 
-/// A connection that is there, as long as this lives.
+/// Counts as a connection for as long as it lives.
 pub(crate) struct ConnectionGuard {
     engine: Rc<Engine>,
     key: u64,
@@ -20,16 +20,16 @@ impl ConnectionGuard {
         this
     }
 
-    /// A part of a connection that has to see what the worker does.
+    /// For a stream of a connection: not counted, but its task is woken when the worker's phase changes.
     pub(crate) fn of_stream(engine: &Rc<Engine>) -> Self {
         let key = engine.next_key.get();
         engine.next_key.set(key + 1);
-        // Its task is about to be polled for the first time: until then there is nobody to wake.
+        // The task's first poll, which comes next, sets its waker.
         engine.wakers.borrow_mut().insert(key, Waker::noop().clone());
         Self { engine: Rc::clone(engine), key, counts: false }
     }
 
-    /// Says which task it is that has the connection.
+    /// Sets the waker of the connection's task.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         if let Some(known) = self.engine.wakers.borrow_mut().get_mut(&self.key) {
             known.clone_from(waker);

@@ -1,4 +1,4 @@
-//! The fields that the server adds to the responses of applications, as each version of HTTP takes them.
+//! The fields that the server adds to the responses of applications, in the form each version of HTTP needs.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use crate::Settings;
 use crate::http1::ResponseContext;
 
-/// The server's own fields: `date`, `server`, and what the operator wants.
+/// The server's fields: `date`, `server`, and the operator's.
 pub(crate) struct OwnFields {
     date: RefCell<DateLine>,
     date_header: bool,
@@ -38,7 +38,7 @@ impl OwnFields {
         Self { date: RefCell::default(), date_header, server, extra, extra_values }
     }
 
-    /// The value of `date`, where responses have one.
+    /// The value of `date`, if responses have one.
     pub(crate) fn date(&self, now: Instant) -> Option<HeaderValue> {
         if !self.date_header {
             return None;
@@ -48,7 +48,7 @@ impl OwnFields {
         date.value.clone()
     }
 
-    /// The value of `server`, where responses have one.
+    /// The value of `server`, if responses have one.
     pub(crate) fn server(&self) -> Option<HeaderValue> {
         (!self.server.is_empty()).then(|| HeaderValue::from_static("pounce"))
     }
@@ -58,7 +58,7 @@ impl OwnFields {
         &self.extra_values
     }
 
-    /// Calls `with` with what a response needs to know.
+    /// Calls `with` with the context of a response.
     pub(crate) fn with_context<R>(
         &self,
         now: Instant,
@@ -71,11 +71,11 @@ impl OwnFields {
     }
 }
 
-/// The line `date: …`, made once a second.
+/// The line `date: …`, renewed once a second.
 #[derive(Default)]
 struct DateLine {
     line: Vec<u8>,
-    /// The same as HTTP/2 has it.
+    /// The same for HTTP/2.
     value: Option<HeaderValue>,
     valid_until: Option<Instant>,
 }

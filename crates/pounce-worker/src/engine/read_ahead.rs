@@ -1,4 +1,4 @@
-//! What the WebSockets of a worker may hold together of messages that no application has taken yet.
+//! Limits how many bytes of messages the WebSockets of a worker hold together until their applications receive them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,17 +10,17 @@ use std::task::{Context, Waker};
 pub(crate) struct ReadAhead {
     limit: usize,
     used: Cell<usize>,
-    /// In the order in which they began to wait.
+    /// The waiting sockets, in the order in which they began to wait.
     waiting: RefCell<BTreeMap<u64, Waker>>,
     next_ticket: Cell<u64>,
 }
 
-/// What one socket has of it. Gives it back when it is dropped.
+/// One socket's share of the budget. Dropping it gives the share back.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Rc<ReadAhead>,
     held: usize,
-    /// The last place in the queue, which is over once the socket was called.
+    /// The socket's last place in the queue; no longer in the queue once the socket was called.
     ticket: Option<u64>,
 }
 
@@ -37,8 +37,8 @@ impl ReadAhead {
         Share { budget: Rc::clone(self), held: 0, ticket: None }
     }
 
-    /// Wakes the socket that has waited longest, if there is room. Each one that was woken calls the next when it has
-    /// read: a release wakes no more sockets than can read.
+    /// Wakes the socket that has waited longest, if there is room. Each woken socket calls the next once it has read,
+    /// so a release wakes no more sockets than can read.
     fn call_next(&self) {
         if !self.has_room() {
             return;
@@ -55,7 +55,7 @@ impl Share {
         self.budget.has_room()
     }
 
-    /// Whether there is room, and it is the socket's turn: it was called, or no other waits.
+    /// Whether there is room and it is the socket's turn: it was called, or no other socket waits.
     pub(crate) fn may_read(&self) -> bool {
         let was_called = self.ticket.is_some() && !self.is_waiting();
         self.has_room() && (was_called || self.budget.waiting.borrow().is_empty())
@@ -65,7 +65,7 @@ impl Share {
         self.held
     }
 
-    /// Notes what the socket holds now, and lets others have what it does not need.
+    /// Notes how many bytes the socket holds now, and calls the next socket if there is room.
     pub(crate) fn settle(&mut self, held: usize) {
         let used = self.budget.used.get() - self.held + held;
         self.budget.used.set(used);
@@ -73,7 +73,7 @@ impl Share {
         self.budget.call_next();
     }
 
-    /// Has the socket's task woken when its turn comes.
+    /// Wakes the socket's task when its turn comes.
     pub(crate) fn wait(&mut self, cx: &Context<'_>) {
         let mut waiting = self.budget.waiting.borrow_mut();
         if let Some(waker) = self.ticket.and_then(|ticket| waiting.get_mut(&ticket)) {
@@ -86,7 +86,7 @@ impl Share {
         waiting.insert(ticket, cx.waker().clone());
     }
 
-    /// Leaves the queue, or makes use of having been called.
+    /// Leaves the queue, or uses up a call.
     pub(crate) fn stop_waiting(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.budget.waiting.borrow_mut().remove(&ticket);
@@ -101,7 +101,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.stop_waiting();
-        // One that was called and never read passes the call on as well.
+        // A socket that was called and has not read passes the call on too.
         self.settle(0);
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_are_called_one_by_one_in_their_order() {
+    fn waiting_sockets_are_called_one_by_one_in_their_order() {
         let budget = ReadAhead::new(100);
         let mut full = budget.share();
         full.settle(100);
@@ -151,19 +151,19 @@ mod tests {
         assert!(waiters.iter().all(|waiter| waiter.calls() == 0 && waiter.share.is_waiting()));
         full.settle(99);
         assert_eq!(waiters.iter().map(Waiter::calls).collect::<Vec<_>>(), [1, 0, 0]);
-        // Nobody reads in between.
+        // No other socket may read in between.
         assert!(waiters[0].share.may_read() && !waiters[1].share.may_read() && !full.may_read());
         waiters[0].share.stop_waiting();
-        // It fills what is free: the next one has to wait on.
+        // It fills the budget: the next one keeps waiting.
         waiters[0].share.settle(50);
         assert_eq!(waiters[1].calls(), 0);
-        // It takes nothing: the next one has its turn.
+        // It takes nothing: the next one gets its turn.
         waiters[0].share.settle(0);
         assert_eq!(waiters.iter().map(Waiter::calls).collect::<Vec<_>>(), [1, 1, 0]);
     }
 
     #[test]
-    fn one_that_leaves_while_it_waits_or_after_it_was_called_holds_up_nobody() {
+    fn a_socket_that_leaves_while_it_waits_or_after_it_was_called_blocks_no_other() {
         let budget = ReadAhead::new(100);
         let mut full = budget.share();
         full.settle(100);

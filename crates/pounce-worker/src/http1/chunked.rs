@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Fault;
 use super::extension::Extension;
 
-/// How long the extensions of one body's chunks may be, all together. They mean nothing to anybody.
+/// How long the extensions of one body's chunks may be in total. The server ignores them.
 const MAX_EXTENSIONS: usize = 4 * 1024;
 
 /// A decoder for one body.
@@ -25,25 +25,25 @@ pub(super) struct ChunkedDecoder {
 enum ChunkState {
     /// In the hexadecimal digits of a size.
     Size { size: u64, digits: u8 },
-    /// Behind the size, in extensions.
+    /// After the size, in extensions.
     Extension { size: u64, at: Extension },
-    /// Behind the CR of a size line.
+    /// After the CR of a size line.
     SizeLf { size: u64 },
     /// In a chunk's data.
     Data { left: u64 },
-    /// Behind a chunk's data.
+    /// After a chunk's data.
     DataCr,
-    /// Behind the CR that follows a chunk's data.
+    /// After the CR that follows a chunk's data.
     DataLf,
     /// In the trailer section. `line` counts the bytes of the current line.
     Trailer { line: usize },
-    /// Behind a CR in the trailer section.
+    /// After a CR in the trailer section.
     TrailerLf { line: usize },
-    /// Behind the end.
+    /// After the end.
     Done,
 }
 
-/// What the decoder found.
+/// A result of the decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Chunk {
     /// Nothing yet: all input was consumed.
@@ -67,7 +67,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Takes as much of `input` as it needs for one piece of data, and says how much.
+    /// Takes as much of `input` as it needs for one piece of data, and returns how much.
     ///
     /// # Errors
     /// The coding is malformed or exceeds a limit.
@@ -90,7 +90,7 @@ impl ChunkedDecoder {
         Ok((at, Chunk::More))
     }
 
-    /// One byte outside of data.
+    /// Takes one byte outside of data.
     fn step(&mut self, byte: u8) -> Result<ChunkState, Fault> {
         Ok(match (self.state, byte) {
             (ChunkState::Size { size, digits }, _) if byte.is_ascii_hexdigit() => {
@@ -151,7 +151,7 @@ impl ChunkedDecoder {
         Ok(())
     }
 
-    /// Trailers are checked and dropped: ASGI has no place for them, and they never become headers.
+    /// Trailers are checked and dropped: ASGI does not support them, and they must not become headers.
     fn check_trailers(&mut self) -> Result<(), Fault> {
         if self.trailers.is_empty() {
             return Ok(());

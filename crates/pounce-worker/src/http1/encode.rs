@@ -8,18 +8,18 @@ use super::Output;
 use super::head::decimal;
 use super::status::reason;
 
-/// What the application's own fields settle.
+/// What the application's fields determine about the framing.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) content_length: Option<u64>,
-    /// The application wants the chunked coding, which is then applied, once.
+    /// Whether the application asks for the chunked coding, which is then applied once.
     pub(super) chunked: bool,
     pub(super) close: bool,
     pub(super) date: bool,
     pub(super) server: bool,
 }
 
-/// Writes the application's fields, without those that are the server's to choose.
+/// Writes the application's fields, except those that the server chooses.
 pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) -> Result<Seen, SendError> {
     let mut seen = Seen::default();
     for (name, value) in fields.iter() {
@@ -30,7 +30,7 @@ pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) 
                 match seen.content_length.replace(length) {
                     Some(before) if before != length => return Err(SendError::ContentLength),
                     Some(_) => continue,
-                    // RFC 9110 section 8.6: not with 204.
+                    // RFC 9110 section 8.6: a 204 has none.
                     None if no_length => continue,
                     None => {}
                 }
@@ -56,8 +56,8 @@ pub(super) fn write_fields(out: &mut Vec<u8>, fields: &Fields, no_length: bool) 
     Ok(seen)
 }
 
-/// Checks a field, and returns its value as it is sent: white space around it is none of it (RFC 9110 section 5.5), and
-/// HTTP/2 calls a response with such a value malformed (RFC 9113 section 8.2.1).
+/// Checks a field, and returns its value without surrounding white space, which is not part of it (RFC 9110 section
+/// 5.5) and in HTTP/2 makes the response malformed (RFC 9113 section 8.2.1).
 pub(crate) fn check_field<'v>(name: &[u8], value: &'v [u8]) -> Result<&'v [u8], SendError> {
     if !is_field_name(name) {
         return Err(SendError::FieldName(name.escape_ascii().to_string()));

@@ -1,37 +1,37 @@
-//! Chunk extensions, byte by byte (RFC 9112 section 7.1.1). They are checked and dropped: ASGI has no place for them.
+//! Chunk extensions, byte by byte (RFC 9112 section 7.1.1). They are checked and dropped: ASGI does not support them.
 
 use pounce_asgi::is_token_byte;
 
-/// How far the extensions of one chunk are.
+/// The position in the extensions of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extension {
     /// In white space that a semicolon must follow.
     Blank,
-    /// Behind a semicolon: a name follows.
+    /// After a semicolon: a name follows.
     Semicolon,
     /// In a name.
     Name,
-    /// In white space behind a name.
+    /// In white space after a name.
     BlankAfterName,
-    /// Behind an equals sign: a value follows.
+    /// After an equals sign: a value follows.
     Equals,
     /// In a value that is a token.
     Token,
     /// Between the quotes of a value.
     Quoted,
-    /// Behind a backslash between quotes.
+    /// After a backslash between quotes.
     Escaped,
-    /// Behind the closing quote.
+    /// After the closing quote.
     Unquoted,
 }
 
 impl Extension {
-    /// The state behind the first byte that follows a chunk's size.
+    /// The state after the first byte that follows a chunk's size.
     pub(super) fn begin(byte: u8) -> Option<Self> {
         Self::Blank.step(byte)
     }
 
-    /// The state behind one more byte, unless the grammar has no place for it.
+    /// The state after one more byte; `None` if the grammar does not allow it.
     pub(super) fn step(self, byte: u8) -> Option<Self> {
         let blank = matches!(byte, b' ' | b'\t');
         Some(match (self, byte) {

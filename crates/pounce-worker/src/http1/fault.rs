@@ -1,10 +1,10 @@
-//! What can be wrong with what a client sends, and the response that says so.
+//! Faults in a client's request, and their status codes.
 
-/// A fault of the client. After any of them a connection of HTTP/1.1 is closed, and nothing that follows on it is taken
-/// for a request; HTTP/2 ends the stream.
+/// A fault of the client. After any of them an HTTP/1.1 connection is closed, and nothing that follows on it is read as
+/// a request; HTTP/2 ends the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// 400: the bytes are not HTTP, or say two things at once.
+    /// 400: the bytes are not HTTP, or contradict each other.
     #[error("{0}")]
     BadRequest(&'static str),
     /// 408: the client was too slow.
@@ -26,12 +26,12 @@ pub enum Fault {
     #[error("{0}")]
     NotImplemented(&'static str),
     /// 505
-    #[error("only HTTP/1.0 and HTTP/1.1 are spoken here")]
+    #[error("only HTTP/1.0 and HTTP/1.1 are supported here")]
     VersionNotSupported,
 }
 
 impl Fault {
-    /// The status that tells the client (RFC 9110 section 15).
+    /// The status of the response (RFC 9110 section 15).
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,

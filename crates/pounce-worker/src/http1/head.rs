@@ -1,4 +1,4 @@
-//! One complete request head: parsed by httparse, then held to what RFC 9112 asks of a server.
+//! One complete request head: parsed by httparse, then checked as RFC 9112 requires of a server.
 
 use std::mem::MaybeUninit;
 
@@ -20,16 +20,16 @@ pub enum BodyFraming {
     Chunked,
 }
 
-/// What a head says beside what the application gets to see.
+/// The facts of a head that matter to the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
     /// How the body is framed.
     pub body: BodyFraming,
-    /// Whether the client would use the connection again (RFC 9112 section 9.3).
+    /// Whether the client would reuse the connection (RFC 9112 section 9.3).
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` (RFC 9110 section 10.1.1). Never true for HTTP/1.0.
     pub expects_continue: bool,
-    /// Whether the client takes trailers (`TE: trailers`, RFC 9110 section 10.1.4).
+    /// Whether the client accepts trailers (`TE: trailers`, RFC 9110 section 10.1.4).
     pub accepts_trailers: bool,
     /// Whether the client asks for a WebSocket (RFC 6455 section 4.1).
     pub websocket: bool,
@@ -39,7 +39,7 @@ pub struct Facts {
     pub version: HttpVersion,
 }
 
-/// How long a method may be: twice as long as the longest that is registered, and more.
+/// How long a method may be: more than twice the longest registered one.
 pub(crate) const MAX_METHOD: usize = 64;
 
 /// The fault of a longer one.
@@ -50,8 +50,8 @@ pub(crate) const LONG_METHOD: Fault = Fault::BadRequest("the method is too long"
 /// # Errors
 /// The fault to answer the client with.
 pub(super) fn parse(input: &[u8], max_fields: usize, head: &mut RequestHead) -> Result<Facts, Fault> {
-    // httparse takes a bare LF for a line's end; RFC 9112 section 2.2 lets a server refuse it, and a
-    // proxy in front may see another end of the head than we would.
+    // httparse accepts a bare LF as a line's end. RFC 9112 section 2.2 lets a server refuse it, and a proxy in front
+    // may see the head end elsewhere.
     if memchr::memchr_iter(b'\n', input).any(|at| at == 0 || input[at - 1] != b'\r') {
         return Err(Fault::BadRequest("a line ends in LF without CR"));
     }
@@ -125,7 +125,7 @@ fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<Authority<'
     if method == "CONNECT" {
         return Err(Fault::NotImplemented("CONNECT is for proxies"));
     }
-    // RFC 3986 section 2: a URI is ASCII, and what else there is comes percent-encoded.
+    // RFC 3986 section 2: a URI is ASCII; other characters are percent-encoded.
     if !target.is_ascii() {
         return Err(Fault::BadRequest("the request target has a byte that is not ASCII"));
     }
@@ -154,23 +154,23 @@ fn authority_of<'t>(method: &str, target: &'t [u8]) -> Result<Option<Authority<'
 /// The transfer codings of a body, in the order of all their fields (RFC 9112 section 6.1).
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Coding {
-    /// There are none.
+    /// No coding.
     #[default]
     None,
-    /// Others so far, which are not known here.
+    /// Only codings that the server does not implement.
     Unknown,
-    /// Others, then chunked.
+    /// Such codings, then chunked.
     UnknownChunked,
     /// Chunked alone.
     Chunked,
 }
 
 impl Coding {
-    /// Behind one more coding.
+    /// The state after one more coding.
     fn then(self, coding: &[u8]) -> Result<Self, Fault> {
         let chunked = coding.eq_ignore_ascii_case(b"chunked");
         match self {
-            // A list may have empty members (RFC 9110 section 5.6.1), but nobody sends them here in good faith.
+            // A list may have empty members (RFC 9110 section 5.6.1), but in this field only attackers send them.
             _ if coding.is_empty() => Err(Fault::BadRequest("Transfer-Encoding has an empty member")),
             Self::Chunked | Self::UnknownChunked => {
                 Err(Fault::BadRequest("Transfer-Encoding must have chunked once, at its end"))
@@ -182,7 +182,7 @@ impl Coding {
     }
 }
 
-/// The fields that decide about framing and about the connection.
+/// The fields that determine framing and the fate of the connection.
 #[derive(Default)]
 struct Survey<'h> {
     host: Option<&'h [u8]>,
@@ -197,7 +197,7 @@ struct Survey<'h> {
 }
 
 impl<'h> Survey<'h> {
-    /// Takes note of one field.
+    /// Notes one field.
     fn see(&mut self, name: &[u8], value: &'h [u8]) -> Result<(), Fault> {
         match name.len() {
             2 if name.eq_ignore_ascii_case(b"te") => {
@@ -241,7 +241,7 @@ impl<'h> Survey<'h> {
         Ok(())
     }
 
-    /// Draws the conclusions once every field has been seen.
+    /// Derives the facts once every field has been seen.
     fn conclude(
         self,
         version: HttpVersion,
@@ -286,7 +286,7 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&b| b == b',').map(<[u8]>::trim_ascii)
 }
 
-/// `1*DIGIT` that fits 64 bits, and nothing else.
+/// `1*DIGIT` that fits in 64 bits, and nothing else.
 pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {
         return None;

@@ -6,7 +6,7 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     !host.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_name(host)
 }
 
-/// Whether the authority of a target names the same host as the Host field. `default_port` is the one of the target's
+/// Whether the authority of a target names the same host as the Host field. `default_port` is that of the target's
 /// scheme.
 pub(crate) fn agrees(authority: &[u8], host: &[u8], default_port: &[u8]) -> bool {
     let (left, left_port) = split_port(authority);
@@ -24,7 +24,7 @@ fn is_host_name(host: &[u8]) -> bool {
                     .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'v' | b'V'))
         });
     }
-    // reg-name: unreserved, percent-encoded and sub-delims, but no comma: that would be a list.
+    // reg-name: unreserved, percent-encoded and sub-delims, except the comma, which would make a list.
     host.iter().all(|b| {
         b.is_ascii_alphanumeric()
             || matches!(
@@ -47,7 +47,7 @@ fn is_host_name(host: &[u8]) -> bool {
     })
 }
 
-/// Host and port. The port is empty where there is none; a colon inside brackets is no port's.
+/// Host and port. The port is empty if there is none; a colon inside brackets does not count.
 fn split_port(value: &[u8]) -> (&[u8], &[u8]) {
     let after_bracket = value.iter().rposition(|&b| b == b']').map_or(0, |at| at + 1);
     match value[after_bracket..].iter().position(|&b| b == b':') {

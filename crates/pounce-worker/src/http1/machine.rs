@@ -1,7 +1,7 @@
 //! The receiving half: a stream of bytes in, requests out.
 //!
-//! Methods are of two kinds: [`RequestMachine::advance`] is input, the rest are getters. The caller owns
-//! the buffer, gives what has arrived and is not consumed yet, and drops what a [`RequestStep`] says was consumed.
+//! Methods are of two kinds: [`RequestMachine::advance`] is input, the rest are getters. The caller owns the buffer,
+//! passes the bytes that have arrived and are not consumed yet, and drops as many as a [`RequestStep`] consumed.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -14,20 +14,20 @@ use super::Fault;
 use super::chunked::{Chunk, ChunkedDecoder};
 use super::head::{self, BodyFraming, Facts, LONG_METHOD, MAX_METHOD};
 
-/// How many empty lines before a request are overlooked (RFC 9112 section 2.2).
+/// How many empty lines before a request are ignored (RFC 9112 section 2.2).
 const MAX_EMPTY_LINES: u8 = 4;
 
 /// The end of a head.
 static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
-/// What the machine found.
+/// An event of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestEvent {
     /// More input is needed.
     NeedMore,
     /// A head is complete; see [`RequestMachine::head`] and [`RequestMachine::facts`].
     Head,
-    /// A piece of the body, in this part of the input that was given.
+    /// A piece of the body, at this range of the input.
     Body(Range<usize>),
     /// The request is complete. The next byte belongs to the next request.
     End,
@@ -36,9 +36,9 @@ pub enum RequestEvent {
 /// One step of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestStep {
-    /// How many bytes of the input are done with. Those of a [`RequestEvent::Body`] count.
+    /// How many bytes of the input are consumed, including those of a [`RequestEvent::Body`].
     pub consumed: usize,
-    /// What they were.
+    /// The event in them.
     pub event: RequestEvent,
 }
 
@@ -53,7 +53,7 @@ pub struct RequestMachine {
 
 #[derive(Debug)]
 enum MachineState {
-    /// Before or in a head. The first `scanned` bytes of the input have no fault and no end in them.
+    /// Before or in a head. The first `scanned` bytes of the input contain no fault and no end.
     Head {
         scanned: usize,
         empty_lines: u8,
@@ -61,9 +61,9 @@ enum MachineState {
     Length {
         left: u64,
     },
-    /// Boxed: most requests have no such body, and idle connections are many.
+    /// Boxed: most requests have no such body, and there are many idle connections.
     Chunked(Box<ChunkedDecoder>),
-    /// The body has ended, and the event that says so is still to come.
+    /// The body has ended; the event [`RequestEvent::End`] comes next.
     Ending,
     /// After a fault.
     Broken(Fault),
@@ -85,17 +85,17 @@ impl RequestMachine {
         &self.head
     }
 
-    /// Takes the head out, to be used while the machine goes on; give it back for its buffers.
+    /// Takes the head out, for use while the machine goes on; give it back so that its buffers are reused.
     pub fn take_head(&mut self) -> RequestHead {
         std::mem::take(&mut self.head)
     }
 
-    /// Gives back what [`RequestMachine::take_head`] took.
+    /// Gives back the head that [`RequestMachine::take_head`] took.
     pub fn restore_head(&mut self, head: RequestHead) {
         self.head = head;
     }
 
-    /// What the current head says beside what the application gets to see.
+    /// The facts of the current head that matter to the connection.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -110,7 +110,7 @@ impl RequestMachine {
         matches!(self.state, MachineState::Length { .. } | MachineState::Chunked(_))
     }
 
-    /// How many bytes of the current request's body are still to be consumed, where its length was told.
+    /// How many bytes of the current request's body are still to be consumed, if its length is known.
     pub fn body_left(&self) -> Option<u64> {
         match self.state {
             MachineState::Length { left } => Some(left),
@@ -118,11 +118,11 @@ impl RequestMachine {
         }
     }
 
-    /// Takes `input`, which starts at the first byte that was not consumed before.
+    /// Takes `input`, which starts at the first byte not yet consumed.
     ///
     /// # Errors
     /// The client's fault. The machine then stays broken: every later call returns the same fault, so that
-    /// nothing behind a fault is ever taken for a request.
+    /// bytes after a fault are never read as a request.
     pub fn advance(&mut self, input: &[u8]) -> Result<RequestStep, Fault> {
         self.try_advance(input).inspect_err(|fault| self.state = MachineState::Broken(*fault))
     }
@@ -173,13 +173,13 @@ impl RequestMachine {
             start += 2;
             empty_lines += 1;
             if empty_lines > MAX_EMPTY_LINES {
-                return Err(Fault::BadRequest("empty lines stand before the request"));
+                return Err(Fault::BadRequest("too many empty lines before the request"));
             }
         }
         let input = &input[start..];
         let scanned = if start > 0 { 0 } else { scanned };
 
-        // The end may begin in what was scanned before.
+        // The end may begin in the bytes already scanned.
         let from = scanned.saturating_sub(3);
         let end = HEAD_END.find(&input[from..]).map(|at| from + at + 4);
         let known = end.unwrap_or(input.len());
@@ -209,7 +209,7 @@ impl RequestMachine {
         Ok(RequestStep { consumed: start + end, event: RequestEvent::Head })
     }
 
-    /// Holds what is there of a head to the limits, complete or not.
+    /// Checks a head, complete or not, against the limits.
     fn check_sizes(&self, head: &[u8]) -> Result<(), Fault> {
         let limits = &self.limits;
         if head.len() <= limits.request_line.min(limits.header_size) {
@@ -217,7 +217,7 @@ impl RequestMachine {
         }
         let line = memmem::find(&head[..head.len().min(limits.request_line + 2)], b"\r\n");
         match line {
-            // A lone CR at the very end may be half of the line's end.
+            // A CR at the very end may be half of the line's end.
             None if head.len() > limits.request_line + 1 => Err(Fault::UriTooLong),
             None => Ok(()),
             Some(line) if head.len() - line - 2 > limits.header_size => Err(Fault::FieldsTooLarge),
@@ -226,7 +226,7 @@ impl RequestMachine {
     }
 }
 
-/// Looks for what cannot become a head any more, so that it is refused at once and not at a timeout.
+/// Finds bytes that cannot be part of a head, so that they are refused at once and not at a timeout.
 fn check_partial_head(input: &[u8], scanned: usize) -> Result<(), Fault> {
     let from = scanned.saturating_sub(1);
     for (at, &byte) in input.iter().enumerate().skip(from) {

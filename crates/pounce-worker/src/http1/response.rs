@@ -1,8 +1,8 @@
-//! The sending half: what an application answers in, bytes out.
+//! The sending half: an application's answer in, bytes out.
 //!
-//! One encoder serves the responses of a connection in turn. It holds a response head back until the
-//! first piece of the body is known: then it can say `content-length` where that piece is all there is,
-//! and head and body leave in one write.
+//! One encoder serves the responses of a connection in turn. It holds a response head back until the first piece of
+//! the body is known: if that piece is the whole body, the encoder adds `content-length`, and head and body leave in
+//! one write.
 
 use pounce_asgi::{Fields, FileBody, HttpVersion, Payload, ResponseHead, SendError};
 
@@ -11,7 +11,7 @@ use super::encode::{Seen, check_field, chunk_size, content_length, field, status
 use super::{Facts, Output};
 use crate::progress::{Held, Progress};
 
-/// What every response needs to know beside what the application says.
+/// The server's part of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseContext<'a> {
     /// The line `date: …` with its CRLF, or nothing.
@@ -20,7 +20,7 @@ pub struct ResponseContext<'a> {
     pub server: &'a [u8],
     /// Whole lines that the operator adds to every response.
     pub extra: &'a [u8],
-    /// Whether the connection shall end with this response.
+    /// Whether the connection must end with this response.
     pub close: bool,
 }
 
@@ -61,7 +61,7 @@ impl ResponseEncoder {
         self.progress.is_complete()
     }
 
-    /// Whether the head has been written and no body follows it: what is sent of one goes nowhere.
+    /// Whether the head has been written and no body may follow it: pieces of a body are dropped.
     pub fn is_unsent(&self) -> bool {
         self.progress.is_unsent()
     }
@@ -81,7 +81,7 @@ impl ResponseEncoder {
         self.progress.body_sent()
     }
 
-    /// The buffer for heads, to be taken when idle and given when needed.
+    /// The buffer for heads, to be taken away when idle and given back when needed.
     pub fn held_buffer(&mut self) -> &mut Vec<u8> {
         &mut self.held
     }
@@ -98,7 +98,7 @@ impl ResponseEncoder {
     /// Begins the response with `head`, which is held back.
     ///
     /// # Errors
-    /// The head is not valid, or not due. Nothing has changed then.
+    /// The head is invalid, or not due. Nothing has changed then.
     pub fn start(&mut self, head: &ResponseHead) -> Result<(), SendError> {
         self.progress.check_start(head.status)?;
         self.held.clear();
@@ -149,10 +149,10 @@ impl ResponseEncoder {
         self.piece(length, more, context, output, |output| output.push_file(file))
     }
 
-    /// Sends trailer fields behind a complete body.
+    /// Sends trailer fields after a complete body.
     ///
     /// # Errors
-    /// Trailers are not due, or a field is not valid. Nothing has been sent then.
+    /// Trailers are not due, or a field is invalid. Nothing has been sent then.
     pub fn trailers(&mut self, fields: &Fields, more: bool, output: &mut Output) -> Result<(), SendError> {
         self.progress.check_trailers()?;
         let mut lines = Vec::new();
@@ -174,7 +174,7 @@ impl ResponseEncoder {
     /// Sends `103 Early Hints` (RFC 8297). HTTP/1.0 has no interim responses: nothing is sent there.
     ///
     /// # Errors
-    /// A response was begun, or a field is not valid.
+    /// A response has begun, or a field is invalid.
     pub fn early_hints(&mut self, links: &Fields, output: &mut Output) -> Result<(), SendError> {
         self.progress.check_early_hints()?;
         let mut lines = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
@@ -189,7 +189,7 @@ impl ResponseEncoder {
         Ok(())
     }
 
-    /// Sends a piece of the body that `push` writes, behind the head if it is the first.
+    /// Sends a piece of the body that `push` writes, after the head if it is the first.
     fn piece(
         &mut self,
         length: u64,
@@ -218,8 +218,7 @@ impl ResponseEncoder {
         Ok(())
     }
 
-    /// Ends the head that is held back with what is the server's to say, and enters the body, of which `whole` is all
-    /// there is.
+    /// Completes the held head with the server's fields, and begins the body, whose length is `whole` if known.
     fn end_head(&mut self, body: Held, whole: Option<u64>, context: ResponseContext<'_>) {
         self.close |= context.close;
         let held = &mut self.held;

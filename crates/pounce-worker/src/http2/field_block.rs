@@ -1,52 +1,52 @@
-//! Field blocks (RFC 7541) in which a field is malformed, made into such that `h2` can read: it takes what is no
-//! name and no value for an error of the connection, where RFC 9113 section 8.1.1 wants one of the stream.
+//! Rewrites field blocks (RFC 7541) with malformed fields into blocks that `h2` can read: it treats an invalid name or
+//! value as a connection error, where RFC 9113 section 8.1.1 requires a stream error.
 //!
-//! The dynamic table is the connection's and stays as the client believes it to be, in sizes and in order: a
-//! malformed field that goes into it is replaced by one of the same size, which is malformed too but readable, so
-//! that a request that refers to it is refused as well. No table is kept here.
+//! The dynamic table belongs to the connection, so its sizes and order must stay as the client knows them: a malformed
+//! field that enters it is replaced by one of the same size, which is malformed too but readable, so that a request
+//! that refers to it is refused as well. No table is kept here.
 
 use pounce_asgi::{is_field_name, is_field_value, is_token_byte};
 
 use super::huffman;
 
-/// The default of SETTINGS_HEADER_TABLE_SIZE, which the server leaves as it is. A field of this size empties the
-/// table, and so does any larger one.
+/// The default of SETTINGS_HEADER_TABLE_SIZE, which the server does not change. A field of at least this size empties
+/// the table.
 const TABLE_SIZE: usize = 4096;
 
-/// The first field of the static table that is no pseudo-header field.
+/// The first field of the static table that is not a pseudo-header field.
 const FIRST_REGULAR: usize = 15;
 
-/// `connection: x`, which has `h2` reset the stream once it has read the block.
+/// `connection: x`, which makes `h2` reset the stream once it has read the block.
 const MALFORMED: &[u8] = b"\x00\x0aconnection\x01x";
 
-/// What a field block is.
+/// The verdict on a field block.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Block {
-    /// `h2` takes it or resets its stream.
+    /// `h2` accepts it or resets its stream.
     Readable,
-    /// `h2` would end the connection; this block in its place has it reset the stream. It may be five times
-    /// as long: a pseudo-header field told by the index of its name has its whole name in its replacement.
+    /// `h2` would end the connection; this block instead makes it reset the stream. It may be five times as long: the
+    /// replacement of a pseudo-header field with an indexed name contains the whole name.
     Replaced(Vec<u8>),
     /// It does not decode, which is an error of the connection.
     Broken,
 }
 
 impl Block {
-    /// Looks at a whole block.
+    /// Examines a whole block.
     pub(super) fn of(block: &[u8]) -> Self {
         Self::read(block).unwrap_or(Self::Broken)
     }
 
     fn read(block: &[u8]) -> Option<Self> {
         let mut replaced = Vec::new();
-        // All before this is in `replaced`, once there is anything.
+        // Everything before this is in `replaced`, once anything has been replaced.
         let mut copied = 0;
         let (mut name, mut value) = (Vec::new(), Vec::new());
         let mut reader = Reader(block);
         while let Some(&first) = reader.0.first() {
             let start = block.len() - reader.0.len();
             let (is_indexed, index) = match first {
-                // A field out of a table, or a new size of the dynamic one.
+                // A field from a table, or a new size of the dynamic table.
                 0x80.. | 0x20..0x40 => {
                     reader.integer(if first < 0x80 { 5 } else { 7 })?;
                     continue;
@@ -82,7 +82,7 @@ impl Block {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Section 5.1. As many octets as `h2` reads, which is enough for 28 bits.
+    /// Section 5.1. Reads as many octets as `h2` does, enough for 28 bits.
     fn integer(&mut self, prefix: u32) -> Option<usize> {
         let (&first, mut rest) = self.0.split_first()?;
         let most = (1 << prefix) - 1;
@@ -129,13 +129,13 @@ enum Name<'a> {
     Indexed(usize),
 }
 
-/// What a value is held to.
+/// What a field's value must be.
 enum Rule {
     Method,
-    /// Another pseudo-header field of requests, which `h2` wants as text and looks at then.
+    /// UTF-8, for the other pseudo-header fields of requests, which `h2` checks further.
     Text,
     Field,
-    /// There is no field of this name.
+    /// No value is valid: there is no such field.
     Never,
 }
 
@@ -145,9 +145,9 @@ impl Name<'_> {
             Self::Literal(b":method") | Self::Indexed(2 | 3) => Rule::Method,
             Self::Literal(b":authority" | b":path" | b":scheme" | b":protocol")
             | Self::Indexed(1 | 4..=7) => Rule::Text,
-            // `:status` is for responses.
+            // Only responses have `:status`.
             Self::Indexed(..FIRST_REGULAR) => Rule::Never,
-            // A pseudo-header field of the dynamic table is taken for a regular one.
+            // A pseudo-header field in the dynamic table is treated as a regular one.
             Self::Indexed(FIRST_REGULAR..) => Rule::Field,
             Self::Literal(name) if is_lower_case_token(name) => Rule::Field,
             Self::Literal(_) => Rule::Never,
@@ -163,11 +163,11 @@ impl Name<'_> {
         }
     }
 
-    /// Writes a field of the same size into the table that `h2` reads and [`super::read_request`] refuses.
+    /// Writes a field that has the same size in the table, and that `h2` reads and [`super::read_request`] refuses.
     /// `beginning` is the field up to its value.
     fn replace(self, beginning: &[u8], value: &[u8], replaced: &mut Vec<u8>) {
         let name = match self {
-            // The name may be in the dynamic table, and stays. White space around a value is malformed.
+            // The name may be in the dynamic table, so keep it. White space around a value is malformed.
             Self::Indexed(FIRST_REGULAR..) => {
                 replaced.extend_from_slice(beginning);
                 return write_string(b' ', value.len(), replaced);
@@ -178,7 +178,7 @@ impl Name<'_> {
             // `:method`, `:scheme`, `:status`
             Self::Indexed(_) => 7,
         };
-        // A name that `h2` takes though it is no token.
+        // A name that `h2` accepts although it is not a token.
         replaced.push(0x40);
         write_string(b'"', name + value.len(), replaced);
         replaced.push(0);
@@ -189,7 +189,7 @@ fn is_lower_case_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte) && !byte.is_ascii_uppercase())
 }
 
-/// Writes a string of one octet again and again, though none that is longer than the table.
+/// Writes a string of one repeated octet, at most as long as the table.
 fn write_string(octet: u8, length: usize, block: &mut Vec<u8>) {
     let length = length.min(TABLE_SIZE);
     match length.checked_sub(0x7f) {

@@ -1,24 +1,24 @@
-//! A budget for frames that bring nothing: pings, settings, priorities, window updates, resets, empty data, frames
-//! that nobody knows. A client that sends more of them than useful ones is cut off.
+//! A budget for frames without effect: pings, settings, priorities, window updates, resets, empty data, frames of
+//! unknown types. A client that sends more of them than useful ones is disconnected.
 //!
-//! It reads frame heads alone, beside the `h2` crate, which reads the frames.
+//! It reads only the frames' heads; the `h2` crate reads the frames.
 
 use std::time::{Duration, Instant};
 
 use super::PREFACE;
 
-/// How long it takes until an exhausted budget is whole again by waiting.
+/// How long an exhausted budget takes to become full again by time alone.
 const REFILL: Duration = Duration::from_secs(10);
 
 /// How many bytes the server writes for each window update that a client may send: it may read octet by octet.
 const BYTES_PER_UPDATE: f64 = 8.0;
 
-/// Why a client is cut off.
+/// Why a client is disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tripped {
-    /// It has sent too much that brings nothing.
+    /// It has sent too many frames without effect.
     Flood,
-    /// It has begun with something else than SETTINGS (RFC 9113 section 3.4).
+    /// Its first frame was not SETTINGS (RFC 9113 section 3.4).
     Preface,
 }
 
@@ -27,7 +27,7 @@ pub enum Tripped {
 pub struct Guard {
     max: f64,
     left: f64,
-    /// Window updates have a budget of their own, which what we write refills.
+    /// The separate budget for window updates, which the server's writes refill.
     updates: f64,
     refilled: Instant,
     /// The first frame has come.
@@ -37,7 +37,7 @@ pub struct Guard {
     /// The head that is on its way.
     head: [u8; 9],
     have: usize,
-    /// The rest of the payload behind the head.
+    /// How many bytes of the current payload are still to come.
     payload: usize,
 }
 
@@ -63,10 +63,10 @@ impl Guard {
         self.updates = (self.updates + count as f64 / BYTES_PER_UPDATE).min(self.max);
     }
 
-    /// Looks at bytes that have come.
+    /// Examines received bytes.
     ///
     /// # Errors
-    /// The client is to be cut off.
+    /// The client must be disconnected.
     pub fn read(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Tripped> {
         let passed = now.saturating_duration_since(self.refilled);
         self.refilled = now;
@@ -104,14 +104,14 @@ impl Guard {
             return Err(Tripped::Preface);
         }
         match kind {
-            // DATA, of which only the padding may be something.
+            // DATA that is empty except for padding.
             0 if length == 0 && !end_stream => self.spend(1.0),
             // DATA, HEADERS
             0 | 1 => {
                 self.earn(1.0);
                 Ok(())
             }
-            // RST_STREAM takes more back than the stream has brought.
+            // RST_STREAM costs more than its stream has earned.
             3 => self.spend(2.0),
             8 => {
                 self.updates -= 1.0;
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_frames_that_bring_nothing_trips_it() {
+    fn a_flood_of_frames_without_effect_trips_it() {
         for kind in [2, 4, 6, 8, 9, 77] {
             assert_eq!(
                 frames_until_trip(100, &[frame(kind, 0, 8)]),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_does_not_begin_with_settings_is_cut_off() {
+    fn a_client_that_does_not_begin_with_settings_is_disconnected() {
         let now = Instant::now();
         let mut guard = Guard::new(100, now);
         let bytes = [PREFACE, &frame(1, 5, 20)].concat();

@@ -1,7 +1,7 @@
 //! The Huffman code of HPACK (RFC 7541 section 5.2 and appendix B), decoded.
 
-/// How many bits the code of each octet has, and last that of the end of a string. The code is canonical: codes in
-/// the order of their length, and of their octets within it, count up.
+/// The number of bits in the code of each octet and, last, of the end of a string. The code is canonical: in the order
+/// of their lengths, then of their octets, the codes count up.
 const LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28,
     28, 28, 28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6,
@@ -17,10 +17,10 @@ const LENGTHS: [u8; 257] = [
 
 const LONGEST: usize = 30;
 
-/// Codes of up to so many bits are looked up at once: those of nearly all that requests consist of.
+/// Codes of up to this many bits are decoded by one lookup; nearly all characters of requests have one.
 const SHORT: usize = 9;
 
-/// The codes of one length are a range of numbers, and of the symbols in their order.
+/// The codes of one length: a range of numbers, and a range of symbols in the same order.
 #[derive(Clone, Copy)]
 struct Range {
     first: u32,
@@ -31,7 +31,7 @@ struct Range {
 struct Tables {
     symbols: [u16; 257],
     ranges: [Range; LONGEST + 1],
-    /// For each beginning of a code: the symbol and the length, which is 0 where the code is longer.
+    /// For each beginning of a code: the symbol and the length, which is 0 if the code is longer.
     short: [(u8, u8); 1 << SHORT],
 }
 
@@ -70,7 +70,7 @@ const fn tables() -> Tables {
     tables
 }
 
-/// Decodes a string into `text`, in place of what that was. Whether it is one.
+/// Decodes a string into `text`, replacing its content. False if `coded` is not a valid string.
 pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> bool {
     // The shortest code has five bits.
     text.resize(coded.len() * 8 / 5 + 1, 0);
@@ -80,7 +80,7 @@ pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> bool {
     let (mut bits, mut have) = (0_u64, 0_usize);
     loop {
         if let Some(next) = rest.first_chunk() {
-            // Bits that are not counted yet are the right ones.
+            // Bits below the counted ones are already correct, so they may be set again.
             bits |= u64::from_be_bytes(*next) >> have;
             let octets = (63 - have) / 8;
             have += 8 * octets;
@@ -98,7 +98,7 @@ pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> bool {
         while have >= enough {
             let (symbol, length) = next(bits);
             if length > have {
-                // Less than an octet of ones may be left.
+                // The padding is less than an octet of ones.
                 text.truncate(count);
                 return have < 8 && bits == !(u64::MAX >> have);
             }
@@ -113,7 +113,7 @@ pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> bool {
     }
 }
 
-/// The symbol whose code `bits` begin with, and the length of that.
+/// The symbol whose code `bits` begin with, and the length of the code.
 fn next(bits: u64) -> (u16, usize) {
     let (octet, length) = TABLES.short[(bits >> (64 - SHORT)) as usize];
     if length > 0 {
@@ -126,7 +126,7 @@ fn next(bits: u64) -> (u16, usize) {
             return (TABLES.symbols[range.symbols + at as usize], length);
         }
     }
-    // The code is complete: all that is left are the four codes of this length.
+    // Every other bit pattern begins with one of the four codes of the greatest length.
     let range = TABLES.ranges[LONGEST];
     let at = ((bits >> (64 - LONGEST)) as u32).wrapping_sub(range.first);
     (TABLES.symbols[range.symbols + at as usize], LONGEST)

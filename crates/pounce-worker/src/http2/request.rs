@@ -1,4 +1,4 @@
-//! A request as `h2` gives it, held to what RFC 9113 section 8 asks of a server, as the contract's head.
+//! Turns a request from `h2` into the contract's head, checked as RFC 9113 section 8 requires of a server.
 
 use h2::Reason;
 use h2::ext::Protocol;
@@ -8,7 +8,7 @@ use pounce_asgi::{HttpVersion, RequestHead, is_field_name};
 
 use crate::http1::{Fault, LONG_METHOD, MAX_METHOD, RequestLimits, agrees, decimal, is_host};
 
-/// A request that can be handed to the application.
+/// A request for the application.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) head: RequestHead,
@@ -18,12 +18,12 @@ pub(crate) struct Request {
     pub(crate) websocket: bool,
 }
 
-/// Why a request is not handed to the application.
+/// What to do with a request that does not reach the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// It is answered with what is wrong.
+    /// Answer it with the fault.
     Answer(Fault),
-    /// It is malformed (section 8.1.1).
+    /// Reset its stream: it is malformed (section 8.1.1).
     Reset(Reason),
 }
 
@@ -79,19 +79,19 @@ pub(crate) fn read_request(parts: &Parts, limits: &RequestLimits) -> Result<Requ
             if !is_host(host) {
                 return Err(malformed);
             }
-            // Where HTTP/1.1 has it, and applications look for it.
+            // Applications look for the host in this field, where HTTP/1.1 has it.
             head.push(b"host", host);
         }
     }
     let mut crumbs = Vec::new();
     for (name, value) in &parts.headers {
-        // Section 8.2.1. In place of a value that is none, `http2::field_block` puts white space.
+        // Section 8.2.1. `http2::field_block` replaces invalid values with white space.
         if value.as_bytes().trim_ascii() != value.as_bytes() {
             return Err(malformed);
         }
         match *name {
             header::HOST => {}
-            // RFC 9113 section 8.2.3: one field where HTTP/2 is not spoken any more.
+            // RFC 9113 section 8.2.3: outside HTTP/2 it must be one field.
             header::COOKIE => {
                 if !crumbs.is_empty() {
                     crumbs.extend_from_slice(b"; ");
@@ -121,7 +121,7 @@ pub(crate) fn read_request(parts: &Parts, limits: &RequestLimits) -> Result<Requ
     Ok(Request { head, expects_continue, websocket })
 }
 
-/// The value of a field that must not be there twice.
+/// The value of a field that may occur only once.
 fn one(fields: &HeaderMap, name: header::HeaderName) -> Result<Option<&[u8]>, ()> {
     let mut values = fields.get_all(name).iter();
     let first = values.next();

@@ -1,13 +1,13 @@
-//! Frames on their way from the client to `h2`: all go through as they are, except field blocks that `h2` would end
-//! the connection for, though only their stream is wrong. Those are replaced; see [`Block`].
+//! Filters frames from the client to `h2`. All pass unchanged, except field blocks for which `h2` would end the
+//! connection although only the stream is at fault. Those are replaced; see [`Block`].
 //!
-//! Blocks in CONTINUATION frames are put together, since `h2` gives up on the connection when it has reset the
-//! stream of a block whose end is still to come.
+//! Blocks in CONTINUATION frames are put together, because `h2` ends the connection if it resets the stream of an
+//! incomplete block.
 
 use super::PREFACE;
 use super::field_block::Block;
 
-/// How much of a block is waited for, with the heads of its frames. A larger one goes through unseen.
+/// The largest block that is held back until it is complete, with the heads of its frames. Larger ones pass unchecked.
 const MAX_BLOCK: usize = 64 * 1024;
 
 const HEAD: usize = 9;
@@ -18,24 +18,24 @@ const END_HEADERS: u8 = 0x04;
 const PADDED: u8 = 0x08;
 const PRIORITY: u8 = 0x20;
 
-/// The verdict on the bytes that have come.
+/// The verdict on the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Screened {
-    /// So many go through.
+    /// Pass this many bytes.
     Pass(usize),
-    /// More must come.
+    /// Wait for more bytes.
     Hold,
-    /// Instead of so many of them, these go through.
+    /// Instead of this many bytes, pass these.
     Replace(usize, Vec<u8>),
 }
 
-/// Screens the frames of one client.
+/// Filters the frames of one client.
 #[derive(Debug)]
 pub struct Screen {
     max_frame_size: usize,
-    /// The rest of a frame that goes through, or of the preface.
+    /// How many bytes are left of a frame that passes, or of the preface.
     passing: usize,
-    /// How much of the frames of a block has been seen that is not complete.
+    /// How many bytes of an incomplete block's frames have been seen.
     gathered: usize,
 }
 
@@ -49,7 +49,7 @@ impl Screen {
         }
     }
 
-    /// Looks at all bytes that have come and have not gone through yet.
+    /// Examines all received bytes that have not passed yet.
     pub fn look(&mut self, input: &[u8]) -> Screened {
         let mut passed = 0;
         loop {
@@ -62,7 +62,7 @@ impl Screen {
             match self.frame(&input[passed..]) {
                 Screened::Pass(length) => self.passing = length,
                 Screened::Hold => break,
-                // It is found again when the bytes before it have gone.
+                // Pass the bytes before it first; the next call finds it again.
                 Screened::Replace(..) if passed > 0 => break,
                 replace => return replace,
             }
@@ -70,7 +70,7 @@ impl Screen {
         if passed > 0 { Screened::Pass(passed) } else { Screened::Hold }
     }
 
-    /// Looks at a frame, and at those that continue it.
+    /// Examines a frame and its continuations.
     fn frame(&mut self, input: &[u8]) -> Screened {
         let Some(first) = Frame::read(input) else {
             return Screened::Hold;
@@ -100,7 +100,7 @@ impl Screen {
         self.block(&first, &input[..end]).unwrap_or(Screened::Pass(end))
     }
 
-    /// Looks at all frames of a block. None if they go through as they are.
+    /// Examines all frames of a block. None if they pass unchanged.
     fn block(&self, first: &Frame, frames: &[u8]) -> Option<Screened> {
         let beginning = first.fragment(frames)?;
         if first.length == frames.len() {
@@ -123,7 +123,7 @@ impl Screen {
         Some(Screened::Replace(frames.len(), self.write(first, &block)))
     }
 
-    /// A block in as few frames as it takes, with neither padding nor priority.
+    /// Writes a block in as few frames as possible, without padding or priority.
     fn write(&self, first: &Frame, block: &[u8]) -> Vec<u8> {
         let mut frames = Vec::with_capacity(block.len() + HEAD);
         let (mut kind, mut flags, mut rest) = (HEADERS, first.flags & END_STREAM, block);
@@ -147,7 +147,7 @@ impl Screen {
 /// The head of a frame.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
-    /// That of the head included.
+    /// Including the head.
     length: usize,
     kind: u8,
     flags: u8,
@@ -165,7 +165,7 @@ impl Frame {
         })
     }
 
-    /// The part of a field block that is in a HEADERS frame. None if the frame is malformed.
+    /// The fragment of a field block in a HEADERS frame. None if the frame is malformed.
     fn fragment<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
         let mut fragment = &input[HEAD..self.length];
         let mut padding = 0;

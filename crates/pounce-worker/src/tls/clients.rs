@@ -1,4 +1,4 @@
-//! What client certificates are verified with: authorities, and lists of revoked certificates.
+//! Verification of client certificates: authorities, and lists of revoked certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use super::TlsError;
 use super::identity::{certificates, describe};
 use super::revocation::RevocationList;
 
-/// What client certificates are verified with.
+/// The verifier of client certificates, and facts about its lists.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    /// `None` where clients are not asked for a certificate.
+    /// `None` if the server does not ask clients for a certificate.
     pub(super) verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// The lists in use, the latest first.
     pub(super) lists: Vec<RevocationList>,
-    /// Authorities of which there is no list, though there are lists of others.
+    /// Authorities without a list, if there are lists of other authorities.
     pub(super) unlisted: Vec<String>,
 }
 
 impl Clients {
-    /// From the texts of the authorities and the lists.
+    /// Makes a verifier from the texts of the authorities and the lists.
     ///
-    /// A list whose time is over is taken: the certificates that it is about are then refused one by one.
+    /// An expired list is accepted: certificates of its issuer are then refused one by one.
     pub(super) fn load(
         config: &TlsConfig,
         files: &[(&Path, &str)],
@@ -53,11 +53,11 @@ impl Clients {
         for (path, text) in lists {
             read.append(&mut RevocationList::read(path, text)?);
         }
-        // rustls takes the first list of an issuer: an old one that lies next to its successor must not hide it.
+        // rustls uses the first list of an issuer: an old list must not hide its successor.
         read.sort_by_key(|(list, _)| std::cmp::Reverse(list.issued()));
         let (lists, bytes): (Vec<_>, Vec<_>) = read.into_iter().unzip();
         names.retain(|name| !lists.is_empty() && lists.iter().all(|list| list.issuer != *name));
-        // Every certificate of a chain is looked up, not the client's alone: an authority in between may be revoked.
+        // Look up every certificate of a chain, not only the client's: an intermediate authority may be revoked.
         let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
             .with_crls(bytes)
             .enforce_revocation_expiration();

@@ -1,4 +1,4 @@
-//! What can be wrong with certificates and keys, in an operator's words.
+//! Faults in certificates and keys, in the operator's terms.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ pub enum TlsError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// A file has nothing of what it is for.
+    /// A file lacks the expected content.
     #[error("{path} has no {what} in PEM")]
     Missing {
         /// Which file.
         path: PathBuf,
-        /// What should be in it.
+        /// The expected content.
         what: &'static str,
     },
-    /// A file has something that cannot be understood.
+    /// A file's content is malformed.
     #[error("{path} has a faulty {what}: {reason}")]
     Faulty {
         /// Which file.
@@ -44,12 +44,12 @@ pub enum TlsError {
         /// Which file.
         path: PathBuf,
     },
-    /// A key is encrypted in a way that is too old to be read, or unknown.
+    /// A key is encrypted with an obsolete or unknown algorithm.
     #[error("the key in {path} cannot be read: it is encrypted with {scheme}")]
     OldEncryption {
         /// Which file.
         path: PathBuf,
-        /// What it is encrypted with.
+        /// The algorithm.
         scheme: String,
     },
     /// The key belongs to another certificate.
@@ -72,7 +72,7 @@ pub enum TlsError {
         /// The issuer of the one before it.
         issuer: String,
     },
-    /// A certificate's time has not come or is over.
+    /// A certificate has expired or is not valid yet.
     #[error("the certificate {subject} in {path} {when}")]
     Validity {
         /// Which file.
@@ -82,7 +82,7 @@ pub enum TlsError {
         /// `expired on …` or `is not valid before …`.
         when: String,
     },
-    /// A list of revoked certificates counts no more.
+    /// A list of revoked certificates has expired.
     #[error("the revocation list of {issuer} in {path} expired on {when}")]
     ListExpired {
         /// Which file.
@@ -92,16 +92,16 @@ pub enum TlsError {
         /// When the next one was due.
         when: String,
     },
-    /// Client certificates cannot be verified with what there is.
+    /// The authorities and lists cannot verify client certificates.
     #[error("client certificates cannot be verified: {0}")]
     Verifier(String),
-    /// rustls refuses the whole.
+    /// rustls refuses the configuration.
     #[error("TLS cannot be set up: {0}")]
     Setup(String),
 }
 
 impl TlsError {
-    /// What may help.
+    /// A hint for the operator.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Missing { what: "private key", .. } => {
@@ -116,7 +116,7 @@ impl TlsError {
                 "Compare: openssl x509 -noout -pubkey -in CERT, and openssl pkey -pubout -in KEY"
             }
             Self::Order { .. } => {
-                "Put the server's own certificate first and behind each the one that issued it."
+                "Put the server's certificate first, and after each certificate that of its issuer."
             }
             Self::ListExpired { .. } => {
                 "Replace the file with the authority's current list (openssl ca -gencrl makes one), or set the clock if it \

@@ -18,23 +18,23 @@ use x509_cert::ext::pkix::name::GeneralName;
 use super::TlsError;
 use super::key::private_key;
 
-/// A certificate that the server can show.
+/// A certificate of the server.
 #[derive(Debug)]
 pub(super) struct Identity {
     key: Arc<CertifiedKey>,
-    /// Host names it is for, in lower case; a leading `*` stands for one label.
+    /// Its host names, in lower case; a leading `*` stands for one label.
     names: Vec<String>,
     /// The certificate alone, in PEM.
     pub(super) pem: Arc<str>,
 }
 
-/// The certificates that the server can show, the default one first.
+/// The certificates of the server, the default one first.
 #[derive(Debug)]
 pub(super) struct Identities(Vec<Identity>);
 
 impl Identity {
-    /// A chain and its key, from the texts of two files. The second result is what is wrong with the time of a
-    /// certificate, which makes it useless for most clients but not for all.
+    /// A chain and its key, from the texts of two files. The second result is a certificate that has expired or is not
+    /// valid yet; some clients accept it anyway.
     pub(super) fn load(
         certificate: (&Path, &str),
         key: (&Path, &str),
@@ -88,7 +88,7 @@ impl Identities {
         Self(identities)
     }
 
-    /// The one for a name, else the default.
+    /// The certificate for a name, else the default.
     pub(super) fn find(&self, asked: Option<&str>) -> Option<&Identity> {
         let asked = asked.map(str::to_ascii_lowercase);
         let found = asked.and_then(|asked| self.0.iter().find(|identity| identity.answers_to(&asked)));
@@ -114,7 +114,7 @@ pub(super) fn certificates(path: &Path, text: &str) -> Result<Vec<CertificateDer
     Ok(found)
 }
 
-/// A certificate as ASGI shows it: PEM, and the subject (RFC 4514).
+/// A certificate in ASGI's form: PEM, and the subject (RFC 4514).
 pub(super) fn describe(der: &CertificateDer<'_>) -> Option<(String, String)> {
     let certificate = Certificate::from_der(der).ok()?;
     Some((certificate.to_pem(LineEnding::LF).ok()?, certificate.tbs_certificate.subject.to_string()))

@@ -1,4 +1,4 @@
-//! Private keys: PKCS#8, PKCS#1 and SEC 1 in PEM, and PKCS#8 that is encrypted (RFC 5958).
+//! Private keys: PKCS#8, PKCS#1 and SEC 1 in PEM, and encrypted PKCS#8 (RFC 5958).
 
 use std::path::{Path, PathBuf};
 
@@ -40,26 +40,26 @@ fn decrypt(path: PathBuf, block: &str, password: Option<&str>) -> Result<Private
     let (_, document) = SecretDocument::from_pem(block).map_err(|error| faulty(error.to_string()))?;
     let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes()).ok();
     let Some(encrypted) = encrypted.filter(|key| key.encryption_algorithm.pbes2().is_some()) else {
-        // It may still be well formed, and encrypted with what nothing here decrypts.
+        // It may still be well formed, but encrypted with an unsupported algorithm.
         return Err(match scheme(document.as_bytes()) {
             Ok(scheme) => TlsError::OldEncryption { path, scheme },
             Err(error) => faulty(error.to_string()),
         });
     };
     let Some(password) = password else { return Err(TlsError::NoPassword { path }) };
-    // Garbage is what another password makes of it, if it does not notice.
+    // A wrong password that decryption does not detect gives garbage.
     let decrypted = encrypted.decrypt(password).map_err(|_| TlsError::WrongPassword { path })?;
     Ok(PrivatePkcs8KeyDer::from(decrypted.as_bytes().to_vec()).into())
 }
 
-/// What a key is encrypted with, from the beginning of its structure (RFC 5958 section 3).
+/// The encryption algorithm of a key, from the beginning of its structure (RFC 5958 section 3).
 fn scheme(key: &[u8]) -> pkcs8::der::Result<String> {
     let mut fields = SliceReader::new(AnyRef::from_der(key)?.value())?;
     let mut algorithm = SliceReader::new(AnyRef::decode(&mut fields)?.value())?;
     let scheme = ObjectIdentifier::decode(&mut algorithm)?;
     OctetStringRef::decode(&mut fields)?;
     let text = scheme.to_string();
-    // PKCS#5 1.5 and PKCS#12, which RFC 8018 section 6.1 keeps for old keys alone.
+    // PKCS#5 1.5 and PKCS#12, which RFC 8018 section 6.1 allows only for old keys.
     let old = ["1.2.840.113549.1.5.", "1.2.840.113549.1.12.1."].iter().any(|arc| text.starts_with(arc));
     Ok(match old && scheme != PBES2 {
         true => "PBES1".to_owned(),

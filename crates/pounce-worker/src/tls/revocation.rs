@@ -1,6 +1,6 @@
-//! Lists of revoked certificates (RFC 5280 section 5): read from PEM, with the time until which each counts.
+//! Lists of revoked certificates (RFC 5280 section 5): read from PEM, with the time each expires.
 //!
-//! Not what is in a list, nor who has signed it; rustls looks at both as a client shows its certificate.
+//! Neither a list's entries nor its signature; rustls checks both when a client shows its certificate.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use super::TlsError;
 
 const WHAT: &str = "revocation list";
 
-/// The facts about a list. Two are equal if they are the same issue of the same list.
+/// The facts about a list. Equal values are the same issue of the same list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RevocationList {
     path: PathBuf,
@@ -55,7 +55,7 @@ impl RevocationList {
         self.this_update.to_unix_duration()
     }
 
-    /// The fault of its dates, if it counts no more.
+    /// The error, if the list has expired.
     pub(super) fn expired(&self, now: SystemTime) -> Option<TlsError> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         (now >= self.next_update.to_unix_duration()).then(|| TlsError::ListExpired {
@@ -66,7 +66,7 @@ impl RevocationList {
     }
 }
 
-/// The beginning of a list: who issued it, when, and when the next one is due. What follows may be long.
+/// The beginning of a list: its issuer, its date, and when the next one is due. The rest may be long.
 fn head(list: &[u8]) -> der::Result<(Name, Time, Option<Time>)> {
     let mut list = SliceReader::new(AnyRef::from_der(list)?.value())?;
     let mut fields = SliceReader::new(AnyRef::decode(&mut list)?.value())?;

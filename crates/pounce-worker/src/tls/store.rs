@@ -1,7 +1,7 @@
-//! The files of TLS, read, checked, made into a configuration of rustls, and read again when they change.
+//! Reads and checks the TLS files, makes a rustls configuration of them, and reloads them when they change.
 //!
-//! Whether they have changed is looked at as connections come, once a second at most: no watcher, no wake-up of an
-//! idle server, and files that are exchanged by symbolic links are noticed as well. What is faulty is not used.
+//! New connections trigger the check for changes, at most once a second: this needs no watcher, never wakes an idle
+//! server, and notices files replaced through symbolic links. Faulty files are not used.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,7 +20,7 @@ use super::identity::{Identities, Identity};
 use super::revocation::RevocationList;
 use super::tickets::{TicketSecret, Tickets, period};
 
-/// How often the files are looked at, at most.
+/// The shortest time between two checks of the files.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The TLS configuration of a server, kept up to date with its files. Shared by threads.
@@ -34,38 +34,38 @@ pub struct TlsStore {
 
 #[derive(Debug)]
 struct StoreState {
-    /// Of the latest period in which it was asked for.
+    /// The secret of the latest period in which it was used.
     secret: TicketSecret,
     current: Arc<Setup>,
     /// A digest of the texts that `current` was made of.
     digest: Vec<u8>,
-    /// These texts, where they are for workers that are started later.
+    /// These texts, if they are kept for workers that start later.
     texts: Option<Vec<Secret>>,
-    /// How the files looked when they were last read, whether or not they were of use.
+    /// The files' state when they were last read, whether or not they were valid.
     seen: Vec<Look>,
     looked: Instant,
-    /// The lists in use whose end the log has named.
+    /// The lists in use whose expiry was logged.
     over: Vec<RevocationList>,
 }
 
-/// What a handshake is made with.
+/// The configuration for handshakes.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(super) config: Arc<ServerConfig>,
     pub(super) identities: Arc<Identities>,
-    /// For each certificate, what is wrong with its time.
+    /// For each certificate, the error if it has expired or is not valid yet.
     late: Vec<Option<TlsError>>,
     /// Lists of revoked client certificates.
     lists: Vec<RevocationList>,
-    /// Authorities of clients of which there is no such list.
+    /// Authorities of clients that have no such list.
     unlisted: Vec<String>,
 }
 
 impl TlsStore {
-    /// Reads the files. Where they are of no use, `fallback` is taken: the texts of another store.
+    /// Reads the files. If they are invalid, uses `fallback`: the texts of another store.
     ///
-    /// Certificates that have expired are used all the same, with a warning: the clock may be wrong. A list of revoked
-    /// certificates that has is refused: what was revoked since then would be let in.
+    /// Expired certificates are used anyway, with a warning: the clock may be wrong. An expired list of revoked
+    /// certificates is refused: certificates revoked since then would be accepted.
     ///
     /// # Errors
     /// The fault, and the file that has it.
@@ -122,28 +122,28 @@ impl TlsStore {
         &self.config
     }
 
-    /// What the keys of tickets come from.
+    /// The secret from which ticket keys derive.
     pub fn secret(&self) -> TicketSecret {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.advance_secret();
         state.secret.clone()
     }
 
-    /// The texts of the files in use, which hold private keys: for workers of the same server. None of a store that was
-    /// opened with such texts itself.
+    /// The texts of the files in use, including private keys: for workers of the same server. Empty for a store that
+    /// was itself opened with such texts.
     pub fn texts(&self) -> Vec<Secret> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.texts.clone().unwrap_or_default()
     }
 
-    /// Reads the files again if they have changed. What is in use stays if they are of no use.
+    /// Reads the files again if they have changed. If they are invalid, the current configuration stays.
     pub fn refresh(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.looked = Instant::now();
         self.refresh_state(&mut state);
     }
 
-    /// What to make the handshake of a new connection with.
+    /// The configuration for the handshake of a new connection.
     pub(crate) fn current(&self, now: Instant) -> Arc<Setup> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_duration_since(state.looked) >= LOOK {
@@ -188,7 +188,7 @@ impl TlsStore {
     }
 }
 
-/// Tells whether texts have changed that are not kept.
+/// Shows changes of texts that are not kept.
 fn digest(texts: &[Secret]) -> Vec<u8> {
     let mut digest = Digest::new(&SHA256);
     for text in texts {
@@ -199,14 +199,14 @@ fn digest(texts: &[Secret]) -> Vec<u8> {
 }
 
 impl StoreState {
-    /// Forgets the secrets of periods that are over.
+    /// Forgets the secrets of past periods.
     fn advance_secret(&mut self) {
         if let Some(secret) = self.secret.clone().at(period()) {
             self.secret = secret;
         }
     }
 
-    /// Says once of each list that its time is over.
+    /// Logs once for each list that it has expired.
     fn name_expired_lists(&mut self) {
         let now = SystemTime::now();
         for list in &self.current.lists {
@@ -267,11 +267,11 @@ impl Setup {
         };
         let mut config = builder.with_cert_resolver(Arc::clone(&identities) as _);
         config.alpn_protocols = alpn(versions);
-        // The strongest suite that both know.
+        // Choose the strongest suite that both sides support.
         config.ignore_client_order = true;
-        // Every session is in its ticket: workers have nothing to share but the secret.
+        // A ticket contains the whole session, so workers need to share only the secret.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        // A session that was verified otherwise than sessions are now is not resumed.
+        // Do not resume sessions that were verified under other settings.
         let mut context = Digest::new(&SHA256);
         context.update(&[tls.client_certificates as u8]);
         for (_, text) in &verification {
@@ -282,7 +282,7 @@ impl Setup {
         Ok(Self { config: Arc::new(config), identities, late, lists, unlisted })
     }
 
-    /// Whether this is a renewal of what is in use: nothing has expired, but what had expired there as well.
+    /// Checks that this may replace `current`: nothing has expired that had not expired there too.
     fn replaces(&self, current: &Self) -> Result<(), TlsError> {
         let mut pairs = self.late.iter().zip(&current.late);
         let late = pairs.find_map(|(new, old)| new.as_ref().filter(|_| old.is_none()).cloned());

@@ -1,4 +1,4 @@
-//! The encrypted stream of one connection, over whatever socket.
+//! The encrypted stream of one connection.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read as _, Write as _};
@@ -14,14 +14,15 @@ use super::identity::describe;
 use super::store::{Setup, TlsStore};
 use crate::stream::Socket;
 
-/// How much is read from the socket at once: a little more than one record of the greatest size.
+/// How much is read from the socket at once: more than one record of the greatest size.
 const READ: usize = 32 * 1024;
 
 /// How much is encrypted before it is written.
 const WRITE: usize = 64 * 1024;
 
 thread_local! {
-    /// Where encrypted bytes are read into: what is left of them after each read is in the session.
+    /// The buffer for encrypted bytes. The session holds what remains of them after each read, so one buffer serves all
+    /// connections.
     static ENCRYPTED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
 }
 
@@ -31,18 +32,18 @@ pub(crate) struct TlsStream {
     socket: Socket,
     session: ServerConnection,
     setup: Arc<Setup>,
-    /// Bytes that were taken from a caller and are not in the socket yet: the caller gives them again until they
-    /// are, and is told of them only then.
+    /// Bytes encrypted for a caller whose write is pending because the socket has not taken them yet. The caller passes
+    /// them again until the write completes.
     accepted: usize,
-    /// The socket has not taken all that is encrypted.
+    /// Whether the socket has not taken all encrypted bytes.
     blocked: bool,
-    /// What was decrypted and did not fit what the caller gave.
+    /// Decrypted bytes that did not fit into the caller's buffer.
     overflow: Vec<u8>,
     end_of_input: bool,
 }
 
 impl TlsStream {
-    /// The server's side of a connection that has just been accepted.
+    /// The server's side of a newly accepted connection.
     pub(crate) fn new(store: &TlsStore, socket: Socket, now: Instant) -> Result<Self, rustls::Error> {
         let setup = store.current(now);
         let mut session = ServerConnection::new(Arc::clone(&setup.config))?;
@@ -58,10 +59,10 @@ impl TlsStream {
         })
     }
 
-    /// Goes on with the handshake until it is complete.
+    /// Continues the handshake until it is complete.
     ///
     /// # Errors
-    /// The client's fault; it has been told.
+    /// The client's fault; the alert has been sent.
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.is_handshaking() {
             if self.poll_send(cx)?.is_pending() {
@@ -71,12 +72,12 @@ impl TlsStream {
                 break;
             }
             std::task::ready!(self.poll_fill(cx, &mut []))?;
-            // A client that closes its side right behind the handshake is still answered.
+            // A client that closes its side right after the handshake still gets an answer.
             if self.end_of_input && self.session.is_handshaking() {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-        // With TLS 1.2 the client waits for our last word; with 1.3 what is left are tickets, which go with the first
+        // In TLS 1.2 the client waits for the server's Finished; in 1.3 only tickets are left, which go with the first
         // response.
         if self.session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             std::task::ready!(self.poll_send(cx))?;
@@ -84,7 +85,7 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
-    /// What the handshake has settled.
+    /// The result of the handshake.
     pub(crate) fn info(&self) -> Option<TlsInfo> {
         let chain = self.session.peer_certificates().unwrap_or_default();
         let mut described: Vec<_> = chain.iter().filter_map(describe).collect();
@@ -101,7 +102,7 @@ impl TlsStream {
         &self.socket
     }
 
-    /// The protocol that was agreed on, if any.
+    /// The negotiated protocol, if any.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.session.alpn_protocol()
     }
@@ -120,14 +121,14 @@ impl TlsStream {
         }
     }
 
-    /// Writes some of `slices`. Where it is pending, the same bytes must be given again.
+    /// Writes some of `slices`. If pending, the next call must begin with the same bytes.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.accepted == 0 {
-            // What the socket did not take goes first; what is new, such as tickets, goes along.
+            // Send what the socket did not take before; new output, such as tickets, goes along.
             if self.blocked && self.poll_send(cx)?.is_pending() {
                 return Poll::Pending;
             }
@@ -151,7 +152,7 @@ impl TlsStream {
         self.socket.poll_shutdown(cx)
     }
 
-    /// Takes what is decrypted already.
+    /// Takes bytes that are already decrypted.
     fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.overflow.is_empty() {
             let count = buffer.len().min(self.overflow.len());
@@ -174,7 +175,7 @@ impl TlsStream {
         }
     }
 
-    /// Reads from the socket once and decrypts into `buffer` what has come.
+    /// Reads from the socket once and decrypts into `buffer`.
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         ENCRYPTED.with_borrow_mut(|encrypted| {
             let read = std::task::ready!(self.socket.poll_read(cx, encrypted))?;
@@ -182,7 +183,7 @@ impl TlsStream {
         })
     }
 
-    /// Decrypts what was read, and takes from it what fits.
+    /// Decrypts the bytes read, and takes as many as fit.
     fn decrypt(
         &mut self,
         cx: &mut Context<'_>,
@@ -193,7 +194,7 @@ impl TlsStream {
         let mut filled = 0;
         if rest.is_empty() {
             self.end_of_input = true;
-            // It is told of the end, so that it can say whether that was one.
+            // Report the end to the session, which knows whether close_notify came first.
             self.session.read_tls(&mut rest)?;
         }
         while !rest.is_empty() {
@@ -201,7 +202,7 @@ impl TlsStream {
             let state = match self.session.process_new_packets() {
                 Ok(state) => state,
                 Err(error) => {
-                    // The alert that says what was wrong.
+                    // Send the alert.
                     let _ = self.poll_send(cx)?;
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
                 }
@@ -223,13 +224,13 @@ impl TlsStream {
             }
         }
         if self.session.wants_write() && !was_handshaking {
-            // Answers to key updates and refused renegotiations; what does not go out now goes with what is next.
+            // Send answers to key updates and refused renegotiations; the rest goes with the next write.
             let _ = self.poll_send(cx)?;
         }
         Poll::Ready(Ok(filled))
     }
 
-    /// Writes what is encrypted.
+    /// Writes encrypted bytes to the socket.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.wants_write() {
             let mut writer = Writer { socket: &mut self.socket, cx };
@@ -248,7 +249,7 @@ impl TlsStream {
     }
 }
 
-/// A socket as rustls writes to it: pending is an error there.
+/// A socket for rustls to write to: pending becomes an error.
 struct Writer<'a, 'c> {
     socket: &'a mut Socket,
     cx: &'a mut Context<'c>,

@@ -1,8 +1,8 @@
 //! Session tickets (RFC 5077, RFC 8446 section 4.6.1) that every worker of a server can read.
 //!
-//! All keys come from a secret that the server makes as it starts and gives to its workers. Each period of
-//! [`PERIOD`] has its own, made from the one before; a key is accepted for one period more. So nothing has to be agreed on
-//! as keys change, and keys that are over are gone.
+//! All keys derive from a secret that the server makes as it starts and gives to its workers. Each period of
+//! [`PERIOD`] has its own secret, derived from the previous one; a key is accepted for one period more. So workers need
+//! no coordination as keys change, and past keys cannot be recovered.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -16,8 +16,8 @@ use rustls::server::ProducesTickets;
 /// How long a key makes tickets, in seconds.
 const PERIOD: u64 = 6 * 60 * 60;
 
-/// What the keys of a period's tickets come from, and the secret of the next one. It does not lead back: an
-/// attacker who gets it cannot read what was encrypted with sessions of periods that are over.
+/// The secret from which a period's ticket keys and the next period's secret derive. It reveals no earlier one: an
+/// attacker who gets it cannot decrypt sessions of past periods.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSecret {
     period: u64,
@@ -25,19 +25,19 @@ pub struct TicketSecret {
 }
 
 impl TicketSecret {
-    /// A new one. `None` where the system has no random numbers.
+    /// A new secret. `None` if the system has no random numbers.
     pub fn generate() -> Option<Self> {
         let mut bytes = [0; 32];
         SystemRandom::new().fill(&mut bytes).ok()?;
         Some(Self { period: period(), bytes })
     }
 
-    /// The one that has these parts.
+    /// The secret with these parts.
     pub fn from_parts(period: u64, bytes: [u8; 32]) -> Self {
         Self { period, bytes }
     }
 
-    /// Its period and its bytes, to be handed to a worker and to nobody else.
+    /// Its period and its bytes, for workers only.
     pub fn parts(&self) -> (u64, &[u8; 32]) {
         (self.period, &self.bytes)
     }
@@ -71,7 +71,7 @@ pub(super) struct Tickets {
     keys: Mutex<Option<Keys>>,
 }
 
-/// The keys of a period and of the one before.
+/// The keys of a period and of the previous one.
 struct Keys {
     secret: TicketSecret,
     current: LessSafeKey,
@@ -79,19 +79,19 @@ struct Keys {
 }
 
 impl Tickets {
-    /// `context` is what a session depends on beside the secret: a ticket from before it changed is worth nothing.
+    /// `context` is a digest of the settings that a session depends on: tickets from before it changed are invalid.
     pub(super) fn new(secret: TicketSecret, context: &[u8]) -> Self {
         let keys = secret.key(context).map(|current| Keys { secret, current, previous: None });
         Self { context: context.to_vec(), keys: Mutex::new(keys) }
     }
 
-    /// Calls `with` with the keys as they are in a period.
+    /// Calls `with` with the keys of a period.
     fn with_keys<R>(&self, period: u64, with: impl FnOnce(&Keys) -> Option<R>) -> Option<R> {
         let mut keys = self.keys.lock().ok()?;
         let known = keys.as_ref()?.secret.period;
         if known < period {
             let Keys { secret, current, .. } = keys.take()?;
-            // Only the period right before counts.
+            // Only the keys of the previous period are still accepted.
             let previous = if known + 1 == period {
                 Some(current)
             } else {
@@ -163,7 +163,7 @@ impl ProducesTickets for Tickets {
     }
 }
 
-/// The number of the period that it is.
+/// The number of the current period.
 pub(super) fn period() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / PERIOD)
 }
@@ -183,14 +183,14 @@ mod tests {
             let other = tickets(b"");
             assert_eq!(other.decrypt_at(now, &ticket).is_some(), read, "{now}");
         }
-        // A worker that was started later has the secret of then.
+        // A worker that starts later gets the secret of its time.
         let (period, bytes) = (5, *TicketSecret::from_parts(3, [7; 32]).at(5).unwrap().parts().1);
         let later = Tickets::new(TicketSecret::from_parts(period, bytes), b"");
         assert_eq!(later.decrypt_at(5, &ticket).as_deref(), Some(&b"session"[..]));
     }
 
     #[test]
-    fn what_is_over_does_not_come_back() {
+    fn past_keys_do_not_come_back() {
         let tickets = tickets(b"");
         let old = tickets.encrypt_at(5, b"old").unwrap();
         let new = tickets.encrypt_at(8, b"new").unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_of_another_server_or_context_and_a_changed_one_are_worth_nothing() {
+    fn a_ticket_of_another_server_or_context_and_a_changed_one_are_refused() {
         let mut ticket = tickets(b"").encrypt_at(5, b"session").unwrap();
         assert_eq!(tickets(b"other").decrypt_at(5, &ticket), None);
         let stranger = Tickets::new(TicketSecret::from_parts(3, [8; 32]), b"");

@@ -11,10 +11,10 @@ use pounce_asgi::MessageKind;
 
 use super::FrameFault;
 
-/// What ends a compressed message, and is not sent (RFC 7692 section 7.2.1).
+/// The end of a compressed message, which is not sent (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// A message from this size on is not remembered.
+/// Messages from this size on are not remembered.
 const REMEMBERED: usize = 64 * 1024;
 
 /// How much is inflated at once.
@@ -24,7 +24,7 @@ const PIECE: usize = 16 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowBits(u8);
 
-/// How many sizes of windows there are: 9 bits to 15. With 8 nothing can be compressed by itself.
+/// The number of window sizes: 9 bits to 15. zlib cannot compress with a window of 8 bits.
 const WINDOWS: usize = 7;
 
 impl WindowBits {
@@ -37,10 +37,10 @@ impl WindowBits {
     }
 }
 
-/// Compressors for a worker's messages, made when they are needed.
+/// Compressors for a worker's messages, made on demand.
 #[derive(Debug, Default)]
 pub struct Codecs {
-    /// One for each size of window that clients ask for.
+    /// One for each window size that clients ask for.
     deflaters: RefCell<[Option<Box<Deflater>>; WINDOWS]>,
     inflater: RefCell<Option<Inflater>>,
 }
@@ -49,7 +49,7 @@ pub struct Codecs {
 #[derive(Debug)]
 struct Deflater {
     compress: Compress,
-    /// The last message, and what it was compressed to.
+    /// The last message, and its compressed form.
     plain: Vec<u8>,
     packed: Vec<u8>,
 }
@@ -110,7 +110,7 @@ impl Deflater {
         self.packed.clear();
         self.packed.shrink_to(2 * REMEMBERED);
         self.compress.reset();
-        // Enough for what does not compress at all, and for the end of the block.
+        // Enough for incompressible data and the end of the block.
         self.packed.reserve(plain.len() + plain.len() / 8 + 64);
         let before = self.compress.total_in();
         loop {
@@ -134,7 +134,7 @@ impl Deflater {
 }
 
 impl Inflater {
-    /// Inflates a piece of a message behind `message`, which must not grow beyond `limit`.
+    /// Inflates a piece of a message and appends it to `message`, which must not grow beyond `limit`.
     fn inflate(&mut self, piece: &[u8], message: &mut Vec<u8>, limit: usize) -> Result<(), FrameFault> {
         let mut taken = 0;
         loop {

@@ -1,6 +1,6 @@
-//! What can be wrong with what a client sends, and the close code that says so (RFC 6455 section 7.4.1).
+//! Faults in a client's frames, and their close codes (RFC 6455 section 7.4.1).
 
-/// A fault of the client. After any of them nothing more is read.
+/// A fault of the client. After any of them the server reads nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameFault {
     /// 1002

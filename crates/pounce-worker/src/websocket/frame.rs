@@ -2,7 +2,7 @@
 
 use super::FrameFault;
 
-/// What a frame carries.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opcode {
     Continuation = 0,
@@ -29,8 +29,8 @@ impl Opcode {
     }
 }
 
-/// Reads a head off the start of `input`, with its size. `None` where it is not all there; what is there is checked
-/// all the same.
+/// Reads a head from the start of `input`, and its size. `None` if it is incomplete; the part received is still
+/// checked.
 pub(super) fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, FrameFault> {
     let Some(&first) = input.first() else { return Ok(None) };
     if first & 0x30 != 0 {

@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 section 4.2), and what is agreed on in it.
+//! The opening handshake (RFC 6455 section 4.2) and its negotiation.
 
 use base64ct::{Base64, Encoding as _};
 use pounce_asgi::{Accept, Fields, RequestHead, SendError};
@@ -10,26 +10,26 @@ use crate::http1::check_field;
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Why a client gets no WebSocket, and no say of the application's.
+/// Why the server refuses a WebSocket without asking the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) detail: &'static str,
 }
 
-/// A request for a WebSocket that can be granted.
+/// A valid request for a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UpgradeRequest {
-    /// The answer to the client's key; nothing over HTTP/2 (RFC 8441 section 5).
+    /// The answer to the client's key; `None` over HTTP/2 (RFC 8441 section 5).
     pub(crate) accept: Option<String>,
     /// Subprotocols that the client speaks, the preferred one first.
     pub(crate) protocols: Vec<Vec<u8>>,
-    /// What to answer to the extensions that the client offers, if there is one we speak.
+    /// The answer to the client's offers of compression, if one is acceptable.
     pub(crate) deflate: Option<(String, WindowBits)>,
 }
 
 impl UpgradeRequest {
-    /// What a head asks for that has asked for a WebSocket. Over HTTP/1.1 it must have a key.
+    /// Reads the head of a request for a WebSocket. Over HTTP/1.1 it must have a key.
     pub(crate) fn read(head: &RequestHead, has_key: bool, deflate: bool) -> Result<Self, Refusal> {
         let refuse = |status, detail| Err(Refusal { status, detail });
         let fields = head.fields();
@@ -39,7 +39,7 @@ impl UpgradeRequest {
             if values.next().is_some() { None } else { first }
         };
         if one(b"sec-websocket-version") != Some(b"13") {
-            return refuse(426, "only version 13 of the WebSocket protocol is spoken here");
+            return refuse(426, "only version 13 of the WebSocket protocol is supported");
         }
         let mut accept = None;
         if has_key {
@@ -65,7 +65,7 @@ impl UpgradeRequest {
         })
     }
 
-    /// The fields of a response that grants it: ours, then the application's.
+    /// The fields of a response that accepts it: the server's, then the application's.
     pub(crate) fn response_fields(&self, accept: &Accept) -> Result<Fields, SendError> {
         let mut fields = Fields::new();
         if let Some(value) = &self.accept {
@@ -104,7 +104,7 @@ fn accept_value(key: &[u8]) -> String {
     Base64::encode_string(digest.finish().as_ref())
 }
 
-/// The answer to the first offer of permessage-deflate that can be taken (RFC 7692 section 7.1).
+/// The answer to the first acceptable offer of permessage-deflate (RFC 7692 section 7.1).
 pub(crate) fn negotiate_deflate(fields: &Fields) -> Option<(String, WindowBits)> {
     let offers = fields.get_all(b"sec-websocket-extensions");
     offers.flat_map(|value| value.split(|&byte| byte == b',')).find_map(answer_offer)
@@ -129,7 +129,7 @@ fn answer_offer(offer: &[u8]) -> Option<(String, WindowBits)> {
         seen.push(name);
         match (name, value) {
             (b"server_no_context_takeover" | b"client_no_context_takeover", None) => {}
-            // Without an answer the client may use a window of 15 bits, which is what we inflate with.
+            // Without an answer the client may use a window of 15 bits, which the server can inflate.
             (b"client_max_window_bits", None) => {}
             (b"client_max_window_bits", Some(bits)) if window_bits(bits).is_some() => {}
             (b"server_max_window_bits", Some(bits)) => {

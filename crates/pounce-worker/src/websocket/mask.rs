@@ -1,6 +1,6 @@
 //! Masking (RFC 6455 section 5.3), a word at a time.
 
-/// Takes the mask off `data`, which starts `offset` bytes into its frame.
+/// Removes the mask from `data`, which starts `offset` bytes into its frame.
 pub(super) fn unmask(data: &mut [u8], mask: [u8; 4], offset: u64) {
     let mut mask = mask;
     mask.rotate_left((offset % 4) as usize);

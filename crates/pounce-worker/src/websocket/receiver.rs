@@ -1,9 +1,9 @@
 //! The receiving half: a client's bytes in, whole messages and control frames out.
 //!
-//! [`Receiver::advance`] is input. The caller owns the buffer, gives what has arrived and is not consumed yet, and
-//! drops what a [`FrameStep`] says was consumed. Masks are taken off in place. A compressed message stays compressed: what a
-//! client sends costs no more memory than its bytes until somebody wants the message
-//! ([`Codecs::inflate`](super::Codecs::inflate)).
+//! [`Receiver::advance`] is input. The caller owns the buffer, passes the bytes that have arrived and are not consumed
+//! yet, and drops as many as a [`FrameStep`] consumed. Masks are removed in place. A compressed message stays
+//! compressed until the application receives it ([`Codecs::inflate`](super::Codecs::inflate)), so it costs no more
+//! memory than the client sent bytes.
 
 use std::ops::Range;
 
@@ -16,39 +16,39 @@ use super::{FrameFault, is_close_code};
 /// How much a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageLimits {
-    /// Bytes of a message, as it is sent.
+    /// Bytes of a message, as sent.
     pub message: usize,
     /// Frames of a message.
     pub fragments: u32,
 }
 
-/// What the machine found.
+/// An event of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrameEvent {
     /// More input is needed.
     NeedMore,
     /// A part of a message, which is kept.
     Fragment,
-    /// A whole message, in this part of the input that was given.
+    /// A whole message, at this range of the input.
     Message(MessageKind, Range<usize>),
-    /// A whole message that was put together; see [`Receiver::take_message`].
+    /// A whole message, assembled from parts; see [`Receiver::take_message`].
     Assembled(MessageKind),
     /// The same, still compressed.
     Compressed(MessageKind),
-    /// A ping, to be answered with the same payload.
+    /// A ping; answer it with the same payload.
     Ping(Range<usize>),
     /// A pong.
     Pong,
-    /// The client closes, with a code unless it gave none. Nothing more will come.
+    /// The client closes, with a code if it gave one. No event follows.
     Close(Option<u16>, String),
 }
 
 /// One step of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameStep {
-    /// How many bytes of the input are done with. Those of an event's range count.
+    /// How many bytes of the input are consumed, including those of an event's range.
     pub consumed: usize,
-    /// What they were.
+    /// The event in them.
     pub event: FrameEvent,
 }
 
@@ -56,21 +56,21 @@ pub struct FrameStep {
 #[derive(Debug)]
 pub struct Receiver {
     limits: MessageLimits,
-    /// Compression was agreed on.
+    /// Whether compression was negotiated.
     deflate: bool,
-    /// The message that has begun.
+    /// The message being received.
     message: Option<Message>,
-    /// The frame whose payload is on its way, and how much of it has come.
+    /// The frame being received, and how much of its payload has come.
     frame: Option<(Head, u64)>,
     /// A message that is complete, until it is taken.
     done: Vec<u8>,
-    /// Nobody wants messages any more.
+    /// Whether messages are dropped.
     discards: bool,
     broken: Option<FrameFault>,
     closed: bool,
 }
 
-/// A message that is being put together.
+/// A message being received.
 #[derive(Debug)]
 struct Message {
     kind: MessageKind,
@@ -82,7 +82,7 @@ struct Message {
 }
 
 impl Receiver {
-    /// At the start of a connection. `deflate` where compression was agreed on.
+    /// At the start of a connection. `deflate` says whether compression was negotiated.
     pub fn new(limits: MessageLimits, deflate: bool) -> Self {
         Self {
             limits,
@@ -96,23 +96,23 @@ impl Receiver {
         }
     }
 
-    /// What it was made with.
+    /// The limits passed to [`Receiver::new`].
     pub fn limits(&self) -> MessageLimits {
         self.limits
     }
 
-    /// Takes the message that [`FrameEvent::Assembled`] or [`FrameEvent::Compressed`] told of. A text that is not compressed is
+    /// Takes the message of [`FrameEvent::Assembled`] or [`FrameEvent::Compressed`]. An uncompressed text is valid
     /// UTF-8.
     pub fn take_message(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.done)
     }
 
-    /// How many bytes are kept of a message that is not complete.
+    /// How many bytes of an incomplete message are kept.
     pub fn kept(&self) -> usize {
         self.message.as_ref().map_or(0, |message| message.bytes.len())
     }
 
-    /// Keeps nothing of messages from now on: what is awaited is the client's close frame.
+    /// Drops messages from now on: only the client's close frame still matters.
     pub fn discard_messages(&mut self) {
         self.discards = true;
         if let Some(message) = &mut self.message {
@@ -120,7 +120,7 @@ impl Receiver {
         }
     }
 
-    /// Takes `input`, which starts at the first byte that was not consumed before.
+    /// Takes `input`, which starts at the first byte not yet consumed.
     ///
     /// # Errors
     /// The client's fault. The machine then stays broken: every later call returns the same fault.
@@ -210,7 +210,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Takes what has come of a payload, which starts at `start` in the input.
+    /// Takes the received part of a payload, which starts at `start` in the input.
     fn advance_payload(
         &mut self,
         head: Head,

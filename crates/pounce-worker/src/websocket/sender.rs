@@ -8,18 +8,18 @@ use super::codecs::{Codecs, WindowBits};
 use super::frame::{Opcode, encode};
 use crate::output::Output;
 
-/// A message below this size is not worth compressing.
+/// Messages below this size are not worth compressing.
 const COMPRESS_FROM: usize = 64;
 
 /// Writes the frames of one connection.
 #[derive(Debug)]
 pub struct Sender {
-    /// What messages are compressed with, if that was agreed on.
+    /// The compressors, if compression was negotiated.
     codecs: Option<(Rc<Codecs>, WindowBits)>,
 }
 
 impl Sender {
-    /// `codecs` where compression was agreed on.
+    /// Pass `codecs` if compression was negotiated.
     pub fn new(codecs: Option<(Rc<Codecs>, WindowBits)>) -> Self {
         Self { codecs }
     }
@@ -47,12 +47,12 @@ impl Sender {
         write(Opcode::Ping, false, payload, output);
     }
 
-    /// Writes a pong, whose payload is the ping's.
+    /// Writes a pong with the ping's payload.
     pub fn pong(&self, payload: &[u8], output: &mut Output) {
         write(Opcode::Pong, false, payload, output);
     }
 
-    /// Writes a close frame; without a code it is empty. What does not fit of the reason is left out.
+    /// Writes a close frame; without a code it is empty. A reason that is too long is cut.
     pub fn close(&self, code: Option<u16>, reason: &str, output: &mut Output) {
         let mut payload = Vec::new();
         if let Some(code) = code {

@@ -8,7 +8,7 @@ use pounce_worker::websocket::{Codecs, Sender, WindowBits};
 use std::io::IoSlice;
 use std::rc::Rc;
 
-/// Compressed by itself, without the tail.
+/// Compresses one message by itself, without the tail.
 pub(crate) fn deflate(plain: &[u8], window: u8) -> Vec<u8> {
     deflate_at(plain, window, Compression::default(), FlushCompress::Sync)
 }
@@ -24,7 +24,7 @@ fn deflate_at(plain: &[u8], window: u8, level: Compression, flush: FlushCompress
     packed
 }
 
-/// Inflated by itself with a window that is no larger than this.
+/// Inflates one message by itself with a window of at most this size.
 pub(crate) fn inflate(packed: &[u8], window: u8) -> Vec<u8> {
     let mut decompress = Decompress::new_with_window_bits(false, window);
     let packed = [packed, &[0, 0, 255, 255]].concat();
@@ -53,7 +53,7 @@ pub(crate) fn written(output: &mut Output) -> Vec<u8> {
     all
 }
 
-/// What a sender makes of a message: its first byte and its payload.
+/// A sender's frame for a message: its first byte and its payload.
 fn sent(codecs: &Rc<Codecs>, window: u8, plain: &[u8]) -> (u8, Vec<u8>) {
     let window = WindowBits::new(window).expect("from 9 to 15");
     let sender = Sender::new(Some((Rc::clone(codecs), window)));
@@ -64,7 +64,7 @@ fn sent(codecs: &Rc<Codecs>, window: u8, plain: &[u8]) -> (u8, Vec<u8>) {
     frames.remove(0)
 }
 
-/// What repeats near, far, never, and always.
+/// Samples that repeat near, far, never, and always.
 fn samples() -> Vec<Vec<u8>> {
     let noise: Vec<u8> = (0..40_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 21) as u8).collect();
     vec![
@@ -91,7 +91,7 @@ fn every_window_keeps_to_its_size_and_comes_back() {
 }
 
 #[test]
-fn what_compresses_is_compressed_and_what_does_not_is_not() {
+fn only_messages_that_get_smaller_are_compressed() {
     let codecs = Rc::new(Codecs::new());
     let (first, payload) = sent(&codecs, 15, &b"again and ".repeat(1000));
     assert_eq!(first, FIN | RSV1 | BINARY);
@@ -108,7 +108,7 @@ fn what_compresses_is_compressed_and_what_does_not_is_not() {
 }
 
 #[test]
-fn messages_do_not_lean_on_those_before() {
+fn messages_do_not_depend_on_earlier_ones() {
     let codecs = Rc::new(Codecs::new());
     let plain = b"the same message for everybody ".repeat(30);
     let first = sent(&codecs, 15, &plain);
@@ -127,7 +127,7 @@ fn there_are_windows_from_9_to_15() {
 }
 
 #[test]
-fn what_flate2_compresses_in_any_way_is_inflated() {
+fn every_form_of_flate2_output_is_inflated() {
     for plain in samples() {
         for window in 9..=15 {
             for level in [Compression::none(), Compression::fast(), Compression::best()] {

@@ -1,4 +1,4 @@
-//! Frames as a client writes and reads them, and what a [`Receiver`] tells of them.
+//! Frames as a client writes and reads them, and the events that a [`Receiver`] gives for them.
 
 use pounce_asgi::MessageKind;
 use pounce_worker::websocket::{Codecs, FrameEvent, FrameFault, MessageLimits, Receiver};
@@ -56,7 +56,7 @@ pub(crate) fn read(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
-/// What came out of a stream of bytes.
+/// An event in a stream of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     Message(MessageKind, Vec<u8>),
@@ -77,7 +77,7 @@ impl Story {
     }
 }
 
-/// A message as it is told of.
+/// The event of a text message.
 pub(crate) fn text(text: &str) -> Told {
     Told::Message(MessageKind::Text, text.as_bytes().to_vec())
 }
@@ -86,7 +86,7 @@ pub(crate) fn receiver(limits: MessageLimits, deflate: bool) -> Receiver {
     Receiver::new(limits, deflate)
 }
 
-/// Feeds `input` in pieces that end at `cuts`, as a connection does: what is not consumed is kept.
+/// Feeds `input` in pieces that end at `cuts`, as a connection does: unconsumed bytes are kept.
 pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story {
     let mut story = Story::default();
     let mut kept = Vec::new();
@@ -101,7 +101,7 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
             let step = match machine.advance(&mut kept) {
                 Ok(step) => step,
                 Err(fault) => {
-                    // Broken for good, whatever follows.
+                    // The machine stays broken, whatever follows.
                     assert_eq!(machine.advance(&mut frame(FIN | TEXT, b"more")), Err(fault));
                     story.fault = Some(fault);
                     return story;
@@ -136,7 +136,7 @@ pub(crate) fn tell(mut machine: Receiver, input: &[u8], cuts: &[usize]) -> Story
     story
 }
 
-/// The whole of it at once, without compression.
+/// Feeds `input` at once, without compression.
 pub(crate) fn tell_whole(input: &[u8]) -> Story {
     tell(receiver(LIMITS, false), input, &[])
 }

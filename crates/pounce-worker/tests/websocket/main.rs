@@ -1,4 +1,4 @@
-//! The WebSocket machine: what it reads and writes, without a socket.
+//! The WebSocket machines' input and output, without a socket.
 
 mod deflate;
 mod frames;

@@ -1,4 +1,4 @@
-//! What is refused, row by row, and the close code for it (RFC 6455 section 7.4.1).
+//! Refused input, row by row, and its close codes (RFC 6455 section 7.4.1).
 
 use crate::deflate::deflate;
 use crate::frames::*;
@@ -30,7 +30,7 @@ fn reserved_bits() {
 }
 
 #[test]
-fn reserved_bits_where_compression_was_agreed_on() {
+fn reserved_bits_with_compression() {
     let packed = deflate(b"packed", 15);
     for frames in [
         vec![frame(FIN | RSV1 | PING, b"")],
@@ -118,7 +118,7 @@ const NOT_UTF8: [&[u8]; 9] = [
 ];
 
 #[test]
-fn what_is_not_utf8_is_told_at_the_first_wrong_byte() {
+fn invalid_utf8_is_reported_at_the_first_wrong_byte() {
     for wrong in NOT_UTF8 {
         refuses(1007, &[frame(FIN | TEXT, wrong)]);
         // In a frame that goes on, and in a message that goes on.
@@ -128,7 +128,7 @@ fn what_is_not_utf8_is_told_at_the_first_wrong_byte() {
         for cut in 0..wrong.len() {
             refuses(1007, &[frame(TEXT, &wrong[..cut]), frame(CONTINUATION, &wrong[cut..])]);
         }
-        // Of bytes nobody asks for UTF-8.
+        // Binary messages need not be UTF-8.
         let bytes = Told::Message(pounce_asgi::MessageKind::Binary, wrong.to_vec());
         accepts(&[frame(FIN | BINARY, wrong)], &[bytes]);
     }
@@ -170,7 +170,7 @@ fn messages_over_the_limit_are_refused_before_they_have_come() {
     let largest = vec![FIN | BINARY, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
     assert_eq!(limited(usize::MAX, false, &[frame(BINARY, b"a"), frame(FIN | PING, b"")]).fault, None);
     assert_eq!(limited(100, false, &[largest]).code(), Some(1009));
-    // At the limit is within it.
+    // Exactly at the limit is allowed.
     assert_eq!(limited(100, false, &[frame(FIN | BINARY, &[0; 100])]).told.len(), 1);
     let two = [frame(BINARY, &[0; 60]), frame(FIN | CONTINUATION, &[0; 40]), frame(FIN | BINARY, &[0; 100])];
     assert_eq!(limited(100, false, &two).told.len(), 2);
@@ -203,7 +203,7 @@ fn fragments_over_their_limit_are_refused() {
 }
 
 #[test]
-fn what_does_not_inflate() {
+fn payloads_that_do_not_inflate() {
     for garbage in
         [&[0xff; 20][..], &[0x06, 1, 2, 3], &[0, 5, 0, 0, 0, 1, 2, 3, 4, 5], &[0x12, 0x03, 0xff, 0xff]]
     {

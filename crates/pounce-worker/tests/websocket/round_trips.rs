@@ -1,4 +1,4 @@
-//! What goes in comes out: what a sender writes, read by a reader of the tests' own, and what clients write.
+//! Round trips: the sender's output through the tests' reader, and clients' messages through the receiver.
 
 use crate::deflate::{deflate, inflate, written};
 use crate::frames::*;
@@ -24,7 +24,7 @@ fn messages() -> impl Strategy<Value = Vec<Sent>> {
     prop::collection::vec((content(), cuts, any::<bool>(), any::<[u8; 4]>()), 1..6)
 }
 
-/// A text where it can be one.
+/// Text if `content` is UTF-8.
 fn kind_of(content: &[u8]) -> MessageKind {
     if std::str::from_utf8(content).is_ok() { MessageKind::Text } else { MessageKind::Binary }
 }
@@ -58,7 +58,7 @@ proptest! {
         ping in prop::collection::vec(any::<u8>(), 0..126),
         cuts in prop::collection::vec(any::<usize>(), 0..8),
     ) {
-        // A ping behind every frame, be it the last of its message or not.
+        // A ping after every frame, whether or not it ends its message.
         let mut input = Vec::new();
         let mut pings = 0;
         for frame_bytes in messages.iter().flat_map(fragments) {
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_sender_writes_is_read_back(
+    fn the_senders_frames_are_read_back(
         messages in prop::collection::vec(content(), 1..6),
         window in prop::option::of(9..=15u8),
     ) {
@@ -133,7 +133,7 @@ fn control_frames_are_written_whole() {
 }
 
 #[test]
-fn large_messages_are_written_behind_and_before_small_ones() {
+fn large_and_small_messages_stay_in_order() {
     let sender = Sender::new(None);
     let mut output = Output::new();
     let sizes = [0, 125, 126, 65535, 65536, 1, 300_000, 5];

@@ -1,10 +1,10 @@
-//! Whatever way its input arrives: every split of every input gives the same events.
+//! The receiver gives the same events for every split of every input.
 
 use crate::frames::*;
 use pounce_worker::websocket::{FrameEvent, MessageLimits};
 use proptest::prelude::*;
 
-/// A message or a control frame, as frames that are well formed in their order.
+/// A message or a control frame, as a well-formed sequence of frames.
 fn turn() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let mask = any::<[u8; 4]>();
     let control = prop_oneof![Just(PING), Just(PONG)];
@@ -22,7 +22,7 @@ fn turn() -> impl Strategy<Value = Vec<Vec<u8>>> {
         .prop_map(|(payload, mask)| vec![masked(FIN | BINARY, &payload, mask)]);
     let compressed = (prop::collection::vec(any::<u8>(), 0..60), any::<bool>(), mask).prop_map(
         |(payload, known, mask)| {
-            // Sometimes what inflates, sometimes what hardly does.
+            // Sometimes a payload that inflates, sometimes one that hardly does.
             let payload = if known { crate::deflate::deflate(&payload, 15) } else { payload };
             let (first, second) = payload.split_at(payload.len() / 2);
             vec![masked(RSV1 | BINARY, first, mask), masked(FIN | CONTINUATION, second, mask)]
@@ -34,7 +34,7 @@ fn turn() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop_oneof![3 => control, 4 => text, 3 => binary, 2 => compressed, 1 => close]
 }
 
-/// Turns, some of them damaged: a byte exchanged, removed or doubled.
+/// Turns, some of them damaged: a byte replaced, removed or doubled.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let damage = prop::option::of((any::<prop::sample::Index>(), 0..3u8, any::<u8>()));
     (prop::collection::vec(turn(), 1..6), damage).prop_map(|(turns, damage)| {
@@ -51,7 +51,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The same story, though which of two faults in one piece is seen first may depend on where it is cut.
+/// Compares stories; of two faults in one piece, the cut may decide which is seen first.
 fn agree(whole: &Story, split: &Story) -> Result<(), TestCaseError> {
     prop_assert_eq!(&whole.told, &split.told);
     prop_assert_eq!(whole.fault.is_some(), split.fault.is_some(), "{:?} {:?}", whole.fault, split.fault);
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_is_told_to_read_more_has_found_all_that_has_come(input in stream(), deflate in any::<bool>()) {
+    fn need_more_comes_only_after_every_complete_event(input in stream(), deflate in any::<bool>()) {
         let mut machine = receiver(LIMITS, deflate);
         let mut kept = input;
         while let Ok(step) = machine.advance(&mut kept) {

@@ -16,7 +16,7 @@ use pounce_worker::test_apps::{EchoApp, FailingApp, HelloApp, SlowApp};
 use pounce_worker::{Drained, Observer, Queue, Settings, Worker};
 use tokio::sync::oneshot;
 
-/// Runs a worker on a thread of its own, `client` against it, then drains it.
+/// Runs a worker on its own thread, `client` against it, then drains the worker.
 fn with_worker<A: App>(
     settings: Settings,
     app: impl FnOnce() -> A + Send + 'static,
@@ -46,7 +46,7 @@ fn with_observed_worker<A: App>(
         let (app, observer) = app();
         let worker = Worker::new(settings, Rc::new(app), observer);
         let drain = async {
-            // A client that drops its end wants the same.
+            // Dropping the sender drains too.
             let _ = draining.await;
             Queue::Take
         };
@@ -77,7 +77,7 @@ fn exchange(address: SocketAddr, request: &str) -> String {
 const LAST: &str = "Host: a\r\nConnection: close\r\n\r\n";
 
 #[test]
-fn a_response_has_what_the_application_said_and_what_is_the_servers_to_say() {
+fn a_response_has_the_fields_of_the_application_and_of_the_server() {
     with_worker(
         Settings::default(),
         || HelloApp::new("hello"),
@@ -151,7 +151,7 @@ fn a_failure_is_a_500_or_visibly_cut_short() {
 }
 
 #[test]
-fn what_runs_when_draining_begins_is_answered_and_told_to_close() {
+fn a_request_that_runs_when_draining_begins_is_answered_and_its_connection_closed() {
     let drained = with_worker(
         Settings::default(),
         || SlowApp(Duration::from_millis(300)),
@@ -169,7 +169,7 @@ fn what_runs_when_draining_begins_is_answered_and_told_to_close() {
 }
 
 #[test]
-fn what_does_not_end_in_time_is_aborted() {
+fn a_request_that_outlives_the_drain_timeout_is_aborted() {
     let mut settings = Settings::default();
     settings.lifecycle.timeout_graceful_shutdown = Duration::from_millis(100);
     let drained = with_worker(
@@ -190,7 +190,7 @@ fn what_does_not_end_in_time_is_aborted() {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_let_go() {
+fn a_silent_client_is_disconnected() {
     let mut settings = Settings::default();
     settings.http.timeout_header = Duration::from_millis(100);
     with_worker(

@@ -1,5 +1,5 @@
-//! Clients that read or send too slowly, though never so slowly that they stall. The windows are short here; what they
-//! measure is tested by hand-made clocks next to the code.
+//! Clients that read or send too slowly, but never stall. The time windows are short here; unit tests with simulated
+//! clocks cover the measurement.
 
 use std::future::Future;
 use std::io::{Read as _, Write as _};
@@ -22,11 +22,11 @@ use pounce_worker::test_apps::HelloApp;
 use super::{connect, with_worker};
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// More than sockets hold.
+/// More than socket buffers hold.
 const LARGE: usize = 24 << 20;
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Nothing ends but by a rate: one that nobody reaches, over a short time.
+/// Settings under which only the rate ends anything: a rate no client reaches, over a short time.
 fn unreachable_rate() -> Settings {
     rate(1 << 40, SHORT)
 }
@@ -40,7 +40,7 @@ fn rate(bytes: u64, window: Duration) -> Settings {
     settings
 }
 
-/// Answers with the length of the body, once it has all of it; sends over a WebSocket for as long as somebody reads.
+/// Answers with the length of the whole body; sends over a WebSocket for as long as the client reads.
 struct CountApp;
 
 impl App for CountApp {
@@ -58,7 +58,7 @@ impl App for CountApp {
                     Inbound::Body { more: false } => break,
                     Inbound::Disconnect => return Outcome::Returned,
                 }
-                // Something else is waited for between the pieces.
+                // Wait for something else between the pieces.
                 tokio::task::yield_now().await;
             }
             let head = ResponseHead { status: 200, ..ResponseHead::default() };
@@ -82,7 +82,7 @@ impl App for CountApp {
     }
 }
 
-/// Reads a piece every few milliseconds to the end, or until there is `limit`; how much there was.
+/// Reads a piece every few milliseconds to the end, or up to `limit` bytes; returns how many.
 fn read_slowly(mut stream: impl std::io::Read, limit: usize) -> usize {
     let mut piece = vec![0; 64 * 1024];
     let mut all = 0;
@@ -180,7 +180,7 @@ fn a_body_that_is_fast_enough_is_taken() {
     );
 }
 
-/// Runs `client` with a connection of HTTP/2.
+/// Runs `client` with an HTTP/2 connection.
 fn over_http2<F: Future<Output = ()>>(address: SocketAddr, client: impl FnOnce(SendRequest<Bytes>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -196,7 +196,7 @@ fn request() -> http::Request<()> {
     http::Request::post("http://a/").body(()).expect("a request")
 }
 
-/// Reads a stream slowly to the end; how much there was.
+/// Reads a stream slowly to the end; returns how many bytes.
 async fn read_stream(response: ResponseFuture, pause: Duration) -> usize {
     let mut body = response.await.expect("a head").into_body();
     let mut all = 0;

@@ -1,5 +1,5 @@
-//! A Python 2.7 and its virtualenv: the test suite never came to Python 3. Pythons that pounce is built for are
-//! found in `python.rs`.
+//! A Python 2.7 and its virtualenv: the test suite was never ported to Python 3. `python.rs` finds the Pythons to build
+//! pounce for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::workspace;
 /// The last virtualenv that runs on Python 2.7.
 const VIRTUALENV: &str = "virtualenv==20.15.1";
 
-/// The stamp in a virtualenv that says what it was made from.
+/// The stamp in a virtualenv: the requirements and the interpreter it was made from.
 const STAMP: &str = ".xtask-stamp";
 
 /// The test suite's program, in a virtualenv under `folder` that is made anew when its requirements change.
@@ -41,7 +41,7 @@ pub(super) fn wstest(asked: Option<&Path>, folder: &Path) -> Result<PathBuf> {
     Ok(wstest)
 }
 
-/// Python 2.7 has no `venv`; virtualenv goes beside it, so that the interpreter stays as it is.
+/// Python 2.7 has no `venv`; virtualenv is installed into a separate folder, so that the interpreter stays unchanged.
 fn make(python: &Path, folder: &Path, venv: &Path) -> Result<()> {
     let bootstrap = folder.join("bootstrap");
     pip(python)
@@ -58,7 +58,7 @@ fn make(python: &Path, folder: &Path, venv: &Path) -> Result<()> {
 
 fn pip(python: &Path) -> Command {
     let mut pip = Command::new(python);
-    // Its word on the age of Python 2.7 is a warning.
+    // Suppresses the warning about the age of Python 2.7.
     pip.env("PYTHONWARNINGS", "ignore").args(["-m", "pip", "install", "--quiet", "--no-input"]);
     pip.arg("--disable-pip-version-check");
     pip
@@ -74,7 +74,7 @@ fn installed(status: std::process::ExitStatus) -> Result<()> {
     ))
 }
 
-/// The Python 2.7 that was asked for, else the one on PATH, else pyenv's.
+/// The Python 2.7 that the user named, else the one on PATH, else pyenv's.
 fn find(asked: Option<&Path>) -> Result<PathBuf> {
     const HINT: &str = "the Autobahn test suite runs on Python 2.7 alone: install one, for example with \
                         `pyenv install 2.7.18`, or name one with `--python2 PATH`";
@@ -89,7 +89,7 @@ fn find(asked: Option<&Path>) -> Result<PathBuf> {
     found.ok_or_else(|| hinted("there is no Python 2.7", HINT))
 }
 
-/// The interpreter itself behind a name on PATH or a shim, when it is a Python 2.7.
+/// The real interpreter of a name on PATH or a shim, if it is a Python 2.7.
 fn probe(program: &Path) -> Option<PathBuf> {
     let script =
         "import os, sys; print(os.path.realpath(sys.executable)); print(sys.version_info[:2] == (2, 7))";
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_python_is_refused_with_a_hint() {
+    fn a_program_that_is_not_python_is_refused_with_a_hint() {
         let error = find(Some(Path::new("/nonexistent/python2.7"))).unwrap_err();
         assert_eq!(error.to_string(), "/nonexistent/python2.7 is not a Python 2.7 that runs");
     }

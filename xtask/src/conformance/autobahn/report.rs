@@ -1,4 +1,4 @@
-//! The test suite's report: read, judged, and made a table.
+//! Reads and judges the test suite's report, and prints it as a table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,8 +13,8 @@ use crate::tally::Tally;
 /// The name the server has in the report.
 pub(super) const AGENT: &str = "server";
 
-/// What a case came to, from best to worst. A case has two verdicts: on what it is about, and on how the
-/// connection was closed.
+/// The result of a case, from best to worst. A case has two verdicts: on its subject, and on how the connection was
+/// closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Ok,
@@ -28,7 +28,7 @@ impl Verdict {
     const ALL: [Verdict; 5] =
         [Verdict::Ok, Verdict::NonStrict, Verdict::Informational, Verdict::Unimplemented, Verdict::Failed];
 
-    /// What is not known here is no success.
+    /// An unknown word counts as a failure.
     fn of(word: &str) -> Verdict {
         match word {
             "OK" => Verdict::Ok,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_cases_with_something_to_say_are_named() {
+    fn only_cases_that_are_not_ok_are_named() {
         let table = Report::parse(INDEX).unwrap().table();
         let named: Vec<&str> = table.lines().filter(|line| line.contains("close")).collect();
         assert_eq!(

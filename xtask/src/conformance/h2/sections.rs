@@ -1,5 +1,4 @@
-//! Which test is about which section: the line `// §6.5.2` above each `#[test]`, in the files that say so in their
-//! first line.
+//! Maps tests to sections by the line `// §6.5.2` above each `#[test]`, in the files marked in their first line.
 
 use std::fmt;
 use std::fs;
@@ -8,20 +7,20 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
-/// How the first line of a file with such tests begins.
+/// The beginning of the first line of a file with such tests.
 const MARK: &str = "//! RFC 9113";
 
-/// A number of a section. They are in the order of the RFC: 6.9 before 6.10.
+/// The number of a section, ordered as in the RFC: 6.9 before 6.10.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Section(Vec<u32>);
 
 impl Section {
-    /// Whether it is `outer` or below it.
+    /// Whether this is `outer` or one of its subsections.
     pub(super) fn is_within(&self, outer: &Section) -> bool {
         self.0.starts_with(&outer.0)
     }
 
-    /// The RFC's own title, shortened.
+    /// The title in the RFC, shortened.
     pub(super) fn title(&self) -> &'static str {
         let found = TITLES.iter().find(|(number, _)| *number == self.to_string());
         found.map_or("", |(_, title)| title)

@@ -1,4 +1,4 @@
-//! The table of other servers' options, by what they are about.
+//! The table of other servers' options, by subject.
 
 mod application;
 mod network;
@@ -13,11 +13,11 @@ const HYPERCORN: &[&str] = &["hypercorn"];
 const DAPHNE: &[&str] = &["daphne"];
 const GUNICORN_HYPERCORN: &[&str] = &["gunicorn", "hypercorn"];
 const UVICORN_GUNICORN: &[&str] = &["uvicorn", "gunicorn"];
-/// Options that only later versions of Pounce have.
+/// The owners of options that only Pounce plans.
 const PLANNED: &[&str] = &[];
-const METRICS: &str = "count in the application meanwhile, such as with prometheus_client or a StatsD client";
+const METRICS: &str = "count in the application for now, such as with prometheus_client or a StatsD client";
 
-/// Every option of theirs that is neither an option of Pounce nor an alias of one.
+/// Every option of these servers that is neither an option of Pounce nor an alias of one.
 pub fn foreign_options() -> impl Iterator<Item = &'static ForeignOption> {
     [application::APPLICATION, network::NETWORK, operation::OPERATION].into_iter().flatten()
 }

@@ -1,4 +1,4 @@
-//! What must hold in every life of a supervisor, and how it is seen from outside.
+//! Rules that every run of a supervisor must keep, checked from outside.
 
 use std::time::Instant;
 
@@ -9,28 +9,28 @@ use super::{Play, Worker};
 /// What must not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// More workers than twice those asked for, or than two in a slot.
+    /// More than twice the configured number of workers, or more than two in a slot.
     Crowd,
     /// A restart that the budget does not have.
     Budget,
     SpawnAfterStop,
-    /// No exit, though all the time it can take has passed.
+    /// No exit after the longest time it may take.
     Endless,
-    /// A deadline that is past once it was seen to.
+    /// A deadline still in the past after its tick.
     StaysDue,
     AfterExit,
-    /// Workers missing, too many or of different generations, long after all behave.
+    /// Workers missing, too many or of different generations, long after all began to obey.
     Unsettled,
-    /// A generation given back early, twice, never, or without having been prepared.
+    /// A generation released early, twice, never, or without having been prepared.
     Release,
 }
 
-/// What is known of a slot's restarts.
+/// A slot's restarts.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
-    /// When a loss was, that a restart followed.
+    /// When the losses were that a restart followed.
     pub(super) restarts: Vec<Instant>,
-    /// A loss that none has followed yet.
+    /// A loss without a restart yet.
     pub(super) lost: Option<Instant>,
     pub(super) given_up: bool,
 }
@@ -68,7 +68,7 @@ impl Play {
             Action::Prepare(generation) => self.preparing.push(*generation),
             Action::Release(generation) => self.note_release(*generation),
             Action::Spawn { worker, slot, generation, .. } => self.note_spawn(*worker, *slot, *generation),
-            // A thread that does not serve in time is told to drain; that is when its slot has lost it.
+            // A thread that does not serve in time is told to drain, which counts as its loss.
             Action::Send(worker, Command::Drain) if !self.workers[worker].serves => self.note_lost(*worker),
             Action::Send(worker, _) => self.note_told(*worker),
             Action::Terminate(worker) | Action::Kill(worker) => self.note_lost(*worker),
@@ -97,7 +97,7 @@ impl Play {
         }
     }
 
-    /// That costs a slot nothing whose old worker serves.
+    /// A failed reload costs a slot no restart if its old worker serves.
     fn note_reload_failed(&mut self) {
         for (slot, budget) in &mut self.budgets {
             let serves = |w: &Worker| w.slot == *slot && w.lives && w.serves && !w.leaves;
@@ -123,7 +123,7 @@ impl Play {
         }
         let (limit, window) = (self.policy.respawn_limit, self.policy.respawn_window);
         let budget = self.budgets.entry(slot).or_default();
-        // Once the whole window has passed, it is a first attempt again.
+        // After a whole window the restart counts as a first attempt.
         if let Some(lost) = budget.lost.take().filter(|lost| self.now - *lost < window) {
             budget.restarts.retain(|at| lost - *at < window);
             budget.restarts.push(lost);
@@ -144,7 +144,7 @@ impl Play {
         self.workers.insert(id, worker);
     }
 
-    /// The notice does not say which worker of the slot: all count as left alone that it can mean.
+    /// The notice does not name the worker: every leaving worker of the slot counts as abandoned.
     fn note_abandoned(&mut self, slot: u32) {
         for worker in self.workers.values_mut().filter(|w| w.slot == slot && w.lives) {
             worker.abandoned |= worker.leaves;

@@ -1,5 +1,5 @@
-//! The screen in front of `h2` itself: what comes of requests whose fields are right and wrong in every way, while
-//! both ends keep a dynamic table.
+//! The screen in front of the real `h2`: the outcomes of requests with valid and invalid fields, while both ends keep a
+//! dynamic table.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +17,7 @@ use super::super::{Unfit, read_request};
 use super::*;
 use crate::http1::RequestLimits;
 
-/// The bytes that `h2` reads, and those that it has written.
+/// The bytes that `h2` reads, and the bytes it has written.
 #[derive(Default)]
 struct Pipe {
     input: VecDeque<u8>,
@@ -54,7 +54,7 @@ impl AsyncWrite for Pipe {
     }
 }
 
-/// What comes through the screen of `input`, which arrives in pieces that end at `cuts`.
+/// The output of the screen for `input`, which arrives in pieces that end at `cuts`.
 fn screened(input: &[u8], cuts: &[Index]) -> Vec<u8> {
     let mut screen = Screen::new(16 * 1024);
     let mut output = Vec::new();
@@ -80,18 +80,18 @@ fn screened(input: &[u8], cuts: &[Index]) -> Vec<u8> {
     output
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     /// `h2` resets its stream.
     Reset,
-    /// [`read_request`] does.
+    /// [`read_request`] refuses it.
     Refused,
-    /// These are its fields.
+    /// It is accepted, with these fields.
     Taken(Vec<(String, String)>),
 }
 
-/// Has `h2` serve `input`. None if it ends the connection.
+/// Lets `h2` serve `input`. None if it ends the connection.
 fn served(input: Vec<u8>) -> Option<BTreeMap<u32, Outcome>> {
     let cx = &mut Context::from_waker(Waker::noop());
     let pipe = Pipe { input: input.into(), output: Rc::default() };
@@ -138,7 +138,7 @@ fn served(input: Vec<u8>) -> Option<BTreeMap<u32, Outcome>> {
 enum Field {
     /// As a literal whose representation begins like this, Huffman-coded or not.
     Literal { first: u8, name: Name, value: Vec<u8>, coded: bool },
-    /// Out of the dynamic table.
+    /// From the dynamic table.
     Indexed(Index),
 }
 
@@ -166,7 +166,7 @@ fn field() -> impl Strategy<Value = Field> {
         2 => select(vec![&b"\0"[..], b"a\r\nb", b"\x7f", b"\xff", b"\xff\0"]).prop_map(<[u8]>::to_vec),
         1 => (select(vec![b'v', 0]), 1000..5000_usize).prop_map(|(octet, length)| vec![octet; length]),
     ];
-    // Blocks stay smaller than a frame: `h2` gives up on larger ones when it resets their stream midway.
+    // Blocks stay smaller than a frame: `h2` ends the connection if it resets a stream in the middle of a block.
     let literal = (select(vec![0x40, 0x40, 0x00, 0x10]), name, value, any::<bool>());
     prop_oneof![
         4 => literal.prop_map(|(first, name, value, coded)| {
@@ -205,7 +205,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether it is wrong behind the pseudo-header fields of a request.
+    /// Whether it is invalid after the pseudo-header fields of a request.
     fn is_wrong(&self) -> bool {
         self.has_wrong_name() || self.has_wrong_value()
     }
@@ -219,7 +219,7 @@ impl Entry {
         !pounce_asgi::is_field_value(&self.value) || self.value.trim_ascii() != self.value
     }
 
-    /// What `h2` has in its table of this one.
+    /// The entry that `h2` has in its table for this field.
     fn replaced(self, has_own_name: bool) -> Self {
         let is_readable = match &*self.name {
             ":method" => pounce_asgi::is_field_name(&self.value),
@@ -241,7 +241,7 @@ impl Entry {
     }
 }
 
-/// The client: it writes requests, and knows what has to become of them.
+/// The client: writes requests, and knows their expected outcomes.
 #[derive(Default)]
 struct Client {
     table: VecDeque<Entry>,
@@ -268,7 +268,7 @@ impl Client {
                 Field::Literal { first, name: source, value, coded } => {
                     let prefix = if *first == 0x40 { 6 } else { 4 };
                     let name = match source {
-                        // No other field has the size of this one.
+                        // No replacement can have the size of this empty field.
                         Name::Literal("") if value.is_empty() => continue,
                         Name::Literal(name) => {
                             block.push(*first);
@@ -283,7 +283,7 @@ impl Client {
                         Name::Dynamic(at) => {
                             let at = at.index(self.table.len());
                             let name = self.table[at].name.clone();
-                            // The screen does not know that this is one.
+                            // The screen cannot know that this name is a pseudo-header field.
                             if name.starts_with(':') {
                                 continue;
                             }
@@ -348,14 +348,14 @@ impl Client {
     }
 }
 
-/// What every client begins with.
+/// The first bytes of every client.
 fn opening() -> Vec<u8> {
     [PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()
 }
 
 proptest! {
     #[test]
-    fn wrong_fields_are_of_their_streams_and_both_tables_stay_the_same(
+    fn invalid_fields_affect_only_their_streams_and_both_tables_stay_the_same(
         requests in prop::collection::vec(
             (
                 prop::collection::vec(field(), 0..4),

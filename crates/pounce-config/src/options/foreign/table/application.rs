@@ -1,4 +1,4 @@
-//! How the application runs, what it is served with, and what later versions have.
+//! Options of running the application, static files and planned features.
 
 use super::{
     DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, PLANNED, UVICORN, option,
@@ -7,10 +7,10 @@ use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
 const ONE_THREAD: &str = "a worker is one thread, which runs the network and the application";
-const LOOP: &str = "the event loop is asyncio's, driven by Pounce; there is no other to choose";
+const LOOP: &str = "the event loop is asyncio's, driven by Pounce; no other is available";
 const STATIC: &str =
-    "serve the files with the application meanwhile (Starlette's StaticFiles, WhiteNoise) or with a proxy";
-const DIRTY: &str = "run such work in a task queue or in a service of its own";
+    "serve the files with the application for now (Starlette's StaticFiles, WhiteNoise) or with a proxy";
+const DIRTY: &str = "run such work in a task queue or in a separate service";
 const PASTE: &str = "load it in a module of yours, app = paste.deploy.loadapp(...), and name that as APP";
 const ENVIRONMENT: &str = "set the variable before the server starts, or name a file of them with --env-file";
 
@@ -71,7 +71,7 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     option(GRANIAN, Value, NotYet, &["static-path-mount"], STATIC),
     option(GRANIAN, Value, NotYet, &["static-path-dir-to-file"], STATIC),
     option(GRANIAN, Value, NotYet, &["static-path-expires"], STATIC),
-    // Only planned
+    // Planned by Pounce only
     option(PLANNED, Value, NotYet, &["static"], STATIC),
     option(PLANNED, Value, NotYet, &["metrics-path"], METRICS),
     option(PLANNED, Value, NotYet, &["metrics-bind"], METRICS),
@@ -80,26 +80,26 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         Value,
         NotYet,
         &["otel-endpoint"],
-        "instrument the application meanwhile, such as with opentelemetry-instrumentation-asgi",
+        "instrument the application for now, such as with opentelemetry-instrumentation-asgi",
     ),
-    option(PLANNED, Value, NotYet, &["health-path"], "answer at a path of the application meanwhile"),
-    option(PLANNED, Value, NotYet, &["live-path"], "answer at a path of the application meanwhile"),
+    option(PLANNED, Value, NotYet, &["health-path"], "answer at a path of the application for now"),
+    option(PLANNED, Value, NotYet, &["live-path"], "answer at a path of the application for now"),
     option(
         PLANNED,
         Value,
         NotYet,
         &["drain-delay"],
-        "delay the stop signal meanwhile, such as with a preStop hook",
+        "delay the stop signal for now, such as with a preStop hook",
     ),
     option(
         PLANNED,
         Value,
         NotYet,
         &["compression"],
-        "compress in the application meanwhile (Starlette's GZipMiddleware) or in a proxy",
+        "compress in the application for now (Starlette's GZipMiddleware) or in a proxy",
     ),
-    option(PLANNED, Value, NotYet, &["cpu-affinity"], "use taskset or CPUAffinity= of systemd meanwhile"),
-    option(PLANNED, Value, NotYet, &["access-log-exclude"], "filter the lines meanwhile"),
+    option(PLANNED, Value, NotYet, &["cpu-affinity"], "use taskset or CPUAffinity= of systemd for now"),
+    option(PLANNED, Value, NotYet, &["access-log-exclude"], "filter the lines for now"),
     option(
         PLANNED,
         Value,
@@ -112,24 +112,24 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         Value,
         NotYet,
         &["control"],
-        "use signals meanwhile: HUP reloads, TTIN and TTOU change the number of workers",
+        "use signals for now: HUP reloads, TTIN and TTOU change the number of workers",
     ),
-    option(PLANNED, Flag, NotYet, &["request-id"], "use a middleware meanwhile, such as asgi-correlation-id"),
-    option(PLANNED, Flag, NotYet, &["server-timing"], "use a middleware meanwhile"),
-    option(PLANNED, Value, NotYet, &["log-blocked-loop"], "set PYTHONASYNCIODEBUG=1 meanwhile"),
-    option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application meanwhile"),
+    option(PLANNED, Flag, NotYet, &["request-id"], "use a middleware for now, such as asgi-correlation-id"),
+    option(PLANNED, Flag, NotYet, &["server-timing"], "use a middleware for now"),
+    option(PLANNED, Value, NotYet, &["log-blocked-loop"], "set PYTHONASYNCIODEBUG=1 for now"),
+    option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application for now"),
     option(
         PLANNED,
         Value,
         NotYet,
         &["hsts"],
-        "use --header 'strict-transport-security: max-age=31536000' meanwhile",
+        "use --header 'strict-transport-security: max-age=31536000' for now",
     ),
     option(
         PLANNED,
         Value,
         NotYet,
         &["redirect-http"],
-        "redirect in a proxy or in a second application meanwhile",
+        "redirect in a proxy or in a second application for now",
     ),
 ];

@@ -1,4 +1,4 @@
-//! Where the server listens and what it speaks.
+//! Options of listening and of protocols.
 
 use super::{
     DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, HYPERCORN, UVICORN, UVICORN_GUNICORN,
@@ -8,12 +8,12 @@ use crate::options::foreign::Arity::{Flag, FlagOrWord, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
 const STRONG_ONLY: &str =
-    "only suites with forward secrecy and authenticated encryption are spoken, whatever is named here";
+    "only suites with forward secrecy and authenticated encryption are supported, whatever is named here";
 const BUFFERS: &str =
     "buffers grow as needed; limit-header-size and limit-request-line bound a request's head";
 const GONE_CLIENTS: &str = "TCP and timeout-keep-alive find out about clients that are gone";
-const PROXIES: &str = "add a middleware to the application meanwhile, such as uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware";
-const PROXY_PROTOCOL: &str = "have the proxy send X-Forwarded-For meanwhile, which a middleware can read";
+const PROXIES: &str = "add a middleware to the application for now, such as uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware";
+const PROXY_PROTOCOL: &str = "for now, have the proxy send X-Forwarded-For, which a middleware can read";
 const STRICT: &str =
     "such requests are answered with 400: servers that read them in two ways let attackers in";
 const WEBSOCKET_TIME: &str = "a WebSocket lives until it does not answer pings: see ws-ping-timeout";
@@ -27,14 +27,14 @@ pub(super) static NETWORK: &[ForeignOption] = &[
         Value,
         Refused,
         &["quic-bind"],
-        "HTTP/3 is not spoken; put a proxy that speaks it in front",
+        "HTTP/3 is not supported; put a proxy that supports it in front",
     ),
     option(
         HYPERCORN,
         Value,
         NotYet,
         &["insecure-bind"],
-        "start a second server without a certificate meanwhile",
+        "start a second server without a certificate for now",
     ),
     option(GUNICORN, Value, Refused, &["protocol"], "have the proxy speak HTTP: proxy_pass in nginx")
         .harmless(&["http"]),
@@ -65,22 +65,22 @@ pub(super) static NETWORK: &[ForeignOption] = &[
     option(DAPHNE, Flag, Refused, &["no-server-name"], "write --no-server-header"),
     // HTTP and WebSocket
     option(UVICORN, Value, Ignored, &["h11-max-incomplete-event-size"], BUFFERS),
-    option(UVICORN, Flag, Ignored, &["http2"], "HTTP/2 is spoken unless --http 1 turns it off"),
+    option(UVICORN, Flag, Ignored, &["http2"], "HTTP/2 is on unless --http 1 turns it off"),
     option(
         GUNICORN,
         Value,
         Ignored,
         &["http-protocols"],
-        "HTTP/1.1 and HTTP/2 are spoken; --http 1 or --http 2 leaves one out",
+        "HTTP/1.1 and HTTP/2 are supported; --http 1 or --http 2 allows only one",
     ),
     option(
         GUNICORN,
         Value,
         Ignored,
         &["http2-cleartext"],
-        "HTTP/2 is spoken to clients that begin with it; --http 1 turns it off",
+        "clients may begin with HTTP/2; --http 1 turns it off",
     ),
-    option(GUNICORN, Value, Ignored, &["http-parser"], "Pounce has a parser of its own"),
+    option(GUNICORN, Value, Ignored, &["http-parser"], "Pounce has its own parser"),
     option(GRANIAN, Value, Ignored, &["http1-buffer-size"], BUFFERS),
     option(
         GRANIAN,
@@ -165,7 +165,7 @@ pub(super) static NETWORK: &[ForeignOption] = &[
         "pathsend is offered only when asgi-extensions names it",
     ),
     option(HYPERCORN, Value, Ignored, &["read-timeout"], "use timeout-header and timeout-body"),
-    option(DAPHNE, Value, NotYet, &["http-timeout"], "use asyncio.timeout in the application meanwhile"),
+    option(DAPHNE, Value, NotYet, &["http-timeout"], "use asyncio.timeout in the application for now"),
     option(DAPHNE, Value, Ignored, &["websocket-timeout"], WEBSOCKET_TIME),
     option(
         DAPHNE,
@@ -187,7 +187,7 @@ pub(super) static NETWORK: &[ForeignOption] = &[
         Value,
         Ignored,
         &["ssl-version"],
-        "TLS 1.2 and 1.3 are spoken; ssl-min-version leaves out 1.2",
+        "TLS 1.2 and 1.3 are supported; ssl-min-version excludes 1.2",
     ),
     option(UVICORN, Value, Ignored, &["ssl-ciphers"], STRONG_ONLY),
     option(GUNICORN_HYPERCORN, Value, Ignored, &["ciphers"], STRONG_ONLY),

@@ -7,10 +7,10 @@ use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 const OTHER_USER: &str =
     "start the server as that user: User= and UMask= in a systemd unit, or USER in a Dockerfile";
 const LOG_FILES: &str =
-    "redirect the server's output meanwhile: access lines go to stdout, all others to stderr";
+    "redirect the server's output for now: access lines go to stdout, all others to stderr";
 const LOG_CONFIG: &str = "use --log-level, --log-format and --access-log-format; the application may configure its own loggers when it is imported";
 const SYSLOG: &str = "run it under systemd, or pipe its output to systemd-cat or logger";
-const CHECK: &str = "start the server on port 0 meanwhile: it lists everything that is wrong";
+const CHECK: &str = "start the server on port 0 for now: it lists everything that is wrong";
 
 pub(super) static OPERATION: &[ForeignOption] = &[
     // Workers and processes
@@ -76,7 +76,7 @@ pub(super) static OPERATION: &[ForeignOption] = &[
         Value,
         NotYet,
         &["control-socket"],
-        "use signals meanwhile: HUP reloads, TTIN and TTOU change the number of workers",
+        "use signals for now: HUP reloads, TTIN and TTOU change the number of workers",
     ),
     option(GUNICORN, Value, NotYet, &["control-socket-mode"], "there is no control socket to protect"),
     option(GUNICORN, Flag, Ignored, &["no-control-socket"], "there is none"),
