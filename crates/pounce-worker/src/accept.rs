@@ -16,6 +16,10 @@ use crate::http1::ResponseEncoder;
 use crate::output::Output;
 use crate::stream::Socket;
 
+/// How many clients beyond the connection limit are answered at a time; more are closed without an answer, because each
+/// holds a descriptor until it has read that.
+const MAX_REFUSING: usize = 64;
+
 /// How long to wait when the process is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(250);
 
@@ -140,7 +144,11 @@ impl Acceptor {
             match self.take(self.listener.get_ref()) {
                 Ok((socket, info)) => serve(socket, info, engine, app),
                 Err(error) if is_connection_error(&error) => {}
-                Err(_) => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::error!(target: "pounce", %error, "cannot accept the connections that are queued");
+                    return;
+                }
             }
         }
     }
@@ -150,8 +158,9 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
     if engine.settings.http.limit_connections.is_some_and(|limit| engine.connections() as u64 >= limit.get())
     {
         // Over TLS a response needs a handshake, which is the work the limit avoids.
-        if engine.settings.tls.is_none() {
-            tokio::task::spawn_local(refuse(socket, no_room(engine)));
+        if engine.settings.tls.is_none() && engine.refusing.get() < MAX_REFUSING {
+            engine.refusing.set(engine.refusing.get() + 1);
+            tokio::task::spawn_local(refuse(socket, Rc::clone(engine)));
         }
         return;
     }
@@ -179,8 +188,9 @@ fn no_room(engine: &Engine) -> Output {
 }
 
 /// Sends that response, and gives the client a moment to read it.
-async fn refuse(mut socket: Socket, mut output: Output) {
+async fn refuse(mut socket: Socket, engine: Rc<Engine>) {
     use std::future::poll_fn;
+    let mut output = no_room(&engine);
     let answered = async {
         let _ = poll_fn(|cx| output.poll_write(|slices| socket.poll_write(cx, slices))).await;
         let _ = poll_fn(|cx| socket.poll_shutdown(cx)).await;
@@ -188,6 +198,7 @@ async fn refuse(mut socket: Socket, mut output: Output) {
         while let Ok(1..) = poll_fn(|cx| socket.poll_read(cx, &mut rest)).await {}
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), answered).await;
+    engine.refusing.set(engine.refusing.get() - 1);
 }
 
 /// Whether an error concerns the connection being accepted, not the listener (accept(2)).

@@ -71,6 +71,8 @@ pub(crate) struct Engine {
     census: RefCell<Option<Census>>,
     connections: Cell<usize>,
     next_key: Cell<u64>,
+    /// Connections beyond the limit that are being answered.
+    pub(crate) refusing: Cell<usize>,
     /// Woken when a connection has gone.
     pub(crate) departed: tokio::sync::Notify,
 }
@@ -96,6 +98,7 @@ impl Engine {
             census: RefCell::default(),
             connections: Cell::new(0),
             next_key: Cell::new(0),
+            refusing: Cell::new(0),
             departed: tokio::sync::Notify::new(),
         }
     }

@@ -113,6 +113,21 @@ fn connections_over_the_limit_get_503_and_retry_after() {
 }
 
 #[test]
+fn a_flood_of_connections_over_the_limit_does_not_use_up_descriptors() {
+    let server = Server::start(Options::app("raw:app").with("--limit-connections", "1"));
+    let mut held = server.connect();
+    held.get("/hello").response().expect(200);
+    let before = server.fd_count();
+    // They neither read nor close: each answered one holds a descriptor of the server for a moment.
+    let flood: Vec<Client> = (0..300).map(|_| server.connect()).collect();
+    held.get("/hello").response().expect(200);
+    let during = server.fd_count();
+    assert!(during <= before + 64 + 2, "{during} descriptors, {before} before");
+    drop((flood, held));
+    eventually("a place is free again", || (server.get("/hello").status == 200).then_some(()));
+}
+
+#[test]
 fn requests_over_the_limit_get_503_and_retry_after() {
     let server = Server::start(Options::app("raw:app").with("--limit-concurrency", "1"));
     let token = token();

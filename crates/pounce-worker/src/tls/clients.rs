@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
 use super::TlsError;
-use super::identity::{certificates, describe};
+use super::identity::{certificates, subject};
 use super::revocation::RevocationList;
 
 /// The verifier of client certificates, and facts about its lists.
@@ -41,7 +41,7 @@ impl Clients {
         let mut names = Vec::new();
         for (path, text) in authorities {
             for certificate in certificates(path, text)? {
-                names.extend(describe(&certificate).map(|(_, name)| name));
+                names.extend(subject(&certificate));
                 roots.add(certificate).map_err(|error| TlsError::Faulty {
                     path: path.to_path_buf(),
                     what: "certificate",

@@ -114,10 +114,14 @@ pub(super) fn certificates(path: &Path, text: &str) -> Result<Vec<CertificateDer
     Ok(found)
 }
 
-/// A certificate in ASGI's form: PEM, and the subject (RFC 4514).
-pub(super) fn describe(der: &CertificateDer<'_>) -> Option<(String, String)> {
-    let certificate = Certificate::from_der(der).ok()?;
-    Some((certificate.to_pem(LineEnding::LF).ok()?, certificate.tbs_certificate.subject.to_string()))
+/// A certificate in PEM.
+pub(super) fn pem(der: &CertificateDer<'_>) -> Option<String> {
+    x509_cert::der::pem::encode_string("CERTIFICATE", LineEnding::LF, der).ok()
+}
+
+/// The subject of a certificate (RFC 4514).
+pub(super) fn subject(der: &CertificateDer<'_>) -> Option<String> {
+    Some(Certificate::from_der(der).ok()?.tbs_certificate.subject.to_string())
 }
 
 fn names(certificate: &Certificate) -> Result<Vec<String>, x509_cert::der::Error> {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use pounce_asgi::TlsInfo;
 use rustls::{ProtocolVersion, ServerConnection};
 
-use super::identity::describe;
+use super::identity::{pem, subject};
 use super::store::{Setup, TlsStore};
 use crate::stream::Socket;
 
@@ -88,13 +88,13 @@ impl TlsStream {
     /// The result of the handshake.
     pub(crate) fn info(&self) -> Option<TlsInfo> {
         let chain = self.session.peer_certificates().unwrap_or_default();
-        let mut described: Vec<_> = chain.iter().filter_map(describe).collect();
         Some(TlsInfo {
             version: self.session.protocol_version()?.into(),
             cipher_suite: self.session.negotiated_cipher_suite()?.suite().into(),
             server_cert: Rc::from(&*self.setup.identities.find(self.session.server_name())?.pem),
-            client_name: described.first_mut().map(|(_, name)| std::mem::take(name)),
-            client_chain: described.into_iter().map(|(pem, _)| pem).collect(),
+            // Of the client's own certificate or none: not that of the authority behind it.
+            client_name: chain.first().and_then(subject),
+            client_chain: chain.iter().filter_map(pem).collect(),
         })
     }
 

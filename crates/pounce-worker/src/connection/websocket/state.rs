@@ -375,6 +375,8 @@ impl WebSocketState {
         self.receiver.discard_messages();
         self.input = Input::default();
         self.share.stop_waiting();
+        // Whoever waits for room may be waiting for this.
+        self.settle();
         self.phase = WebSocketPhase::Gone;
     }
 }
