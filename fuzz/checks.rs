@@ -2,8 +2,10 @@
 //! their seed corpora.
 
 use pounce_worker::http1::{RequestEvent, RequestLimits, RequestMachine};
-use pounce_worker::http2::{Beginning, Guard};
+use pounce_worker::http2::{Beginning, Guard, read_request};
+use pounce_worker::tls::{TicketSecret, Tickets};
 use pounce_worker::websocket::{self, Codecs, Receiver};
+use rustls::server::ProducesTickets as _;
 use std::time::Instant;
 
 /// Any bytes as a request head: no panic, and an accepted head has a method and a target.
@@ -154,4 +156,36 @@ pub(crate) fn beginning(data: &[u8]) {
     let whole = trips(data.len().max(1));
     assert_eq!(trips(1), whole);
     assert_eq!(trips(7), whole);
+}
+
+/// Any bytes as a request of HTTP/2: a method, a URI, and lines `name: value`. A request that is accepted has a method, a
+/// path, and one authority.
+pub(crate) fn request(data: &[u8]) {
+    let mut lines = data.split(|&byte| byte == b'\n');
+    let (Some(method), Some(uri)) = (lines.next(), lines.next()) else { return };
+    let mut request = http::Request::builder().method(method).uri(uri).version(http::Version::HTTP_2);
+    for line in lines {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { return };
+        request = request.header(&line[..colon], &line[colon + 1..]);
+    }
+    let Ok(request) = request.body(()) else { return };
+    let Ok(read) = read_request(&request.into_parts().0, &LIMITS) else { return };
+    let head = read.head;
+    assert!(!head.method().is_empty());
+    assert!(head.raw_path().starts_with(b"/") || head.raw_path() == b"*");
+    assert!(head.fields().len() <= LIMITS.fields + 1);
+    assert_eq!(head.fields().get_all(b"host").count(), 1);
+}
+
+/// Any bytes as a session ticket are none; as a session they come back from theirs, and not from a changed one. The first
+/// byte says where it is changed.
+pub(crate) fn tickets(data: &[u8]) {
+    let Some((&changed, session)) = data.split_first() else { return };
+    let tickets = Tickets::new(TicketSecret::from_parts(0, [7; 32]), b"context");
+    assert_eq!(tickets.decrypt(session), None);
+    let mut ticket = tickets.encrypt(session).expect("there is a key");
+    assert_eq!(tickets.decrypt(&ticket).as_deref(), Some(session));
+    let changed = usize::from(changed) % ticket.len();
+    ticket[changed] ^= 1;
+    assert_eq!(tickets.decrypt(&ticket), None);
 }

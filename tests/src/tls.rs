@@ -70,7 +70,7 @@ impl Trust {
         for certificate in CertificateDer::pem_slice_iter(self.authority.as_bytes()) {
             roots.add(certificate.expect("the test made it")).expect("the test made it");
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .expect("ring has these versions")
@@ -115,6 +115,11 @@ impl TlsStream {
             session.complete_io(&mut socket)?;
         }
         Ok(Self::of(session, socket))
+    }
+
+    /// The name of the group that the handshake's keys were exchanged in.
+    pub fn key_exchange(&self) -> String {
+        format!("{:?}", self.session().negotiated_key_exchange_group().expect("a full handshake").name())
     }
 
     /// Connects, and sends the end of the handshake together with `bytes` and close_notify, in one piece.

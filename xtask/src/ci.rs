@@ -29,12 +29,27 @@ pub(crate) fn run() -> Result<Tally> {
         cargo.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
         workspace::run(&mut cargo).map(|()| Tally::PASSED)
     });
+    tally += step("cargo check with ring", || {
+        let features = ["--no-default-features", "--features", "ring"];
+        workspace::run(workspace::cargo().args(["check", "--package", "pounce-worker"]).args(features))
+            .map(|()| Tally::PASSED)
+    });
     tally += step("cargo deny check", || {
         if !workspace::is_installed("cargo-deny") {
             println!("skipped: cargo-deny is not installed");
             return Ok(Tally::SKIPPED);
         }
-        workspace::run(workspace::cargo().args(["deny", "check"])).map(|()| Tally::PASSED)
+        workspace::run(workspace::cargo().args(["deny", "check", "bans", "licenses", "sources"]))?;
+        Ok(Tally::PASSED)
+    });
+    tally += step("cargo deny check advisories", || {
+        let fetched =
+            || workspace::cargo().args(["deny", "fetch", "db"]).output().is_ok_and(|fetch| fetch.status.success());
+        if !workspace::is_installed("cargo-deny") || !fetched() {
+            println!("skipped: the database of advisories cannot be fetched");
+            return Ok(Tally::SKIPPED);
+        }
+        workspace::run(workspace::cargo().args(["deny", "check", "advisories"])).map(|()| Tally::PASSED)
     });
     let first = pythons.iter().flatten().next();
     for (names, python) in MATRIX.iter().zip(&pythons) {

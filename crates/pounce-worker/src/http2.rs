@@ -7,7 +7,7 @@ mod request;
 mod screen;
 
 pub use guard::{Guard, Tripped};
-pub(crate) use request::{Request, Unfit, read_request};
+pub use request::{Request, Unfit, read_request};
 pub use screen::{Screen, Screened};
 
 /// The first bytes of a client (RFC 9113 section 3.4).

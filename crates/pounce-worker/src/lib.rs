@@ -9,6 +9,7 @@
 
 mod accept;
 mod connection;
+mod crypto;
 mod engine;
 mod flusher;
 pub mod http1;

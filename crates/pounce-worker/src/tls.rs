@@ -17,4 +17,4 @@ mod tickets;
 pub use error::TlsError;
 pub use store::TlsStore;
 pub(crate) use stream::TlsStream;
-pub use tickets::TicketSecret;
+pub use tickets::{TicketSecret, Tickets};

@@ -37,3 +37,13 @@ fn the_websocket_corpus_passes() {
 fn the_beginning_corpus_passes() {
     each("beginning", checks::beginning);
 }
+
+#[test]
+fn the_request_corpus_passes() {
+    each("request", checks::request);
+}
+
+#[test]
+fn the_tickets_corpus_passes() {
+    each("tickets", checks::tickets);
+}

@@ -29,6 +29,13 @@ fn serves(stream: TlsStream) {
 }
 
 #[test]
+fn keys_are_exchanged_so_that_a_quantum_computer_does_not_help_where_the_client_can() {
+    let stream = connect_to(server(), &server().tls().trust()).expect("a handshake");
+    assert_eq!(stream.key_exchange(), "X25519MLKEM768");
+    serves(stream);
+}
+
+#[test]
 fn both_versions_are_supported_and_the_newer_one_is_preferred() {
     let trust = server().tls().trust();
     for (trust, version) in [

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use percent_encoding::percent_decode;
 use pounce_config::AsgiExtension;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -264,27 +265,7 @@ fn path<'py>(py: Python<'py>, raw: &[u8]) -> Bound<'py, PyString> {
             Bound::from_owned_ptr(py, text).cast_into_unchecked()
         };
     }
-    PyString::new(py, &String::from_utf8_lossy(&percent_decode(raw)))
-}
-
-/// RFC 3986 section 2.1; a percent sign that encodes nothing stays.
-fn percent_decode(raw: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut at = 0;
-    while at < raw.len() {
-        let digit = |offset: usize| raw.get(at + offset).and_then(|&byte| (byte as char).to_digit(16));
-        match (raw[at], digit(1), digit(2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, ..) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
+    PyString::new(py, &percent_decode(raw).decode_utf8_lossy())
 }
 
 /// The `tls` extension (ASGI TLS extension 0.2).
@@ -336,7 +317,7 @@ mod tests {
             ("/%C3%A9", "/é"),
             ("/%2F%2f", "///"),
         ] {
-            assert_eq!(percent_decode(raw.as_bytes()), decoded.as_bytes(), "{raw}");
+            assert_eq!(percent_decode(raw.as_bytes()).decode_utf8_lossy(), decoded, "{raw}");
         }
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn check_field<'v>(name: &[u8], value: &'v [u8]) -> Result<&'v [u8], 
 
 pub(crate) fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    decimal_into(out, status.into());
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -86,7 +86,7 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 pub(super) fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"content-length: ");
-    decimal_into(out, length);
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -97,18 +97,4 @@ pub(super) fn chunk_size(output: &mut Output, length: u64) {
     let _ = write!(cursor, "{length:x}\r\n");
     let left = cursor.len();
     output.extend(&line[..18 - left]);
-}
-
-pub(super) fn decimal_into(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }

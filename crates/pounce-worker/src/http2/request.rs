@@ -10,17 +10,18 @@ use crate::http1::{Fault, LONG_METHOD, MAX_METHOD, RequestLimits, agrees, decima
 
 /// A request for the application.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) head: RequestHead,
+pub struct Request {
+    /// The head for the application.
+    pub head: RequestHead,
     /// Whether the client waits for `100 Continue`.
-    pub(crate) expects_continue: bool,
+    pub expects_continue: bool,
     /// Whether it asks for a WebSocket (RFC 8441).
-    pub(crate) websocket: bool,
+    pub websocket: bool,
 }
 
 /// What to do with a request that does not reach the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub enum Unfit {
     /// Answer it with the fault.
     Answer(Fault),
     /// Reset its stream: it is malformed (section 8.1.1).
@@ -37,7 +38,7 @@ impl From<Fault> for Unfit {
 ///
 /// # Errors
 /// The reaction to a request that cannot be served.
-pub(crate) fn read_request(parts: &Parts, limits: &RequestLimits) -> Result<Request, Unfit> {
+pub fn read_request(parts: &Parts, limits: &RequestLimits) -> Result<Request, Unfit> {
     let malformed = Unfit::Reset(Reason::PROTOCOL_ERROR);
     let protocol = parts.extensions.get::<Protocol>();
     let websocket = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");

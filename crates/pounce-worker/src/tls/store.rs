@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::crypto::default_provider;
+use crate::crypto::digest::{Context as Digest, SHA256};
 use pounce_config::{HttpVersions, Secret, TlsConfig, TlsVersion};
-use ring::digest::{Context as Digest, SHA256};
 use rustls::ServerConfig;
-use rustls::crypto::ring::default_provider;
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
 

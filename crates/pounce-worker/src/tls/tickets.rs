@@ -8,10 +8,11 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use crate::crypto::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use crate::crypto::hkdf::{HKDF_SHA256, Salt};
+use crate::crypto::rand::{SecureRandom as _, SystemRandom};
 use rustls::server::ProducesTickets;
+use zeroize::Zeroizing;
 
 /// How long a key makes tickets, in seconds.
 const PERIOD: u64 = 6 * 60 * 60;
@@ -21,20 +22,20 @@ const PERIOD: u64 = 6 * 60 * 60;
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSecret {
     period: u64,
-    bytes: [u8; 32],
+    bytes: Zeroizing<[u8; 32]>,
 }
 
 impl TicketSecret {
     /// A new secret. `None` if the system has no random numbers.
     pub fn generate() -> Option<Self> {
-        let mut bytes = [0; 32];
-        SystemRandom::new().fill(&mut bytes).ok()?;
+        let mut bytes = Zeroizing::new([0; 32]);
+        SystemRandom::new().fill(&mut *bytes).ok()?;
         Some(Self { period: period(), bytes })
     }
 
     /// The secret with these parts.
     pub fn from_parts(period: u64, bytes: [u8; 32]) -> Self {
-        Self { period, bytes }
+        Self { period, bytes: bytes.into() }
     }
 
     /// Its period and its bytes, for workers only.
@@ -45,15 +46,15 @@ impl TicketSecret {
     /// The secret of a later period.
     pub(super) fn at(mut self, period: u64) -> Option<Self> {
         while self.period < period {
-            let next = Salt::new(HKDF_SHA256, b"").extract(&self.bytes);
-            next.expand(&[b"pounce next secret"], HKDF_SHA256).ok()?.fill(&mut self.bytes).ok()?;
+            let next = Salt::new(HKDF_SHA256, b"").extract(&*self.bytes);
+            next.expand(&[b"pounce next secret"], HKDF_SHA256).ok()?.fill(&mut *self.bytes).ok()?;
             self.period += 1;
         }
         Some(self)
     }
 
     fn key(&self, context: &[u8]) -> Option<LessSafeKey> {
-        let prk = Salt::new(HKDF_SHA256, context).extract(&self.bytes);
+        let prk = Salt::new(HKDF_SHA256, context).extract(&*self.bytes);
         let key = prk.expand(&[b"pounce session tickets"], &AES_256_GCM).ok()?;
         Some(LessSafeKey::new(UnboundKey::from(key)))
     }
@@ -66,7 +67,7 @@ impl fmt::Debug for TicketSecret {
 }
 
 /// Makes and reads tickets.
-pub(super) struct Tickets {
+pub struct Tickets {
     context: Vec<u8>,
     keys: Mutex<Option<Keys>>,
 }
@@ -80,7 +81,7 @@ struct Keys {
 
 impl Tickets {
     /// `context` is a digest of the settings that a session depends on: tickets from before it changed are invalid.
-    pub(super) fn new(secret: TicketSecret, context: &[u8]) -> Self {
+    pub fn new(secret: TicketSecret, context: &[u8]) -> Self {
         let keys = secret.key(context).map(|current| Keys { secret, current, previous: None });
         Self { context: context.to_vec(), keys: Mutex::new(keys) }
     }

@@ -1,8 +1,8 @@
 //! The opening handshake (RFC 6455 section 4.2) and its negotiation.
 
+use crate::crypto::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use base64ct::{Base64, Encoding as _};
 use pounce_asgi::{Accept, Fields, RequestHead, SendError};
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::codecs::WindowBits;
 use crate::http1::check_field;
