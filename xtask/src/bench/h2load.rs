@@ -43,7 +43,7 @@ pub(super) fn run(
     h2load.arg(format!("--log-file={}", log.display()));
     let printed = printed(&mut h2load, workload, port, cores)?;
     let times = fs::read_to_string(&log).unwrap_or_default();
-    // It is large: a line for every request of the run.
+    // The log is large: a line for every request of the run.
     let _ = fs::remove_file(&log);
     let [p50_ms, p99_ms] = percentiles(&times);
     Ok(Seen {

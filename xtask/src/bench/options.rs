@@ -139,7 +139,7 @@ impl Options {
         self.connections.unwrap_or(workload.connections)
     }
 
-    /// What `cargo xtask ci` runs.
+    /// The options with which `cargo xtask ci` runs the benchmark.
     pub(crate) fn quick() -> Options {
         Options {
             workload: vec!["get-1k".into()],

@@ -211,7 +211,7 @@ fn field(fields: &Fields, name: &[u8], line: &mut Vec<u8>) {
     }
 }
 
-/// Writes printable ASCII as it is, quotes and backslashes behind a backslash, and everything else as `\xNN`.
+/// Writes printable ASCII as it is, but escapes quotes and backslashes with a backslash; writes other bytes as `\xNN`.
 fn escape(bytes: &[u8], line: &mut Vec<u8>) {
     for &byte in bytes {
         match byte {

@@ -1,6 +1,6 @@
-//! How far the body of a request has come.
+//! The progress of a request's body.
 
-/// How far the body of a request has come.
+/// The progress of a request's body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum BodyPhase {
     /// The client waits for `100 Continue`, and the application has not asked for the body yet.

@@ -260,8 +260,7 @@ impl<A: App> ConnectionTask<A> {
             match state.next_request() {
                 Ok(Next::NeedMore) => {}
                 Ok(next) => return Poll::Ready(next),
-                // A fault in the body of a request already answered: the client would take a second response for
-                // that to its next request.
+                // A fault in the body of an answered request. The client would match a response to its next request.
                 Err(_) if answered => {
                     state.end(Ending::Linger);
                     return Poll::Ready(Next::Close);
