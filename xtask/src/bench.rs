@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: Pounce beside other servers, on the same cores, taking turns.
+//! `cargo xtask bench`: compares Pounce with other servers, on the same cores, taking turns.
 //!
-//! The first figure is CPU time per request of the server's whole process tree: it holds on a busy machine,
-//! where requests per second do not. What counts is a ratio within one run.
+//! The main figure is CPU time per request of the server's whole process tree: unlike requests per second, it is valid
+//! on a busy machine. Only ratios within one run are comparable.
 
 mod build;
 mod callgrind;
@@ -43,7 +43,7 @@ use crate::error::hinted;
 use crate::tally::Tally;
 use crate::workspace;
 
-/// Measures, prints the tables and writes the files. Totals come from `--quick` alone, which has pass and fail.
+/// Measures, prints the tables and writes the files. Only `--quick` returns a tally, since it can pass or fail.
 pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     if options.quick {
         return quick::run(options).map(Some);
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     measure(&workloads, options).map(|()| None)
 }
 
-/// Measures each workload on a lineup, prints its tables and writes the files; an error when Pounce failed in one.
+/// Measures each workload on a lineup, prints its tables and writes the files. Fails if Pounce failed in a workload.
 fn each_workload<T: Results>(
     workloads: &[&'static Workload],
     Lineup { servers, host }: Lineup,

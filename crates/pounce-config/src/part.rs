@@ -1,8 +1,8 @@
-//! A part of the configuration, read out of the options by the names of its fields.
+//! Reads a part of the configuration from the options, by the names of its fields.
 //!
-//! A field has the name of its option in the table, by `serde(rename)` where it goes by another name in Rust. A field that
-//! shares its name with no option is a part itself. The option's kind says how its text is read, the type of the field
-//! what becomes of that.
+//! A field has the name of its option in the table, through `serde(rename)` if its Rust name differs. A field without
+//! an option of its name is a part itself. The option's kind determines how its text is parsed; the type of the field,
+//! how the parsed value is stored.
 
 use serde::de::value::{Error, SeqDeserializer, StrDeserializer};
 use serde::de::{
@@ -15,20 +15,20 @@ use crate::options::OPTIONS;
 use crate::resolve::Resolver;
 use crate::value::{self, Value};
 
-/// The part as it is when no option is given.
+/// The part when no option is given.
 pub(crate) fn default<T: DeserializeOwned>() -> T {
     Resolver::new(Layers::new()).part()
 }
 
 impl Resolver {
-    /// Reads every field of a part. Faults are gathered; in the place of a faulty value stands the default.
+    /// Reads every field of a part. Collects faults; the default replaces a faulty value.
     pub(crate) fn part<T: DeserializeOwned>(&mut self) -> T {
-        // The tests read each part: its fields fit the kinds of their options.
+        // Cannot fail: the tests read every part, and so check that its fields fit the kinds of their options.
         T::deserialize(Part(self)).expect("a field of a type that its option has")
     }
 }
 
-/// What serde reads a part from.
+/// Deserializes a part.
 struct Part<'a>(&'a mut Resolver);
 
 impl<'de> Deserializer<'de> for Part<'_> {
@@ -53,7 +53,7 @@ impl<'de> Deserializer<'de> for Part<'_> {
     }
 }
 
-/// The fields of a part, one after the other.
+/// Deserializes the fields of a part.
 struct Fields<'a> {
     options: &'a mut Resolver,
     left: std::slice::Iter<'static, &'static str>,
@@ -82,7 +82,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 }
 
-/// The value of one option; none where it was not given and has no default, and where it says "none".
+/// Deserializes the value of one option: `None` if it says "none", or is not given and has no default.
 struct Field(Option<Value>);
 
 impl<'de> Deserializer<'de> for Field {
@@ -94,7 +94,7 @@ impl<'de> Deserializer<'de> for Field {
             Some(Value::Flag(on)) => visitor.visit_bool(on),
             Some(Value::Number(number)) => visitor.visit_u64(number),
             Some(Value::Word(word)) => visitor.visit_str(word),
-            // Whole seconds and nanoseconds: what serde makes of a `Duration`.
+            // Serde's form of a `Duration`: whole seconds and nanoseconds.
             Some(Value::Time(time)) => {
                 let parts = [time.as_secs(), u64::from(time.subsec_nanos())];
                 visitor.visit_seq(SeqDeserializer::new(parts.into_iter()))
@@ -113,7 +113,7 @@ impl<'de> Deserializer<'de> for Field {
         }
     }
 
-    /// Some options have the words "on" and "off" for a flag, because other servers take them with a value.
+    /// Some flags take the words "on" and "off", because the same options of other servers take a value.
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
             Some(Value::Word(word)) => {

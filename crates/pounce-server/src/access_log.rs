@@ -18,7 +18,7 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    /// The access log that the configuration asks for. Its lines are information: a level above that silences it.
+    /// The configured access log. Its lines have level INFO; a higher level silences it.
     pub(crate) fn of(config: &LogConfig) -> Option<Self> {
         let format = config.access.as_ref().filter(|_| config.level >= LogLevel::Info)?;
         let colored = logging::are_colored(config, &std::io::stdout());

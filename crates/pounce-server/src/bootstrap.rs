@@ -1,7 +1,7 @@
-//! From a plan to a worker that serves: the same for a process and for a subinterpreter.
+//! Turns a plan into a worker that serves, in a process or a subinterpreter.
 //!
 //! Everything a worker needs is rebuilt from the plan: the configuration, the listeners, `sys.path`, the
-//! application, the lifespan's state. Nothing of the server's memory is used.
+//! application, the lifespan's state. The worker uses none of the server's memory.
 
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
@@ -19,18 +19,17 @@ use crate::serve::{Job, WorkerContext, load, serve};
 
 /// Where a worker's sockets come from.
 pub(crate) enum Sockets {
-    /// They are this process's own. A number would not do: the application may change what the flags of a
-    /// descriptor say of its owner.
+    /// Opened in this process. Not passed by number: FD_CLOEXEC would then have to tell whether a descriptor has an
+    /// owner, and the application may change that flag.
     Own { listeners: Vec<Listener>, load: Option<Load> },
-    /// They came over exec, under the numbers that the plan names.
+    /// Inherited over exec, under the numbers that the plan names.
     Inherited,
 }
 
-/// Runs the worker that `plan` describes until it is told to end. `alone` is let go of when the application is
-/// imported.
+/// Runs the worker that `plan` describes until told to end. Releases `alone` once the application is imported.
 ///
 /// # Errors
-/// It cannot be made, or its application does not start.
+/// The worker cannot be created, or its application does not start.
 pub(crate) async fn bootstrap(
     event_loop: &EventLoop,
     plan: WorkerPlan,
@@ -46,7 +45,7 @@ pub(crate) async fn bootstrap(
     };
     context.arm_startup(&config);
     event_loop.extend_sys_path(&plan.sys_path);
-    // Where there is a state the server has run the lifespan, for all workers.
+    // A state in the plan means that the server has run the lifespan for all workers.
     let ran = plan.lifespan_state.is_some();
     let app = load(event_loop, &config, if ran { LifespanMode::Off } else { config.lifecycle.lifespan });
     drop(alone);
@@ -71,7 +70,7 @@ pub(crate) async fn bootstrap(
     serve(event_loop, app, job, context).await
 }
 
-/// Takes over what a plan names by number.
+/// Takes over the descriptors that a plan names by number.
 fn inherited(
     listeners: &[ListenerHandle],
     load: Option<LoadHandover>,

@@ -1,4 +1,4 @@
-//! What the parts of a running server share.
+//! State that the parts of a running server share.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,11 @@ use crate::host::Host;
 use crate::listeners::Listeners;
 use crate::watchdog::Watchdog;
 
-/// What the server has for as long as it runs.
+/// Everything a server needs while it runs.
 pub(crate) struct ServerContext {
     pub(crate) worker: Arc<WorkerConfig>,
     pub(crate) workers: WorkersConfig,
-    /// Folders to watch for changes, besides the application's.
+    /// The configured folders to watch for changes.
     pub(crate) reload_dirs: Vec<PathBuf>,
     /// The program that the server is part of.
     pub(crate) host: Arc<dyn Host>,
@@ -25,26 +25,26 @@ pub(crate) struct ServerContext {
     pub(crate) announcer: Announcer,
     pub(crate) watchdog: Watchdog,
     pub(crate) listeners: Arc<Listeners>,
-    /// What connections are encrypted with.
+    /// Certificates and keys; `None` without TLS.
     pub(crate) tls: Option<Arc<TlsStore>>,
     pub(crate) limit: Arc<StopLimit>,
 }
 
 impl ServerContext {
-    /// Looks whether there are new certificates.
+    /// Reads certificates and keys again if their files have changed.
     pub(crate) fn refresh_tls(&self) {
         if let Some(store) = &self.tls {
             store.refresh();
         }
     }
 
-    /// Folders whose modules are the application's own: a restart imports them afresh.
+    /// Folders of the application's modules, which a restart imports afresh.
     pub(crate) fn code_folders(&self) -> Vec<PathBuf> {
         self.reload_dirs.iter().cloned().chain([self.worker.app.folder()]).collect()
     }
 }
 
-/// How long a stop may take until the process ends without it: what can be known of that so far.
+/// How long a stop may take before the watchdog ends the process; not known during startup.
 #[derive(Debug, Default)]
 pub(crate) struct StopLimit(Mutex<Option<Duration>>);
 
@@ -53,7 +53,7 @@ impl StopLimit {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(limit);
     }
 
-    /// Whether anything has served yet.
+    /// Whether startup is over.
     pub(crate) fn is_known(&self) -> bool {
         self.get().is_some()
     }

@@ -1,10 +1,10 @@
-//! What a running server is asked to do, from any thread.
+//! Requests and orders to a running server, from any thread.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-/// What the server is asked to do, in the order of urgency.
+/// What the server should do, in order of increasing urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Request {
     /// Serve.
@@ -15,14 +15,14 @@ pub(crate) enum Request {
     Stop,
 }
 
-/// What a running server is asked to do besides.
+/// A change to the workers of a running server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Replace every worker by one of fresh code.
+    /// Replace every worker by one that imports the application afresh.
     Restart,
-    /// One worker more.
+    /// Add a worker.
     ScaleUp,
-    /// One worker less.
+    /// Remove a worker.
     ScaleDown,
 }
 
@@ -34,7 +34,7 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// A handle, and what gets its orders.
+    /// A handle, and the receiver of its orders.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Order>) {
         let (sender, orders) = mpsc::unbounded_channel();
         (Self { request: Arc::new(watch::Sender::new(Request::Run)), orders: sender }, orders)
@@ -52,11 +52,11 @@ impl ServerHandle {
     }
 
     pub(crate) fn order(&self, order: Order) {
-        // A server that has stopped has no workers any more.
+        // Fails once the server has stopped: it has no workers then.
         let _ = self.orders.send(order);
     }
 
-    /// Raises the request; a lesser one is not heard any more.
+    /// Raises the request; ignored if a more urgent one has been made.
     pub(crate) fn ask(&self, request: Request) {
         self.request.send_if_modified(|current| {
             let more = request > *current;
@@ -74,11 +74,11 @@ impl ServerHandle {
     /// Waits until the server is asked to stop serving.
     pub(crate) async fn stopped(&self) {
         let mut requests = self.request.subscribe();
-        // The sender is this handle's own: it cannot be gone.
+        // Cannot fail: this handle keeps the sender.
         let _ = requests.wait_for(|request| *request > Request::Run).await;
     }
 
-    /// The same, for a thread that has nothing else to do.
+    /// Like [`stopped`](Self::stopped), but blocks the calling thread.
     pub(crate) fn wait(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         if let Ok(runtime) = runtime {

@@ -1,4 +1,4 @@
-//! The program that the server is part of, and everything that differs from one such program to the next.
+//! The program that the server is part of, and everything that differs between such programs.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use pounce_asgi::python::{Interpreter, InterpreterError, InterpreterOptions};
 
-/// The program that the server is part of. [`Embedding`] is the one that brings its own interpreter.
+/// The program that the server is part of. [`Embedding`] stands for a program that starts its own interpreter.
 pub trait Host: Debug + Send + Sync + 'static {
     /// The interpreter in which the calling thread will run the application.
     ///
@@ -20,24 +20,24 @@ pub trait Host: Debug + Send + Sync + 'static {
     /// The virtualenv that [`interpreter`](Self::interpreter) would use, if any. Starts nothing.
     ///
     /// # Errors
-    /// What would keep the interpreter from starting.
+    /// The interpreter would not start either, for the same reason.
     fn environment(&self, options: &InterpreterOptions) -> Result<Option<PathBuf>, InterpreterError>;
 
-    /// The program that becomes a worker process when it gets the server's arguments behind these. It begins with
-    /// [`worker_from_arguments`](crate::worker_from_arguments).
+    /// The program to execute as a worker process; the server appends its arguments to these. The program calls
+    /// [`worker_from_arguments`](crate::worker_from_arguments) before anything else.
     ///
     /// # Errors
     /// The program cannot be found.
     fn worker(&self) -> io::Result<Program>;
 
-    /// This program with the arguments that it was started with, to be executed in its own place.
+    /// This program with its original arguments, to execute in place of this process.
     ///
     /// # Errors
     /// The program cannot be found.
     fn restarted(&self) -> io::Result<Program>;
 
-    /// Whether the process is the server's: it then acts on the process's signals, and ends the process when a deadline
-    /// passes while Python blocks the loop.
+    /// Whether the server owns the process. If so, the server handles the process's signals, and ends the process if a
+    /// deadline passes while Python blocks the loop.
     fn owns_process(&self) -> bool;
 }
 
@@ -58,7 +58,7 @@ impl Program {
     }
 }
 
-/// A program that embeds CPython: it starts the interpreter, and nothing else runs in its process.
+/// A program that embeds CPython: it starts the interpreter, and runs nothing else in its process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Embedding;
 

@@ -1,6 +1,6 @@
-//! What a server goes through: CONFIG → DETECT → BIND → LIFESPAN → LISTEN → SERVE → SHUTDOWN.
+//! The phases of a server: CONFIG → DETECT → BIND → LIFESPAN → LISTEN → SERVE → SHUTDOWN.
 //!
-//! This file has what all servers go through; `single` and `many` are the two ways to serve.
+//! This file has the phases that all servers share; `single` and `many` are the two ways to serve.
 
 use std::io;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use crate::listeners::Listeners;
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
 
-/// Takes a server through its life.
+/// Runs a server from configuration to shutdown.
 pub(crate) fn run(
     config: ServerConfig,
     host: Arc<dyn Host>,
@@ -43,7 +43,7 @@ pub(crate) fn run(
         Shape::Many { count, .. } => count,
     };
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
-    // What is wrong with it keeps the interpreter from starting, and is said then.
+    // An error is ignored here: starting the interpreter reports it.
     let virtualenv = host.environment(&settings::interpreter(&config.worker())).ok().flatten();
     let announcer = Announcer::new(&config, shape, &listeners.addresses(), virtualenv.as_deref());
     announcer.loading(&config.app.target);
@@ -80,7 +80,7 @@ fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError>
     Ok(Some(Arc::new(TlsStore::open(tls, config.http.version, secret, None)?)))
 }
 
-/// A server that has its sockets.
+/// A server whose listeners are open.
 struct Bound {
     config: ServerConfig,
     host: Arc<dyn Host>,
@@ -96,7 +96,7 @@ struct Ended {
     served: Result<(), ServerError>,
     /// Python, where it ran in this process.
     interpreter: Option<Arc<Interpreter>>,
-    /// Worker threads that could not be made to end.
+    /// Number of worker threads that did not end.
     left: usize,
 }
 
@@ -105,8 +105,8 @@ impl Bound {
     fn run(self, orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
         let limit = Arc::new(StopLimit::default());
         let watchdog = self.guard(&limit)?;
-        // A worker that serves alone is reloaded by executing the program again; so is a server that waits for a
-        // broken edit to be mended.
+        // A single worker reloads by executing the program again. So does a server that waits for the user to fix a
+        // broken edit.
         let executes_again = Arc::new(AtomicBool::new(self.shape == Shape::Single));
         let watching = watch_files(&self.config, &self.handle, &self.announcer, &executes_again)?;
         let (shape, timeout_startup) = (self.shape, self.config.lifecycle.timeout_startup);
@@ -114,7 +114,7 @@ impl Bound {
         let server = Rc::new(self.into_context(watchdog, limit)?);
         let Ended { served, interpreter, left } = serve(&server, shape, orders)?;
         let served = match served {
-            // A broken edit is waited out: the next change starts the program anew.
+            // After a broken edit, wait for the next change: it executes the program again.
             Err(error) if reloads && error.exit_code() == 3 && server.handle.asked() == Request::Run => {
                 server.watchdog.disarm();
                 tracing::error!(target: "pounce", "{error}");
@@ -137,7 +137,7 @@ impl Bound {
         served
     }
 
-    /// Starts the threads that act while Python blocks: the watchdog, and the one that listens to signals.
+    /// Starts the threads that act while Python blocks: the watchdog and the signal listener.
     fn guard(&self, limit: &Arc<StopLimit>) -> Result<Watchdog, ServerError> {
         let listeners = Arc::clone(&self.listeners);
         let clean_up = move || {
@@ -177,7 +177,7 @@ impl Bound {
     }
 }
 
-/// What a thread that outlives the server is reported as.
+/// The message when a thread outlives the server.
 const STUCK: &str = "a thread of the application does not end; stopped without it";
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> ServerError {
@@ -210,11 +210,11 @@ fn serve(
     }
 }
 
-/// Ends Python, unless `left` threads run it still: then the process ends without that.
+/// Finalizes Python. If `left` threads still run it, exits the process without finalizing.
 fn finalize(server: &ServerContext, interpreter: Arc<Interpreter>, left: usize, exit_code: u8) {
     match Arc::into_inner(interpreter) {
         Some(interpreter) if left == 0 => interpreter.finalize(),
-        // A program that is executed in our place takes their threads with it.
+        // Executing the program again ends the remaining threads.
         _ if server.handle.asked() == Request::Reload => {}
         _ => {
             output::error(STUCK, None);
@@ -225,7 +225,7 @@ fn finalize(server: &ServerContext, interpreter: Arc<Interpreter>, left: usize, 
     }
 }
 
-/// Watches the application's files, if that was asked for.
+/// Watches the application's files, if configured.
 fn watch_files(
     config: &ServerConfig,
     handle: &ServerHandle,

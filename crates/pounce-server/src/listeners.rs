@@ -24,7 +24,7 @@ pub(crate) struct Listeners {
     options: BindOptions,
     /// Endpoints at which each slot has its own socket.
     own: Vec<Endpoint>,
-    /// Whether a predecessor bound them and left their files for this process to remove.
+    /// Whether a predecessor bound them and left the files of Unix sockets for this process to remove.
     inherited: bool,
 }
 
@@ -94,7 +94,7 @@ impl Listeners {
         self.lock().shared.iter().map(Listener::try_clone).collect()
     }
 
-    /// Hands the listeners to a program that is to be executed in this one's place.
+    /// Hands the listeners to the program that will be executed in place of this process.
     pub(crate) fn hand_over(&self, program: &mut Command) {
         let open = self.lock();
         let listeners: Vec<_> = open.shared.iter().chain(open.slots.values().flatten()).collect();

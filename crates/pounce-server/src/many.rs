@@ -18,7 +18,7 @@ use workers::Workers;
 /// How a server with several workers ended.
 pub(crate) struct Supervised {
     pub(crate) served: Result<(), ServerError>,
-    /// Worker threads that could not be made to end: Python cannot be ended properly under them.
+    /// Number of worker threads that did not end: Python cannot be finalized while they run.
     pub(crate) left: usize,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn needs_python(server: &ServerContext, mode: Mode) -> bool {
 /// Runs the workers until the server is told to stop.
 ///
 /// # Errors
-/// There is no runtime to run in.
+/// The runtime cannot be created.
 pub(crate) fn run(
     server: &Rc<ServerContext>,
     interpreter: Option<&Arc<Interpreter>>,
@@ -92,7 +92,7 @@ async fn supervise(
     workers.close().await;
     let served = match outcome {
         Outcome::Stopped => Ok(()),
-        // A terminal's Ctrl-C may reach a worker before it listens.
+        // Ctrl-C in a terminal may kill a worker that does not listen to signals yet.
         Outcome::StartupFailed(_) if server.handle.asked() == Request::Stop => Ok(()),
         Outcome::StartupFailed(why) => Err(workers.take_failure().unwrap_or(ServerError::Worker(why))),
         Outcome::GivenUp => Err(ServerError::NoWorkers),

@@ -1,7 +1,7 @@
-//! `--reload`: watching files; and, for a worker that serves alone, executing the program again in our place.
+//! `--reload`: watching files and, for a single worker, executing the program again in place of this process.
 //!
-//! A fresh process is the only truly fresh import. The listeners stay open across it, so that nobody is
-//! refused meanwhile. Where there is a supervisor, it replaces the workers instead.
+//! Only a fresh process imports everything afresh. The listeners stay open across exec, so that no connection is
+//! refused. With several workers, the supervisor replaces them instead.
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
@@ -17,8 +17,8 @@ use pounce_config::ReloadConfig;
 use crate::host::Host;
 use crate::listeners::Listeners;
 
-/// Watches what the configuration names and calls `changed` with a file that changed, each time after the files
-/// have been quiet for the configured delay. FileWatch ends when the result is dropped.
+/// Watches the configured folders. Calls `changed` with a changed file once nothing has happened in the folders for the
+/// configured delay. Watching ends when the result is dropped.
 ///
 /// # Errors
 /// A folder cannot be watched.
@@ -48,12 +48,12 @@ pub(crate) fn watch(
     Ok(FileWatch { _watcher: watcher })
 }
 
-/// Files are watched for as long as this lives.
+/// Watches files until it is dropped.
 pub(crate) struct FileWatch {
     _watcher: notify::RecommendedWatcher,
 }
 
-/// Waits for a change that counts, and then for quiet. None when watching has ended.
+/// Waits for a change that counts, then for a pause of `delay` without events. `None` when watching has ended.
 fn wait(
     events: &mpsc::Receiver<notify::Result<notify::Event>>,
     delay: Duration,
@@ -92,7 +92,7 @@ pub(crate) fn execute_again(host: &dyn Host, listeners: &Listeners) -> std::io::
     }
 }
 
-/// Folders that tools keep for themselves (`.git`, `.venv`, `__pycache__`) hold nothing of the application's.
+/// Whether a path lies in a folder that belongs to a tool, such as `.git`, `.venv` or `__pycache__`.
 fn is_hidden(path: &Path, dirs: &[PathBuf]) -> bool {
     let inside = dirs.iter().find_map(|dir| path.strip_prefix(dir).ok()).unwrap_or(path);
     inside.parent().is_some_and(|parent| {

@@ -1,6 +1,6 @@
-//! The one worker: an application, listeners and a control channel, on the loop of one thread.
+//! A worker: an application, listeners and a control channel, on the loop of one thread.
 //!
-//! Whatever kind a worker is, this is what it does: startup, serve, drain, shutdown.
+//! Workers of all kinds run through this file: startup, serve, drain, shutdown.
 
 use std::num::NonZeroU64;
 use std::rc::Rc;
@@ -21,39 +21,40 @@ use crate::waiting::name_open_requests;
 use crate::watchdog::{GRACE, Subject, Watchdog, rss};
 use crate::{lifespan, settings};
 
-/// A worker as the server that runs it knows it.
+/// What a worker serves, as decided by its server.
 pub(crate) struct Job {
     pub(crate) config: Arc<WorkerConfig>,
     pub(crate) worker_id: u32,
     pub(crate) generation: u32,
     pub(crate) listeners: Vec<Listener>,
-    /// Requests after which it asks to be replaced.
+    /// Number of requests after which the worker asks to be replaced.
     pub(crate) max_requests: Option<NonZeroU64>,
-    /// Its place among those that accept from the same sockets.
+    /// Its entry in the load table of the workers that accept from the same sockets.
     pub(crate) load: Option<Load>,
-    /// What its connections are encrypted with.
+    /// Certificates and keys; `None` without TLS.
     pub(crate) tls: Option<Arc<TlsStore>>,
 }
 
-/// What a worker finds where it works.
+/// What the process or thread of a worker provides.
 #[derive(Clone)]
 pub(crate) struct WorkerContext {
     pub(crate) end: WorkerEnd,
     pub(crate) watchdog: Watchdog,
     pub(crate) stacks: Option<Arc<Stacks>>,
-    /// Whether the process is this one worker, and ends with it.
+    /// Whether this is the only worker of its process, so that the watchdog may end the process.
     pub(crate) alone: Arc<AtomicBool>,
 }
 
 impl WorkerContext {
-    /// Ends the process if the loop does not get to do so itself; not where others work in it.
+    /// Makes the watchdog end the process after `after`, unless the worker ends before. Does nothing if other workers
+    /// share the process.
     pub(crate) fn arm(&self, after: Duration, exit_code: u8, message: impl Into<String>) {
         if self.is_alone() {
             self.watchdog.arm(after, exit_code, message);
         }
     }
 
-    /// Ends the process if the application's startup blocks the loop for longer than it may.
+    /// Ends the process if the application's startup blocks the loop for longer than its timeout.
     pub(crate) fn arm_startup(&self, config: &WorkerConfig) {
         if self.is_alone() {
             self.watchdog.arm_startup(config.lifecycle.timeout_startup);
@@ -71,10 +72,10 @@ impl WorkerContext {
     }
 }
 
-/// Loads the application that the configuration names, with its environment.
+/// Sets the variables of the environment file and loads the application.
 ///
 /// # Errors
-/// The environment file cannot be read, or the application not be imported.
+/// The environment file cannot be read, or the application cannot be imported.
 pub(crate) fn load(
     event_loop: &EventLoop,
     config: &WorkerConfig,
@@ -113,7 +114,7 @@ pub(crate) async fn serve(
     tokio::select! {
         biased;
         started = started => started?,
-        // Stopped before it served anything.
+        // Stopped before it served.
         _ = context.end.told() => return Ok(()),
     }
 
@@ -184,14 +185,14 @@ pub(crate) async fn serve(
     context.arm(lifecycle.timeout_startup + GRACE, 0, message);
     hooks.call_and_log("shutdown", lifecycle.timeout_startup).await;
     lifespan::shut_down(&app, lifecycle.timeout_startup).await;
-    // Now the application's own tasks are cancelled. Those that had their time get no more.
+    // The application's remaining tasks are cancelled next. If the drain has used up its timeout, they get no more.
     let left = if drained.aborted > 0 { Duration::ZERO } else { lifecycle.timeout_graceful_shutdown };
     context.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
     reporter.report(Status::Stopped);
     Ok(())
 }
 
-/// Calls of the application at moments of a worker's life, if they are asked for.
+/// Calls the application's worker hooks (`pounce.worker.startup` and so on), if configured.
 #[derive(Clone)]
 struct Hooks {
     app: Rc<PythonApp>,

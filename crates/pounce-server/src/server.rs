@@ -31,8 +31,8 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Serves until the server is stopped, by a signal or by its handle. Blocks. With [`Embedding`](crate::Embedding) once
-    /// per process: it starts and ends CPython, and the calling thread becomes Python's main thread.
+    /// Serves until a signal or the handle stops the server. Blocks. With [`Embedding`](crate::Embedding), at most once
+    /// per process: it starts and finalizes CPython, and the calling thread becomes Python's main thread.
     ///
     /// A server with worker processes executes the program that [`Host::worker`] names for each of them.
     ///

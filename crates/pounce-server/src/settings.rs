@@ -1,4 +1,4 @@
-//! What the crates below are given of the configuration.
+//! The settings of the worker and of the interpreter, taken from the configuration.
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;

@@ -11,11 +11,11 @@ use crate::handle::{Order, Request, ServerHandle};
 use crate::terminal::Terminal;
 
 /// Starts to listen in a server. The first SIGTERM or SIGINT asks the server to stop and calls `first`; the
-/// second calls `clean_up` and ends the process at once. SIGHUP reloads, but stops when the terminal on which the server
-/// was started has hung up.
+/// second calls `clean_up` and ends the process at once. SIGHUP reloads, but stops when the terminal on which the
+/// server was started has hung up.
 ///
-/// A signal that the process sends itself never ends it at once: a handler of the application that restores the
-/// previous one and sends the signal again repeats one signal.
+/// A signal that the process sends to itself never ends it at once: a handler of the application may restore the
+/// previous handler and raise the same signal again.
 ///
 /// # Errors
 /// The handlers or the thread cannot be installed.
@@ -44,19 +44,19 @@ pub(crate) fn listen(
                 clean_up();
                 signal_hook::low_level::exit(0);
             }
-            // The hangup may come twice: the shell sends its jobs another one.
+            // The hangup may come twice: the shell also sends one to its jobs.
             _ if stops => {}
             Signal::SIGHUP => handle.order(Order::Restart),
             Signal::SIGTTIN => handle.order(Order::ScaleUp),
             Signal::SIGTTOU => handle.order(Order::ScaleDown),
-            // Logs go to stdout and stderr: there is no file to open again.
+            // Logs go to stdout and stderr: there is no file to reopen.
             _ => {}
         }
     })
 }
 
-/// Starts to listen in a worker process. A terminal sends SIGINT and SIGHUP to workers too; they do nothing there, since
-/// the server decides. The first SIGTERM calls `drain`; the second calls `clean_up` and ends the process.
+/// Starts to listen in a worker process. A terminal sends SIGINT and SIGHUP to workers too; they do nothing there,
+/// since the server decides. The first SIGTERM calls `drain`; the second calls `clean_up` and ends the process.
 ///
 /// # Errors
 /// The handlers or the thread cannot be installed.
@@ -71,7 +71,7 @@ pub(crate) fn listen_in_worker(
             signal_hook::low_level::exit(0);
         }
         (Signal::SIGTERM, sender) => {
-            // A handler that is called because the server stops this worker may send the signal again.
+            // The application's handler, called when the server stops this worker, may raise the signal again.
             asked |= sender == Sender::Other;
             drain();
         }

@@ -1,7 +1,7 @@
 //! One worker, on the main thread, with no supervisor.
 //!
-//! A restart (SIGHUP) loads the application afresh beside the one that serves, on the same loop; when the new one
-//! serves the old one drains. If it does not come to that, the old one stays.
+//! A restart (SIGHUP) starts a new worker on the same loop, which loads the application afresh. Once the new worker
+//! serves, the old one drains. If the new one fails to start, the old one stays.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::watchdog::{self, GRACE};
 /// Imports the application, starts it, serves it, and shuts it down.
 ///
 /// # Errors
-/// Why it did not serve.
+/// The application cannot be loaded, started or served.
 pub(crate) fn run(
     server: &Rc<ServerContext>,
     interpreter: &Interpreter,
@@ -39,7 +39,7 @@ struct Single {
     server: Rc<ServerContext>,
     event_loop: EventLoop,
     stacks: Option<Arc<Stacks>>,
-    /// Whether the process ends with a worker that does not: not while one replaces the other.
+    /// Whether the watchdog may end the process for a worker: not from the first restart until the server stops.
     alone: Arc<AtomicBool>,
 }
 
@@ -48,7 +48,7 @@ struct Running {
     end: WorkerEnd,
     task: JoinHandle<Result<(), ServerError>>,
     serves: oneshot::Receiver<()>,
-    /// The modules of the generation before.
+    /// The modules of the previous generation, put back if this one fails.
     modules: Option<SetAside>,
 }
 
@@ -67,7 +67,7 @@ impl Single {
                 () = server.handle.stopped(), if !stopping => {
                     stopping = true;
                     if server.handle.asked() == Request::Stop {
-                        // A reload keeps them open; a stop refuses new connections.
+                        // A stop refuses new connections; a reload keeps the listeners open.
                         server.listeners.close();
                     }
                     self.alone.store(true, Ordering::Release);
@@ -119,7 +119,7 @@ impl Single {
         served
     }
 
-    /// Starts a worker beside whatever runs.
+    /// Starts a worker, next to those that run.
     fn begin(&self, generation: u32, modules: Option<SetAside>) -> Running {
         let server = Rc::clone(&self.server);
         let (serving, serves) = oneshot::channel();
@@ -130,7 +130,7 @@ impl Single {
         let end = WorkerEnd::new(move |status| {
             match status {
                 Status::Serving => {}
-                // It accepts no more, though the server is not to stop: another one serves.
+                // The worker drains but the server does not stop: its replacement serves.
                 Status::Draining if handle.asked() == Request::Run => {
                     return announcer.notice(Notice::Reloaded);
                 }
@@ -141,7 +141,7 @@ impl Single {
                 announcer.ready();
             }
             let serving = serving.lock().ok().and_then(|mut serving| serving.take());
-            // Nobody waits for it any more once the server stops.
+            // Fails once the server stops: the receiver is gone then.
             let _ = serving.map(|serving| serving.send(()));
         });
         let context = WorkerContext {
@@ -169,7 +169,7 @@ impl Single {
 
 type Ended = Result<Result<(), ServerError>, tokio::task::JoinError>;
 
-/// Waits until the worker serves, which is `None`, or has ended. For ever where there is none.
+/// Waits until the worker serves (`None`) or has ended. Without a worker, waits forever.
 async fn first(next: &mut Option<Running>) -> Option<Ended> {
     let Some(next) = next else { return std::future::pending().await };
     tokio::select! {
@@ -179,7 +179,7 @@ async fn first(next: &mut Option<Running>) -> Option<Ended> {
     }
 }
 
-/// Waits until one of the workers that drain has ended, and forgets it. For ever where there is none.
+/// Waits until the oldest draining worker has ended, and removes it. Without one, waits forever.
 async fn settled(draining: &mut Vec<JoinHandle<Result<(), ServerError>>>) {
     let Some(oldest) = draining.first_mut() else { return std::future::pending().await };
     let _ = oldest.await;

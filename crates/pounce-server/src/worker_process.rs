@@ -1,4 +1,4 @@
-//! The life of a worker process: what its server has started with exec, until the server ends it or is gone.
+//! A worker process: its server starts it with exec; it works until the server ends it or is gone.
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd as _, RawFd};
@@ -20,9 +20,8 @@ use crate::{logging, output, settings, signals};
 /// The first argument of a worker process; the second is the descriptor of its control socket.
 pub(crate) const ARGUMENT: &str = "__worker";
 
-/// If this process was started by a server as one of its workers, works until told to end, and returns how the
-/// process is to exit. A program that runs a [`Server`](crate::Server) calls it before anything else, with its own
-/// arguments; the program's name is none of them.
+/// If a server started this process as a worker, works until told to end, and returns the exit code. A program that
+/// runs a [`Server`](crate::Server) calls this before anything else, with its arguments but without its name.
 pub fn worker_from_arguments(
     host: &dyn Host,
     arguments: impl IntoIterator<Item = OsString>,
@@ -89,7 +88,7 @@ fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), Server
         let told = context.end.clone();
         tokio::task::spawn_local(async move {
             told.told().await;
-            // The signal that stops the server may have been sent to the server alone.
+            // The signal may have been sent to the server only: call the application's handlers here too.
             python::call_handlers_for(Signal::SIGTERM);
         });
         bootstrap(&event_loop, plan, Sockets::Inherited, None, &context).await

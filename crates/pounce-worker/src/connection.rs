@@ -1,9 +1,9 @@
 //! One connection: the asynchronous shell around the protocol machines.
 //!
-//! [`serve`] makes the handshake of TLS where there is one, finds out which protocol is spoken, and speaks it.
+//! [`serve`] performs the TLS handshake, if any, detects the protocol and serves it.
 //!
-//! `http1`, `http2` and `websocket` each speak one protocol. A WebSocket is carried by either of the other two, which
-//! know it; it does not know them.
+//! `http1`, `http2` and `websocket` each serve one protocol. `http1` and `http2` carry WebSockets and depend on
+//! `websocket`, which does not depend on them.
 
 mod alarm;
 mod body_phase;
@@ -26,14 +26,14 @@ use std::time::Duration;
 pub(crate) use open::serve;
 pub(crate) use server_response::server_response;
 
-/// From this many waiting bytes on, sending suspends; it goes on when half of them are written.
+/// `send()` suspends while more bytes than this wait to be written, and resumes at half.
 const HIGH_WATER: u64 = 64 * 1024;
 
-/// How long a closing connection waits for the client to have read our last response.
+/// How long a closing connection waits for the client to read the last response and close.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How much a client may still send meanwhile.
+/// How many bytes a client may send meanwhile.
 const MAX_LINGER: usize = 1024 * 1024;
 
-/// How long a connection that was used a moment ago waits for one more request when the worker drains.
+/// How long an idle connection of a draining worker waits for one more request.
 const LAST_REQUEST: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! What all connections of a worker share: settings, buffers, the date, who is connected.
+//! State that all connections of a worker share: settings, buffers, the date, counts.
 
 mod buffers;
 mod burst;
@@ -29,16 +29,16 @@ use crate::flusher::Flusher;
 use crate::observer::Observer;
 use crate::websocket::{Codecs, Refusal};
 
-/// What the two sides of a WebSocket learn where the worker stops.
+/// The close reason that both sides of a WebSocket get when the worker stops.
 pub(crate) const RESTARTING: &str = "the server is restarting";
 
-/// How far the worker is in its life.
+/// The phase of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WorkerPhase {
     Serving,
     /// Exchanges run on; connections close as they become idle.
     Draining,
-    /// The time for that is over.
+    /// The time for draining is over.
     Aborting,
 }
 
@@ -51,29 +51,29 @@ pub(crate) struct Engine {
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
     pub(crate) burst: Burst,
-    /// Exchanges that have been observed.
+    /// The number of the latest exchange.
     exchanges: Cell<u64>,
-    /// Requests that have begun. Written by the worker's thread alone.
+    /// Requests that have begun. Only the worker's thread writes it.
     pub(crate) requests: Arc<AtomicU64>,
-    /// Told when they are as many as [`Settings::max_requests`].
+    /// Notified when `requests` reaches [`Settings::max_requests`].
     pub(crate) spent: tokio::sync::Notify,
     /// The connections that have something to write at the end of a turn.
     pub(crate) flusher: Flusher,
-    /// What WebSocket messages are compressed with.
+    /// Compress and inflate WebSocket messages.
     pub(crate) codecs: Rc<Codecs>,
-    /// The budget for messages that no application has taken yet.
+    /// The budget for WebSocket messages that applications have not received yet.
     pub(crate) read_ahead: Rc<ReadAhead>,
     pub(crate) buffers: Buffers,
     pub(crate) own_fields: OwnFields,
-    /// What wakes the tasks that have to see how far the worker is in its life.
+    /// The wakers of the tasks that must see a change of phase.
     wakers: RefCell<HashMap<u64, Waker>>,
-    /// The open requests, while somebody asks for them.
+    /// The reports of open requests, while a census is under way.
     census: RefCell<Option<Census>>,
     connections: Cell<usize>,
     next_key: Cell<u64>,
     /// Connections beyond the limit that are being answered.
     pub(crate) refusing: Cell<usize>,
-    /// Woken when a connection has gone.
+    /// Notified when a connection has ended.
     pub(crate) departed: tokio::sync::Notify,
 }
 
@@ -103,7 +103,7 @@ impl Engine {
         }
     }
 
-    /// A task is polled that may call the application: what was sent a while ago goes first. Returns the time.
+    /// Called when a task that may call the application is polled: first writes old output. Returns the time.
     pub(crate) fn begin_poll(&self) -> Instant {
         let now = Instant::now();
         self.flusher.flush_old(now);
@@ -114,26 +114,26 @@ impl Engine {
         self.phase.get()
     }
 
-    /// Tells other workers that this one accepts, and how many connections it has.
+    /// Publishes to other workers that this one accepts, and how many connections it has.
     pub(crate) fn tell_load(&self) {
         if let (Some(load), WorkerPhase::Serving) = (&self.settings.load, self.phase()) {
             load.set(self.connections());
         }
     }
 
-    /// Tells them that it accepts no more.
+    /// Publishes that this worker accepts no more.
     pub(crate) fn leave_load(&self) {
         if let Some(load) = &self.settings.load {
             load.leave();
         }
     }
 
-    /// Whether others should have the next connection.
+    /// Whether other workers should accept the next connection.
     pub(crate) fn is_ahead(&self) -> bool {
         self.settings.load.as_ref().is_some_and(|load| load.is_ahead(self.connections()))
     }
 
-    /// Enters a phase and lets every connection see it.
+    /// Enters a phase and wakes every connection.
     pub(crate) fn enter(&self, phase: WorkerPhase) {
         self.phase.set(phase);
         self.wake_all();
@@ -161,14 +161,14 @@ impl Engine {
         }
     }
 
-    /// The number of an exchange that begins.
+    /// Numbers a new exchange.
     pub(crate) fn number_exchange(&self) -> u64 {
         let number = self.exchanges.get() + 1;
         self.exchanges.set(number);
         number
     }
 
-    /// Counts a request that begins.
+    /// Counts a new request.
     pub(crate) fn count_request(&self) {
         let count = self.requests.load(Ordering::Relaxed) + 1;
         self.requests.store(count, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! Writing at the end of a turn, for all connections and protocols.
 //!
-//! What an application sends is encoded at once and written when everything that was ready has been handled. The first
-//! write wakes the client's process, and finds it asleep; the others find it awake, which is cheaper by far. One task
-//! writes for the whole worker: the runtime runs it behind all tasks that were ready when it was woken.
+//! Data from an application is encoded at once, but written after all tasks that were ready have run. The first write
+//! wakes a sleeping client process; the following writes find it awake, which is far cheaper. One task writes for the
+//! whole worker: the runtime runs it after all tasks that were ready when it was woken.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -10,24 +10,24 @@ use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// So many connections are written without waiting for the end of the turn.
+/// When this many connections are due, they are written without waiting for the end of the turn.
 const MOST: usize = 32;
 
-/// What was sent so long ago is written before anything more is taken up.
+/// Output that has waited this long is written before another task goes on.
 const LONGEST: Duration = Duration::from_micros(250);
 
-/// Something that may have bytes to write.
+/// A connection or WebSocket that may have bytes to write.
 pub(crate) trait Flush {
-    /// Writes what can be written without waiting, and sees to the rest.
+    /// Writes as much as possible without waiting, and arranges for the rest.
     fn flush(&self);
 
-    /// What the flusher knows of it.
+    /// The flusher's entry for this.
     fn entry(&self) -> &FlushEntry;
 }
 
-/// The place of something that may have bytes to write among the others.
+/// The flusher's entry for a [`Flush`].
 pub(crate) struct FlushEntry {
-    /// It is in the worker's list.
+    /// Whether it is in the flusher's list.
     is_due: Cell<bool>,
     this: Weak<dyn Flush>,
 }
@@ -37,7 +37,7 @@ impl FlushEntry {
         Self { is_due: Cell::new(false), this }
     }
 
-    /// Whether it is written at the end of this turn.
+    /// Whether a write is scheduled for the end of this turn.
     pub(crate) fn is_due(&self) -> bool {
         self.is_due.get()
     }
@@ -46,7 +46,7 @@ impl FlushEntry {
 /// The connections of a worker that have something to write.
 pub(crate) struct Flusher {
     due: RefCell<Vec<Rc<dyn Flush>>>,
-    /// When the first of them had something.
+    /// When the first of them was added.
     since: Cell<Instant>,
     waker: RefCell<Option<Waker>>,
 }
@@ -58,7 +58,8 @@ impl Default for Flusher {
 }
 
 impl Flusher {
-    /// Has it written once this turn is over, or at once where enough waits already. Nobody may have its state borrowed.
+    /// Schedules a write for the end of this turn, or writes at once if enough is due. No connection's state may be
+    /// borrowed.
     pub(crate) fn add(&self, entry: &FlushEntry) {
         if entry.is_due.replace(true) {
             return;
@@ -81,7 +82,7 @@ impl Flusher {
         }
     }
 
-    /// Writes what has waited long enough already. Nobody may have a connection's state borrowed.
+    /// Writes everything due if the oldest has waited too long. No connection's state may be borrowed.
     pub(crate) fn flush_old(&self, now: Instant) {
         if !self.due.borrow().is_empty() && now.saturating_duration_since(self.since.get()) >= LONGEST {
             self.flush();
@@ -94,14 +95,14 @@ impl Flusher {
             what.entry().is_due.set(false);
             what.flush();
         }
-        // Its memory is used again.
+        // Reuse the list's memory.
         let mut due = self.due.borrow_mut();
         if due.is_empty() {
             *due = now;
         }
     }
 
-    /// Writes for ever.
+    /// Writes at the end of each turn, forever.
     pub(crate) async fn run(&self) {
         poll_fn(|cx| {
             match &mut *self.waker.borrow_mut() {

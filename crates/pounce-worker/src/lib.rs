@@ -2,8 +2,8 @@
 //!
 //! [`Worker`] accepts connections and serves an [`App`](pounce_asgi::App) over them. Everything happens
 //! on the thread that runs it, inside a tokio `LocalRuntime`: accepting, parsing, the application, writing.
-//! The protocol itself is the sans-IO machine in [`http1`]. Nothing here knows Python; [`test_apps`] are
-//! applications to test and to measure with.
+//! [`http1`], [`http2`] and [`websocket`] parse and encode without I/O. Nothing here depends on Python; [`test_apps`]
+//! has applications for tests and benchmarks.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 

@@ -1,8 +1,8 @@
-//! How far a response has come, and which of ASGI's messages may come next, whatever carries it.
+//! The progress of a response, and which ASGI messages may come next, for every protocol.
 
 use pounce_asgi::{FileBody, SendError};
 
-/// How far one response has come.
+/// The progress of one response.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     phase: ResponsePhase,
@@ -16,23 +16,23 @@ enum ResponsePhase {
     Waiting,
     /// A head is held back until the first piece of the body.
     Held(Held),
-    /// In the body; what is left of it where its length was told.
+    /// In the body; `left` is the rest of its declared length, if any.
     Body {
         left: Option<u64>,
     },
-    /// In a body that is not sent.
+    /// In a body that is dropped instead of sent.
     Unsent,
-    /// The body is complete and trailers are still to come.
+    /// The body is complete; trailers are still to come.
     Trailers,
     Complete,
 }
 
-/// What a head that is held back says of the body.
+/// What a head that is held back declares about the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Held {
-    /// The length that the application has told.
+    /// The length declared by the application.
     pub(crate) length: Option<u64>,
-    /// The body is not sent: to HEAD, with 204 and 304.
+    /// The body is dropped: in responses to HEAD, and with 204 and 304.
     pub(crate) unsent: bool,
 }
 
@@ -42,7 +42,7 @@ impl Progress {
         !matches!(self.phase, ResponsePhase::Waiting | ResponsePhase::Held(_))
     }
 
-    /// Whether the head has been sent and no body follows it: what is sent of one goes nowhere.
+    /// Whether the head has been sent and no body follows it: pieces of a body are dropped.
     pub(crate) fn is_unsent(&self) -> bool {
         self.phase == ResponsePhase::Unsent
     }
@@ -52,12 +52,12 @@ impl Progress {
         self.phase == ResponsePhase::Complete
     }
 
-    /// Bytes of body sent so far, without their coding.
+    /// Bytes of the body sent so far, before any transfer coding.
     pub(crate) fn body_sent(&self) -> u64 {
         self.body_sent
     }
 
-    /// Forgets a head that is held back, so that another may be started.
+    /// Drops a head that is held back, so that another response can start. False if the head has been sent.
     pub(crate) fn restart(&mut self) -> bool {
         if self.is_head_sent() {
             return false;
@@ -81,8 +81,8 @@ impl Progress {
         self.phase = ResponsePhase::Held(held);
     }
 
-    /// Whether a piece of the body of this length may come now; gives back what was held, if it is the first piece.
-    /// Then the head is to be sent, and how the body goes on to be told by [`Progress::enter_body`].
+    /// Checks whether a piece of the body of this length may come now. For the first piece, returns the data of the
+    /// held head: the caller then sends the head and calls [`Progress::enter_body`].
     pub(crate) fn check_piece(&self, length: u64, more: bool) -> Result<Option<Held>, SendError> {
         match self.phase {
             ResponsePhase::Waiting => Err(SendError::BeforeStart("http.response.body")),
@@ -102,8 +102,8 @@ impl Progress {
         }
     }
 
-    /// Leaves out what a file has grown by since its length was announced. With 206 the announced length is that of a
-    /// part of the file, and it is a mistake to send the file from its beginning.
+    /// Cuts a file that has grown since its length was declared. Not with 206, where the declared length is that of a
+    /// range: an application that sends the whole file then gets an error.
     pub(crate) fn clip(&self, status: u16, file: &mut FileBody) {
         let left = match self.phase {
             ResponsePhase::Held(Held { length, .. }) => length,
@@ -115,12 +115,12 @@ impl Progress {
         }
     }
 
-    /// Notes that the head was sent, and that a body follows it or not; and its length where that was told.
+    /// Notes that the head was sent, whether the body is dropped, and the body's declared length.
     pub(crate) fn enter_body(&mut self, unsent: bool, left: Option<u64>) {
         self.phase = if unsent { ResponsePhase::Unsent } else { ResponsePhase::Body { left } };
     }
 
-    /// Accounts for a piece that was sent. Tells whether a body that is sent has ended with it.
+    /// Notes that a piece was sent. True if it ends a body that is not dropped.
     pub(crate) fn finish_piece(&mut self, length: u64, more: bool, trailers: bool) -> bool {
         let ResponsePhase::Body { left } = &mut self.phase else {
             if !more {
@@ -156,13 +156,13 @@ impl Progress {
         }
     }
 
-    /// Notes that nothing more comes.
+    /// Notes that the response is complete.
     pub(crate) fn complete(&mut self) {
         self.phase = ResponsePhase::Complete;
     }
 }
 
-/// Whether a piece of `length` fits into what is `left` of `declared`.
+/// Checks that a piece of `length` fits the `left` bytes of a body of `declared` bytes.
 fn check_length(declared: u64, left: u64, length: u64, more: bool) -> Result<(), SendError> {
     if length > left {
         return Err(SendError::BodyTooLong { declared });

@@ -9,20 +9,20 @@ use pounce_net::Load;
 
 use crate::tls::TlsStore;
 
-/// The settings of one worker: the parts of the configuration that it reads, and what its server gives it.
+/// The settings of one worker: parts of the configuration, and values from its server.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Timeouts, limits, and the fields of responses.
     pub http: HttpConfig,
-    /// WebSockets; `None` where upgrades are plain requests.
+    /// WebSockets; with `None`, upgrades are treated as plain requests.
     pub websocket: Option<WebSocketConfig>,
     /// How long exchanges may run on once the worker drains.
     pub lifecycle: LifecycleConfig,
-    /// What connections are encrypted with; `None` for clear text.
+    /// Certificates and keys; `None` for clear text.
     pub tls: Option<Arc<TlsStore>>,
-    /// How many requests the worker is meant for; see [`Worker::spent`](crate::Worker::spent).
+    /// After how many requests the worker should be replaced; see [`Worker::spent`](crate::Worker::spent).
     pub max_requests: Option<NonZeroU64>,
-    /// The place of this worker among those that accept from the same sockets.
+    /// This worker's entry in the load table of the workers that accept from the same sockets.
     pub load: Option<Load>,
     /// The time over which the rates of clients are measured.
     pub rate_window: Duration,

@@ -18,7 +18,7 @@ const SEND_AT_ONCE: u64 = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Socket {
     kind: Kind,
-    /// Bytes that the socket has taken.
+    /// Bytes taken by the socket.
     sent: u64,
 }
 
@@ -97,7 +97,7 @@ impl Socket {
                 }
             };
             match sent {
-                // Not ready any more: poll again, which registers the task.
+                // No longer ready: poll again, which registers the task.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return self.count(Poll::Ready(other)),
             }
@@ -111,13 +111,13 @@ impl Socket {
         written
     }
 
-    /// Bytes that the peer has taken, up to a constant: only differences are meaningful.
+    /// Bytes taken by the peer, up to a constant: only differences are meaningful.
     fn taken(&self) -> i64 {
         let unsent = match &self.kind {
             Kind::Tcp(stream) => pounce_net::unsent(stream.as_fd()),
             Kind::Unix(stream) => pounce_net::unsent(stream.as_fd()),
         };
-        // A socket without an answer has lost its peer, which is noticed elsewhere.
+        // On an error the peer is gone, which is noticed elsewhere.
         self.sent.cast_signed().saturating_sub_unsigned(unsent.unwrap_or(0))
     }
 
@@ -178,12 +178,12 @@ impl Stream {
         }
     }
 
-    /// Bytes that the socket has taken, after encryption.
+    /// Bytes taken by the socket, after encryption.
     pub(crate) fn sent(&self) -> u64 {
         self.socket().map_or(0, |socket| socket.sent)
     }
 
-    /// Bytes that the peer has taken, up to a constant: only differences are meaningful. Costs a system call.
+    /// Bytes taken by the peer, up to a constant: only differences are meaningful. Costs a system call.
     pub(crate) fn taken(&self) -> i64 {
         self.socket().map_or(0, Socket::taken)
     }

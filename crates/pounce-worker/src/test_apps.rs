@@ -1,4 +1,4 @@
-//! Applications in Rust, to test and to measure the worker without Python.
+//! Applications in Rust, to test and measure the worker without Python.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -37,7 +37,7 @@ impl App for HelloApp {
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
     fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
-        // A client that has gone is the only error there can be, and nobody is left to be told.
+        // Fails only if the client has gone.
         let _ = exchange.start(&self.head).and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
         std::future::ready(Outcome::Returned)
     }
@@ -133,7 +133,7 @@ impl App for SlowApp {
     }
 }
 
-/// Fails: at once where the path is `/`, otherwise after the first piece of its response.
+/// Fails: at once if the path is `/`, otherwise after the first piece of its response.
 #[derive(Debug)]
 pub struct FailingApp;
 

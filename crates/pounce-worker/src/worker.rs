@@ -1,4 +1,4 @@
-//! A worker's life: accept and serve, drain, abort what does not end.
+//! The phases of a worker: accept and serve, drain, abort exchanges that do not end.
 
 use std::future::Future;
 use std::io;
@@ -20,12 +20,12 @@ pub struct Worker<A: App> {
     app: Rc<A>,
 }
 
-/// What becomes of connections that are queued when a worker stops accepting.
+/// What happens to connections that are queued when a worker stops accepting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
-    /// They are accepted and answered: nobody else will.
+    /// This worker accepts and answers them: no other will.
     Take,
-    /// They are left to the other processes that accept from the same sockets.
+    /// They are left to other workers that accept from the same sockets.
     Leave,
 }
 
@@ -42,33 +42,33 @@ impl<A: App> Worker<A> {
         Self { engine: Rc::new(Engine::new(settings, observer)), app }
     }
 
-    /// How many requests have begun, for any thread to read.
+    /// How many requests have begun; any thread may read the number.
     pub fn requests(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.engine.requests)
     }
 
-    /// Waits until [`Settings::max_requests`] have begun; for ever where there is no such limit.
+    /// Waits until [`Settings::max_requests`] requests have begun; forever without that limit.
     pub async fn spent(&self) {
         self.engine.spent.notified().await;
     }
 
-    /// The requests that are open, the one that has been for longest first.
+    /// The open requests, the oldest first.
     pub async fn open_requests(&self) -> Vec<OpenRequest> {
         let engine = Rc::clone(&self.engine);
         let counted = tokio::task::spawn_local(async move {
             engine.begin_census();
-            // This task takes its turn behind all those that were woken.
+            // Runs after all tasks that were just woken.
             tokio::task::yield_now().await;
             engine.end_census()
         });
         counted.await.unwrap_or_default()
     }
 
-    /// Serves until `drain` is ready, then lets what runs come to its end.
+    /// Serves until `drain` is ready, then lets running exchanges finish.
     ///
-    /// The listeners are closed when draining begins; `drain` says what becomes of what is queued on them.
-    /// Connections are answered with `connection: close` from then on; at the deadline of
-    /// [`Settings::graceful_timeout`] their applications are cancelled.
+    /// The listeners are closed when draining begins; `drain` returns what happens to the connections queued on them.
+    /// From then on responses have `connection: close`. At the deadline of `timeout_graceful_shutdown` in
+    /// [`Settings::lifecycle`], the remaining applications are cancelled.
     ///
     /// # Errors
     /// A listener cannot be watched.
@@ -89,7 +89,7 @@ impl<A: App> Worker<A> {
             .collect();
         let flushing = {
             let engine = Rc::clone(&self.engine);
-            // All of them at the end of a turn: the budget that tokio has for a task is for what waits.
+            // Unconstrained, so that tokio's budget for one task does not stop it before all connections are written.
             let run = async move { engine.flusher.run().await };
             tokio::task::spawn_local(tokio::task::coop::unconstrained(run))
         };
@@ -109,7 +109,7 @@ impl<A: App> Worker<A> {
             task.abort();
         }
         for task in accepting {
-            // Its only error is that it was aborted.
+            // Always an error: the task was just aborted.
             let _ = task.await;
         }
         for acceptor in acceptors {
@@ -118,7 +118,7 @@ impl<A: App> Worker<A> {
             }
         }
         self.engine.enter(WorkerPhase::Draining);
-        // Not before: until then connections that come and go tell theirs.
+        // Not before: while serving, connections that come and go publish the load.
         self.engine.leave_load();
         let in_time =
             tokio::time::timeout(self.engine.settings.lifecycle.timeout_graceful_shutdown, self.emptied())

@@ -1,4 +1,4 @@
-//! The programs that are measured, built as they are released.
+//! Builds the measured programs in release mode.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(super) fn pounce(python: &Python, is_built: bool) -> Result<PathBuf> {
     existing(python.target().join("release/pounce"))
 }
 
-/// Builds the floor, the engine with a Rust application, and returns its path; `None` when there is no such example.
+/// Builds the floor, the engine with a Rust application, and returns its path; `None` if the example does not exist.
 pub(super) fn floor(python: &Python, is_built: bool) -> Result<Option<PathBuf>> {
     if !workspace::root().join("crates/pounce-worker/examples/floor.rs").exists() {
         println!("note: crates/pounce-worker/examples/floor.rs does not exist; going without the floor");

@@ -1,4 +1,4 @@
-//! Instructions per request under callgrind: a figure that repeats, so that CI can hold a change to it.
+//! Instructions per request under callgrind: a reproducible figure, so that CI can check changes against it.
 
 use std::fs;
 
@@ -11,20 +11,20 @@ use super::servers::Server;
 use super::workloads::Workload;
 use crate::workspace;
 
-/// Instructions per GET: the difference between a run of `requests` and one of twice as many, so that starting
-/// and stopping cancel out.
+/// Instructions per GET: the difference between a run of `requests` and one of twice as many, so that starting and
+/// stopping cancel out.
 pub(super) fn per_request(server: &Server, workload: &Workload, requests: u32, core: usize) -> Result<u64> {
     let once = total(server, workload, requests, core)?;
     let twice = total(server, workload, 2 * requests, core)?;
     Ok(twice.saturating_sub(once) / u64::from(requests))
 }
 
-/// Instructions of a whole run that serves this many GETs, one after the other on one connection.
+/// Instructions of a whole run that serves `requests` GETs, one after the other on one connection.
 fn total(server: &Server, workload: &Workload, requests: u32, core: usize) -> Result<u64> {
     let folder = workspace::target().join("bench");
     fs::create_dir_all(&folder)?;
     let file = folder.join(format!("callgrind-{}.out", server.name));
-    // A file that is left from before must not be taken for this run's.
+    // A file left by an earlier run must not be taken for this run's.
     let _ = fs::remove_file(&file);
     let wrapper = ["valgrind", "-q", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]
         .map(String::from);

@@ -1,4 +1,4 @@
-//! The certificate of a run: what servers show in the workloads over TLS. The load generators do not verify it.
+//! The certificate of a run, for the workloads over TLS. The load generators do not verify it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,17 +8,17 @@ use anyhow::Result;
 
 use crate::workspace;
 
-/// Where the certificate is, PEM.
+/// The path of the certificate, in PEM.
 pub(super) fn certificate() -> PathBuf {
     workspace::target().join("bench/certificate.pem")
 }
 
-/// Where its key is, PEM, PKCS #8: the one form that every server reads.
+/// The path of its key, in PEM and PKCS #8, which every server reads.
 pub(super) fn key() -> PathBuf {
     workspace::target().join("bench/key.pem")
 }
 
-/// Makes a certificate for localhost, signed by itself. Its key is on P-256, as those of most sites are today.
+/// Makes a self-signed certificate for localhost. Its key is on P-256, like those of most sites.
 pub(super) fn make() -> Result<()> {
     fs::create_dir_all(workspace::target().join("bench"))?;
     let mut openssl = Command::new("openssl");

@@ -1,18 +1,18 @@
-//! CPU time and memory of a process and all its descendants, out of `/proc`.
+//! CPU time and memory of a process and all its descendants, from `/proc`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Nanoseconds in one tick of `/proc/<pid>/stat`, which Linux gives to programs as 1/100 s on every platform.
+/// Nanoseconds in one tick of `/proc/<pid>/stat`: 1/100 s on every platform of Linux.
 const TICK: u64 = 10_000_000;
 
 /// The CPU time of a process tree at one moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
-    /// By process: user and system time in ticks, those of ended threads included.
+    /// By process: user and system time in ticks, including ended threads.
     ticks: BTreeMap<u32, (u64, u64)>,
-    /// By process and thread: nanoseconds on a core.
+    /// By process and thread: nanoseconds on a core, without ended threads.
     threads: BTreeMap<(u32, u32), u64>,
 }
 
@@ -43,8 +43,8 @@ impl Usage {
         usage
     }
 
-    /// What was spent since an earlier moment. The sum is the scheduler's, in nanoseconds, unless threads ended
-    /// meanwhile and took theirs along; how it divides into user and system time is known in ticks alone.
+    /// The time spent since an earlier moment. The sum is the scheduler's, in nanoseconds, unless threads have ended
+    /// since; its division into user and system time is known only in ticks.
     pub(super) fn since(&self, earlier: &Usage) -> Spent {
         let (mut user, mut system) = (0, 0);
         for (pid, (now_user, now_system)) in &self.ticks {
@@ -66,7 +66,7 @@ impl Usage {
         Spent { user: total * user_share, system: total * (1.0 - user_share) }
     }
 
-    /// What the `count` busiest threads have spent since an earlier moment, in nanoseconds, the busiest first.
+    /// The time spent by the `count` busiest threads since an earlier moment, in nanoseconds, the busiest first.
     pub(super) fn busiest_since(&self, earlier: &Usage, count: usize) -> Vec<u64> {
         let was = |thread| earlier.threads.get(thread).copied().unwrap_or(0);
         let mut spent: Vec<u64> =
@@ -84,14 +84,14 @@ impl Spent {
     }
 }
 
-/// What a process tree spends while some work is done, and what comes of the work.
+/// Runs `work`; returns the CPU time that a process tree spends meanwhile, and the result.
 pub(super) fn during<T>(root: u32, work: impl FnOnce() -> T) -> (Spent, T) {
     let before = Usage::of(root);
     let done = work();
     (Usage::of(root).since(&before), done)
 }
 
-/// Nanoseconds that the cores of the machine have been idle.
+/// The idle time of all cores since boot, in nanoseconds.
 pub(super) fn idle() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields = text.lines().next().unwrap_or_default().split_whitespace();
@@ -133,7 +133,7 @@ pub(super) fn numbered(folder: &Path) -> BTreeSet<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// What is needed of `/proc/<pid>/stat`.
+/// The needed fields of `/proc/<pid>/stat`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

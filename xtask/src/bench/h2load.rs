@@ -1,5 +1,5 @@
-//! Running `h2load`, the load generator for HTTP/2, and reading what it prints. It also checks the answers, as far as
-//! it tells them.
+//! Runs `h2load`, the load generator for HTTP/2, and parses its output. Also checks the answers, as far as the output
+//! shows them.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -11,18 +11,18 @@ use super::load::{self, Seen};
 use super::workloads::{Answer, Load, Workload};
 use crate::workspace;
 
-/// What `h2load` prints at its end, as far as it is of use.
+/// The used part of the output of `h2load`.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Printed {
     requests_per_second: f64,
     done: u64,
     succeeded: u64,
-    /// Of the failed ones, those with a status of 4xx or 5xx.
+    /// Failed requests with a status of 4xx or 5xx.
     bad_status: u64,
     failed: u64,
     /// Bytes of bodies.
     data: u64,
-    /// What ALPN agreed on.
+    /// The protocol negotiated by ALPN.
     protocol: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn run(
     cores: &[usize],
 ) -> Result<Seen> {
     let log = workspace::target().join(format!("bench/h2load-{port}.log"));
-    // h2load appends.
+    // h2load would append to it.
     let _ = fs::remove_file(&log);
     let mut h2load = Command::new("h2load");
     let streams = if let Load::Streams(streams) = workload.load { streams } else { 1 };
@@ -43,7 +43,7 @@ pub(super) fn run(
     h2load.arg(format!("--log-file={}", log.display()));
     let printed = printed(&mut h2load, workload, port, cores)?;
     let times = fs::read_to_string(&log).unwrap_or_default();
-    // Some ten bytes for every request of the run.
+    // The log is large: a line for every request of the run.
     let _ = fs::remove_file(&log);
     let [p50_ms, p99_ms] = percentiles(&times);
     Ok(Seen {
@@ -56,12 +56,12 @@ pub(super) fn run(
     })
 }
 
-/// Makes this many requests on one connection, one after the other.
+/// Makes `requests` requests on one connection, one after the other.
 pub(super) fn ask(workload: &Workload, port: u16, requests: u32) -> Result<()> {
     asked(workload, port, requests).map(drop)
 }
 
-/// Asks twice on one connection, and looks at the status, the length of the bodies and the protocol.
+/// Makes two requests on one connection, and checks the status, the length of the bodies and the protocol.
 pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
     let printed = asked(workload, port, 2)?;
     ensure!(printed.succeeded == 2, "a wrong answer: {} of 2 had a good status", printed.succeeded);
@@ -73,7 +73,7 @@ pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
         );
     }
     if workload.is_tls {
-        // Without ALPN, h2load falls back.
+        // Without ALPN, h2load falls back to another protocol.
         let protocol = printed.protocol.unwrap_or_default();
         ensure!(protocol == "h2", "ALPN agreed on `{protocol}`, not on h2");
     }
@@ -88,7 +88,7 @@ fn asked(workload: &Workload, port: u16, requests: u32) -> Result<Printed> {
     Ok(printed)
 }
 
-/// Runs `h2load` with the URL of a workload; on any core when there is none.
+/// Runs `h2load` with the URL of a workload, on `cores` or, if empty, on any core.
 fn printed(h2load: &mut Command, workload: &Workload, port: u16, cores: &[usize]) -> Result<Printed> {
     h2load.arg("--npn-list=h2");
     h2load.arg(workload.url(port));
@@ -130,8 +130,8 @@ fn count(counts: &str, name: &str) -> Option<u64> {
     parts.into_iter().find(|(_, found)| *found == name)?.0.parse().ok()
 }
 
-/// The 50th and the 99th percentile in milliseconds, out of a log of lines `start, status, microseconds` with
-/// tabs between them. A stream that failed has the status -1.
+/// The 50th and the 99th percentile in milliseconds, from a log of lines `start, status, microseconds` separated by
+/// tabs. A failed stream has the status -1.
 fn percentiles(log: &str) -> [f64; 2] {
     let times = log.lines().filter_map(|line| {
         let (rest, time) = line.rsplit_once('\t')?;

@@ -1,4 +1,4 @@
-//! The machine a run happens on: its cores, how busy it is, and the versions that were measured.
+//! The machine of a run: its cores, how busy it is, and the measured versions.
 
 use std::fs;
 use std::io;
@@ -14,27 +14,27 @@ use serde::Serialize;
 use crate::python::Python;
 use crate::workspace;
 
-/// What a result depends on besides the code.
+/// The conditions of a result, apart from the code.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Host {
     pub(super) cpu: String,
     pub(super) kernel: String,
-    /// Each with its full version, the one of the other servers first.
+    /// The Pythons with their full versions; the first also runs the other servers.
     pub(super) python: String,
     /// The core of the servers.
     pub(super) server_core: usize,
     /// The core of the load generator.
     pub(super) load_core: usize,
-    /// All cores that may be used.
+    /// All cores available to this process.
     pub(super) cores: Vec<usize>,
     /// `/proc/loadavg` before the first measurement.
     pub(super) load_before: String,
-    /// What is installed in the virtualenv, as `name==version`.
+    /// The packages of the virtualenv, as `name==version`.
     pub(super) packages: Vec<String>,
 }
 
 impl Host {
-    /// Looks at this machine and chooses the cores.
+    /// Inspects this machine and chooses the cores.
     pub(super) fn look(pythons: &[Python], venv: Option<&Path>, same_core: bool) -> Result<Host> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let cores: Vec<usize> =
@@ -65,14 +65,14 @@ impl Host {
     }
 }
 
-/// Starts a command whose process, and every thread and child of it, stays on these cores.
+/// Starts a command whose process, with all its threads and children, stays on these cores.
 pub(super) fn spawn_on(cores: &[usize], command: &mut Command) -> io::Result<Child> {
     on_cores(cores, || command.spawn())?
 }
 
-/// Does some work on these cores. A child inherits the affinity of the thread that starts it.
+/// Runs `work` on these cores. A child inherits the affinity of the thread that starts it.
 pub(super) fn on_cores<T: Send>(cores: &[usize], work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    // The affinity stays with its thread, so that thread is a passing one.
+    // The affinity sticks to the thread, so use a temporary one.
     thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let mut set = CpuSet::new();

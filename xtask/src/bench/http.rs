@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 client: checks answers before they are measured, and drives bounded numbers of requests. TLS is
-//! left to `openssl s_client`.
+//! A small HTTP/1.1 client: checks answers before a measurement, and makes bounded numbers of requests. `openssl
+//! s_client` does TLS.
 
 mod reader;
 
@@ -14,10 +14,10 @@ use nix::sys::signal::Signal;
 pub(super) use self::reader::Reader;
 use super::process;
 
-/// How long one answer may take; servers under valgrind are slow.
+/// How long one answer may take: long, since servers under valgrind are slow.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A response, its body whole.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -29,7 +29,7 @@ pub(super) struct Client {
     stream: Box<dyn Read>,
     writer: Box<dyn Write>,
     reader: Reader,
-    /// What speaks TLS for this client.
+    /// The process that does TLS for this client.
     tunnel: Option<Child>,
 }
 
@@ -44,7 +44,7 @@ impl Client {
         Ok(Client { stream: Box::new(stream), writer, reader: Reader::new(), tunnel: None })
     }
 
-    /// Connects to a port of 127.0.0.1 over TLS. An error comes with the first request.
+    /// Connects to a port of 127.0.0.1 over TLS. Errors show at the first request.
     pub(super) fn connect_tls(port: u16) -> Result<Client> {
         // Pipes have no timeouts.
         let mut openssl = Command::new("timeout");
@@ -60,7 +60,7 @@ impl Client {
         Ok(Client { stream, writer: Box::new(writer), reader: Reader::new(), tunnel: Some(tunnel) })
     }
 
-    /// Sends a GET, or a POST when there is a body, and reads the answer.
+    /// Sends a GET, or a POST if there is a body, and reads the answer.
     pub(super) fn request(&mut self, path: &str, body: Option<&[u8]>) -> Result<Response> {
         self.send(&request(path, body))?;
         self.response()
@@ -71,7 +71,7 @@ impl Client {
         self.writer.write_all(request).context("cannot send the request")
     }
 
-    /// Reads the response to the request that was sent.
+    /// Reads the response to the request sent.
     pub(super) fn response(&mut self) -> Result<Response> {
         let mut body = Vec::new();
         let mut bytes = [0; 16 * 1024];
@@ -91,14 +91,14 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         if let Some(tunnel) = &mut self.tunnel {
-            // `timeout` hands the signal on; both are gone soon.
+            // `timeout` passes the signal on; both end soon.
             process::signal(tunnel.id(), Signal::SIGTERM);
             let _ = tunnel.wait();
         }
     }
 }
 
-/// The bytes of a GET, or of a POST when there is a body.
+/// The bytes of a GET, or of a POST if there is a body.
 pub(super) fn request(path: &str, body: Option<&[u8]>) -> Vec<u8> {
     let Some(body) = body else {
         return format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes();

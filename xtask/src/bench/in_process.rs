@@ -1,4 +1,4 @@
-//! What an application costs without a server, so that a table can say what the servers add.
+//! Measures an application without a server, so that a table can show what the servers add.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use super::host::{self, Host};
 use super::workloads::{Load, Workload};
 use crate::workspace;
 
-/// Whether a workload is measured without a server: a GET of a framework, where most of the time is the application's.
+/// Whether to measure a workload without a server: only GETs of a framework, which takes most of the time.
 pub(super) fn is_measured(workload: &Workload) -> bool {
     workload.load == Load::Get && matches!(workload.app, "fastapi_app" | "starlette_app")
 }

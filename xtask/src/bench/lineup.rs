@@ -1,4 +1,4 @@
-//! Who is measured: the builds of Pounce, the floor and the peers, and the machine they are measured on.
+//! The servers to measure (the builds of Pounce, the floor and the peers) and the machine.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(super) struct Lineup {
 }
 
 impl Lineup {
-    /// Builds and installs what the options ask for.
+    /// Builds and installs the servers that the options name.
     pub(super) fn build(options: &Options) -> Result<Lineup> {
         let peers = peers::named(&options.peers)?;
         let pythons = options.pythons()?;
@@ -35,14 +35,14 @@ impl Lineup {
             }
             venvs.push(venv);
         }
-        // The other servers have the first Python.
+        // The other servers run on the first Python.
         let (python, venv) = (&pythons[0], &venvs[0]);
         if !options.peers_only {
             for named in &options.server_bin {
                 servers.push(other_build(named, venv)?);
             }
         }
-        // The floor has one worker and no application, so its memory says nothing.
+        // The floor has one worker and no application, so its memory is not comparable.
         if !options.peers_only && !options.memory {
             servers.extend(build::floor(python, options.no_build)?.map(servers::floor));
         }
@@ -52,7 +52,7 @@ impl Lineup {
     }
 }
 
-/// A build of Pounce that `--server-bin` names as `PATH` or `NAME=PATH`.
+/// A build of Pounce, given to `--server-bin` as `PATH` or `NAME=PATH`.
 fn other_build(named: &str, venv: &Path) -> Result<Server> {
     let (name, path) = named.split_once('=').unwrap_or(("pounce-other", named));
     let path = std::path::absolute(path)?;

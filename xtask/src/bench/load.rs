@@ -1,4 +1,4 @@
-//! The load of a workload: which program makes it, what each of them reports, and the check that comes before it.
+//! The load of a workload: the programs that generate it, their reports, and the check before a measurement.
 
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::http::Client;
 use super::workloads::{Load, Workload};
 use super::{h2load, s_time, websocket, wrk};
 
-/// What one run of a load generator saw.
+/// The results of one run of a load generator.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Seen {
     /// Requests answered; with WebSocket, messages that reached a client.
@@ -15,13 +15,13 @@ pub(super) struct Seen {
     pub(super) requests_per_second: f64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
-    /// Responses that were neither 2xx nor 3xx; with WebSocket, messages that were not what was sent.
+    /// Responses that were neither 2xx nor 3xx; with WebSocket, messages that differ from the sent one.
     pub(super) bad_responses: u64,
-    /// Connections that failed, reads and writes that failed, and requests that took too long.
+    /// Failed connections, reads and writes, and requests that took too long.
     pub(super) socket_errors: u64,
 }
 
-/// What makes the load of a workload.
+/// The generator of a workload's load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Generator {
     /// `wrk`: HTTP/1.1.
@@ -45,7 +45,7 @@ impl Generator {
         }
     }
 
-    /// Whether it says how long requests took, one by one.
+    /// Whether it reports the times of single requests.
     pub(super) fn has_latencies(self) -> bool {
         self != Generator::STime
     }
@@ -59,7 +59,7 @@ pub(super) fn programs(workload: &Workload) -> Vec<&'static str> {
         Generator::STime | Generator::Own => Vec::new(),
     };
     if workload.is_tls {
-        // Makes the certificate and checks the answers.
+        // `openssl` makes the certificate and checks the answers.
         programs.push("openssl");
     }
     programs
@@ -82,9 +82,9 @@ pub(super) fn run(
     run(workload, connections, seconds, port, cores)
 }
 
-/// Whether a server answers at all. A raw application may have no `/`: any answer will do.
+/// Whether a server answers at all, with any status: an application may have no `/`.
 pub(super) fn is_up(workload: &Workload, port: u16) -> bool {
-    // Cheap to ask, and no program has to be run in vain.
+    // First try to connect: it is cheap, and avoids running programs in vain.
     if Client::connect(port).is_err() {
         return false;
     }
@@ -94,7 +94,7 @@ pub(super) fn is_up(workload: &Workload, port: u16) -> bool {
     client(workload, port).and_then(|mut client| client.request("/", None)).is_ok()
 }
 
-/// Asks twice on one connection, so that keep-alive is part of what is checked.
+/// Makes two requests on one connection, which also checks keep-alive.
 pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
     match Generator::of(workload) {
         Generator::Own => return websocket::check(workload, port),
@@ -115,12 +115,12 @@ fn client(workload: &Workload, port: u16) -> Result<Client> {
     if workload.is_tls { Client::connect_tls(port) } else { Client::connect(port) }
 }
 
-/// The 50th and the 99th percentile of times in microseconds, in milliseconds; 0 of none.
+/// The 50th and the 99th percentile, in milliseconds, of times in microseconds; 0 if there are none.
 pub(super) fn percentiles(times: Vec<u32>) -> [f64; 2] {
     quantiles(times, [500, 990])
 }
 
-/// Quantiles, in thousandths, of times in microseconds, in milliseconds; 0 of none.
+/// Quantiles (given in thousandths), in milliseconds, of times in microseconds; 0 if there are none.
 pub(super) fn quantiles<const N: usize>(mut times: Vec<u32>, thousandths: [usize; N]) -> [f64; N] {
     times.sort_unstable();
     thousandths.map(|thousandth| {

@@ -1,4 +1,4 @@
-//! Measuring one workload: each server checked alone, then all of them in turn, round by round.
+//! Measures one workload: checks each server alone, then measures all of them in turn, round by round.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,15 +25,15 @@ const WARM_UP_SECONDS: u32 = 1;
 pub(super) struct Measured {
     pub(super) workload: &'static str,
     pub(super) about: &'static str,
-    /// What is counted: `req` or `msg`.
+    /// The unit: `req` or `msg`.
     pub(super) unit: &'static str,
     pub(super) connections: u32,
-    /// False when requests are pipelined, for wrk's latencies mean nothing then, and where there are none.
+    /// False if the generator reports no latencies, or if requests are pipelined: wrk's latencies mean nothing then.
     pub(super) has_latencies: bool,
     pub(super) rows: Vec<Row>,
 }
 
-/// Where servers and load are, and what the figures are medians of.
+/// Describes the cores and the rounds of a measurement in turns.
 pub(super) fn taking_turns(host: &Host, options: &Options) -> String {
     format!(
         "Servers on core {}, load on core {}. Medians of {} rounds of {} s, servers taking turns.",
@@ -73,17 +73,17 @@ pub(super) struct Row {
     pub(super) p99_ms: f64,
     /// Proportional set size after the warm-up, with no other server running.
     pub(super) pss_mib: f64,
-    /// The same after all rounds, with the others running: growth shows, the sum does not.
+    /// Proportional set size after all rounds, with the others running: shows growth, but not the total.
     pub(super) pss_after_mib: f64,
     pub(super) syscalls: Option<f64>,
     /// CPU time per request of the application without a server, on the same Python.
     pub(super) in_process_us: Option<f64>,
     pub(super) errors: u64,
-    /// The same over that of the cheapest peer.
+    /// The CPU time per request, relative to the cheapest peer's.
     pub(super) to_best_peer: Option<f64>,
-    /// The same over that of the floor.
+    /// The CPU time per request, relative to the floor's.
     pub(super) to_floor: Option<f64>,
-    /// Why there are no figures, or what is doubtful about them.
+    /// Why figures are missing or doubtful.
     pub(super) note: Option<String>,
     pub(super) rounds: Vec<Round>,
 }
@@ -104,7 +104,7 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
     })
 }
 
-/// Measures a workload on every server that can do it.
+/// Measures a workload on every server that supports it.
 pub(super) fn workload(
     workload: &'static Workload,
     lineup: &[Server],
@@ -163,7 +163,7 @@ pub(super) fn workload(
     })
 }
 
-/// Checks and warms up a server that runs alone, and takes what only then is true: its memory.
+/// Checks and warms up a server while no other runs, and measures its memory, which others would distort.
 fn alone(server: &Server, workload: &Workload, connections: u32, options: &Options, host: &Host) -> Row {
     let mut row = Row { server: server.name.clone(), ..Row::default() };
     let mut measure = || -> Result<()> {
@@ -227,13 +227,13 @@ impl Row {
             self.rounds.iter().map(|round| round.seen.bad_responses + round.seen.socket_errors).sum();
     }
 
-    /// Whether there is anything to compare.
+    /// Whether there are figures to compare.
     pub(super) fn has_figures(&self) -> bool {
         !self.rounds.is_empty()
     }
 }
 
-/// Fills in the ratios. A peer with errors does less than was asked, so it is nobody's yardstick.
+/// Fills in the ratios. A peer with errors is no yardstick: it does less work.
 fn compare(servers: &[&Server], rows: &mut [Row]) {
     let cheapest = |role: Role| {
         let of_role = servers.iter().zip(rows.iter()).filter(|(server, _)| server.role == role);
@@ -251,7 +251,7 @@ pub(super) fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0 / 1024.0
 }
 
-/// The middle value, or the mean of the middle two; 0 of none.
+/// The middle value, or the mean of the middle two; 0 if there are none.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

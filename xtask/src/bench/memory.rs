@@ -1,10 +1,10 @@
-//! `cargo xtask bench --memory`: what 1, 2 and 4 workers take, once they have started and once they have served.
+//! `cargo xtask bench --memory`: the memory of 1, 2 and 4 workers, after they have started and after they have served.
 //!
-//! The figure is the proportional set size of the server's whole process tree: a page that several processes share
-//! counts in parts, so the sum is what the machine would have back without the server. It tells servers apart that
-//! load the application once and fork from those that load it in each worker, and it shows what requests leave
-//! behind. Each server runs alone, on all cores. What other processes share with it (another server on the same
-//! Python, say) counts for them in part, so its figures are smaller beside such.
+//! The figure is the proportional set size of the server's whole process tree: each process that maps a shared page
+//! counts its share of it, so the sum is about what the machine would have back without the server. It distinguishes
+//! servers that load the application once and fork from those that load it in each worker, and it shows what requests
+//! leave behind. Each server runs alone, on all cores. Other processes on the same Python make the figures smaller,
+//! since they share its pages.
 
 mod table;
 
@@ -25,17 +25,17 @@ use super::servers::{self, Server};
 use super::workloads::{self, Workload};
 use super::{Options, each_workload, load};
 
-/// How many workers are measured.
+/// The numbers of workers to measure.
 const WORKERS: [u32; 3] = [1, 2, 4];
 
-/// The requests that are served in between, this many at once: each worker gets some.
+/// The number of requests served in between, `AT_ONCE` at a time, so that each worker gets some.
 const REQUESTS: usize = 2000;
 const AT_ONCE: usize = 50;
 
-/// A tree's memory is taken when it has not changed by more than this part for this long.
+/// A tree's memory is settled once it has not changed by more than this share for this long.
 const STEADY_WITHIN: f64 = 0.005;
 const STEADY_FOR: Duration = Duration::from_secs(1);
-/// How long it may take to get there; workers that load a framework on a busy machine take seconds.
+/// How long it may take to settle: workers that load a framework on a busy machine take seconds.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The results of one workload.
@@ -56,12 +56,12 @@ struct Row {
     note: Option<String>,
 }
 
-/// What one start of a server took, in MiB.
+/// The memory of one start of a server, in MiB.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Sizes {
     started: f64,
     served: f64,
-    /// Of the whole tree, those that supervise included.
+    /// The number of processes in the tree, including supervisors.
     processes: usize,
 }
 
@@ -93,9 +93,9 @@ fn measure_server(server: &Server, workload: &Workload, options: &Options, host:
     row
 }
 
-/// Starts a server with so many workers and looks at it before and after the requests.
+/// Starts a server with `workers` workers and measures it before and after the requests.
 fn sizes(server: &Server, workers: u32, workload: &Workload, host: &Host) -> Result<Sizes> {
-    // All of them call it so, and let the last of two stand.
+    // All servers have this option; if it is given twice, the last one counts.
     let arguments = ["--workers".to_owned(), workers.to_string()];
     let server = server.clone().with(format!("{}-{workers}", server.name), &arguments);
     let running = Running::start(&server, workload, &host.cores, &[])?;
@@ -108,7 +108,7 @@ fn sizes(server: &Server, workers: u32, workload: &Workload, host: &Host) -> Res
     Ok(Sizes { started, served, processes })
 }
 
-/// The memory of a process tree in MiB once it no longer changes: a server answers when its first worker can.
+/// The memory of a process tree in MiB once it no longer changes: a server answers before all its workers are up.
 fn settled(root: u32) -> Result<f64> {
     let deadline = Instant::now() + SETTLE_WITHIN;
     let (mut steady, mut since) = (0.0, Instant::now());
@@ -124,7 +124,7 @@ fn settled(root: u32) -> Result<f64> {
     bail!("its memory still changes after {} s", SETTLE_WITHIN.as_secs())
 }
 
-/// Makes the requests, on connections that are kept and then closed.
+/// Makes the requests, on keep-alive connections that are closed at the end.
 fn serve(workload: &Workload, port: u16) -> Result<()> {
     let request = http::request(workload.path, workload.body().as_deref());
     let mut clients = (0..AT_ONCE).map(|_| Client::connect(port)).collect::<Result<Vec<_>>>()?;
@@ -142,7 +142,7 @@ fn serve(workload: &Workload, port: u16) -> Result<()> {
 }
 
 impl Row {
-    /// The median of a figure, with the number of workers at this place of `WORKERS`.
+    /// The median of a figure for the number of workers at index `number` of `WORKERS`.
     fn median(&self, number: usize, value: fn(&Sizes) -> f64) -> f64 {
         median(self.sizes[number].iter().map(value).collect())
     }

@@ -1,9 +1,10 @@
-//! Many workers beside one: what a request costs with N of them, whether they run at the same time, what each
-//! takes of memory, how even the load is on them, and whether anything is lost while they are replaced.
+//! `cargo xtask bench --modes`: compares many workers with one: the cost of a request, whether the workers run in
+//! parallel, the memory of each, how evenly the load is spread, and whether requests are lost while workers are
+//! replaced.
 //!
 //! Servers and load share all cores here. N workers do `N · cost of one / cost of N · busy` times the work of one,
-//! where `busy` is the part of the machine's time that somebody used: workers that wait for each other (for one
-//! GIL) cost no CPU time, but leave cores idle.
+//! where `busy` is the share of the machine's time that was used: workers that wait for each other (for one GIL)
+//! cost no CPU time, but leave cores idle.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use super::{Options, build, load};
 use crate::error::hinted;
 use crate::python::Python;
 
-/// Every mode with the arguments that ask for it.
+/// Every mode with its arguments.
 const MODES: [(&str, &[&str]); 4] = [
     ("process", &["--worker-mode", "process"]),
     ("process-reuseport", &["--worker-mode", "process", "--reuse-port"]),
@@ -29,7 +30,7 @@ const MODES: [(&str, &[&str]); 4] = [
     ("subinterpreter", &["--worker-mode", "subinterpreter"]),
 ];
 
-/// Workers that are started beside those measured, to see what one more takes of memory.
+/// How many workers are added to measure the memory of one more.
 const MORE: u32 = 2;
 
 /// One server under load: medians over the rounds.
@@ -38,7 +39,7 @@ struct Seen {
     busy: f64,
     requests_per_second: f64,
     p99_ms: f64,
-    /// CPU time of the least busy worker over that of the busiest.
+    /// CPU time of the least busy worker, relative to the busiest.
     evenness: f64,
     errors: u64,
 }
@@ -105,7 +106,7 @@ pub(super) fn run(workloads: &[&'static Workload], options: &Options) -> Result<
     Ok(())
 }
 
-/// Threads run at the same time in a free-threaded Python alone.
+/// The Python for a mode: free-threaded for threads, which otherwise do not run in parallel.
 fn python_for(mode: &str, options: &Options) -> Result<Python> {
     if mode == "thread"
         && options.python.is_empty()
@@ -124,7 +125,7 @@ fn start(server: &Server, workload: &Workload, options: &Options, host: &Host) -
     Ok(running)
 }
 
-/// Measures one worker and many in turn, so that both have the same machine.
+/// Measures one worker and many in turn, so that both meet the same conditions.
 fn in_turn(
     one: &Server,
     many: &Server,
@@ -184,7 +185,7 @@ fn summary(rounds: &[Seen]) -> Seen {
     }
 }
 
-/// What one worker more takes: proportional set size, in MiB, after the warm-up.
+/// The proportional set size of one more worker, in MiB, after the warm-up.
 fn memory(fewer: &Server, more: &Server, workload: &Workload, options: &Options, host: &Host) -> Result<f64> {
     let mut sizes = [0.0, 0.0];
     for (server, size) in [fewer, more].into_iter().zip(&mut sizes) {
@@ -195,7 +196,7 @@ fn memory(fewer: &Server, more: &Server, workload: &Workload, options: &Options,
     Ok((sizes[1] - sizes[0]) / f64::from(MORE))
 }
 
-/// Replaces all workers again and again under load, and counts what clients saw of it.
+/// Replaces all workers `reloads` times under load, and counts the errors that clients see.
 fn reload(server: &Server, workload: &Workload, reloads: u32, options: &Options, host: &Host) -> Result<u64> {
     let running = start(server, workload, options, host)?;
     let connections = options.connections(workload);

@@ -1,16 +1,16 @@
 //! `cargo xtask bench --open`: latencies at a fixed rate of arrivals, the same for all servers.
 //!
-//! The closed load of the other modes waits for a response before it sends the next request: a server that stalls is
-//! asked less meanwhile, and its latencies at full load say how long the queue in front of it is. Clients of a real
-//! service come when they come. So the rate is fixed here, and a request's time begins when it was due
+//! The closed load of the other modes waits for a response before it sends the next request: a server that stalls
+//! gets fewer requests meanwhile, and its latencies at full load only show the length of its queue. Clients of a real
+//! service do not wait for each other. So the rate is fixed here, and a request's time begins when it is due
 //! (`generator.rs`).
 //!
-//! First each server's capacity is measured with the closed load. The rates are 50 % and 80 % of the slower of Pounce
-//! (its slowest build, when there are several) and the best peer, and every server is asked for the same. At a part
-//! of each server's own capacity, a server that is half as fast would be asked for half as much and look as good,
-//! though the arrivals are a matter of the clients. With the slower of the two as the measure neither is asked for
-//! more than it can do, and what the faster one has to spare shows in its latencies. A peer that is slower still may
-//! miss the rate: that is said below the table, and its latencies then grow with the length of the run.
+//! First the closed load measures each server's capacity. The rates are 50 % and 80 % of the base: the capacity of the
+//! slower of Pounce (its slowest build, if there are several) and the best peer. Every server gets the same rates. With
+//! rates relative to its own capacity, a server that is half as fast would get half the requests and look as good. With
+//! the slower of the two as the base, neither gets more than it can do, and the faster one shows its spare capacity in
+//! its latencies. A still slower peer may miss the rate: the text below the table says so, and its latencies grow with
+//! the length of the run.
 
 mod connection;
 mod generator;
@@ -41,7 +41,7 @@ pub(super) struct Measured {
     workload: &'static str,
     about: &'static str,
     connections: u32,
-    /// Requests a second of the slower of Pounce and the best peer, whose part the rates are.
+    /// The capacity of the slower of Pounce and the best peer, in requests a second; the rates are shares of it.
     base: f64,
     /// The name of that server.
     base_server: String,
@@ -58,7 +58,7 @@ struct Row {
     rates: [Vec<Round>; SHARES.len()],
     /// Bad responses and failed connections of all rounds.
     errors: u64,
-    /// Why there are no figures, or what is doubtful about them.
+    /// Why figures are missing or doubtful.
     note: Option<String>,
 }
 
@@ -67,13 +67,13 @@ struct Row {
 struct Round {
     asked_per_second: f64,
     cpu_us: f64,
-    /// The part of the run for which the server had its core.
+    /// The share of the run during which the server was on its core.
     core: f64,
     #[serde(flatten)]
     seen: generator::Seen,
 }
 
-/// A server that takes part, while it runs.
+/// A server in the measurement, with its process and its results.
 struct Entrant<'a> {
     server: &'a Server,
     running: Option<Running>,
@@ -115,7 +115,7 @@ fn measure_workload(
             });
         }
     }
-    // A peer with errors does less than was asked, so it is nobody's measure.
+    // A peer with errors does less work, so it is no base.
     let is_measure = |entrant: &&Entrant<'_>| {
         entrant.row.note.is_none() && (entrant.row.errors == 0 || entrant.server.role != Role::Peer)
     };
@@ -172,7 +172,7 @@ impl<'a> Entrant<'a> {
         entrant
     }
 
-    /// Measures something, unless it failed before.
+    /// Runs a measurement, unless an earlier one failed.
     fn attempt(&mut self, work: impl FnOnce(&Running, &mut Row) -> Result<()>) {
         if let Some(running) = &self.running
             && self.row.note.is_none()
@@ -192,7 +192,7 @@ impl<'a> Entrant<'a> {
 }
 
 impl Row {
-    /// Requests a second under the closed load.
+    /// The median of the requests a second under the closed load.
     fn capacity(&self) -> f64 {
         median(self.closed.clone())
     }

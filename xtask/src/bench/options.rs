@@ -83,10 +83,10 @@ pub(crate) struct Options {
     pub(super) bless: bool,
 }
 
-/// What `--open` measures when nothing else is asked for: the server itself, and most people's framework.
+/// The default workloads of `--open`: one for the server itself, one with a common framework.
 const OF_OPEN: [&str; 2] = ["get-1k", "fastapi-json"];
 
-/// What `--memory` measures then: a raw application is smaller than the server.
+/// The default workload of `--memory`: with a framework, since a raw application is smaller than the server.
 const OF_MEMORY: [&str; 1] = ["fastapi-json"];
 
 impl Options {
@@ -99,7 +99,7 @@ impl Options {
         }
     }
 
-    /// The Pythons to measure on, the one of the other servers first.
+    /// The Pythons to measure on; the first also runs the other servers.
     pub(super) fn pythons(&self) -> Result<Vec<Python>> {
         if self.python.is_empty() {
             return Ok(vec![Python::for_bench(None)?]);
@@ -123,7 +123,7 @@ impl Options {
         Ok(pythons)
     }
 
-    /// The Python of a mode that measures on one alone.
+    /// The Python of a mode that supports only one.
     pub(super) fn one_python(&self) -> Result<Python> {
         match self.python.as_slice() {
             [_, _, ..] => Err(hinted(
@@ -139,7 +139,7 @@ impl Options {
         self.connections.unwrap_or(workload.connections)
     }
 
-    /// What `cargo xtask ci` runs.
+    /// The options with which `cargo xtask ci` runs the benchmark.
     pub(crate) fn quick() -> Options {
         Options {
             workload: vec!["get-1k".into()],

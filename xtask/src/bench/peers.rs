@@ -5,16 +5,16 @@ use anyhow::Result;
 use super::servers::Speaks;
 use crate::error::hinted;
 
-/// A peer out of the benchmark's virtualenv.
+/// A peer from the benchmark's virtualenv.
 pub(super) struct Peer {
     pub(super) name: &'static str,
     pub(super) program: &'static str,
-    /// Arguments of every workload, with `{app}` and `{port}` to be filled in.
+    /// Arguments for every workload, with the placeholders `{app}` and `{port}`.
     pub(super) arguments: &'static [&'static str],
     pub(super) speaks: Speaks,
 }
 
-/// What granian speaks. With the protocol named it is spared from looking for it.
+/// The protocols of granian. Naming the protocol saves it the detection.
 #[rustfmt::skip]
 const GRANIAN: Speaks = Speaks {
     http1: &["--http", "1", "--no-ws"],
@@ -24,7 +24,7 @@ const GRANIAN: Speaks = Speaks {
     tls: Some(&["--ssl-certificate", "{certificate}", "--ssl-keyfile", "{key}"]),
 };
 
-/// What h2corn and hypercorn speak, all of it on one port.
+/// The protocols of h2corn and hypercorn, all on one port.
 const ONE_PORT: Speaks = Speaks {
     http1: &[],
     http2: Some(&[]),
@@ -33,7 +33,7 @@ const ONE_PORT: Speaks = Speaks {
     tls: Some(&["--certfile", "{certificate}", "--keyfile", "{key}"]),
 };
 
-/// What Peregrine and Weft speak, likewise.
+/// The protocols of Peregrine and Weft, all on one port.
 const ONE_PORT_WITHOUT_DEFLATE: Speaks = Speaks {
     has_deflate: false,
     tls: Some(&["--tls-cert", "{certificate}", "--tls-key", "{key}"]),
@@ -125,7 +125,7 @@ const ALL: [Peer; 9] = [
     },
 ];
 
-/// The peers of these names.
+/// The peers with these names.
 pub(super) fn named(names: &[String]) -> Result<Vec<&'static Peer>> {
     static PEERS: [Peer; 9] = ALL;
     let find = |name: &String| {

@@ -16,7 +16,7 @@ const OURS_LIGHT: &str = "#fdba74";
 const OTHER: &str = "#475569";
 const OTHER_LIGHT: &str = "#cbd5e1";
 
-/// One bar: its parts from the left, dark and light, and the figure beside it.
+/// One bar: its parts from the left, dark and light, and the figure next to it.
 struct Bar {
     label: String,
     dark: f64,

@@ -1,4 +1,4 @@
-//! A server that runs: starting it on its core, waiting until it answers, stopping it with all its children.
+//! A running server: starts it on its core, waits until it answers, stops it with all its children.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,7 +18,7 @@ use super::servers::Server;
 use super::workloads::Workload;
 use crate::workspace;
 
-/// How long a server may take to answer first; under valgrind it takes most of it.
+/// How long a server may take until its first answer: long, for servers under valgrind.
 const START_WITHIN: Duration = Duration::from_secs(90);
 /// How long a server may take to end after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
@@ -69,7 +69,7 @@ impl Running {
         }
     }
 
-    /// What it has written so far.
+    /// The server's output so far.
     pub(super) fn written(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -96,7 +96,7 @@ impl Running {
             sleep(Duration::from_millis(10));
             status = self.child.try_wait()?;
         }
-        // Children that outlived their parent still have the parent's id in nobody's table but this one.
+        // Children that outlive their parent are found only in this list.
         for pid in tree.into_iter().filter(|pid| *pid != self.pid()) {
             signal(pid, Signal::SIGKILL);
         }
@@ -112,12 +112,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Nothing is left to be done about a server that cannot be ended.
+        // Nothing can be done about a server that cannot be ended.
         let _ = self.end();
     }
 }
 
-/// Sends a signal; a process that is gone is no error.
+/// Sends a signal; ignores that the process may be gone.
 pub(super) fn signal(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
         let _ = kill(Pid::from_raw(pid), signal);

@@ -1,4 +1,4 @@
-//! `cargo xtask bench --quick`: one workload for a look, and instruction counts held against a baseline.
+//! `cargo xtask bench --quick`: a short run of one workload, and instruction counts compared with a baseline.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,20 +15,20 @@ use crate::error;
 use crate::tally::Tally;
 use crate::workspace;
 
-/// GETs of the shorter run under callgrind.
+/// Number of GETs in the shorter run under callgrind.
 const FLOOR_REQUESTS: u32 = 2000;
 const POUNCE_REQUESTS: u32 = 1000;
 
-/// By how much a count may grow: the floor is Rust alone, the other runs an interpreter.
+/// By how much a count may grow. The floor is only Rust; Pounce also runs an interpreter, which varies more.
 const FLOOR_GROWTH_PERCENT: u64 = 5;
 const POUNCE_GROWTH_PERCENT: u64 = 10;
 
-/// The instruction counts that a change is held against, in `bench/baseline.json`.
+/// The instruction counts in `bench/baseline.json`, to compare a change with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Baseline {
-    /// The Python that `pounce_instructions` is for.
+    /// The Python with which `pounce_instructions` was measured.
     python: String,
-    /// For whoever wonders why a count moved; not compared.
+    /// Not compared; helps to explain a changed count.
     rustc: String,
     /// Per GET of 1 KiB.
     floor_instructions: Option<u64>,
@@ -36,7 +36,7 @@ struct Baseline {
     pounce_instructions: Option<u64>,
 }
 
-/// Measures, prints and judges.
+/// Measures, prints the figures and compares them with the baseline.
 pub(crate) fn run(options: &Options) -> Result<Tally> {
     let python = options.one_python()?;
     let pounce = servers::pounce("pounce", build::pounce(&python, options.no_build)?, None);
@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     Ok(tally)
 }
 
-/// A short run of one workload, whose figures are for reading: only wrong answers fail.
+/// A short run of one workload. Its figures are only shown; wrong answers fail.
 fn look(options: &Options, pounce: &Server, floor: Option<&Server>, host: &Host) -> Result<Tally> {
     if !workspace::is_installed("wrk") {
         println!("skipped: {}; {}", workspace::missing("wrk"), workspace::install_hint("wrk"));
@@ -106,7 +106,7 @@ fn counted(server: &Server, workload: &Workload, requests: u32, host: &Host) -> 
     Ok(count)
 }
 
-/// Compares counts with the baseline's. Shrinking never fails.
+/// Compares counts with the baseline's. A smaller count never fails.
 fn judge(baseline: &Baseline, now: &Baseline) -> Vec<(Tally, String)> {
     let same_python = baseline.python == now.python;
     [

@@ -11,18 +11,18 @@ use super::host::Host;
 use super::servers::Server;
 use crate::workspace;
 
-/// The results of one workload, as a mode of the benchmark has them.
+/// The results of one workload in one mode of the benchmark.
 pub(super) trait Results: Serialize {
-    /// How the figures came about, in whole sentences.
+    /// Describes the measurement, in whole sentences.
     fn method(host: &Host, options: &Options) -> String;
 
-    /// The tables under their headings.
+    /// The tables with their headings.
     fn markdown(&self) -> String;
 
     /// Whether every build of Pounce, and the floor, has figures and no errors.
     fn is_complete(&self, servers: &[Server]) -> bool;
 
-    /// Plots of all results: the ending of the file and SVG. Not every mode has them.
+    /// Plots of all results, if the mode has any: the suffix of the file name, and the SVG.
     fn plots(_results: &[Self]) -> Vec<(&'static str, String)>
     where
         Self: Sized,
@@ -34,7 +34,7 @@ pub(super) trait Results: Serialize {
 /// A whole run.
 #[derive(Debug, Serialize)]
 pub(super) struct Report<T> {
-    /// When it ended, UTC.
+    /// When the run ended, in UTC.
     time: String,
     commit: String,
     rounds: u32,
@@ -45,7 +45,7 @@ pub(super) struct Report<T> {
 }
 
 impl<T: Results> Report<T> {
-    /// The results of a run that ends now.
+    /// The report of a run that ends now.
     pub(super) fn new(host: Host, options: &Options, results: Vec<T>) -> Report<T> {
         let mut git = std::process::Command::new("git");
         git.arg("-C").arg(workspace::root()).args(["describe", "--always", "--dirty"]);
@@ -74,7 +74,7 @@ impl<T: Results> Report<T> {
     }
 }
 
-/// Writes the files and says where they are.
+/// Writes the files and prints their paths.
 pub(super) fn write<T: Results>(report: &Report<T>, name: Option<&str>) -> Result<()> {
     let folder = workspace::target().join("bench");
     fs::create_dir_all(&folder)?;
@@ -94,7 +94,7 @@ pub(super) fn write<T: Results>(report: &Report<T>, name: Option<&str>) -> Resul
 /// `20260131-235959` in UTC.
 fn timestamp(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Years from March to February have their odd day at the end; 719 468 days lie between 0000-03-01 and 1970.
+    // In years from March to February, the leap day is the last day; 719 468 days lie between 0000-03-01 and 1970.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

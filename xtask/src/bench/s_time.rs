@@ -1,11 +1,10 @@
-//! Running `openssl s_time`: a full TLS handshake and one GET on each of its connections.
+//! Runs `openssl s_time`: a full TLS handshake and one GET on each connection.
 //!
-//! `wrk` and `h2load` take their next connection's session from the last one: with them, what is measured after
-//! the first connections is resumption. `s_time -new` never resumes. It knows one connection at a time, so there
-//! is a process of it for each connection of the workload.
+//! `wrk` and `h2load` resume the session of an earlier connection, so they would measure resumption. `s_time -new`
+//! never resumes. It has one connection at a time, so each connection of the workload gets its own process.
 //!
-//! OpenSSL takes longer for the client's half than many a server for its own, so the client is what limits the rate
-//! here: it is the CPU time that says something.
+//! OpenSSL takes longer for the client's half of the handshake than many servers for theirs, so the client limits the
+//! rate: only the CPU time is meaningful.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -16,10 +15,10 @@ use super::host;
 use super::load::Seen;
 use super::workloads::{Answer, Workload};
 
-/// How many seconds more than asked for it may take before it is ended.
+/// How many seconds it may take beyond the intended time before it is ended.
 const TOO_LONG: u32 = 10;
 
-/// Drives a server for some seconds from as many processes as there are connections, all on these cores.
+/// Drives a server for some seconds from one process for each connection, all on these cores.
 pub(super) fn run(
     workload: &Workload,
     connections: u32,
@@ -27,13 +26,13 @@ pub(super) fn run(
     port: u16,
     cores: &[usize],
 ) -> Result<Seen> {
-    // It sends `GET path HTTP/1.0` and no field, which not every server takes. What is called the path here makes
-    // that a request of HTTP/1.1, and of what s_time adds to it a field's value.
+    // s_time sends `GET path HTTP/1.0` without fields, which not every server accepts. This path turns that into an
+    // HTTP/1.1 request, in which the ` HTTP/1.0` that s_time appends is the value of a field.
     let path = format!("{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Rest:", workload.path);
     let began = Instant::now();
     let mut children = Vec::new();
     for _ in 0..connections {
-        // It looks at the time between connections alone: a server that hangs would hold it for ever.
+        // s_time checks the time only between connections: a server that hangs would hold it forever.
         let mut s_time = Command::new("timeout");
         s_time.arg((seconds + TOO_LONG).to_string());
         s_time.args(["openssl", "s_time", "-new", "-connect", &format!("127.0.0.1:{port}"), "-www", &path]);
@@ -52,7 +51,7 @@ pub(super) fn run(
             continue;
         };
         seen.requests += printed.connections;
-        // Only the sum of what was received is known: it is short when answers were.
+        // Only the total of received bytes is known: it is too small if answers were too short.
         if printed.bytes < printed.connections * shortest {
             seen.bad_responses += 1;
         }
@@ -61,7 +60,7 @@ pub(super) fn run(
     Ok(seen)
 }
 
-/// What one process prints at its end.
+/// The output of one process.
 #[derive(Debug, PartialEq, Eq)]
 struct Printed {
     connections: u64,

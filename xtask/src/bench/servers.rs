@@ -1,4 +1,4 @@
-//! The servers and their command lines, by what a workload needs of them. The table of the peers is `peers.rs`.
+//! The servers and their command lines for each workload. The table of the peers is in `peers.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::peers::Peer;
 use super::workloads::{Load, Workload};
 use crate::workspace;
 
-/// What a server is to the comparison.
+/// The role of a server in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A build of Pounce.
@@ -25,28 +25,28 @@ pub(super) struct Server {
     pub(super) name: String,
     pub(super) role: Role,
     program: PathBuf,
-    /// Arguments, with `{app}`, `{apps}` and `{port}` to be filled in.
+    /// Arguments, with the placeholders `{app}`, `{apps}` and `{port}`.
     arguments: Vec<String>,
     speaks: Speaks,
     /// The virtualenv of its applications.
     pub(super) venv: Option<PathBuf>,
 }
 
-/// What a server speaks, as the arguments that make it do so; `None` when it does not. `{certificate}` and `{key}`
-/// are filled in.
+/// The arguments for each protocol of a server; `None` if it does not speak the protocol. The placeholders are
+/// `{certificate}` and `{key}`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Speaks {
     pub(super) http1: &'static [&'static str],
-    /// Over clear text by prior knowledge, over TLS by ALPN.
+    /// Clear text by prior knowledge, TLS by ALPN.
     pub(super) http2: Option<&'static [&'static str]>,
     pub(super) websocket: Option<&'static [&'static str]>,
-    /// Whether WebSocket messages are compressed when the client offers that.
+    /// Whether WebSocket messages are compressed if the client offers it.
     pub(super) has_deflate: bool,
-    /// Beside those of the protocol.
+    /// In addition to the protocol's arguments.
     pub(super) tls: Option<&'static [&'static str]>,
 }
 
-/// What Pounce speaks, all of it on one port.
+/// The protocols of Pounce, all on one port.
 const POUNCE: Speaks = Speaks {
     http1: &[],
     http2: Some(&[]),
@@ -57,7 +57,7 @@ const POUNCE: Speaks = Speaks {
 
 const FLOOR: Speaks = Speaks { http1: &[], http2: None, websocket: None, has_deflate: false, tls: None };
 
-/// A peer out of a virtualenv.
+/// A peer from a virtualenv.
 pub(super) fn peer(peer: &Peer, venv: &Path) -> Server {
     Server {
         name: peer.name.into(),
@@ -97,7 +97,7 @@ pub(super) fn floor(program: PathBuf) -> Server {
     }
 }
 
-/// Whether something holds of every row of a build of Pounce or of the floor; `name` is the server of a row.
+/// Whether `holds` is true for every row of a build of Pounce or of the floor; `name` returns a row's server.
 pub(super) fn holds_of_ours<T>(
     servers: &[Server],
     rows: &[T],
@@ -109,12 +109,12 @@ pub(super) fn holds_of_ours<T>(
 }
 
 impl Server {
-    /// Whether this server can do a workload.
+    /// Whether this server supports a workload.
     pub(super) fn serves(&self, workload: &Workload) -> bool {
         (self.role != Role::Floor || workload.has_floor) && self.protocol(workload).is_some()
     }
 
-    /// The arguments of a workload's protocol, and of TLS where it has that; `None` when one of them is not spoken.
+    /// The arguments for a workload's protocol and, if needed, TLS; `None` if the server does not support them.
     fn protocol(&self, workload: &Workload) -> Option<Vec<&'static str>> {
         let speaks = &self.speaks;
         let protocol = match workload.load {
@@ -138,7 +138,7 @@ impl Server {
         self
     }
 
-    /// The command that serves a workload on a port of 127.0.0.1, run by `wrapper` when there is one.
+    /// The command that serves a workload on a port of 127.0.0.1, run by `wrapper` if not empty.
     pub(super) fn command(&self, wrapper: &[String], workload: &Workload, port: u16) -> Command {
         let apps = workspace::root().join("bench/apps");
         let protocol = self.protocol(workload).unwrap_or_default();
@@ -155,7 +155,7 @@ impl Server {
         }));
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).current_dir(&apps);
-        // What a user's shell or cargo says about Python or Pounce is no part of the measurement.
+        // Settings of the user's shell or cargo must not affect the measurement.
         for name in ["PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "POUNCE_APP_DIR"] {
             command.env_remove(name);
         }

@@ -1,4 +1,4 @@
-//! System calls per request, counted by `strace` in a run of their own: tracing slows a server many times over.
+//! System calls per request, counted by `strace` in a separate run, because tracing slows a server many times over.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -42,7 +42,7 @@ pub(super) fn count(running: &Running, workload: &Workload, connections: u32, ho
     strace.wait()?;
     let text =
         fs::read_to_string(&summary).context("strace wrote nothing; may this user trace processes?")?;
-    // The summary is of no use to anyone once it is read.
+    // The summary is not needed any more.
     let _ = fs::remove_file(&summary);
     let calls = total(&text).context("strace counted nothing; may this user trace processes?")?;
     let seen = seen?;

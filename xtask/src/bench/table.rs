@@ -2,10 +2,10 @@
 
 use super::measure::{Measured, Row};
 
-/// A cell with no figure.
+/// A cell without a figure.
 pub(super) const NONE: &str = "–";
 
-/// `{unit}` is `req` or `msg`.
+/// The head of the table; `{unit}` is `req` or `msg`.
 const HEAD: [&str; 13] = [
     "server",
     "CPU µs/{unit}",
@@ -22,7 +22,7 @@ const HEAD: [&str; 13] = [
     "errors",
 ];
 
-/// The table under its heading.
+/// The table with its heading.
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut grid: Vec<Vec<String>> = vec![head(measured.unit)];
     grid.extend(measured.rows.iter().map(|row| cells(row, measured)));
@@ -36,7 +36,7 @@ pub(super) fn markdown(measured: &Measured) -> String {
     text
 }
 
-/// What the application alone takes: once, and again for each row whose Python is another.
+/// The cost of the application alone: once, and again for each row with another Python.
 fn without_a_server(rows: &[Row]) -> String {
     let mut known = rows.iter().filter_map(|row| Some((row.server.as_str(), row.in_process_us?)));
     let Some((_, first)) = known.next() else { return String::new() };
@@ -47,13 +47,12 @@ fn without_a_server(rows: &[Row]) -> String {
     text + "; own is what a server adds.\n"
 }
 
-/// What stands below a table about one of its servers.
+/// The note below a table about one of its servers.
 pub(super) fn note(server: &str, note: Option<&str>) -> String {
     note.map_or_else(String::new, |note| format!("\n{server}: {note}\n"))
 }
 
-/// Rows of cells under a head, the first column to the left and figures to the right. Columns with nothing in any
-/// row are left out.
+/// Rows of cells under a head, the first column aligned to the left, the others to the right. Omits empty columns.
 pub(super) fn aligned(grid: &[Vec<String>]) -> String {
     let columns = grid.first().map_or(0, Vec::len);
     let kept: Vec<usize> = (0..columns)
@@ -114,7 +113,7 @@ fn cells(row: &Row, measured: &Measured) -> Vec<String> {
     ]
 }
 
-/// Two digits after the point for small figures, none for large ones.
+/// Formats small figures with two decimals, large ones with none.
 pub(super) fn digits(value: f64) -> String {
     match value {
         _ if value < 10.0 => format!("{value:.2}"),

@@ -1,8 +1,8 @@
 //! The load of the WebSocket workloads: one thread, clients that take turns by epoll, one message at a time.
 //!
-//! Clients are in groups. One client of a group sends a message; when every client of the group has one, the
-//! next is sent. In an echo each client is a group of its own, in a broadcast all of them are one. A message is
-//! counted for each client that it reaches; the time of a message ends where the last of its group has it.
+//! Clients are in groups. One client of a group sends a message; once every client of the group has received it, the
+//! next is sent. In an echo each client forms a group, in a broadcast all clients form one. A message counts once for
+//! each client that it reaches; its time ends when the last client of the group has it.
 
 mod frame;
 mod message;
@@ -19,10 +19,10 @@ use super::host;
 use super::load::{self, Seen};
 use super::workloads::{Load, Workload};
 
-/// How long messages that are under way at the end are waited for.
+/// How long to wait at the end for messages under way.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What is read at once.
+/// How many bytes are read at once.
 const READ: usize = 64 * 1024;
 
 /// Drives a server for some seconds from one thread on these cores.
@@ -37,7 +37,7 @@ pub(super) fn run(
     host::on_cores(cores, || Clients::connect(workload, connections, port)?.drive(duration))?
 }
 
-/// Sends some messages and compares what each client gets, inflated where it was compressed.
+/// Sends some messages and checks what each client receives, after inflating it if compressed.
 pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
     let mut clients = Clients::connect(workload, 2, port)?;
     let mut inflaters = [Inflater::new(), Inflater::new()];
@@ -63,8 +63,8 @@ pub(super) fn check(workload: &Workload, port: u16) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with a message, without looking at its text. What is compressed is not inflated: that would cost
-/// the client about what it costs the server.
+/// The fault of a message, apart from its text. Compressed messages are not inflated: that would cost the client
+/// about as much as the server.
 fn fault(received: &Received, is_deflated: bool) -> Option<String> {
     match (is_deflated, received.is_compressed) {
         (true, true) => None,
@@ -80,19 +80,19 @@ fn fault(received: &Received, is_deflated: bool) -> Option<String> {
 /// The clients of one run.
 struct Clients {
     sockets: Vec<Socket>,
-    /// What is sent, one after the other and then again.
+    /// The messages to send, in turn, over and over.
     messages: Vec<Message>,
     is_deflated: bool,
-    /// A broadcast; else each client is a group of its own.
+    /// Whether all clients form one group (a broadcast), instead of one group each.
     is_one_group: bool,
 }
 
-/// A message that is under way.
+/// A group, with its message under way.
 struct Group {
     sent_at: Instant,
-    /// The clients that have not got it.
+    /// How many clients have not received the message.
     missing: usize,
-    /// The next of the messages to send.
+    /// The index of the next message to send.
     next: usize,
 }
 
@@ -118,7 +118,7 @@ impl Clients {
         let size = if self.is_one_group { self.sockets.len() } else { 1 };
         let mut groups = Vec::new();
         for number in 0..self.sockets.len() / size {
-            // Not all clients of an echo send the same at the same time.
+            // Begin at different messages, so that the clients of an echo do not all send the same one.
             let mut group = Group { sent_at: began, missing: 0, next: number };
             self.send(number, &mut group, size)?;
             groups.push(group);
@@ -167,9 +167,9 @@ impl Clients {
         self.sockets[sender].send(frame)
     }
 
-    /// Closes as a browser does, and waits until the server has closed too: the next run's clients must be alone.
+    /// Closes like a browser, and waits until the server has closed too: no client may be left for the next run.
     fn close(mut self) {
-        // What cannot be closed is closed with the process of its server.
+        // Errors do not matter: connections left open end with the server's process.
         self.sockets.iter_mut().for_each(|socket| drop(socket.say_goodbye()));
         let deadline = Instant::now() + GRACE;
         self.sockets.iter_mut().for_each(|socket| drop(socket.wait_for_end(deadline)));

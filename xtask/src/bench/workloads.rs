@@ -1,4 +1,4 @@
-//! What a workload is: its application, load and right answer. The workloads themselves are in `workloads/all.rs`.
+//! Defines a workload: its application, load and right answer. The workloads themselves are in `workloads/all.rs`.
 
 mod all;
 
@@ -13,44 +13,44 @@ use crate::error::hinted;
 pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// The module in `bench/apps` whose `app` is served.
+    /// The module in `bench/apps` that has the application `app`.
     pub(super) app: &'static str,
     pub(super) path: &'static str,
     pub(super) connections: u32,
     pub(super) load: Load,
     pub(super) is_tls: bool,
     pub(super) answer: Answer,
-    /// Whether the floor can serve it: a GET of 1 KiB or an echo.
+    /// Whether the floor supports it: a GET of 1 KiB or an echo.
     pub(super) has_floor: bool,
 }
 
-/// What the load generator sends.
+/// The requests or messages of the load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
     /// GETs, one at a time on each connection.
     Get,
-    /// GETs, each on a connection of its own.
+    /// GETs, each on a new connection.
     Connect,
-    /// This many GETs at once on each connection.
+    /// The given number of GETs at once on each connection.
     Pipeline(u32),
-    /// POSTs with a body of this many bytes.
+    /// POSTs with a body of the given number of bytes.
     Post(usize),
-    /// GETs of HTTP/2, this many at once on each connection.
+    /// GETs over HTTP/2, the given number at once on each connection.
     Streams(u32),
     /// WebSocket messages, one at a time on each connection, each sent back.
     Echo { is_deflated: bool },
-    /// WebSocket messages of one client, one at a time, each sent to all clients.
+    /// WebSocket messages from one client, one at a time, each sent to all clients.
     Broadcast { is_deflated: bool },
 }
 
-/// What a right answer is.
+/// The right answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
-    /// A body of this many bytes.
+    /// A body of the given number of bytes.
     Length(usize),
-    /// The body or the message that was sent.
+    /// The body or message of the request.
     Echo,
-    /// This text.
+    /// The given text.
     Text(&'static str),
     /// The JSON document of the framework applications.
     Json,
@@ -59,23 +59,23 @@ pub(super) enum Answer {
 const JSON: &str = r#"{"message": "Hello, world!", "items": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "ok": true}"#;
 
 impl Workload {
-    /// Where a server that listens on this port of 127.0.0.1 has it.
+    /// The URL of the workload at a server on this port of 127.0.0.1.
     pub(super) fn url(&self, port: u16) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{port}{}", self.path)
     }
 
-    /// Whether it is GETs or POSTs over clear HTTP/1.1 with keep-alive, which this program can make itself.
+    /// Whether it consists of GETs or POSTs over clear HTTP/1.1 with keep-alive, which this program can make itself.
     pub(super) fn is_plain(&self) -> bool {
         !self.is_tls && matches!(self.load, Load::Get | Load::Post(_))
     }
 
-    /// What is counted: `req` for requests, `msg` for messages that reach a client.
+    /// The unit: `req` for requests, `msg` for messages that reach a client.
     pub(super) fn unit(&self) -> &'static str {
         if matches!(self.load, Load::Echo { .. } | Load::Broadcast { .. }) { "msg" } else { "req" }
     }
 
-    /// The body of one request, when it has one.
+    /// The body of one request, if any.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         match self.load {
             Load::Post(length) => Some(vec![b'x'; length]),
@@ -83,7 +83,7 @@ impl Workload {
         }
     }
 
-    /// What is wrong with a response, if anything.
+    /// The fault of a response, if any.
     pub(super) fn fault(&self, response: &Response) -> Option<String> {
         if response.status != 200 {
             return Some(format!("status {} instead of 200", response.status));
@@ -107,7 +107,7 @@ impl Workload {
     }
 }
 
-/// An error when this program cannot make the load of a workload itself, as this mode needs it.
+/// Fails if `mode` cannot make the load of a workload.
 pub(super) fn require_plain(mode: &str, workloads: &[&Workload]) -> Result<()> {
     let Some(other) = workloads.iter().find(|workload| !workload.is_plain()) else { return Ok(()) };
     Err(hinted(

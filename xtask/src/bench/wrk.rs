@@ -1,4 +1,4 @@
-//! Running `wrk`, the load generator for HTTP/1.1, and reading what it prints.
+//! Runs `wrk`, the load generator for HTTP/1.1, and parses its output.
 
 use std::process::{Command, Stdio};
 

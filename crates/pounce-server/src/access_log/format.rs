@@ -1,6 +1,6 @@
 //! Access log lines: gunicorn's `%(h)s` atoms, granian's `%(addr)s` atoms, or JSON.
 //!
-//! Whatever a client sent is escaped: a log line is one line, and drives no terminal.
+//! Text from the client is escaped: a record stays on one line, and cannot control a terminal.
 
 use std::io::Write as _;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use pounce_worker::ExchangeRecord;
 
 use crate::clock::{common_log_time, rfc3339};
 
-/// A format, read once.
+/// A parsed format.
 pub(super) enum Format {
     Json,
     Text(Vec<Part>),
@@ -51,7 +51,7 @@ pub(super) enum Atom {
 }
 
 impl Format {
-    /// Reads a format; with colours the status tells its class by one.
+    /// Parses a format. If `colored`, the status has the color of its class.
     pub(super) fn new(format: &AccessLogFormat, colored: bool) -> Self {
         match format {
             AccessLogFormat::Json => Self::Json,
@@ -89,7 +89,7 @@ impl Format {
     }
 }
 
-/// Reads a format. What is no atom stands for itself.
+/// Parses a format. Text that is not an atom stands for itself.
 fn parse(format: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut literal = Vec::new();
@@ -211,7 +211,7 @@ fn field(fields: &Fields, name: &[u8], line: &mut Vec<u8>) {
     }
 }
 
-/// Printable ASCII as it is, everything else as `\xNN`; quotes and backslashes so that they end nothing.
+/// Writes printable ASCII as it is, but escapes quotes and backslashes with a backslash; writes other bytes as `\xNN`.
 fn escape(bytes: &[u8], line: &mut Vec<u8>) {
     for &byte in bytes {
         match byte {
@@ -239,7 +239,7 @@ fn write_json(record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
     };
     let value = |name: &[u8]| head.fields().get_all(name).next().map(text);
     let object = serde_json::json!({
-        // The envelope is that of the server's own lines.
+        // The same envelope as in the server's other log lines.
         "timestamp": rfc3339(SystemTime::now()),
         "level": "INFO",
         "target": "pounce.access",

@@ -1,4 +1,4 @@
-//! What workers are made of, in each mode; and what they share.
+//! Starting workers in each mode, and the state they share.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -33,12 +33,12 @@ pub(super) struct Workers {
     mode: Mode,
     python: Option<OwnPython>,
     generations: RefCell<BTreeMap<u32, Generation>>,
-    /// The lifespan that the server runs for workers with applications of their own.
+    /// The application whose lifespan the server runs, if each worker loads its own copy.
     lifespan: RefCell<Option<PythonApp>>,
-    /// Its state, as far as it can be handed to them.
+    /// The lifespan's state, as far as JSON can carry it to the workers.
     state: RefCell<Option<serde_json::Map<String, serde_json::Value>>>,
     failure: RefCell<Option<ServerError>>,
-    /// Where workers that share sockets tell each other how many connections they have.
+    /// The table in which workers that share sockets publish their connection counts.
     loads: Option<LoadTable>,
 }
 
@@ -47,14 +47,14 @@ struct OwnPython {
     interpreter: Arc<Interpreter>,
     event_loop: EventLoop,
     stacks: Option<Arc<Stacks>>,
-    /// Whether it is known that threads take turns.
+    /// Whether the GIL is known to be on.
     has_gil: Cell<bool>,
 }
 
 /// What the threads of one generation share.
 struct Generation {
     app: Option<Rc<PythonApp>>,
-    /// The modules of the generation before.
+    /// The modules of the previous generation, put back if this one never serves.
     modules: Option<SetAside>,
 }
 
@@ -69,7 +69,7 @@ impl Workers {
             let has_gil = Cell::new(Interpreter::starts_with_gil());
             OwnPython { interpreter, event_loop, stacks, has_gil }
         });
-        // Without it workers accept as it comes.
+        // Without a table, workers accept regardless of each other's load.
         let loads = LoadTable::new().ok().filter(|_| !server.workers.reuse_port);
         loads.iter().for_each(|table| python::disown(table.as_fd()));
         Self {
@@ -89,7 +89,7 @@ impl Workers {
         self.failure.take()
     }
 
-    /// Ends what the server has run for all workers.
+    /// Shuts down the lifespan that the server runs for all workers.
     pub(super) async fn close(&self) {
         let app = self.lifespan.take();
         if let Some(app) = app {
@@ -129,7 +129,7 @@ impl Workers {
         }
     }
 
-    /// Runs the lifespan once for workers that have their own copies of the application.
+    /// Runs the lifespan once for workers that load their own copies of the application.
     async fn prepare_lifespan(&self, python: &OwnPython) -> Result<(), ServerError> {
         let config = &self.server.worker;
         if config.lifecycle.lifespan == LifespanMode::Off {
@@ -167,7 +167,7 @@ impl Workers {
         plan
     }
 
-    /// Warns if something that threads have imported makes them take turns, which it then does for good.
+    /// Warns, once, if an imported module has turned the GIL on; it stays on.
     fn look_at_gil(&self) {
         let Some(python) = self.python.as_ref().filter(|_| self.mode == Mode::Thread) else { return };
         if python.event_loop.has_gil() && !python.has_gil.replace(true) {
@@ -180,7 +180,7 @@ impl Workers {
         }
     }
 
-    /// Makes the post of a thread that is to be started.
+    /// Returns what creates the context of a worker, in the thread about to start.
     fn context(&self, python: &OwnPython) -> impl FnOnce(WorkerEnd) -> WorkerContext + Send + use<> {
         let (watchdog, stacks) = (self.server.watchdog.clone(), python.stacks.clone());
         |end| WorkerContext { end, watchdog, stacks, alone: Arc::default() }
@@ -268,7 +268,7 @@ impl Workers {
     }
 }
 
-/// Reports the end of a worker that is a thread.
+/// Reports how a worker thread ended.
 fn ended(end: &WorkerEnd, worked: Result<(), ServerError>) -> String {
     match worked {
         Ok(()) => "it ended".to_owned(),
@@ -293,7 +293,7 @@ impl Workforce for Workers {
         };
         let lifecycle = &self.server.worker.lifecycle;
         if generation == 0 && self.server.handle.asked() == Request::Run {
-            // A stop has set a deadline of its own.
+            // Not during a stop, which has set another deadline.
             self.server.watchdog.disarm();
         }
         let limit = lifecycle.timeout_graceful_shutdown + lifecycle.timeout_startup * 2 + 5 * GRACE;
@@ -321,7 +321,7 @@ impl Workforce for Workers {
             return;
         }
         if let (Some(modules), true) = (modules, newest) {
-            // It never came to serve: what it was to replace is what imports find again.
+            // The generation never served: imports find the previous generation's modules again.
             python.event_loop.put_modules_back(modules, &self.server.code_folders());
         }
         python.event_loop.settle();

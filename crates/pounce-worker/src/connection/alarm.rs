@@ -1,7 +1,7 @@
-//! A timer of the runtime that is armed seldom.
+//! A runtime timer that is rarely rearmed.
 //!
-//! A deadline moves with every request, a timer in the wheel does not have to: it fires early, sees that
-//! its deadline has moved on, and is armed again. A busy connection touches the wheel every few seconds.
+//! A deadline moves with every request, but the runtime's timer stays: it fires early, finds the deadline moved, and is
+//! armed again. So a busy connection touches the runtime's timer wheel only every few seconds.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-/// A timer of the runtime that is armed seldom.
+/// A runtime timer that is rarely rearmed.
 #[derive(Debug, Default)]
 pub(in crate::connection) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -18,7 +18,7 @@ pub(in crate::connection) struct Alarm {
 }
 
 impl Alarm {
-    /// True once it is `deadline`; otherwise makes sure that the task is woken then.
+    /// True from `deadline` on; before, makes sure that the task is woken by then.
     pub(super) fn poll_expired(&mut self, deadline: Instant, now: Instant, cx: &mut Context<'_>) -> bool {
         if now >= deadline {
             return true;
@@ -30,7 +30,7 @@ impl Alarm {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         sleep.as_mut().reset(at);
         self.fires_at = Some(deadline);
-        // It has just been armed for later: polling only registers the task.
+        // The timer was just armed for later: polling only registers the task.
         if sleep.as_mut().poll(cx).is_ready() {
             self.fires_at = None;
             cx.waker().wake_by_ref();

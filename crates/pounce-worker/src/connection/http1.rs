@@ -1,6 +1,6 @@
 //! One connection over HTTP/1.1.
 //!
-//! [`Http1Link`] is what the connection's task and the application's exchange share: socket, machine, buffers.
+//! The connection's task and the application's exchange share [`Http1Link`]: socket, machine, buffers.
 //! [`ConnectionTask`] is the future that drives it and the application's call side by side.
 
 mod ending;

@@ -1,7 +1,7 @@
-//! One connection over HTTP/2: the `h2` crate speaks the protocol, this drives it and the application's calls.
+//! One connection over HTTP/2: the `h2` crate speaks the protocol; this module drives it and the application's calls.
 //!
-//! [`Connection`] is the connection's task. A request whose application never waits is answered within it; any other
-//! has a task of its own, see [`stream`](super::stream).
+//! [`Connection`] is the connection's task. It answers a request itself if the application never waits; any other
+//! request gets its own task, see [`stream`](super::stream).
 
 mod io;
 mod streams;
@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::stream::Stream;
 use task::Connection;
 
-/// Serves a connection to its end. `input` is what was read of it already.
+/// Serves a connection to its end. `input` holds the bytes read so far.
 pub(super) async fn serve<A: App>(
     stream: Stream,
     input: Input,

@@ -1,11 +1,11 @@
-//! Bytes that have arrived and are not consumed yet.
+//! Bytes that have arrived but are not consumed yet.
 
 use std::io;
 use std::task::Poll;
 
 use crate::engine::{Engine, READ_SIZE};
 
-/// Leftovers up to this size move to a buffer of their own size, so that a slow client holds little.
+/// Leftovers up to this size move to a buffer that just fits them, so that a slow client holds little memory.
 const SMALL: usize = 4 * 1024;
 
 /// The input buffer of one connection. An idle connection holds none.
@@ -17,17 +17,17 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// The bytes that have come.
+    /// The bytes not consumed yet.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// The same, to be changed in place.
+    /// The bytes not consumed yet, to be changed in place.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.buffer[self.start..self.end]
     }
 
-    /// How much memory it takes.
+    /// The size of the buffer.
     pub(super) fn memory(&self) -> usize {
         self.buffer.len()
     }
@@ -46,7 +46,7 @@ impl Input {
         debug_assert!(self.start <= self.end);
     }
 
-    /// Where the next byte to consume stands in the buffer.
+    /// The position of the next byte to consume.
     pub(super) fn position(&self) -> usize {
         self.start
     }
@@ -61,7 +61,7 @@ impl Input {
         self.buffer.copy_within(from, to);
     }
 
-    /// Has `read` add bytes behind what is there. How many came; 0 is the end.
+    /// Calls `read` to append bytes. Returns their number; 0 is the end of the stream.
     pub(super) fn poll_fill(
         &mut self,
         engine: &Engine,
@@ -76,7 +76,7 @@ impl Input {
         polled
     }
 
-    /// Room to read into, at least half a buffer of it or what is left below [`READ_SIZE`].
+    /// Returns room to read into. The bytes move, or the buffer grows, when little room is left.
     fn room(&mut self, engine: &Engine) -> &mut [u8] {
         if self.is_empty() {
             if self.buffer.is_empty() {
@@ -96,7 +96,7 @@ impl Input {
             self.start = 0;
         }
         if self.end == self.buffer.len() {
-            // A head may be larger than a buffer, up to its limit, which the machine enforces.
+            // A head may be larger than a buffer. The machine enforces its limit.
             let mut larger = vec![0; self.buffer.len() * 2].into_boxed_slice();
             larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
             engine.buffers.give_read(std::mem::replace(&mut self.buffer, larger));
@@ -104,12 +104,12 @@ impl Input {
         &mut self.buffer[self.end..]
     }
 
-    /// Gives back all that is held, once nothing more is wanted.
+    /// Drops the bytes and gives the buffer back to the pool.
     pub(super) fn give_back(&mut self, engine: &Engine) {
         engine.buffers.give_read(std::mem::take(self).buffer);
     }
 
-    /// Gives back what is not needed while waiting.
+    /// Gives a large buffer back to the pool before a wait, if it holds little.
     pub(super) fn shrink(&mut self, engine: &Engine) {
         if self.buffer.is_empty() || self.len() > SMALL {
             return;

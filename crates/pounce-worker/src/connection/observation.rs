@@ -1,4 +1,4 @@
-//! One exchange as it is told to the worker's observer: each thing once, whatever carries the exchange.
+//! Reports an exchange to the worker's observer, each event once, over every protocol.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead};
 use crate::engine::Engine;
 use crate::observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest};
 
-/// An exchange as it is told to the observer: each thing once.
+/// Reports an exchange to the observer, each event once.
 #[derive(Debug)]
 pub(super) struct Observation {
     number: u64,
@@ -19,7 +19,7 @@ pub(super) struct Observation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// No request has come, or none that became an exchange.
+    /// No exchange has begun.
     Untold,
     Begun,
     Head,
@@ -29,7 +29,7 @@ enum Stage {
 /// How an exchange ended.
 pub(super) struct End<'a> {
     pub(super) response_fields: &'a Fields,
-    /// The status that was sent.
+    /// The status sent.
     pub(super) status: Option<u16>,
     /// The client left before the response was complete.
     pub(super) client_left: bool,
@@ -37,12 +37,12 @@ pub(super) struct End<'a> {
 }
 
 impl Observation {
-    /// That of a connection without an exchange.
+    /// Before the first exchange of a connection.
     pub(super) fn none(info: &ConnectionInfo, now: Instant) -> Self {
         Self { number: 0, peer: Rc::clone(&info.peer), started: now, stage: Stage::Untold }
     }
 
-    /// An exchange begins.
+    /// Begins an exchange and reports it.
     pub(super) fn begin(
         engine: &Engine,
         info: &ConnectionInfo,
@@ -61,7 +61,7 @@ impl Observation {
         begun
     }
 
-    /// The head of the response is on its way.
+    /// Reports the head of the response, once a status has been sent.
     pub(super) fn head(&mut self, engine: &Engine, status: Option<u16>) {
         if let (Some(observer), Some(status), Stage::Begun) = (&engine.observer, status, self.stage) {
             self.stage = Stage::Head;
@@ -69,7 +69,7 @@ impl Observation {
         }
     }
 
-    /// The exchange is over.
+    /// Reports the end of the exchange.
     pub(super) fn end(&mut self, engine: &Engine, info: &ConnectionInfo, head: &RequestHead, end: &End<'_>) {
         self.head(engine, end.status);
         let begun = std::mem::replace(&mut self.stage, Stage::Over);

@@ -1,4 +1,4 @@
-//! How a connection begins: a handshake where there is TLS, then whatever protocol the client speaks.
+//! How a connection begins: the TLS handshake, if any, then the protocol that the client speaks.
 
 use std::future::poll_fn;
 use std::io;
@@ -58,7 +58,7 @@ pub(crate) async fn serve<A: App>(
         Ended::Closed => {}
         Ended::Http2(stream, input) => Box::pin(http2::serve(stream, input, info, engine, app)).await,
         Ended::WebSocket(upgrade) => {
-            // A task of its own, for a long life: this one holds what HTTP/1.1 needs.
+            // A WebSocket lives long. A new task frees the memory that HTTP/1.1 needed.
             let connection = app.connect(&info);
             let called = (&*app, &connection);
             tokio::task::spawn_local(websocket::serve(*upgrade, info, connection_guard, engine, called));
@@ -66,7 +66,7 @@ pub(crate) async fn serve<A: App>(
     }
 }
 
-/// Makes the handshake, within its time; a worker that drains waits for none for long.
+/// Performs the handshake within its timeout, which a draining worker shortens.
 async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Instant) -> io::Result<TlsStream> {
     let mut stream = TlsStream::new(store, socket, now).map_err(io::Error::other)?;
     let mut alarm = Alarm::default();

@@ -1,26 +1,26 @@
-//! Whether a client moves bytes at a least rate while it is waited for. Not the clock, and not what becomes of a client
-//! that is too slow.
+//! Whether a client moves bytes at a minimum rate while the server waits for it. Timers and the fate of slow clients
+//! are elsewhere.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// How fast a client is. Time in which nothing is waited for does not count.
+/// How fast a client is. Only time during which the server waits for the client counts.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Option<Window>);
 
 #[derive(Debug)]
 struct Window {
-    /// For how long the client has been waited for.
+    /// How long the server has waited for the client.
     waited: Duration,
-    /// Up to when that is counted; `None` while the client is not waited for.
+    /// The time up to which `waited` is counted; `None` while the server does not wait for the client.
     counted_to: Option<Instant>,
-    /// How many bytes had moved when it began.
+    /// How many bytes had moved when the window began.
     count: i64,
 }
 
 impl Pace {
-    /// The client is waited for; `count` tells how many bytes have moved so far, and is asked only where a window begins
-    /// or ends. Returns when to come back, which is now if the client has been too slow.
+    /// Notes that the server waits for the client. Returns when to call again: `now` if the client was too slow.
+    /// `count` returns how many bytes have moved so far; it is called only when a window begins or ends.
     pub(super) fn wait(
         &mut self,
         least: Option<LeastRate>,
@@ -40,7 +40,7 @@ impl Pace {
         now.checked_add(least.window - window.waited)
     }
 
-    /// The client is not waited for, and will be again.
+    /// Stops counting time until the next [`wait`](Self::wait).
     pub(super) fn pause(&mut self, now: Instant) {
         if let Some(window) = &mut self.0 {
             window.count_to(now);
@@ -48,7 +48,7 @@ impl Pace {
         }
     }
 
-    /// There is nothing left to wait for.
+    /// Drops the window: nothing is left to wait for.
     pub(super) fn end(&mut self) {
         self.0 = None;
     }
@@ -66,7 +66,7 @@ impl Window {
     }
 }
 
-/// A rate that is measured over windows of time.
+/// A minimum rate, measured over windows of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LeastRate {
     /// Bytes a second.
@@ -75,7 +75,7 @@ pub(super) struct LeastRate {
 }
 
 impl LeastRate {
-    /// So many bytes a second, or any number.
+    /// A rate of `bytes` a second; without it, no minimum.
     pub(super) fn over(window: Duration, bytes: Option<NonZeroU64>) -> Option<Self> {
         bytes.map(|bytes| Self { bytes, window })
     }
@@ -103,10 +103,10 @@ mod tests {
         let (mut pace, start) = (Pace::default(), Instant::now());
         let mut wait = |second, count| pace.wait(least(), after(start, second), || count);
         assert_eq!(wait(0, 1000), Some(after(start, 30)));
-        // Nothing for long, then much at once.
+        // Nothing for a long time, then much at once.
         assert_eq!(wait(29, 1000), Some(after(start, 30)));
         assert_eq!(wait(30, 4000), Some(after(start, 60)));
-        // What the window before had too much does not count in this one.
+        // A surplus of the previous window does not count in this one.
         assert_eq!(wait(31, 6000), Some(after(start, 60)));
         assert_eq!(wait(60, 6999), Some(after(start, 60)));
     }
@@ -132,7 +132,7 @@ mod tests {
             at += Duration::from_secs(600);
             pace.pause(at);
         }
-        // 15 seconds of waiting in all: as many are left.
+        // 15 seconds of waiting in total: 15 are left.
         assert_eq!(pace.wait(least(), at, || 0), Some(at + Duration::from_secs(15)));
         at += Duration::from_secs(15);
         assert_eq!(pace.wait(least(), at, || 2999), Some(at));

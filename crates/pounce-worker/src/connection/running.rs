@@ -1,4 +1,4 @@
-//! Calls of the application, counted while they run.
+//! Calls to the application, counted while they run.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -9,17 +9,17 @@ use pounce_asgi::{App, Outcome};
 
 use crate::engine::{ConnectionGuard, Engine, WorkerPhase};
 
-/// A call.
+/// A call to the application.
 pub(super) struct Running<A: App> {
     call: A::Call,
     _counted: Counted,
 }
 
-/// One call that runs, as long as this lives.
+/// Counts one running call until dropped.
 struct Counted(Rc<Engine>);
 
 impl<A: App> Running<A> {
-    /// Counts a request and has `call` begin with it.
+    /// Counts a request and begins its call.
     pub(super) fn begin(engine: &Rc<Engine>, call: impl FnOnce() -> A::Call) -> Self {
         let counted = Counted::new(engine);
         engine.count_request();
@@ -30,7 +30,7 @@ impl<A: App> Running<A> {
         Pin::new(&mut self.call).poll(cx)
     }
 
-    /// Lets the call come to its end by itself, unless the worker cannot wait for that.
+    /// Runs the call to its end in a new task, unless the worker aborts.
     pub(super) fn detach(mut self, engine: &Rc<Engine>) {
         let engine = Rc::clone(engine);
         let connection_guard = ConnectionGuard::new(&engine);

@@ -1,8 +1,8 @@
-//! Responses of the server's own, whatever carries them.
+//! Responses that the server makes itself, for every protocol.
 
 use pounce_asgi::ResponseHead;
 
-/// A response with this status, and its body.
+/// The head and the body of a response with this status.
 pub(crate) fn server_response(status: u16, detail: &str) -> (ResponseHead, String) {
     let mut head = ResponseHead { status, ..ResponseHead::default() };
     head.fields.push(b"content-type", b"text/plain; charset=utf-8");

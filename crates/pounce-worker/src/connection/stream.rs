@@ -1,7 +1,7 @@
-//! One stream of a version of HTTP that has streams: an exchange, or a tunnel for a WebSocket.
+//! One stream, in a version of HTTP that has streams: an exchange, or a tunnel for a WebSocket.
 //!
-//! What a stream is made of is a [`Transport`]'s business. [`StreamTask`] drives a stream whose application waits, or whose
-//! response does; the exchange's two sides are in [`StreamLink`].
+//! A [`Transport`] provides the stream. [`StreamTask`] drives a stream whose application or response waits;
+//! [`StreamLink`] has the two sides of the exchange.
 
 mod body;
 mod link;

@@ -3,27 +3,27 @@
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
 
-/// The waker of a task, for those who change what the task looks at.
+/// The waker of a task, for code that changes state the task depends on.
 #[derive(Debug)]
 pub(super) struct TaskWaker {
     waker: RefCell<Waker>,
-    /// The task is being polled: it sees changes itself, and needs no wake-up.
+    /// The task is being polled: it sees changes itself and needs no wake-up.
     polling: Cell<bool>,
 }
 
 impl TaskWaker {
-    /// That of a task that has not been polled yet.
+    /// The waker of a task that has not been polled yet.
     pub(super) fn new() -> Self {
         Self { waker: RefCell::new(Waker::noop().clone()), polling: Cell::new(false) }
     }
 
-    /// The task is polled, with this waker.
+    /// Notes that the task is being polled with `waker`.
     pub(super) fn begin_poll(&self, waker: &Waker) {
         self.waker.borrow_mut().clone_from(waker);
         self.polling.set(true);
     }
 
-    /// The task is polled, with the waker that is known already.
+    /// Notes that the task is being polled with the waker of the previous poll.
     pub(super) fn begin_poll_again(&self) {
         self.polling.set(true);
     }
@@ -36,7 +36,7 @@ impl TaskWaker {
         self.polling.get()
     }
 
-    /// Has the task polled soon, unless it is being polled.
+    /// Wakes the task, unless it is being polled.
     pub(super) fn wake(&self) {
         if !self.polling.get() {
             self.waker.borrow().wake_by_ref();

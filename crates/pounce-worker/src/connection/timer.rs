@@ -1,4 +1,4 @@
-//! What a connection or a stream waits for, since when, and whether that takes too long.
+//! What a connection or a stream waits for, since when, and whether the wait takes too long.
 
 use std::task::Context;
 use std::time::{Duration, Instant};
@@ -11,32 +11,32 @@ use crate::settings::Settings;
 
 /// A reason to wait.
 pub(super) trait Wait: Copy + PartialEq {
-    /// The bytes that begin the wait anew when they move.
+    /// The bytes whose movement restarts the wait.
     fn progress(self) -> Progress;
 
-    /// Whether the client must also move these bytes at the least rate.
+    /// Whether the client must also move these bytes at the minimum rate.
     fn is_paced(self) -> bool {
         self.progress() != Progress::None
     }
 }
 
-/// What shows that a client that is waited for goes on.
+/// The sign of progress by a client for which the server waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Nothing: the wait is measured from its beginning.
     None,
-    /// It sends.
+    /// The client sends.
     Received,
-    /// It reads.
+    /// The client reads.
     Sent,
 }
 
 /// How many bytes have moved so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Moved {
-    /// Those that have come.
+    /// Bytes received from the client.
     pub(super) received: u64,
-    /// Those that were handed on towards the client.
+    /// Bytes handed on towards the client.
     pub(super) sent: u64,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Moved {
 #[derive(Debug)]
 pub(super) struct Timer<W> {
     wait: W,
-    /// The exchange that the wait is part of, or comes after.
+    /// The exchange during or after which the server waits.
     exchange: ExchangeId,
     since: Instant,
     moved: Moved,
@@ -68,8 +68,8 @@ impl<W: Wait> Timer<W> {
         }
     }
 
-    /// Notes what is waited for now. True if the client has gone on since the last time, which begins the wait anew, as
-    /// another exchange does.
+    /// Notes the current wait. True if the client has made progress since the last call. Progress restarts the wait;
+    /// so does another exchange.
     pub(super) fn set(&mut self, wait: W, exchange: ExchangeId, moved: Moved, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.moved, moved);
         let goes_on = match wait.progress() {
@@ -88,8 +88,8 @@ impl<W: Wait> Timer<W> {
         goes_on
     }
 
-    /// True once the wait has taken longer than `limit`, or the client moves bytes too slowly; otherwise the task is woken
-    /// when that may be so. `taken` tells how many bytes the client has taken off the socket.
+    /// True once the wait has taken longer than `limit`, or the client moves bytes too slowly; otherwise the task is
+    /// woken to check again. `taken` returns how many bytes the client has taken off the socket.
     pub(super) fn poll_expired(
         &mut self,
         limit: Option<Duration>,
@@ -104,17 +104,17 @@ impl<W: Wait> Timer<W> {
         deadline.is_some_and(|deadline| self.alarm.poll_expired(deadline, now, cx))
     }
 
-    /// What is waited for.
+    /// The current wait.
     pub(super) fn wait(&self) -> W {
         self.wait
     }
 
-    /// Another task waits from now on: an alarm that is set would wake the one before.
+    /// For when another task takes over: an alarm already set would wake the previous task.
     pub(super) fn forget_alarm(&mut self) {
         self.alarm = Alarm::default();
     }
 
-    /// Measures the client that is waited for. Returns when to do so again, which is now if the client is too slow.
+    /// Measures the client's rate. Returns when to measure again, which is `now` if the client is too slow.
     fn pace(&mut self, settings: &Settings, taken: impl Fn() -> i64, now: Instant) -> Option<Instant> {
         let measured = if self.wait.is_paced() { self.wait.progress() } else { Progress::None };
         if measured != Progress::Received {
@@ -161,7 +161,7 @@ mod tests {
         start + Duration::from_secs(seconds)
     }
 
-    /// Whether the timer has expired; it has no runtime to be woken by.
+    /// Whether the timer has expired, without a runtime.
     fn expired(timer: &mut Timer<Reason>, settings: &Settings, now: Instant) -> bool {
         let paced = timer.pace(settings, || 0, now);
         paced == Some(now) || LIMIT.is_some_and(|limit| now >= timer.since + limit)

@@ -1,4 +1,4 @@
-//! What the application waits for in an exchange, and when it is polled again for it.
+//! What the application waits for in an exchange, and when to poll it again.
 
 use std::task::Poll;
 
@@ -6,8 +6,8 @@ use super::HIGH_WATER;
 
 /// What the application waits for: nothing, `receive()`, `send()` or both.
 ///
-/// Whoever polls the application because of a wait takes the wait away: the application waits anew, or it has lost
-/// interest and is not polled for this again.
+/// To poll the application because of a wait, take the wait first. If the application still waits, it registers again;
+/// if it has lost interest, it is not polled for this again.
 #[derive(Debug, Default)]
 pub(super) struct AppWaits {
     receive: bool,
@@ -15,7 +15,7 @@ pub(super) struct AppWaits {
 }
 
 impl AppWaits {
-    /// The application waits in `receive()`. True if it did not before.
+    /// Notes that the application waits in `receive()`. True if it did not before.
     pub(super) fn receive(&mut self) -> bool {
         !std::mem::replace(&mut self.receive, true)
     }
@@ -28,24 +28,24 @@ impl AppWaits {
         self.send
     }
 
-    /// There is an event: whether the application waits for one.
+    /// On an event: whether the application was waiting for one.
     pub(super) fn take_receive(&mut self) -> bool {
         std::mem::take(&mut self.receive)
     }
 
-    /// Whether the application may send more while so many bytes wait to be written; otherwise it waits for that.
+    /// Ready if the application may send more although `unwritten` bytes wait to be written; else notes that it waits.
     pub(super) fn poll_send(&mut self, unwritten: u64) -> Poll<()> {
         let limit = if self.send { HIGH_WATER / 2 } else { HIGH_WATER };
         self.send = unwritten > limit;
         if self.send { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Whether the application waits until it may send more, and may now.
+    /// Whether the application was waiting to send more and now may.
     pub(super) fn take_send(&mut self, unwritten: u64) -> bool {
         unwritten <= HIGH_WATER / 2 && std::mem::take(&mut self.send)
     }
 
-    /// The exchange is over: whether the application waited for anything.
+    /// At the end of the exchange: whether the application was waiting for anything.
     pub(super) fn clear(&mut self) -> bool {
         let Self { receive, send } = std::mem::take(self);
         receive || send

@@ -1,6 +1,6 @@
 //! One WebSocket: the asynchronous shell around the machines of [`crate::websocket`].
 //!
-//! It is the same over HTTP/1.1 and HTTP/2: a [`Carrier`] is what differs.
+//! HTTP/1.1 and HTTP/2 differ only in the [`Carrier`].
 
 mod carrier;
 mod ending;
@@ -25,10 +25,10 @@ use link::WebSocketLink;
 use state::WebSocketState;
 use task::Task;
 
-/// A request for a WebSocket that the application is to hear of.
+/// A request for a WebSocket that goes to the application.
 pub(super) struct Opening {
     pub(super) carrier: Box<dyn Carrier>,
-    /// What the client has sent behind the request.
+    /// Bytes that the client has sent after the request.
     pub(super) input: Input,
     /// Bytes to write before anything else.
     pub(super) output: Output,
@@ -37,7 +37,7 @@ pub(super) struct Opening {
     pub(super) observation: Observation,
 }
 
-/// What serves it.
+/// Returns the task that serves a WebSocket.
 pub(super) fn serve<A: App>(
     opening: Opening,
     info: Rc<ConnectionInfo>,

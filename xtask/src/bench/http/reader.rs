@@ -1,21 +1,21 @@
-//! Reading responses of HTTP/1.1 as their bytes come, however they are cut. It keeps no body: the caller may.
+//! Parses HTTP/1.1 responses from pieces of any size. Does not store bodies; the caller may.
 
 use std::mem;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The longest line of a head; what is longer is no server's answer to the benchmark.
+/// The longest line of a head: no answer in the benchmark has a longer one.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// What comes next.
+/// What the reader expects next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     StatusLine,
     Field,
-    /// This many bytes of a body with a known length.
+    /// The given number of bytes of a body with a known length.
     Body(usize),
     ChunkLength,
-    /// This many bytes of a chunk.
+    /// The given number of bytes of a chunk.
     Chunk(usize),
     /// The line end after a chunk.
     ChunkEnd,
@@ -26,7 +26,7 @@ enum State {
 #[derive(Debug)]
 pub(in crate::bench) struct Reader {
     state: State,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     partial: Vec<u8>,
     status: u16,
     length: Option<usize>,
@@ -39,8 +39,8 @@ impl Reader {
         Reader { state, partial: Vec::new(), status: 0, length: None, is_chunked: false }
     }
 
-    /// Takes the bytes that came next, up to the end of a response, and hands its body to `keep` piece by piece.
-    /// Returns how many it took, and the status when the response is complete.
+    /// Takes the next bytes, up to the end of a response, and passes its body to `keep` piece by piece.
+    /// Returns how many it took, and the status once the response is complete.
     pub(in crate::bench) fn take(
         &mut self,
         bytes: &[u8],
@@ -79,7 +79,7 @@ impl Reader {
         Ok((at, None))
     }
 
-    /// Goes on after a piece of the body that leaves so much of it; whether the response is complete.
+    /// Goes on after a piece of the body, with `left` bytes to come. Returns whether the response is complete.
     fn after_piece(&mut self, left: usize) -> bool {
         let is_chunk = matches!(self.state, State::Chunk(_));
         self.state = match left {
@@ -90,7 +90,7 @@ impl Reader {
         !is_chunk && left == 0
     }
 
-    /// Reads a whole line; whether the response is complete.
+    /// Parses a whole line. Returns whether the response is complete.
     fn line(&mut self, line: &[u8]) -> Result<bool> {
         let text = std::str::from_utf8(line).unwrap_or_default();
         let Some(text) = text.strip_suffix("\r\n") else {
@@ -130,7 +130,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Goes on after the head; whether that was all.
+    /// Goes on after the head. Returns whether the response is complete.
     fn body(&mut self) -> Result<bool> {
         self.state = match self.length {
             // An interim response: another head follows.
@@ -148,7 +148,7 @@ impl Reader {
 mod tests {
     use super::*;
 
-    /// The statuses and bodies in some bytes that come in pieces of this length.
+    /// The statuses and bodies in `bytes`, read in pieces of length `piece`.
     fn read(bytes: &[u8], piece: usize) -> Result<Vec<(u16, Vec<u8>)>> {
         let (mut reader, mut found, mut body) = (Reader::new(), Vec::new(), Vec::new());
         for mut piece in bytes.chunks(piece) {

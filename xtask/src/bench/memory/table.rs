@@ -3,7 +3,7 @@
 use super::super::table::{NONE, aligned, note};
 use super::{Measured, REQUESTS, Row, WORKERS};
 
-/// The table under its heading.
+/// The table with its heading.
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut text = format!(
         "### {}: memory\n\n{}. Proportional set size of all processes in MiB, after start → after {REQUESTS} requests.\n\n",
@@ -37,7 +37,7 @@ fn cells(row: &Row) -> Vec<String> {
             format!("{:.1} → {:.1}", row.median(number, |sizes| sizes.started), served(number))
         }),
     );
-    // Not from one worker on: some servers have no supervisor then.
+    // Not relative to one worker: some servers then have no supervisor.
     let (fewer, all) = (WORKERS.len() - 2, WORKERS.len() - 1);
     let more = f64::from(WORKERS[all] - WORKERS[fewer]);
     cells.push(format!("{:.1}", (served(all) - served(fewer)) / more));

@@ -1,4 +1,4 @@
-//! One connection of the open load: never blocks, has one request under way at a time.
+//! One connection of the open load: never blocks, and has one request under way at a time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -8,11 +8,11 @@ use anyhow::{Result, bail, ensure};
 
 use super::super::http::Reader;
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     reader: Reader,
-    /// The request that is under way.
+    /// The request under way.
     pub(super) request: Option<u64>,
     /// How many of its bytes are sent.
     sent: usize,
@@ -30,14 +30,14 @@ impl Connection {
         Ok(Connection { stream, reader, request: None, sent: 0, free_since })
     }
 
-    /// Begins to send a request; whether all of it is sent.
+    /// Begins to send a request. Returns whether all of it is sent.
     pub(super) fn begin(&mut self, request: u64, bytes: &[u8]) -> Result<bool> {
         self.request = Some(request);
         self.sent = 0;
         self.send(bytes)
     }
 
-    /// Sends what is left of the request; whether that is nothing.
+    /// Sends the rest of the request. Returns whether all of it is sent.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<bool> {
         while self.sent < bytes.len() {
             match self.stream.write(&bytes[self.sent..]) {
@@ -50,7 +50,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// Reads once; the status when that completes the response to the request under way.
+    /// Reads once. Returns the status if this completes the response to the request under way.
     pub(super) fn receive(&mut self, scratch: &mut [u8]) -> Result<Option<u16>> {
         let length = match self.stream.read(scratch) {
             Ok(0) => bail!("the server ended the connection"),

@@ -1,12 +1,12 @@
-//! The open load: one thread that sends requests when they are due, over connections it keeps, and never sleeps.
+//! The open load: one thread that sends requests when they are due, over keep-alive connections, and never sleeps.
 //!
-//! A request that is due takes the connection that has been free the longest; when none is free, it waits, and that
-//! counts: its time begins when it was due. So does the time of requests that were due and never sent, up to the
-//! end of the run. Leaving these out is what Gil Tene calls coordinated omission: a server that stalls would be asked
-//! less, and look good.
+//! A due request takes the connection that has been free the longest. If none is free, it waits, and the wait counts:
+//! a request's time begins when it is due. Requests that were due but never sent count up to the end of the run.
+//! Omitting them is what Gil Tene calls coordinated omission: a server that stalls would get fewer requests and look
+//! good.
 //!
-//! The thread looks at its sockets without waiting, as no timer of the kernel is as exact as requests follow each
-//! other here. So it needs a core for itself.
+//! The thread polls its sockets without waiting, because kernel timers are too coarse for the distances between
+//! requests. So it needs a core for itself.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ use super::connection::Connection;
 use super::schedule::Schedule;
 use crate::bench::load;
 
-/// How long responses that are under way at the end are waited for.
+/// How long to wait at the end for responses under way.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What is read at once.
+/// How many bytes are read at once.
 const READ: usize = 64 * 1024;
 
-/// What a run is to do.
+/// The task of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     /// The bytes of one request.
@@ -37,21 +37,21 @@ pub(super) struct Asked<'a> {
     pub(super) duration: Duration,
 }
 
-/// What came of it.
+/// The results of a run.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Seen {
-    /// Requests that were due, each of which has its time in the percentiles.
+    /// Requests that were due; the percentiles include all of them.
     pub(super) due: usize,
-    /// Requests that were answered, also those after the end.
+    /// Requests that were answered, including those after the end.
     pub(super) requests: u64,
-    /// Those answered before the end, a second.
+    /// Requests answered before the end, per second.
     pub(super) requests_per_second: f64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
     pub(super) p999_ms: f64,
-    /// How late the generator was to send a request for which a connection was free: the 99.9th percentile.
+    /// How late the generator sent requests for which a connection was free: the 99.9th percentile.
     pub(super) late_ms: f64,
-    /// The part of the time in which the generator had something to do; at 1 it is what limits the rate.
+    /// The share of time in which the generator was busy; at 1, the generator limits the rate.
     pub(super) busy: f64,
     /// Responses that were neither 2xx nor 3xx.
     pub(super) bad_responses: u64,
@@ -69,7 +69,7 @@ struct Generator<'a> {
     asked: &'a Asked<'a>,
     epoll: Epoll,
     connections: Vec<Connection>,
-    /// The connections without a request, the one that has been so the longest first.
+    /// The connections without a request, the longest free first.
     free: VecDeque<usize>,
     schedule: Schedule,
     end: Instant,
@@ -134,7 +134,7 @@ impl<'a> Generator<'a> {
         Ok(self.seen(idle))
     }
 
-    /// Sends what is due, as far as connections are free; whether that was anything.
+    /// Sends due requests on free connections. Returns whether there were any.
     fn send_due(&mut self, now: Instant) -> Result<bool> {
         let due = self.schedule.due(now);
         let before = self.next;
@@ -156,7 +156,7 @@ impl<'a> Generator<'a> {
         Ok(self.next > before)
     }
 
-    /// Does what a connection is ready for.
+    /// Sends or receives on a ready connection.
     fn proceed(&mut self, number: usize, flags: EpollFlags, scratch: &mut [u8]) -> Result<()> {
         let connection = &mut self.connections[number];
         if flags.contains(EpollFlags::EPOLLOUT) {
@@ -186,7 +186,7 @@ impl<'a> Generator<'a> {
         self.bad_responses += u64::from(!(200..400).contains(&status));
     }
 
-    /// Replaces a connection. One that ends between two requests is no error: a server may end it at any time.
+    /// Replaces a connection that has ended. Between two requests that is no error: a server may end it at any time.
     fn fail(&mut self, number: usize) -> Result<()> {
         let new = Connection::open(self.asked.port)?;
         self.epoll.add(&new.stream, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))?;
@@ -211,7 +211,7 @@ impl<'a> Generator<'a> {
             self.socket_errors += 1;
             self.times.push(self.schedule.microseconds(request, now));
         }
-        // Nobody knows how long these would have taken: at least until the end.
+        // Unsent requests would have taken an unknown time, but at least until the end.
         let unsent = self.next..self.schedule.count;
         self.times.extend(unsent.map(|request| self.schedule.microseconds(request, self.end)));
         let due = self.times.len();
@@ -243,8 +243,8 @@ mod tests {
 
     const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-    /// Drives a server that answers the first request of each connection with `first` after some time, and all
-    /// others at once. It ends with its last client.
+    /// Drives a server that answers the first request of each connection with `first` after `stall`, and all others at
+    /// once.
     fn drive(connections: u32, rate: f64, first: &'static [u8], stall: Duration) -> Seen {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_stall_counts_for_all_requests_that_were_due_meanwhile() {
-        // Of 100 requests 80 are due in the 400 ms in which the only connection waits, so at least half of all
-        // wait longer than 100 ms. Counted from when they were sent, one alone would.
+        // Of 100 requests, 80 are due in the 400 ms during which the only connection waits, so at least half of all
+        // wait longer than 100 ms. If times began when requests are sent, only one would.
         let seen = drive(1, 200.0, RESPONSE, Duration::from_millis(400));
         assert!(seen.p50_ms > 100.0, "{seen:?}");
     }

@@ -1,18 +1,18 @@
-//! Which rates the servers are asked for: why these stands in `open.rs`.
+//! The rates of the open load; `open.rs` has the reasons for them.
 
 use super::super::servers::Role;
 
-/// The parts of the base that are asked for.
+/// The rates, as shares of the base.
 pub(super) const SHARES: [f64; 2] = [0.5, 0.8];
 
-/// A rate that falls short of the one asked for by more than this is a miss, and no unlucky end of a run.
+/// A rate that falls short of the intended one by more than this share is a miss, not an unlucky end of a run.
 const SHORT: f64 = 0.01;
 
-/// How busy a core is that cannot do more.
+/// A core that is busy for this share of the time is saturated.
 const FULL: f64 = 0.97;
 
-/// The capacity and the name of the slower of Pounce and the best peer: of the builds of Pounce the slowest, of the
-/// peers the fastest. The floor is nobody's measure.
+/// The base: the capacity and the name of the slower of Pounce (its slowest build) and the best peer. The floor does
+/// not count.
 pub(super) fn base<'a>(capacities: &[(Role, f64, &'a str)]) -> Option<(f64, &'a str)> {
     let of = |role| capacities.iter().filter(move |one| one.0 == role).map(|one| (one.1, one.2));
     let by_capacity = |one: &(f64, &str), other: &(f64, &str)| one.0.total_cmp(&other.0);
@@ -21,8 +21,8 @@ pub(super) fn base<'a>(capacities: &[(Role, f64, &'a str)]) -> Option<(f64, &'a 
     slowest.into_iter().chain(best).min_by(by_capacity)
 }
 
-/// What is said of a server that answered fewer requests than were asked for; `busy` is the generator's, `core` the
-/// part of the time for which the server had its core.
+/// The message about a server that missed the rate. `busy` is the generator's share of busy time, `core` the share of
+/// time during which the server was on its core.
 pub(super) fn miss(asked: f64, achieved: f64, busy: f64, core: f64) -> Option<String> {
     if achieved >= asked * (1.0 - SHORT) {
         return None;

@@ -1,4 +1,4 @@
-//! When the requests of a run are due: beforehand, one after the other at even distances, whatever the server does.
+//! When the requests of a run are due: at even distances, fixed beforehand and independent of the server.
 
 use std::time::{Duration, Instant};
 
@@ -8,22 +8,22 @@ pub(super) struct Schedule {
     began: Instant,
     /// Nanoseconds from one arrival to the next.
     interval: f64,
-    /// How many requests there are.
+    /// The number of requests.
     pub(super) count: u64,
 }
 
 impl Schedule {
-    /// So many requests a second for so long.
+    /// A schedule of `rate` requests a second for `duration`.
     pub(super) fn new(began: Instant, rate: f64, duration: Duration) -> Schedule {
         Schedule { began, interval: 1e9 / rate, count: (rate * duration.as_secs_f64()).round() as u64 }
     }
 
-    /// When a request is due, counted from 0.
+    /// When a request is due; requests are numbered from 0.
     pub(super) fn at(&self, request: u64) -> Instant {
         self.began + Duration::from_nanos((request as f64 * self.interval) as u64)
     }
 
-    /// How many requests are due by now.
+    /// How many requests are due by `now`.
     pub(super) fn due(&self, now: Instant) -> u64 {
         let Some(since) = now.checked_duration_since(self.began) else { return 0 };
         ((since.as_nanos() as f64 / self.interval) as u64 + 1).min(self.count)

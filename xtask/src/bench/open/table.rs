@@ -21,7 +21,7 @@ const HEAD: [&str; 13] = [
     "errors",
 ];
 
-/// The table under its heading, and what is to be said about it.
+/// The table with its heading and notes.
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut text = format!(
         "### {} at a fixed rate\n\n{}, {} connections. 100 % is the capacity of {}: {:.0} requests/s.\n\n",
@@ -79,7 +79,7 @@ fn cells(row: &Row, share: f64, rounds: &[Round]) -> Vec<String> {
     ]
 }
 
-/// What is to be said when a rate was missed.
+/// The note about a missed rate.
 fn missed(share: f64, rounds: &[Round]) -> Option<String> {
     let asked = of(rounds, |round| round.asked_per_second);
     let achieved = of(rounds, |round| round.seen.requests_per_second);

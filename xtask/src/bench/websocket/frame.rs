@@ -1,4 +1,4 @@
-//! Frames of RFC 6455 §5: reading a server's, writing a client's.
+//! Frames of RFC 6455 §5: reads those of a server, writes those of a client.
 
 use anyhow::{Result, bail, ensure};
 
@@ -10,7 +10,7 @@ pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
 
 const FIN: u8 = 0x80;
-/// "Compressed", on the first frame of a message (RFC 7692 §6).
+/// The bit for "compressed", on the first frame of a message (RFC 7692 §6).
 const RSV1: u8 = 0x40;
 const RSV2_AND_3: u8 = 0x30;
 const MASKED: u8 = 0x80;
@@ -18,14 +18,14 @@ const MASKED: u8 = 0x80;
 /// A frame from a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
-    /// Whether it is the last of its message.
+    /// Whether it is the last frame of its message.
     pub(super) is_last: bool,
     pub(super) is_compressed: bool,
     pub(super) opcode: u8,
     pub(super) payload: &'a [u8],
 }
 
-/// The first frame of some bytes and its length with its head; `None` when it is not all there.
+/// The first frame in `bytes` and its length including its head; `None` if it is incomplete.
 pub(super) fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>> {
     let [first, second, ..] = bytes else { return Ok(None) };
     ensure!(first & RSV2_AND_3 == 0, "a frame with a reserved bit");
@@ -38,7 +38,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>> {
         (126 | 127, _) => return Ok(None),
         (length, _) => (2, u64::from(*length)),
     };
-    // The messages of the benchmark are short: this is a broken head, not a long message.
+    // The benchmark's messages are short: this is a broken head, not a long message.
     ensure!(length <= 1 << 20, "a frame of {length} bytes");
     let whole = head + length as usize;
     let Some(payload) = bytes.get(head..whole) else { return Ok(None) };
@@ -50,7 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>> {
     Ok(Some((Frame { is_last, is_compressed, opcode, payload }, whole)))
 }
 
-/// A whole message of a client, or a control frame, as one frame. Up to 125 bytes, the length is in the second.
+/// A client's whole message, or a control frame, as one frame. A length up to 125 is in the second byte.
 pub(super) fn write(opcode: u8, is_compressed: bool, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     let mut frame = vec![FIN | if is_compressed { RSV1 } else { 0 } | opcode];
     match u16::try_from(payload.len()) {

@@ -1,25 +1,25 @@
-//! The messages that are sent, made before the measurement, and inflating what comes back when it is checked.
+//! The messages to send, prepared before the measurement; and an inflater to check the received ones.
 
 use anyhow::{Result, ensure};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 use super::frame;
 
-/// The bytes of each message.
+/// The length of each message in bytes.
 pub(super) const LENGTH: usize = 128;
 
-/// How many messages there are: with one alone, a compressor that keeps its window has an easy time.
+/// The number of different messages: a single one would be too easy for a compressor that keeps its window.
 const COUNT: usize = 16;
 
-/// What ends a compressed message, and is left out on the wire (RFC 7692 §7.2.1).
+/// The end of a compressed message, omitted on the wire (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// One message.
 pub(super) struct Message {
     pub(super) text: String,
-    /// As it is sent: masked, and compressed where that was agreed on. The mask is no secret here, so it can be the
-    /// same each time; and each message is compressed for itself, so that one can be sent again at any time: what a
-    /// server inflates is real, and costs the client nothing.
+    /// The bytes to send: masked, and compressed if negotiated. The mask may be the same each time, since it need not
+    /// be secret here. Each message is compressed independently, so that it can be sent again at any time: the server
+    /// has to inflate it, at no cost to the client.
     pub(super) frame: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn all(is_deflated: bool) -> Vec<Message> {
     (0..COUNT).map(make).collect()
 }
 
-/// What a chat sends.
+/// A text as in a chat.
 fn text(number: usize) -> String {
     let words =
         ["lorem", "ipsum", "dolor", "sit", "amet", "elit", "sed", "eiusmod", "tempor", "magna", "aliqua"];
@@ -65,7 +65,7 @@ fn deflate(text: &[u8]) -> Vec<u8> {
     compressed
 }
 
-/// What one server sends to one client: a message may refer to those before it.
+/// Inflates the messages from a server to one client: a message may refer to earlier ones.
 pub(super) struct Inflater(Decompress);
 
 impl Inflater {

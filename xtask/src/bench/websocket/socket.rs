@@ -1,4 +1,4 @@
-//! One WebSocket connection as a client has it: the opening handshake, messages out of frames, pings answered.
+//! A client's WebSocket connection: does the opening handshake, joins frames to messages, answers pings.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -8,14 +8,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::frame;
 
-/// How long an answer may take while nothing is measured.
+/// How long an answer may take outside a measurement.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The key and the answer to it that RFC 6455 §1.3 gives as an example, so that no SHA-1 is needed.
+/// The example key of RFC 6455 §1.3 and its answer, so that no SHA-1 is needed.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// What browsers offer.
+/// The compression offer of browsers.
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 
 /// A message from the server.
@@ -25,17 +25,17 @@ pub(super) struct Received {
     pub(super) payload: Vec<u8>,
 }
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct Socket {
     stream: TcpStream,
-    /// What was read and not looked at.
+    /// Bytes read but not parsed.
     buffer: Vec<u8>,
-    /// The message whose last frame has not come yet.
+    /// An incomplete message.
     partial: Option<Received>,
 }
 
 impl Socket {
-    /// Connects to a port of 127.0.0.1. An error also when compression is not as it was asked for.
+    /// Connects to a port of 127.0.0.1. Fails also if the negotiated compression differs from `is_deflated`.
     pub(super) fn connect(port: u16, path: &str, is_deflated: bool) -> Result<Socket> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
@@ -56,12 +56,12 @@ impl Socket {
         &self.stream
     }
 
-    /// Sends a frame. Blocks when the server does not read; a message or two always fit.
+    /// Sends a frame. Blocks if the server does not read; a message or two always fit.
     pub(super) fn send(&mut self, frame: &[u8]) -> Result<()> {
         self.stream.write_all(frame).context("cannot send a message")
     }
 
-    /// Reads once. Blocks when there is nothing to read.
+    /// Reads once. Blocks if there is nothing to read.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> Result<()> {
         let length = self.stream.read(scratch).context("cannot read a message")?;
         ensure!(length > 0, "the server ended the connection");
@@ -69,7 +69,7 @@ impl Socket {
         Ok(())
     }
 
-    /// The next message out of what was read, when it is all there.
+    /// The next message in the buffer, if complete.
     pub(super) fn next_message(&mut self) -> Result<Option<Received>> {
         while let Some((frame, length)) = frame::read(&self.buffer)? {
             let mut answer = None;
@@ -112,7 +112,7 @@ impl Socket {
         self.send(&frame::write(frame::CLOSE, false, &1000u16.to_be_bytes(), [1; 4]))
     }
 
-    /// Reads until the server has closed its end too, or until then.
+    /// Reads until the server has closed its end too, or until `deadline`.
     pub(super) fn wait_for_end(&mut self, deadline: Instant) -> Result<()> {
         while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
         {
@@ -128,7 +128,7 @@ impl Socket {
     }
 }
 
-/// Reads up to the blank line, and what came after it.
+/// Reads a head up to the blank line. Also returns the bytes read after it.
 fn read_head(stream: &mut TcpStream) -> Result<(String, Vec<u8>)> {
     let (mut bytes, mut scratch) = (Vec::new(), [0; 4096]);
     loop {
@@ -142,7 +142,7 @@ fn read_head(stream: &mut TcpStream) -> Result<(String, Vec<u8>)> {
     }
 }
 
-/// Looks at the answer to the opening handshake (RFC 6455 §4.1).
+/// Checks the answer to the opening handshake (RFC 6455 §4.1).
 fn check_head(head: &str, is_deflated: bool) -> Result<()> {
     let status = head.lines().next().unwrap_or_default();
     ensure!(status.split(' ').nth(1) == Some("101"), "`{status}` instead of 101");
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection whose server has sent these bytes, and that server's end.
+    /// A connection whose server has sent `bytes`, and the server's end of it.
     fn socket(bytes: &[u8]) -> (Socket, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

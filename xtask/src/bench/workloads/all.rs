@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Answer, Load, Workload};
 use crate::error::hinted;
 
-/// What most workloads are.
+/// The values common to most workloads.
 const GET: Workload = Workload {
     name: "get-1k",
     about: "GET, 1 KiB, keep-alive, raw application",
@@ -18,7 +18,7 @@ const GET: Workload = Workload {
     has_floor: false,
 };
 
-/// What the WebSocket workloads are.
+/// The values common to the WebSocket workloads.
 const WEBSOCKET: Workload = Workload {
     app: "raw_websocket",
     path: "/echo",
@@ -207,7 +207,7 @@ const ALL: [Workload; 25] = [
     },
 ];
 
-/// The workloads of these names, or all of them when there is none.
+/// The workloads with these names, or all workloads if there are none.
 pub(in crate::bench) fn named(names: &[String]) -> Result<Vec<&'static Workload>> {
     static WORKLOADS: [Workload; 25] = ALL;
     if names.is_empty() {

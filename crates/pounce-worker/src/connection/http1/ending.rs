@@ -1,4 +1,4 @@
-//! How an exchange ends: answered by the server where the application did not, and told to the observer.
+//! How an exchange ends: the server answers where the application did not, and reports to the observer.
 
 use pounce_asgi::{Outcome, Payload};
 
@@ -10,13 +10,13 @@ use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
 impl Http1Link {
-    /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
+    /// Handles a call that returned before its response was complete: answers for it, or makes the break visible.
     pub(super) fn conclude(&self, state: &mut Http1State, outcome: Outcome) {
         if state.is_gone() {
             return;
         }
         if outcome == Outcome::Returned && state.disconnect_told {
-            // It was told that nobody waits for an answer, or for the rest of one.
+            // The application knew of the disconnect, so it owes no response.
             state.client = ClientState::Left;
             state.end(Ending::Close);
             return;
@@ -41,12 +41,12 @@ impl Http1Link {
                 state.machine.head().raw_path().escape_ascii(),
             );
         }
-        // The client must be able to tell: no last chunk, or fewer bytes than announced.
+        // The client can tell by the missing last chunk, or by fewer bytes than announced.
         state.client = ClientState::CutOff;
         state.end(Ending::Linger);
     }
 
-    /// Answers with a response of the server's own.
+    /// Answers with a response that the server makes.
     pub(super) fn answer(&self, state: &mut Http1State, status: u16, detail: &str, close: bool) {
         let close = close || self.engine.phase() != WorkerPhase::Serving || state.body_costs_connection();
         let (head, body) = server_response(status, detail);
@@ -60,7 +60,7 @@ impl Http1Link {
         debug_assert_eq!(sent, Ok(()), "the server's own response is valid");
     }
 
-    /// Answers a fault of the client's, if that can still be done, and ends the connection.
+    /// Answers a client's fault, if no response has begun, and ends the connection.
     pub(super) fn refuse(&self, state: &mut Http1State, fault: Fault) {
         if state.encoder.restart() {
             self.answer(state, fault.status(), &fault.to_string(), true);
@@ -69,7 +69,7 @@ impl Http1Link {
         state.end(Ending::Linger);
     }
 
-    /// Tells the observer that the exchange is over.
+    /// Reports the end of the exchange to the observer.
     pub(super) fn observe_end(&self, state: &mut Http1State) {
         let end = End {
             response_fields: &state.response_fields,

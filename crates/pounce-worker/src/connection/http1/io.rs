@@ -1,4 +1,4 @@
-//! Reading and writing the socket of a [`Link`].
+//! Reading and writing the socket.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -7,12 +7,11 @@ use super::state::Http1State;
 use crate::engine::Engine;
 use crate::output::broken_file;
 
-/// How much is kept of what a client sends before it is asked for.
+/// How many bytes are read before the application asks for them.
 const READ_AHEAD: usize = 16 * 1024;
 
 impl Http1State {
-    /// Reads what has arrived into the input. Ready with false at the end of the stream, which an error is
-    /// too.
+    /// Reads arrived bytes into the input. Ready with false at the end of the stream or on an error.
     pub(super) fn poll_fill(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<bool> {
         if self.end_of_input {
             return Poll::Ready(false);
@@ -35,8 +34,8 @@ impl Http1State {
         }
     }
 
-    /// Reads on while the application does something else, within limits: that is how a client's leaving is noticed.
-    /// False when the client sends nothing more.
+    /// Reads ahead of the application, within a limit, to notice when the client leaves. False when the client sends
+    /// nothing more.
     pub(super) fn read_ahead(&mut self, engine: &Engine, cx: &mut Context<'_>) -> bool {
         while self.input.len() < READ_AHEAD && !self.holds_piece() {
             match self.poll_fill(engine, cx) {
@@ -48,7 +47,7 @@ impl Http1State {
         true
     }
 
-    /// Writes what waits. Ready when nothing is left, which is so too when the client has gone.
+    /// Writes the output. Ready when nothing is left to write, or the client has gone.
     pub(super) fn poll_flush(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<()> {
         while !self.output.is_empty() {
             let written = match self.output.file() {
@@ -67,8 +66,7 @@ impl Http1State {
         Poll::Ready(())
     }
 
-    /// Writes some of the file that is next: straight into the socket, or by way of a piece that is kept until it is
-    /// written.
+    /// Writes a part of the next file: directly into the socket or, where that is unsupported, through a buffer.
     fn poll_write_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(file) = self.output.file() else { return Poll::Ready(Ok(0)) };
         let left = file.length;

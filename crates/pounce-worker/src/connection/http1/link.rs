@@ -1,4 +1,4 @@
-//! What a connection's task and the application's exchange share.
+//! State shared by a connection's task and the application's exchange.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
@@ -14,8 +14,8 @@ use crate::engine::Engine;
 use crate::flusher::{Flush, FlushEntry};
 use crate::stream::Stream;
 
-/// The shared half of a connection. Reached from the connection's task and, through the exchange, from
-/// the application; never both at once, and never borrowed while the application runs.
+/// The shared half of a connection. The connection's task uses it and, through the exchange, the application; never
+/// both at once. The task never keeps the state borrowed while the application runs.
 pub(in crate::connection) struct Http1Link {
     pub(super) engine: Rc<Engine>,
     pub(super) info: Rc<ConnectionInfo>,
@@ -49,17 +49,17 @@ impl Http1Link {
         self.state.borrow_mut()
     }
 
-    /// Has what was sent written at the end of the turn. Nobody may have the state borrowed.
+    /// Schedules a write for the end of the turn. The state must not be borrowed.
     pub(super) fn write_soon(&self) {
         self.engine.flusher.add(&self.flush_entry);
     }
 
-    /// Whether that is still to come.
+    /// Whether a write is scheduled for the end of the turn.
     pub(super) fn is_due(&self) -> bool {
         self.flush_entry.is_due()
     }
 
-    /// Writes as much as the socket takes at once; the task sees to the rest.
+    /// Writes as much as the socket takes at once; the task writes the rest.
     pub(super) fn write(&self, state: &mut Http1State) {
         let mut context = Context::from_waker(Waker::noop());
         if state.poll_flush(&self.engine, &mut context).is_pending() || state.is_gone() {
@@ -67,7 +67,7 @@ impl Http1Link {
         }
     }
 
-    /// A request has come: the exchange begins.
+    /// Begins the exchange of a request that has arrived.
     pub(super) fn observe_begin(&self) {
         let state = &mut *self.state();
         state.observation =
@@ -85,8 +85,7 @@ impl Flush for Http1Link {
         if !state.output.is_empty() {
             self.write(&mut state);
         }
-        // The task may have been polled while this was due, and left the writing to it. It tells an application that may
-        // send again.
+        // A task polled while this flush was scheduled has left the writing to it. Wake the task to resume `send()`.
         if state.waits.is_sending() {
             self.waker.wake();
         }

@@ -1,4 +1,4 @@
-//! The state of a connection over HTTP/1.1: its socket, its machines, and how far its exchange is.
+//! The state of an HTTP/1.1 connection: its socket, its machines, and the progress of its exchange.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::http1::{Fault, Output, RequestEvent, RequestMachine, ResponseEncoder}
 use crate::http2::Beginning;
 use crate::stream::Stream;
 
-/// How much of a body that the application did not read is read and dropped to keep the connection.
+/// How many bytes of a body that the application did not read are read and dropped to keep the connection.
 const MAX_DISCARD: u64 = 256 * 1024;
 
 pub(super) struct Http1State {
@@ -26,7 +26,7 @@ pub(super) struct Http1State {
     pub(super) machine: RequestMachine,
     pub(super) encoder: ResponseEncoder,
     pub(super) output: Output,
-    /// The current response's fields, where the observer needs them.
+    /// The current response's fields, if the observer needs them.
     pub(super) response_fields: Fields,
     /// The current exchange.
     pub(super) exchange: ExchangeId,
@@ -34,45 +34,44 @@ pub(super) struct Http1State {
     pub(super) client: ClientState,
     /// The client sends nothing more.
     pub(super) end_of_input: bool,
-    /// The application has been told so.
+    /// The application has received the disconnect event for this.
     pub(super) disconnect_told: bool,
     /// The body of the current request.
     pub(super) body: BodyPhase,
-    /// A decoded piece of the body that nobody has taken yet, where it lies in the input. Nothing is read while it lies
-    /// there.
+    /// The range in `input` of a decoded piece of the body, until the application takes it. Nothing is read meanwhile.
     piece: Option<Range<usize>>,
     pub(super) waits: AppWaits,
-    /// Bytes that have come.
+    /// Bytes received.
     pub(super) received: u64,
     /// Bytes of an unread body that have been dropped.
     discarded: u64,
     pub(super) ending: Ending,
 }
 
-/// Who gets what the application sends.
+/// Whether the client gets what the application sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientState {
-    /// The client.
+    /// The client gets it.
     Listens,
-    /// Nobody: the response breaks off, or the client is answered with what is wrong with its request.
+    /// It is dropped: the response breaks off, or the server answers a faulty request.
     CutOff,
-    /// Nobody: the client has left.
+    /// It is dropped: the client has left.
     Left,
 }
 
-/// What becomes of the connection once the output is written.
+/// What happens to the connection once the output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ending {
-    /// It is read for further requests.
+    /// It stays open for further requests.
     Open,
     /// It is closed.
     Close,
-    /// It is closed when the client has: unread input may be under way, and closing at once could cost the client our last
-    /// response.
+    /// It is closed once the client has closed it: unread input may be under way, and closing at once could destroy the
+    /// last response before the client reads it.
     Linger,
 }
 
-/// What comes next on a connection that runs no exchange.
+/// What comes next on a connection without a running exchange.
 pub(super) enum Next {
     Request,
     NeedMore,
@@ -111,24 +110,24 @@ impl Http1State {
         }
     }
 
-    /// Whether nothing of the application's can reach the client any more.
+    /// Whether nothing that the application sends can reach the client any more.
     pub(super) fn is_gone(&self) -> bool {
         self.client != ClientState::Listens
     }
 
-    /// Ends the connection, at the latest when the output is written.
+    /// Ends the connection once the output is written; a stronger ending already set stays.
     pub(super) fn end(&mut self, ending: Ending) {
         self.ending = self.ending.max(ending);
     }
 
-    /// The connection is of no use any more: what waits cannot be written.
+    /// Gives the connection up, dropping unwritten output.
     pub(super) fn lose(&mut self) {
         self.client = ClientState::Left;
         self.ending = Ending::Close;
         self.output.clear();
     }
 
-    /// Decodes what is buffered of the current body, in one piece. True if there is a piece to take.
+    /// Decodes the buffered part of the current body into one piece. True if there is a piece to take.
     pub(super) fn prepare_body(&mut self) -> Result<bool, Fault> {
         if self.piece.is_some() {
             return Ok(true);
@@ -146,7 +145,7 @@ impl Http1State {
                     if piece.is_empty() {
                         piece = found;
                     } else {
-                        // Chunks are moved together, over the framing between them.
+                        // Join the chunks: move each down over the framing before it.
                         let length = found.len();
                         self.input.move_down(found, piece.end);
                         piece.end += length;
@@ -163,7 +162,7 @@ impl Http1State {
         Ok(true)
     }
 
-    /// Whether a piece of the body lies in the input, which must not move then.
+    /// Whether a piece of the body lies in the input, which then must not move.
     pub(super) fn holds_piece(&self) -> bool {
         self.piece.is_some()
     }
@@ -174,7 +173,7 @@ impl Http1State {
         self.body.take()
     }
 
-    /// Goes on in the input to the next request, past what is left of a body that nobody read.
+    /// Parses the input up to the next request, skipping the rest of an unread body.
     pub(super) fn next_request(&mut self) -> Result<Next, Fault> {
         if self.ending != Ending::Open {
             return Ok(Next::Close);
@@ -222,27 +221,27 @@ impl Http1State {
         self.discarded = 0;
     }
 
-    /// Whether the rest of the current body is too much to read just to keep the connection. A client that
-    /// still waits for `100 Continue` may or may not send it: nobody can tell what would follow.
+    /// Whether the rest of the current body is too long to read just to keep the connection. A client that still waits
+    /// for `100 Continue` may or may not send its body, so the next bytes would be ambiguous.
     pub(super) fn body_costs_connection(&self) -> bool {
         self.body == BodyPhase::Expected || self.machine.body_left().is_some_and(|left| left > MAX_DISCARD)
     }
 
-    /// Gives back what is not needed while the connection waits.
+    /// Gives back memory that is not needed while the connection waits.
     pub(super) fn rest(&mut self, engine: &Engine) {
-        // A piece that waits to be taken must stay where it lies.
+        // A piece that waits to be taken must not move.
         if self.piece.is_none() {
             self.input.shrink(engine);
         }
     }
 
-    /// Closes the socket, though calls of the application may go on.
+    /// Closes the socket, although calls to the application may still run.
     pub(super) fn close(&mut self) {
         self.lose();
         self.stream.close();
     }
 
-    /// Decides about the connection once a response is complete.
+    /// Decides whether the connection stays open after a complete response.
     pub(super) fn end_exchange(&mut self, phase: WorkerPhase) {
         self.piece = None;
         self.disconnect_told = false;

@@ -20,7 +20,7 @@ use crate::engine::WorkerPhase;
 use crate::http1::{BodyFraming, Facts, Fault};
 use crate::stream::Stream;
 
-/// How many requests a connection may have answered before the others get their turn.
+/// How many requests of a connection are answered before other connections get their turn.
 const REQUESTS_PER_TURN: usize = 16;
 
 /// One connection over HTTP/1.1.
@@ -30,14 +30,14 @@ pub(in crate::connection) struct ConnectionTask<A: App> {
     connection: A::Connection,
     /// The exchange whose response is not complete.
     current: Option<Running<A>>,
-    /// Calls that go on behind a complete response, or on a connection that is gone.
+    /// Calls that still run after a complete response, or after the client has gone.
     background: Vec<Running<A>>,
     timer: Timer<Http1Wait>,
     closed: bool,
     shut_down: bool,
     /// Bytes that were dropped while waiting for the client to close.
     lingered: usize,
-    /// What the connection goes on as.
+    /// The WebSocket that the connection becomes.
     upgrade: Option<Box<Opening>>,
     is_http2: bool,
 }
@@ -46,9 +46,9 @@ pub(in crate::connection) struct ConnectionTask<A: App> {
 pub(in crate::connection) enum Ended {
     /// The connection is closed, and every application call on it has returned.
     Closed,
-    /// It goes on as a WebSocket.
+    /// The connection becomes a WebSocket.
     WebSocket(Box<Opening>),
-    /// It is HTTP/2; what was read of it is in the input.
+    /// The client speaks HTTP/2; the input holds the bytes read so far.
     Http2(Stream, Input),
 }
 
@@ -72,7 +72,7 @@ impl<A: App> ConnectionTask<A> {
     }
 }
 
-// Nothing in it is pinned in place: calls are `Unpin` by contract.
+// Nothing in the task is pinned: calls are `Unpin` by contract.
 impl<A: App> Unpin for ConnectionTask<A> {}
 
 impl<A: App> Future for ConnectionTask<A> {
@@ -87,7 +87,7 @@ impl<A: App> Future for ConnectionTask<A> {
             return Poll::Ready(Ended::Closed);
         }
         let ends = !this.closed && this.poll_connection(cx);
-        // Behind the connection: what it has written or lost is what these may wait for.
+        // Polled after the connection: they may wait for a write or a disconnect that just happened.
         this.background.retain_mut(|running| running.poll(cx).is_pending());
         this.link.waker.end_poll();
         this.count_if_asked();
@@ -114,7 +114,7 @@ impl<A: App> Future for ConnectionTask<A> {
 }
 
 impl<A: App> ConnectionTask<A> {
-    /// Says which request is open.
+    /// Reports the open request, if a count of open requests is under way.
     fn count_if_asked(&self) {
         if self.current.is_none() || !self.link.engine.is_counting() {
             return;
@@ -124,7 +124,7 @@ impl<A: App> ConnectionTask<A> {
         self.link.engine.count(&raw const *self.link, head.method(), head.raw_path(), started);
     }
 
-    /// Goes on with the connection. True when it has ended.
+    /// Drives the connection. True when it has ended.
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> bool {
         let mut requests = 0;
         loop {
@@ -187,7 +187,7 @@ impl<A: App> ConnectionTask<A> {
         self.current = Some(running);
     }
 
-    /// Goes on with the current exchange. Ready when its response is complete or its call has returned.
+    /// Drives the current exchange. Ready when its response is complete, its call has returned, or the client has gone.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(running) = &mut self.current else { return Poll::Ready(()) };
@@ -222,12 +222,11 @@ impl<A: App> ConnectionTask<A> {
         Poll::Ready(())
     }
 
-    /// Moves bytes while an exchange runs. True if something has come that its call waits for; the
-    /// call then counts as not waiting until it says so again.
+    /// Moves bytes while an exchange runs. True if the application must be polled: an event it waits for has happened.
     fn poll_io(&self, state: &mut Http1State, cx: &mut Context<'_>) -> bool {
         let engine = &self.link.engine;
         if !self.link.is_due() {
-            // Whether all of it went out is the timer's business.
+            // If bytes are left, the timer watches the client.
             let _ = state.poll_flush(engine, cx);
         }
         if state.is_gone() {
@@ -237,12 +236,12 @@ impl<A: App> ConnectionTask<A> {
         let readable = if state.body == BodyPhase::Taken || state.machine.facts().body == BodyFraming::None {
             let open = state.read_ahead(engine, cx);
             if !open && state.encoder.is_unsent() {
-                // A client that sends nothing more could still read, but there is nothing to come.
+                // The client might still read, but nothing more will be sent: treat it as gone.
                 state.lose();
             }
             !open
         } else if state.waits.is_receiving() {
-            // A body is read only when it is asked for: that is the client's backpressure.
+            // A body is read only when the application asks for it, which is backpressure on the client.
             state.poll_fill(engine, cx).is_ready()
         } else {
             state.read_ahead(engine, cx);
@@ -252,7 +251,7 @@ impl<A: App> ConnectionTask<A> {
         writable || received || state.is_gone()
     }
 
-    /// Goes on to the next request, reading as needed.
+    /// Advances to the next request, reading as needed.
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let engine = &self.link.engine;
         let state = &mut *self.link.state();
@@ -261,7 +260,7 @@ impl<A: App> ConnectionTask<A> {
             match state.next_request() {
                 Ok(Next::NeedMore) => {}
                 Ok(next) => return Poll::Ready(next),
-                // The rest of a body whose request has its response: a second one would be taken for the next.
+                // A fault in the body of an answered request. The client would match a response to its next request.
                 Err(_) if answered => {
                     state.end(Ending::Linger);
                     return Poll::Ready(Next::Close);
@@ -273,7 +272,7 @@ impl<A: App> ConnectionTask<A> {
                     return Poll::Ready(Next::Close);
                 }
             }
-            // A client that does not read its responses gets no more of its requests read.
+            // While a client does not read its responses, its requests are not read.
             let may_wait = self.link.is_due() && state.output.len() <= HIGH_WATER;
             if !may_wait && state.poll_flush(engine, cx).is_pending() && state.output.len() > HIGH_WATER {
                 return Poll::Pending;
@@ -292,7 +291,7 @@ impl<A: App> ConnectionTask<A> {
         }
     }
 
-    /// Writes the rest, shuts down the sending side, and waits for the client to close where that matters.
+    /// Writes the remaining output, shuts down the sending side, and waits for the client to close if lingering.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let engine = &self.link.engine;
         let state = &mut *self.link.state();
@@ -323,7 +322,7 @@ impl<A: App> ConnectionTask<A> {
         }
     }
 
-    /// Looks at the clock before waiting. True if the connection ends here.
+    /// Checks the deadline before waiting. True if the connection ends now.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.link.now.get();
         let settings = &self.link.engine.settings;
@@ -344,13 +343,13 @@ impl<A: App> ConnectionTask<A> {
         }
         match wait {
             Http1Wait::KeepAlive | Http1Wait::Linger | Http1Wait::Application => return true,
-            // Nobody has asked for anything yet: there is nothing to answer.
+            // No request has begun: there is nothing to answer.
             Http1Wait::FirstHead if state.machine.is_idle() => return true,
             Http1Wait::Write | Http1Wait::HalfClosed => state.lose(),
             Http1Wait::Body if self.current.is_none() => state.end(Ending::Linger),
             Http1Wait::FirstHead | Http1Wait::Head | Http1Wait::Body => {
                 if self.current.is_none() {
-                    // The encoder still stands at the end of the response before.
+                    // The encoder is still at the end of the previous response.
                     state.encoder.begin(Facts::default());
                 }
                 self.link.refuse(&mut state, Fault::Timeout);

@@ -1,4 +1,4 @@
-//! A connection that carries a WebSocket, or will when the application accepts it (RFC 6455 section 4.2).
+//! A connection that carries a WebSocket, or will once the application accepts it (RFC 6455 section 4.2).
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -12,10 +12,10 @@ use crate::http1::{Facts, ResponseEncoder, field, status_line};
 use crate::output::Output;
 use crate::stream::Stream;
 
-/// A connection that was upgraded, or will be.
+/// A connection that is upgraded, or will be once the application accepts.
 pub(super) struct Upgraded {
     stream: Stream,
-    /// For a response that denies the upgrade.
+    /// Encodes a response that denies the upgrade.
     encoder: Option<Box<ResponseEncoder>>,
 }
 

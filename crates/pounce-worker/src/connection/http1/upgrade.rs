@@ -1,4 +1,4 @@
-//! From HTTP/1.1 to WebSocket (RFC 6455 section 4.2): the client is refused, or the connection is handed over.
+//! From HTTP/1.1 to WebSocket (RFC 6455 section 4.2): the server refuses, or hands the connection over.
 
 use pounce_config::WebSocketConfig;
 
@@ -10,12 +10,12 @@ use crate::stream::Stream;
 use crate::websocket::UpgradeRequest;
 
 impl Http1Link {
-    /// How WebSockets are served, if the request that has just arrived asks for one.
+    /// The WebSocket settings, if the request that has just arrived asks for a WebSocket.
     pub(super) fn asks_for_websocket(&self) -> Option<WebSocketConfig> {
         self.engine.settings.websocket.filter(|_| self.state().machine.facts().websocket)
     }
 
-    /// What the connection is as a WebSocket. `None` where the client was refused one.
+    /// Turns the connection into a WebSocket. `None` if the request was refused.
     pub(super) fn upgrade(&self, settings: WebSocketConfig) -> Option<Box<Opening>> {
         let engine = &self.engine;
         let state = &mut *self.state();

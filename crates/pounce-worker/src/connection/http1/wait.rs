@@ -1,4 +1,4 @@
-//! What a connection of HTTP/1.1 waits for, and for how long.
+//! What an HTTP/1.1 connection waits for, and for how long.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::settings::Settings;
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Http1Wait {
-    /// The first head on the connection, all of it.
+    /// The whole first head on the connection.
     FirstHead,
-    /// Any byte of a further request.
+    /// The first byte of a further request.
     KeepAlive,
     /// The rest of a further head.
     Head,
     /// The next piece of a body.
     Body,
-    /// The client's reading.
+    /// The client, to read.
     Write,
-    /// The client's closing.
+    /// The client, to close.
     Linger,
-    /// The application, for a client that sends nothing more: it may have gone, and only what is written can tell.
+    /// The application, on behalf of a client that sends nothing more. It may have gone, which only a write can show.
     HalfClosed,
-    /// The application alone: no deadline.
+    /// Only the application: no deadline.
     Application,
 }
 
 impl Http1Wait {
-    /// How long it may take.
+    /// How long the wait may take.
     pub(super) fn limit(self, settings: &Settings) -> Option<Duration> {
         let http = &settings.http;
         match self {
@@ -52,7 +52,7 @@ impl Wait for Http1Wait {
     }
 
     fn is_paced(self) -> bool {
-        // Without output there is nothing that the client could read faster.
+        // In other waits there is no output that the client could read faster.
         matches!(self, Self::Body | Self::Write)
     }
 }

@@ -93,7 +93,7 @@ impl Wire for Http1Link {
 }
 
 impl Http1Link {
-    /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
+    /// Prepares a piece of the body. Ready with false when no more will come.
     fn poll_inbound(&self, state: &mut Http1State, id: ExchangeId, cx: &mut Context<'_>) -> Poll<bool> {
         if state.exchange != id || state.is_gone() || state.encoder.is_complete() {
             return Poll::Ready(false);
@@ -117,7 +117,7 @@ impl Http1Link {
             match state.poll_fill(&self.engine, cx) {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => {
-                    // The body can never be complete: nothing that is answered now would be right.
+                    // The body is incomplete for good: no response would be right.
                     state.lose();
                     self.waker.wake();
                     return Poll::Ready(false);
@@ -130,7 +130,7 @@ impl Http1Link {
         }
         state.waits.receive();
         if !waited {
-            // The task has to learn that it shall read.
+            // The task must start to read.
             self.waker.wake();
         }
         Poll::Pending
@@ -148,7 +148,7 @@ impl Http1Link {
         Ok(state)
     }
 
-    /// Sends a piece of the body by way of `encode`.
+    /// Sends a piece of the body, encoded by `encode`.
     fn send_body(
         &self,
         id: ExchangeId,
@@ -163,7 +163,7 @@ impl Http1Link {
         Ok(())
     }
 
-    /// Has what was sent written: at the end of the turn, or at once where much waits.
+    /// Schedules the write of new output for the end of the turn; writes at once if much waits.
     fn sent(&self, mut state: RefMut<'_, Http1State>) {
         if state.output.len() > HIGH_WATER {
             self.write(&mut state);
@@ -173,7 +173,7 @@ impl Http1Link {
             state.observation.head(&self.engine, state.encoder.status());
         }
         let has_output = !state.output.is_empty();
-        // The task handles a complete response: the next request, the close, or the disconnect that somebody waits for.
+        // After a complete response the task goes on with the next request, the close, or an awaited disconnect event.
         let wakes = state.encoder.is_complete();
         drop(state);
         if has_output {

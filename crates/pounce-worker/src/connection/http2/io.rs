@@ -1,5 +1,5 @@
-//! The bytes of a connection as `h2` reads and writes them: read into the worker's large buffers, and written when
-//! all that one turn brings is there.
+//! The bytes of a connection, between `h2` and the socket: reads go through the worker's large buffers, and writes wait
+//! until the end of the turn.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -20,14 +20,14 @@ use crate::http2::{Guard, Screen, Screened, Tripped};
 use crate::output::Output;
 use crate::stream::Stream;
 
-/// `h2`'s half of the bytes. The other half is with the connection's task.
+/// The handle through which `h2` reads and writes.
 pub(super) struct Io(Rc<ConnectionIo>);
 
-/// The bytes of a connection.
+/// The bytes of a connection, shared by `h2` and the connection's task.
 pub(super) struct ConnectionIo {
     engine: Rc<Engine>,
     state: RefCell<IoState>,
-    /// The connection's task.
+    /// Wakes the connection's task.
     waker: RefCell<Waker>,
     flush_entry: FlushEntry,
 }
@@ -39,15 +39,15 @@ struct IoState {
     guard: Guard,
     tripped: Option<Tripped>,
     screen: Screen,
-    /// What goes through before the input does.
+    /// Bytes for `h2` that replace screened input; they precede the rest of the input.
     replaced: Bytes,
-    /// How much of the input goes through as it is.
+    /// How many bytes of the input pass to `h2` unchanged.
     screened: usize,
     end_of_input: bool,
-    /// The socket takes no more for now, or never again.
+    /// The socket takes no more for now, or is broken.
     is_blocked: bool,
     shut_down: bool,
-    /// Bytes that were dropped while waiting for the client's end.
+    /// Bytes dropped while waiting for the client to close.
     lingered: usize,
 }
 
@@ -81,28 +81,28 @@ impl ConnectionIo {
         Io(Rc::clone(self))
     }
 
-    /// Why the client is to be cut off.
+    /// Why the client must be cut off, if so.
     pub(super) fn tripped(&self) -> Option<Tripped> {
         self.state.borrow().tripped
     }
 
-    /// Whether the client does not take what waits for it.
+    /// Whether the socket does not take the waiting output.
     pub(super) fn is_blocked(&self) -> bool {
         self.state.borrow().is_blocked
     }
 
-    /// Bytes that the socket has taken.
+    /// Bytes taken by the socket.
     pub(super) fn sent(&self) -> u64 {
         self.state.borrow().stream.sent()
     }
 
-    /// Those that the client has taken; see [`Stream::taken`].
+    /// Bytes taken by the client; see [`Stream::taken`].
     pub(super) fn taken(&self) -> i64 {
         self.state.borrow().stream.taken()
     }
 
-    /// Has what waits written at the end of the turn, or waits for the socket to take more. An error where it takes
-    /// nothing any more.
+    /// Schedules a write for the end of the turn or, if the socket is blocked, waits until it takes more. Fails if the
+    /// socket is broken.
     pub(super) fn write_soon(self: &Rc<Self>, cx: &mut Context<'_>) -> io::Result<()> {
         let mut state = self.state.borrow_mut();
         if state.output.is_empty() {
@@ -120,7 +120,7 @@ impl ConnectionIo {
         Ok(())
     }
 
-    /// Says that nothing more comes, and waits for the same from the client.
+    /// Shuts down the sending side and waits for the client to do the same.
     pub(super) fn poll_linger(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut *self.state.borrow_mut();
         if !state.shut_down {
@@ -158,7 +158,7 @@ impl ConnectionIo {
 }
 
 impl IoState {
-    /// Gives bytes to read, once they have been looked at.
+    /// Gives screened bytes to `h2`.
     fn poll_read(
         &mut self,
         engine: &Engine,
@@ -167,7 +167,7 @@ impl IoState {
     ) -> Poll<io::Result<()>> {
         loop {
             if self.tripped.is_some() {
-                // Nothing more is listened to; the task sees to the end.
+                // Drop further input; the task ends the connection.
                 let all = self.input.len();
                 self.input.consume(all);
                 return Poll::Pending;
@@ -191,7 +191,7 @@ impl IoState {
                     self.replaced = bytes.into();
                 }
                 Screened::Hold if self.end_of_input && self.input.is_empty() => return Poll::Ready(Ok(())),
-                // Half a frame is for `h2` to complain about.
+                // `h2` reports the incomplete frame.
                 Screened::Hold if self.end_of_input => self.screened = self.input.len(),
                 Screened::Hold => std::task::ready!(self.poll_fill(engine, cx))?,
             }
@@ -227,7 +227,7 @@ impl IoState {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes bytes to write, unless too many wait.
+    /// Takes bytes from `h2`, unless too many wait.
     fn poll_take(
         &mut self,
         engine: &Engine,
@@ -257,7 +257,7 @@ impl Flush for ConnectionIo {
     fn flush(&self) {
         let mut context = Context::from_waker(Waker::noop());
         let flushed = self.state.borrow_mut().poll_flush(&self.engine, &mut context);
-        // The task waits for the socket, and ends the connection where it is lost.
+        // The task waits for the socket, or ends the connection if the socket is broken.
         if !matches!(flushed, Poll::Ready(Ok(()))) {
             self.waker.borrow().wake_by_ref();
         }
@@ -291,12 +291,12 @@ impl AsyncWrite for Io {
         true
     }
 
-    /// The task writes once the turn is over.
+    /// Does nothing: the task schedules the write for the end of the turn.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// The task ends the connection, when all is written.
+    /// Does nothing: the task ends the connection once everything is written.
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

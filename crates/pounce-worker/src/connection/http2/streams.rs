@@ -1,4 +1,4 @@
-//! The streams of one connection: how they begin, and what the connection tells all of them.
+//! The streams of one connection: beginning them, and telling all of them about the connection's end.
 
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
@@ -28,9 +28,9 @@ pub(super) struct Streams<A: App> {
     info: Rc<ConnectionInfo>,
     app: Rc<A>,
     connection: A::Connection,
-    /// Those whose application waits, or whose response does.
+    /// The tasks of streams whose application or response waits.
     tasks: JoinSet<()>,
-    /// Their links: `h2` does not tell each of them of the connection's end.
+    /// The links of these streams, to tell them about the connection's end: `h2` does not tell every stream.
     links: Vec<Weak<StreamLink<Http2>>>,
     orphans: Rc<Cell<usize>>,
     requests: u64,
@@ -50,29 +50,29 @@ impl<A: App> Streams<A> {
         }
     }
 
-    /// How many requests have come.
+    /// How many requests have arrived.
     pub(super) fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// Whether none has anything left to do, save what is with `h2`.
+    /// Whether all streams are done; `h2` may still hold unsent data.
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// Cuts all of them off, and cancels their applications.
+    /// Aborts all streams and cancels their applications.
     pub(super) fn abort(&mut self) {
         self.tasks.abort_all();
     }
 
-    /// Tells all of them that the connection has ended.
+    /// Tells all streams that the connection has ended.
     pub(super) fn lose(&mut self) {
         for link in self.links.drain(..).filter_map(|link| link.upgrade()) {
             link.lose();
         }
     }
 
-    /// Forgets those that have ended.
+    /// Removes the tasks that have ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(cx) {
             if ended.is_err_and(|error| error.is_panic()) {
@@ -81,7 +81,7 @@ impl<A: App> Streams<A> {
         }
     }
 
-    /// Says which requests are open, while somebody asks for that.
+    /// Reports the open requests, if a census is under way.
     pub(super) fn count_if_asked(&self) {
         if !self.engine.is_counting() {
             return;
@@ -166,7 +166,7 @@ impl<A: App> Streams<A> {
                     request: upgrade,
                     observation,
                 };
-                // Its connection is counted already.
+                // The connection is already counted.
                 let guard = ConnectionGuard::of_stream(&engine);
                 let served = websocket::serve(opening, info, guard, engine, (&*self.app, &self.connection));
                 self.tasks.spawn_local(served);
@@ -184,7 +184,7 @@ impl<A: App> Streams<A> {
         StreamLink::new(Rc::clone(&self.engine), Rc::clone(&self.info), request)
     }
 
-    /// Lets a stream go on: here, if it comes to its end at once, else in a task of its own.
+    /// Drives a stream: here, if it ends at once, else in a new task.
     fn go_on(&mut self, link: Rc<StreamLink<Http2>>, call: Option<Running<A>>, cx: &mut Context<'_>) {
         let mut stream = StreamTask::new(link, call, Rc::clone(&self.orphans));
         if stream.poll_stream(cx).is_pending() {

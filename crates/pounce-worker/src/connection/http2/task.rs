@@ -1,4 +1,4 @@
-//! The future that drives one connection: `h2`, the socket, and the streams' beginnings.
+//! The future that drives one connection: `h2`, the socket, and the beginning of streams.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,10 +20,10 @@ use crate::engine::{Engine, WorkerPhase};
 use crate::http2::Tripped;
 use crate::stream::Stream;
 
-/// How many requests are handed to the application before the others get their turn.
+/// How many requests go to the application before other connections get their turn.
 const REQUESTS_PER_TURN: usize = 64;
 
-/// How much of a response `h2` keeps beside what is in [`super::body::Body`].
+/// How many bytes of a response `h2` buffers, in addition to those in the stream's `Body`.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// One connection. Ready when it is closed and every application call on it has returned.
@@ -33,16 +33,16 @@ pub(super) struct Connection<A: App> {
     shared: Rc<ConnectionIo>,
     speaker: Speaker,
     streams: Streams<A>,
-    /// The client has been told that no more requests are taken.
+    /// GOAWAY has told the client to send no more requests.
     is_closing: bool,
     timer: Timer<ConnectionWait>,
 }
 
-/// How far `h2` is.
+/// The state of `h2`.
 enum Speaker {
     Handshaking(Pin<Box<Handshake<Io, Bytes>>>),
     Open(Box<h2::server::Connection<Io, Bytes>>),
-    /// What it has said is on its way out.
+    /// `h2` is done; its last output is being written, and the client must close.
     Lingering,
     Over,
 }
@@ -52,15 +52,15 @@ enum Speaker {
 enum ConnectionWait {
     /// The first request.
     First,
-    /// A further one, while there is none.
+    /// A further request, while no stream is open.
     KeepAlive,
-    /// What streams do.
+    /// Streams, which have their own deadlines.
     Streams,
-    /// The client's windows: all that is left is with `h2`.
+    /// The client, to open its windows: all remaining data is with `h2`.
     Unread,
-    /// The client's reading.
+    /// The client, to read.
     Write,
-    /// The end.
+    /// The client, to close.
     Close,
 }
 
@@ -84,8 +84,8 @@ impl<A: App> Connection<A> {
         let now = Instant::now();
         let shared = ConnectionIo::new(Rc::clone(&engine), stream, input, now);
         let settings = &engine.settings;
-        // The guard's measure holds for what `h2` counts by itself as well: its own bounds are lower, and a client
-        // that cancels what it has just asked for, as browsers do, would come to them.
+        // `h2` has limits of its own. Raise them to the guard's: a client that cancels new requests, as browsers do,
+        // would reach the lower defaults.
         let idle_frames = usize::try_from(settings.http.http2.max_idle_frames).unwrap_or(usize::MAX);
         let mut builder = Builder::new();
         builder
@@ -112,7 +112,7 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Goes on with the connection, as far as that is possible.
+    /// Drives the connection as far as possible.
     fn poll_connection(&mut self, now: Instant, cx: &mut Context<'_>) {
         if let Speaker::Handshaking(handshake) = &mut self.speaker {
             match handshake.as_mut().poll(cx) {
@@ -130,7 +130,7 @@ impl<A: App> Connection<A> {
         let mut requests = Vec::new();
         let mut begun = 0;
         while let Speaker::Open(open) = &mut self.speaker {
-            // All requests first, then all answers: they leave together.
+            // Accept all requests before answering any: the answers are then written together.
             match open.poll_accept(cx) {
                 Poll::Ready(Some(Ok(request))) => {
                     requests.push(request);
@@ -173,7 +173,7 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Ends a connection whose client does what it must not.
+    /// Ends the connection of a misbehaving client.
     fn cut_off(&mut self, tripped: Tripped, cx: &mut Context<'_>) {
         match &mut self.speaker {
             Speaker::Open(open) => {
@@ -181,7 +181,7 @@ impl<A: App> Connection<A> {
                     Tripped::Flood => Reason::ENHANCE_YOUR_CALM,
                     Tripped::Preface => Reason::PROTOCOL_ERROR,
                 });
-                // That is written; what `h2` waits for will not come.
+                // This emits the GOAWAY. Its result does not matter: no more input is read.
                 let _ = open.poll_closed(cx);
             }
             Speaker::Handshaking(_) => {}
@@ -192,7 +192,7 @@ impl<A: App> Connection<A> {
         self.streams.abort();
     }
 
-    /// Looks at the clock.
+    /// Checks the deadline.
     fn look_at_clock(&mut self, now: Instant, cx: &mut Context<'_>) {
         let wait = match &self.speaker {
             Speaker::Over => return,
@@ -209,7 +209,7 @@ impl<A: App> Connection<A> {
         let http = &self.engine.settings.http;
         let limit = match wait {
             ConnectionWait::Streams => return,
-            // A worker that drains waits for no beginning for long.
+            // A draining worker does not wait long for a first request.
             ConnectionWait::First if self.engine.phase() != WorkerPhase::Serving => LAST_REQUEST,
             ConnectionWait::First => http.timeout_header,
             ConnectionWait::KeepAlive => http.timeout_keep_alive,
@@ -231,7 +231,7 @@ impl<A: App> Connection<A> {
     }
 }
 
-// Nothing in it is pinned in place.
+// Nothing in the connection is pinned.
 impl<A: App> Unpin for Connection<A> {}
 
 impl<A: App> Future for Connection<A> {

@@ -1,4 +1,4 @@
-//! The streams of HTTP/2, as `h2` has them.
+//! [`Transport`] over the streams of `h2`.
 
 use std::task::{Context, Poll};
 
@@ -34,7 +34,7 @@ impl Receive for RecvStream {
     }
 
     fn release_capacity(&mut self, count: usize) {
-        // A stream that is closed by now has nothing to give back.
+        // Fails if the stream is closed: there is no capacity to release then.
         let _ = self.flow_control().release_capacity(count);
     }
 }
@@ -47,7 +47,7 @@ impl Respond for SendResponse<Bytes> {
     }
 
     fn send_informational(&mut self, response: Response<()>) {
-        // A stream that is gone is noticed elsewhere.
+        // Fails if the stream is gone, which is noticed elsewhere.
         let _ = Self::send_informational(self, response);
     }
 

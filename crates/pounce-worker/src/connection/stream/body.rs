@@ -1,4 +1,4 @@
-//! A response's body on its way: what the client's windows do not let through yet.
+//! The part of a response's body that the client's windows do not let through yet.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +11,7 @@ use pounce_asgi::{FileBody, Payload};
 use super::transport::{Reset, SendBody};
 use crate::output::{broken_file, read_piece};
 
-/// Up to this size pieces that wait are gathered in one: each by itself would take more than its bytes.
+/// Up to this size, waiting pieces are gathered into one, which saves memory.
 const GATHERED: usize = 16 * 1024;
 
 /// The body to send on a stream, in order.
@@ -20,22 +20,22 @@ pub(super) struct Body<S> {
     pieces: VecDeque<Piece>,
     /// Bytes in `pieces`.
     length: u64,
-    /// Bytes that have been handed on.
+    /// Bytes handed on to the transport.
     handed_on: u64,
-    /// Nothing more comes behind them, but for the trailers.
+    /// Only trailers may follow the pieces.
     last: bool,
     trailers: Option<HeaderMap>,
     end: BodyEnd,
 }
 
-/// How far the end of a body is.
+/// The state of a body's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BodyEnd {
-    /// It goes with the last piece.
+    /// To be sent with the last piece.
     Due,
-    /// Both go when [`Body::let_go`] says so.
+    /// Held back with the last piece until [`Body::let_go`].
     Held,
-    /// It has been sent.
+    /// Sent.
     Sent,
 }
 
@@ -58,27 +58,27 @@ impl<S: SendBody> Body<S> {
         }
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait to be handed on.
     pub(super) fn len(&self) -> u64 {
         self.length
     }
 
-    /// How many bytes have been handed on.
+    /// How many bytes have been handed on to the transport.
     pub(super) fn handed_on(&self) -> u64 {
         self.handed_on
     }
 
-    /// Whether all has been handed on.
+    /// Whether the end has been sent, and so everything handed on.
     pub(super) fn is_ended(&self) -> bool {
         self.end == BodyEnd::Sent
     }
 
-    /// Whether only the last piece is left, and is held back.
+    /// Whether only the last piece is left and held back.
     pub(super) fn is_held(&self) -> bool {
         self.end == BodyEnd::Held && self.pieces.len() <= 1
     }
 
-    /// Has the last piece go too.
+    /// Releases the last piece.
     pub(super) fn let_go(&mut self) {
         if self.end == BodyEnd::Held {
             self.end = BodyEnd::Due;
@@ -112,7 +112,7 @@ impl<S: SendBody> Body<S> {
         }
     }
 
-    /// Nothing more comes. With `held` the last piece waits for [`Body::let_go`].
+    /// Ends the body. With `held`, the last piece waits for [`Body::let_go`].
     pub(super) fn end(&mut self, trailers: Option<HeaderMap>, held: bool) {
         self.last = true;
         self.trailers = trailers;
@@ -121,10 +121,10 @@ impl<S: SendBody> Body<S> {
         }
     }
 
-    /// Hands on what the client's windows let through now. True if anything was.
+    /// Hands on the bytes that the client's windows let through now. True if there were any.
     ///
     /// # Errors
-    /// The stream is of no use any more, or a file has become shorter.
+    /// The stream is closed, or a file has become shorter.
     pub(super) fn pump(&mut self) -> io::Result<bool> {
         let mut moved = false;
         while self.length > 0 && !self.is_held() {
@@ -153,7 +153,7 @@ impl<S: SendBody> Body<S> {
         Ok(moved)
     }
 
-    /// Hands on all there is, as the client's windows let it through.
+    /// Hands on all bytes, as the client's windows let them through.
     ///
     /// # Errors
     /// As [`Body::pump`].
@@ -164,19 +164,19 @@ impl<S: SendBody> Body<S> {
                 return Poll::Ready(Ok(()));
             }
             std::task::ready!(self.stream.poll_capacity(cx));
-            // There is capacity, or the stream is of no use any more.
+            // There is capacity, or the stream is closed.
             if !self.pump()? {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
         }
     }
 
-    /// Ready when the client wants no more of it, or has gone.
+    /// Ready when the client has reset the stream, or has gone.
     pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.stream.poll_reset(cx)
     }
 
-    /// Tells the client that the rest does not come.
+    /// Tells the client that the rest will not come.
     pub(super) fn reset(&mut self, reset: Reset) {
         self.stream.send_reset(reset);
         self.pieces.clear();

@@ -1,4 +1,4 @@
-//! What the task of a stream and the application's exchange share.
+//! State shared by the task of a stream and the application's exchange.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::io;
@@ -36,7 +36,7 @@ pub(in crate::connection) struct StreamLink<T: Transport> {
     pub(in crate::connection) head: RequestHead,
     state: RefCell<StreamState<T>>,
     pub(super) waker: TaskWaker,
-    /// The time at which the stream was last looked at.
+    /// The time at which the stream was last polled.
     pub(super) now: Cell<Instant>,
 }
 
@@ -49,16 +49,16 @@ pub(in crate::connection) struct StreamState<T: Transport> {
     pub(super) waits: AppWaits,
 }
 
-/// What becomes of what the application sends.
+/// What happens to the data that the application sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// The client gets it.
     Open,
-    /// Nobody: the client is answered with what is wrong with its request's body.
+    /// It is dropped: the server answers a faulty request body.
     Refused,
-    /// The response ends behind what was sent, though it is not complete: a reset follows.
+    /// The incomplete response ends after the data sent so far, and a reset follows.
     BrokenOff,
-    /// Nobody: the client has gone, or the stream is reset.
+    /// It is dropped: the client has gone, or the stream is reset.
     Gone,
 }
 
@@ -71,10 +71,10 @@ impl<T: Transport> StreamLink<T> {
         let StreamRequest { head, receive, responder, expects_continue, observation } = request;
         let lengths = (!receive.is_end_stream()).then(|| head.fields().get_all(b"content-length"));
         let declared = lengths.and_then(|mut lengths| lengths.next()).and_then(decimal);
-        // A client that has nothing to send waits for nothing.
+        // A client without a body does not wait for `100 Continue`.
         let phase = BodyPhase::begin(expects_continue && !receive.is_end_stream());
         let waker = TaskWaker::new();
-        // Whoever has made it polls it at once.
+        // The creator polls the stream at once.
         waker.begin_poll_again();
         Rc::new(Self {
             engine,
@@ -102,13 +102,13 @@ impl<T: Transport> StreamLink<T> {
         self.state.try_borrow_mut().ok()
     }
 
-    /// The connection has ended.
+    /// Notes that the connection has ended.
     pub(in crate::connection) fn lose(&self) {
         self.state().lose();
         self.waker.wake();
     }
 
-    /// Answers with a response of the server's own.
+    /// Answers with a response that the server makes.
     pub(in crate::connection) fn answer(&self, state: &mut StreamState<T>, status: u16, detail: &str) {
         let (head, body) = server_response(status, detail);
         state.responder.restart();
@@ -122,7 +122,7 @@ impl<T: Transport> StreamLink<T> {
         }
     }
 
-    /// Answers a fault of the client's, if that can still be done, and ends the exchange.
+    /// Answers a client's fault, or resets the stream if a response has begun, and ends the exchange.
     pub(super) fn refuse(&self, state: &mut StreamState<T>, fault: Fault) {
         if state.responder.is_head_sent() {
             state.responder.reset(Reset::Cancel);
@@ -133,7 +133,7 @@ impl<T: Transport> StreamLink<T> {
         }
     }
 
-    /// Sees to it that a response is there, or visibly not, once a call has returned before its end.
+    /// Handles a call that returned before its response was complete: answers for it, or makes the break visible.
     pub(super) fn conclude(&self, state: &mut StreamState<T>, outcome: Outcome) {
         state.waits.clear();
         if state.is_gone() || state.responder.is_complete() {
@@ -156,11 +156,11 @@ impl<T: Transport> StreamLink<T> {
                 "the application returned in the middle of its response to {method} {path}; the stream is reset",
             );
         }
-        // The client must be able to tell, once it has what was sent.
+        // A reset after the data sent so far shows the client that the response is incomplete.
         state.fate = Fate::BrokenOff;
     }
 
-    /// Tells the observer that the exchange is over.
+    /// Reports the end of the exchange to the observer.
     pub(super) fn observe_end(&self, state: &mut StreamState<T>) {
         let end = End {
             response_fields: &state.response_fields,
@@ -173,30 +173,30 @@ impl<T: Transport> StreamLink<T> {
 }
 
 impl<T: Transport> StreamState<T> {
-    /// Whether nothing of the application's can reach the client any more.
+    /// Whether nothing that the application sends can reach the client any more.
     pub(super) fn is_gone(&self) -> bool {
         self.fate == Fate::Gone
     }
 
-    /// The client has gone, or wants no more of it.
+    /// Notes that the client has gone, or wants no more of the response.
     pub(super) fn lose(&mut self) {
         self.fate = Fate::Gone;
         self.body.forget();
     }
 
-    /// Tells the response whether the client is going to send the rest of the body.
+    /// Tells the responder whether the client will send the rest of its body.
     pub(super) fn note_upload(&mut self) {
         self.responder.is_uploading = self.body.is_uploading();
     }
 
-    /// Leaves the stream to the transport, once the response is with it: where the client still sends, a reset NO_ERROR
-    /// follows the response (RFC 9113 section 8.1).
+    /// Leaves the stream to the transport, once that has the whole response. If the client still sends, a reset with
+    /// NO_ERROR follows the response (RFC 9113 section 8.1).
     pub(super) fn release(&mut self) {
         self.body.forget();
         self.responder.release();
     }
 
-    /// Hands on what the client's windows let through, and has the task woken when there may be more.
+    /// Hands on the bytes that the client's windows let through, and has the task woken when the windows open.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) {
         self.hand_on(|body| match body.poll_pump(cx) {
             Poll::Ready(pumped) => pumped,
@@ -204,7 +204,7 @@ impl<T: Transport> StreamState<T> {
         });
     }
 
-    /// The same, as far as it goes without waiting.
+    /// Like [`poll_body`](Self::poll_body), but without a wake-up.
     pub(super) fn pump(&mut self) {
         self.hand_on(|body| body.pump().map(drop));
     }
@@ -212,7 +212,7 @@ impl<T: Transport> StreamState<T> {
     fn hand_on(&mut self, pump: impl FnOnce(&mut Body<<T::Respond as Respond>::Body>) -> io::Result<()>) {
         let Some(body) = self.responder.body.as_mut().filter(|body| !body.is_ended()) else { return };
         if pump(body).is_err() {
-            // A file that has become shorter, if the stream is still of use.
+            // The stream is closed, or a file has become shorter; in the latter case the reset matters.
             body.reset(Reset::InternalError);
             self.lose();
         }

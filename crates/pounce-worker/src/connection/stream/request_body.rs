@@ -1,4 +1,4 @@
-//! The body of a stream's request, as far as it has come.
+//! The body of a stream's request, as far as it has arrived.
 
 use std::task::{Context, Poll, ready};
 
@@ -8,20 +8,20 @@ use super::super::body_phase::BodyPhase;
 use super::transport::Receive;
 use crate::http1::Fault;
 
-/// How much of a body is read and dropped behind a response that is complete without it.
+/// How many bytes of a body are read and dropped after a response that is complete without them.
 const MAX_DISCARD: u64 = 16 * 1024 * 1024;
 
 /// The body of a request.
 pub(super) struct RequestBody<R> {
-    /// Until the client has gone: what nobody reads any more gives the connection's window back.
+    /// `None` once the body is given up: dropping it releases the connection's window.
     receive: Option<R>,
-    /// A piece that nobody has taken yet.
+    /// A piece that the application has not taken yet.
     piece: Option<Bytes>,
     phase: BodyPhase,
-    /// How long the client has said that the body is.
+    /// The declared length of the body.
     declared: Option<u64>,
     received: u64,
-    /// Bytes that were dropped behind the response.
+    /// Bytes dropped after the response.
     discarded: u64,
 }
 
@@ -30,12 +30,12 @@ impl<R: Receive> RequestBody<R> {
         Self { receive: Some(receive), piece: None, phase, declared, received: 0, discarded: 0 }
     }
 
-    /// Bytes that have come.
+    /// Bytes received.
     pub(super) fn received(&self) -> u64 {
         self.received
     }
 
-    /// Whether the application has been given the whole body.
+    /// Whether the application has taken the whole body.
     pub(super) fn is_taken(&self) -> bool {
         self.phase == BodyPhase::Taken
     }
@@ -45,17 +45,17 @@ impl<R: Receive> RequestBody<R> {
         self.phase.ask()
     }
 
-    /// Whether the client is going to send the rest: it has begun, or waits for nothing, has said how long the body is, and
-    /// the rest is short. A client that says no length may wait for the end of our response to send its own.
+    /// Whether the client will send the rest of the body: it does not wait for `100 Continue`, has declared a length,
+    /// and the rest is short. Without a declared length, it may wait for the response to end before it ends the body.
     pub(super) fn is_uploading(&self) -> bool {
         let rest = self.declared.map_or(0, |declared| declared.saturating_sub(self.received));
-        // The transport is asked last, since `h2` takes its lock for that: most requests have no body.
+        // Asks the transport last: `h2` takes a lock for that, and most requests have no body.
         self.phase != BodyPhase::Expected
             && (1..=MAX_DISCARD).contains(&rest)
             && self.receive.as_ref().is_some_and(|receive| !receive.is_end_stream())
     }
 
-    /// Sees to it that a piece is there. Ready with false when nothing more will come, because the stream is closed.
+    /// Prepares a piece. Ready with false when no more will come, because the stream is closed.
     pub(super) fn poll_piece(
         &mut self,
         limit: Option<u64>,
@@ -80,7 +80,7 @@ impl<R: Receive> RequestBody<R> {
         Poll::Ready(Ok(true))
     }
 
-    /// Calls `take` with the piece, and lets the client send as much again. True if the body goes on.
+    /// Calls `take` with the piece, and lets the client send as many bytes again. True if the body goes on.
     pub(super) fn take_piece(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
         let piece = self.piece.take().unwrap_or_default();
         take(&piece);
@@ -90,15 +90,15 @@ impl<R: Receive> RequestBody<R> {
         self.phase.take()
     }
 
-    /// Gives back what nobody will read.
+    /// Gives the body up and releases its share of the window.
     pub(super) fn forget(&mut self) {
         if let (Some(mut receive), Some(piece)) = (self.receive.take(), self.piece.take()) {
             receive.release_capacity(piece.len());
         }
     }
 
-    /// Reads and drops what still comes behind the response, and lets the client send on: many clients lose a response
-    /// that a reset follows. Ready at the body's end, and when it is longer than is worth reading.
+    /// Reads and drops the rest of the body after the response, instead of resetting the stream: many clients lose a
+    /// response if a reset follows. Ready at the body's end, or once the body is too long to read on.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(receive) = &mut self.receive else { return Poll::Ready(()) };
         let mut piece = self.piece.take().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The sending half of an exchange: what an application answers in, calls of the transport out.
+//! The sending half of an exchange: turns the application's response into calls to the transport.
 
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::progress::{Held, Progress};
 /// The response of one exchange.
 pub(in crate::connection) struct Responder<R: Respond> {
     stream_id: u64,
-    /// Until nothing more is sent.
+    /// `None` once released to the transport.
     respond: Option<R>,
     progress: Progress,
     is_head: bool,
@@ -25,11 +25,11 @@ pub(in crate::connection) struct Responder<R: Respond> {
     trailers: bool,
     gathered: HeaderMap,
     pub(super) body: Option<Body<R::Body>>,
-    /// The connection has had a turn to write before a reset.
+    /// The connection has had a turn to write, so that a reset may follow.
     has_waited: bool,
-    /// The client is going to send the rest of a body that nobody reads.
+    /// The client will send the rest of its body.
     pub(super) is_uploading: bool,
-    /// A head that is such a last piece.
+    /// A whole response (a head without a body), held back like a last piece.
     last: Option<Response<()>>,
 }
 
@@ -63,37 +63,37 @@ impl<R: Respond> Responder<R> {
         self.progress.is_complete()
     }
 
-    /// Bytes of body sent so far.
+    /// Bytes of the body sent so far.
     pub(super) fn body_sent(&self) -> u64 {
         self.progress.body_sent()
     }
 
-    /// The status that was sent, once there is one.
+    /// The status, once sent.
     pub(super) fn status(&self) -> Option<u16> {
         self.is_head_sent().then(|| self.held.status().as_u16())
     }
 
-    /// Whether all of it has been handed on, but for a last piece that is held back.
+    /// Whether everything has been handed on, except a last piece that is held back.
     pub(super) fn is_flushed(&self) -> bool {
         self.is_complete() && self.body.as_ref().is_none_or(|body| body.is_ended() || body.is_held())
     }
 
-    /// Whether the last piece of the response waits until the request's body is here: it makes some clients read no
-    /// more, and so not learn that they may send more. Behind any other status than of success they send no more
-    /// anyway.
+    /// Whether the last piece of the response waits for the end of the request's body. After the last piece, some
+    /// clients stop reading, miss the window updates and cannot send the rest. After an unsuccessful status they stop
+    /// sending anyway.
     fn holds_last(&self) -> bool {
         self.is_uploading && self.held.status().is_success()
     }
 
-    /// Whether only the last piece is left, and is held back.
+    /// Whether only the last piece is left and held back.
     pub(super) fn is_held(&self) -> bool {
         self.is_complete() && (self.last.is_some() || self.body.as_ref().is_some_and(|body| body.is_held()))
     }
 
-    /// Has the last piece go too.
+    /// Releases the last piece.
     pub(super) fn let_go(&mut self) {
         if let (Some(head), Some(respond)) = (self.last.take(), &mut self.respond) {
-            // A stream that is gone needs none.
+            // Fails if the stream is gone: no response is needed then.
             let _ = respond.send_response(head, true);
         }
         if let Some(body) = &mut self.body {
@@ -101,7 +101,7 @@ impl<R: Respond> Responder<R> {
         }
     }
 
-    /// Bytes that wait for the client.
+    /// Bytes of the body that wait for the client.
     pub(super) fn waiting(&self) -> u64 {
         self.body.as_ref().map_or(0, |body| body.len())
     }
@@ -111,12 +111,12 @@ impl<R: Respond> Responder<R> {
         self.body.as_ref().map_or(0, |body| body.handed_on())
     }
 
-    /// Forgets a head that is held back, so that another may be started.
+    /// Drops a head that is held back, so that another response can start. False if the head has been sent.
     pub(super) fn restart(&mut self) -> bool {
         self.progress.restart()
     }
 
-    /// What tells of resets before and in the body.
+    /// Ready when the client has reset the stream, before or during the body.
     pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.body {
             Some(body) => body.poll_reset(cx),
@@ -125,8 +125,8 @@ impl<R: Respond> Responder<R> {
         }
     }
 
-    /// Resets the stream where the response breaks off, once all before it is handed on. A reset overtakes what is not
-    /// written yet, so the connection goes first.
+    /// Resets the stream of a response that breaks off, once everything before is handed on. A reset overtakes
+    /// unwritten data, so the connection first gets a turn to write.
     pub(super) fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.has_waited, true) {
             cx.waker().wake_by_ref();
@@ -136,7 +136,7 @@ impl<R: Respond> Responder<R> {
         Poll::Ready(())
     }
 
-    /// Tells the client that nothing more comes.
+    /// Resets the stream; nothing more is sent.
     pub(super) fn reset(&mut self, reset: Reset) {
         match (&mut self.body, &mut self.respond) {
             (Some(body), _) => body.reset(reset),
@@ -146,13 +146,13 @@ impl<R: Respond> Responder<R> {
         self.progress.complete();
     }
 
-    /// Leaves what was sent to the transport, which may then end the stream behind it.
+    /// Leaves the sent data to the transport, which may end the stream after it.
     pub(super) fn release(&mut self) {
         self.body = None;
         self.respond = None;
     }
 
-    /// Sends a response that opens a tunnel, and returns what is sent through it.
+    /// Sends a response that opens a tunnel, and returns the tunnel's sending side.
     pub(super) fn open(
         &mut self,
         fields: &Fields,
@@ -256,7 +256,7 @@ impl<R: Respond> Responder<R> {
         self.piece(length, more, engine, now, |body| body.push_file(file))
     }
 
-    /// Sends trailer fields behind a complete body.
+    /// Sends trailer fields after a complete body.
     pub(super) fn trailers(&mut self, fields: &Fields, more: bool) -> Result<(), SendError> {
         self.progress.check_trailers()?;
         let mut pairs = Vec::with_capacity(fields.len());
@@ -279,7 +279,7 @@ impl<R: Respond> Responder<R> {
         Ok(())
     }
 
-    /// Sends a piece of the body that `push` hands on, behind the head if it is the first.
+    /// Sends a piece of the body through `push`, and the head before the first piece.
     fn piece(
         &mut self,
         length: u64,
@@ -302,7 +302,7 @@ impl<R: Respond> Responder<R> {
         Ok(())
     }
 
-    /// Sends the head that is held back, and enters the body, of which `whole` is all there is.
+    /// Sends the head that is held back, and enters the body. `whole` is the body's length if it comes in one piece.
     fn send_head(
         &mut self,
         held: Held,
@@ -331,7 +331,7 @@ impl<R: Respond> Responder<R> {
         Ok(())
     }
 
-    /// Adds what is the server's to say.
+    /// Adds the server's fields.
     fn add_fields(&mut self, engine: &Engine, now: Instant) {
         let fields = self.held.headers_mut();
         if let (Some(date), false) = (engine.own_fields.date(now), fields.contains_key(DATE)) {
@@ -341,7 +341,7 @@ impl<R: Respond> Responder<R> {
             fields.insert(SERVER, server);
         }
         for (name, value) in engine.own_fields.extra() {
-            // Where there is no room left the application has sent tens of thousands.
+            // Fails only if the application has sent tens of thousands of fields.
             let _ = fields.try_append(name.clone(), value.clone());
         }
     }
@@ -352,12 +352,12 @@ fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Adds a field to others.
+/// Adds a field.
 fn add(fields: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(), SendError> {
     fields.try_append(name, value).map(drop).map_err(|_| SendError::TooManyFields)
 }
 
-/// A field as the transport takes it, checked as everywhere.
+/// Checks a field and converts it for the transport.
 fn pair(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), SendError> {
     let value = check_field(name, value)?;
     let named = HeaderName::from_bytes(name);

@@ -1,4 +1,4 @@
-//! The future that drives one stream whose application waits, or whose response does.
+//! The future that drives one stream whose application or response waits.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -16,14 +16,14 @@ use super::transport::{Reset, Transport};
 use crate::engine::WorkerPhase;
 use crate::http1::Fault;
 
-/// How long the end of a body is waited for behind a response that is complete without it.
+/// How long to wait for the end of a request's body after a response that is complete without it.
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
-/// One stream. Ready when its response is out and its application has returned.
+/// One stream. Ready when its response is handed on and its application has returned.
 pub(in crate::connection) struct StreamTask<A: App, T: Transport> {
     link: Rc<StreamLink<T>>,
     call: Option<Running<A>>,
-    /// How many applications of the connection run on for clients that want no answer any more.
+    /// How many applications of the connection still run for streams that the client has given up.
     orphans: Rc<Cell<usize>>,
     is_orphan: bool,
     timer: Timer<StreamWait>,
@@ -32,13 +32,13 @@ pub(in crate::connection) struct StreamTask<A: App, T: Transport> {
 /// The reason why a stream waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamWait {
-    /// The application alone.
+    /// Only the application.
     Application,
     /// The next piece of the body.
     Body,
-    /// The client's reading.
+    /// The client, to read.
     Write,
-    /// The end of a body that nobody reads, behind the response.
+    /// The end of an unread body, after the response.
     Discard,
 }
 
@@ -62,7 +62,7 @@ impl<A: App, T: Transport> StreamTask<A, T> {
         Self { link, call, orphans, is_orphan: false, timer: Timer::new(StreamWait::Application, started) }
     }
 
-    /// Goes on as far as that is possible. Ready when there is nothing left to do.
+    /// Drives the stream as far as possible. Ready when nothing is left to do.
     pub(in crate::connection) fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.link.waker.begin_poll_again();
         let polled = loop {
@@ -81,17 +81,17 @@ impl<A: App, T: Transport> StreamTask<A, T> {
         polled
     }
 
-    /// Another task polls the stream from now on: an alarm that is set would wake the previous one.
+    /// For when another task takes over: an alarm already set would wake the previous task.
     pub(in crate::connection) fn forget_alarm(&mut self) {
         self.timer.forget_alarm();
     }
 
-    /// What the connection tells of its end.
+    /// The link, through which the connection reports its end.
     pub(in crate::connection) fn link(&self) -> &Rc<StreamLink<T>> {
         &self.link
     }
 
-    /// Moves what can be moved. `None` if the application has something to look at.
+    /// Moves as many bytes as possible. `None` if the application must be polled again.
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         let link = Rc::clone(&self.link);
         let state = &mut *link.state();
@@ -127,7 +127,7 @@ impl<A: App, T: Transport> StreamTask<A, T> {
             if state.is_gone() && self.is_abandoned() {
                 return Some(Poll::Ready(()));
             }
-            // The application is told once that nothing more comes, if it waits for that.
+            // If the application waits, poll it once more to tell it that nothing more comes.
             return if state.waits.clear() { None } else { Some(Poll::Pending) };
         } else if state.waits.take_send(state.responder.waiting()) {
             return None;
@@ -138,7 +138,7 @@ impl<A: App, T: Transport> StreamTask<A, T> {
         Some(Poll::Pending)
     }
 
-    /// Whether the application, whose client wants no answer any more, is to be cancelled: there are many such.
+    /// Whether to cancel the application of a stream that the client has given up, because too many such run already.
     fn is_abandoned(&mut self) -> bool {
         if self.is_orphan {
             return false;
@@ -152,9 +152,9 @@ impl<A: App, T: Transport> StreamTask<A, T> {
         false
     }
 
-    /// Whether the rest of the body has been dropped behind the response, or is not waited for any more.
+    /// Whether the rest of the body has been dropped after the response, or has taken too long.
     fn has_discarded(&mut self, state: &mut StreamState<T>, cx: &mut Context<'_>) -> bool {
-        // What follows a CONNECT is no body, and has no end.
+        // The data after a CONNECT is not a body, and has no end.
         if self.link.head.method() == b"CONNECT" || state.body.poll_discard(cx).is_ready() {
             state.body.forget();
             return true;
@@ -180,7 +180,7 @@ impl<A: App, T: Transport> StreamTask<A, T> {
         self.timer.poll_expired(limit, settings, || moved.sent.cast_signed(), now, cx)
     }
 
-    /// Looks at the clock. True if the client has been too slow.
+    /// Checks the deadline. True if the client has been too slow.
     fn is_late(&mut self, state: &mut StreamState<T>, cx: &mut Context<'_>) -> bool {
         let wait = if state.responder.waiting() > 0 {
             StreamWait::Write
@@ -207,7 +207,7 @@ impl<A: App, T: Transport> Drop for StreamTask<A, T> {
         if self.is_orphan {
             self.orphans.set(self.orphans.get() - 1);
         }
-        // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
+        // Without an abort of the worker, the client has ended the connection: report the exchange.
         if self.link.engine.phase() != WorkerPhase::Aborting
             && let Some(mut state) = self.link.try_state()
         {
@@ -216,7 +216,7 @@ impl<A: App, T: Transport> Drop for StreamTask<A, T> {
     }
 }
 
-// Nothing in it is pinned in place: calls are `Unpin` by contract.
+// Nothing in the task is pinned: calls are `Unpin` by contract.
 impl<A: App, T: Transport> Unpin for StreamTask<A, T> {}
 
 impl<A: App, T: Transport> Future for StreamTask<A, T> {

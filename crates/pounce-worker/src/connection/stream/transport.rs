@@ -1,14 +1,14 @@
-//! What a version of HTTP with streams gives for each of them.
+//! The streams of a version of HTTP, as traits.
 //!
-//! HTTP/2 implements it over the `h2` crate. Errors have no content: a stream on which something fails is of no use any
-//! more, and the connection knows why.
+//! HTTP/2 implements them over the `h2` crate. Errors carry no reason: any error makes a stream unusable, and the
+//! connection knows the reason.
 
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
-/// A stream is of no use any more.
+/// The stream is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stream is closed")]
 pub(in crate::connection) struct StreamClosed;
@@ -16,7 +16,7 @@ pub(in crate::connection) struct StreamClosed;
 /// Why a stream is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::connection) enum Reset {
-    /// The client is too slow, or what it sends is refused in the middle of its response.
+    /// The client is too slow, or its body is refused in the middle of the response.
     Cancel,
     /// The response cannot be completed.
     InternalError,
@@ -32,13 +32,13 @@ pub(in crate::connection) trait Transport: 'static {
 
 /// The request's body.
 pub(in crate::connection) trait Receive {
-    /// The next piece; none at the end.
+    /// The next piece; `None` at the end.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamClosed>>>;
 
     /// Whether nothing more comes.
     fn is_end_stream(&self) -> bool;
 
-    /// Lets the client send so many bytes more.
+    /// Lets the client send `count` bytes more.
     fn release_capacity(&mut self, count: usize);
 }
 
@@ -53,7 +53,7 @@ pub(in crate::connection) trait Respond {
     /// Sends an informational response.
     fn send_informational(&mut self, response: Response<()>);
 
-    /// Sends the head; `end` if nothing follows it.
+    /// Sends the head; with `end`, nothing follows it.
     fn send_response(&mut self, response: Response<()>, end: bool) -> Result<Self::Body, StreamClosed>;
 
     /// Resets the stream.
@@ -65,16 +65,16 @@ pub(in crate::connection) trait Respond {
 
 /// The response's body, within what the client's windows let through.
 pub(in crate::connection) trait SendBody {
-    /// Asks for room for so many bytes.
+    /// Asks for room for `count` bytes.
     fn reserve_capacity(&mut self, count: usize);
 
-    /// The room there is.
+    /// How many bytes can be sent now.
     fn capacity(&self) -> usize;
 
-    /// Ready when there is room that was asked for, or the stream is of no use any more.
+    /// Ready when requested room is available, or the stream is closed.
     fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Sends a piece; `end` if nothing follows it.
+    /// Sends a piece; with `end`, nothing follows it.
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamClosed>;
 
     /// Sends trailer fields, which end the stream.

@@ -1,4 +1,4 @@
-//! A stream that carries a WebSocket, or will when the application accepts it (RFC 8441).
+//! A stream that carries a WebSocket, or will once the application accepts it (RFC 8441).
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -14,19 +14,19 @@ use super::transport::{Receive as _, Respond, Transport};
 use crate::engine::Engine;
 use crate::output::Output;
 
-/// How much is handed on at once.
+/// How many bytes are handed on at once.
 const WRITE: usize = 64 * 1024;
 
-/// A stream that is a tunnel, or will be.
+/// A stream that is a tunnel, or will be once the application accepts.
 pub(in crate::connection) struct Tunnel<T: Transport> {
     receive: T::Receive,
-    /// Bytes that have come and did not fit into the caller's buffer.
+    /// Received bytes that did not fit into the caller's buffer.
     piece: Bytes,
     responder: Responder<T::Respond>,
     body: Option<Body<<T::Respond as Respond>::Body>>,
-    /// The response that denies is not complete, and never will be.
+    /// The denial response breaks off: it is incomplete for good.
     is_cut_short: bool,
-    /// Bytes that were taken from a caller and are not handed on yet: the caller gives them again until they are.
+    /// How many of the caller's bytes `body` has but has not handed on. The caller passes them again until they are.
     accepted: usize,
 }
 
@@ -56,7 +56,7 @@ impl<T: Transport> Carrier for Tunnel<T> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        // A response that denies goes its own way.
+        // Before acceptance, this is the body of a denial response.
         let body = self.body.as_mut().or(self.responder.body.as_mut());
         let Some(body) = body else { return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum())) };
         if self.accepted == 0 {

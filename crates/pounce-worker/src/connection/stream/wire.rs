@@ -81,7 +81,7 @@ impl<T: Transport> Wire for StreamLink<T> {
 }
 
 impl<T: Transport> StreamLink<T> {
-    /// Sees to it that a piece of the body is there. Ready with false when nothing more will come.
+    /// Prepares a piece of the body. Ready with false when no more will come.
     fn poll_inbound(&self, state: &mut StreamState<T>, cx: &mut Context<'_>) -> Poll<bool> {
         if state.is_gone() || state.responder.is_complete() {
             return Poll::Ready(false);
@@ -131,7 +131,7 @@ impl<T: Transport> StreamLink<T> {
         Ok(state)
     }
 
-    /// Hands on what was sent, as far as the client lets it; the task sees to the rest and to the end.
+    /// Hands on new data as far as the client's windows allow; the task handles the rest and the end.
     fn sent(&self, state: &mut StreamState<T>) {
         if state.responder.is_head_sent() {
             state.observation.head(&self.engine, state.responder.status());

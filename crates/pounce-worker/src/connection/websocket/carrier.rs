@@ -1,4 +1,4 @@
-//! What carries a WebSocket: a connection of HTTP/1.1 that was upgraded (RFC 6455), or a stream of HTTP/2 (RFC 8441).
+//! Carries a WebSocket: an upgraded HTTP/1.1 connection (RFC 6455), or an HTTP/2 stream (RFC 8441).
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -9,30 +9,30 @@ use pounce_asgi::{Fields, Payload, ResponseHead, SendError};
 use crate::engine::Engine;
 use crate::output::Output;
 
-/// What carries a WebSocket, from the request that asks for one on.
+/// Carries a WebSocket, from its request on.
 pub(in crate::connection) trait Carrier {
     /// Reads into `buffer`; 0 is the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of `slices`. Where it is pending, the same bytes must be given again, first.
+    /// Writes some of `slices`. After `Pending`, the next call must begin with the same bytes.
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
-    /// Tells the client that nothing more comes.
+    /// Shuts down the sending side.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends the connection properly before it is dropped, as far as that takes no waiting.
+    /// Ends the connection properly before it is dropped, as far as possible without waiting.
     fn close(&mut self) {}
 
-    /// Bytes that were handed on to the client.
+    /// Bytes handed on towards the client.
     fn sent(&self) -> u64;
 
-    /// Those that the client has taken, less what there may have been before: what differences are made of.
+    /// Bytes taken by the client, relative to an arbitrary start: only differences are meaningful.
     fn taken(&self) -> i64;
 
-    /// The status of a response that accepts.
+    /// The status of an accepting response.
     fn accepted_status(&self) -> u16;
 
-    /// Accepts, with these fields.
+    /// Accepts, with `fields` in the response.
     fn accept(
         &mut self,
         fields: &Fields,
@@ -41,10 +41,10 @@ pub(in crate::connection) trait Carrier {
         output: &mut Output,
     ) -> Result<(), SendError>;
 
-    /// Begins a response that denies.
+    /// Begins a denial response.
     fn start(&mut self, head: &ResponseHead) -> Result<(), SendError>;
 
-    /// Sends a piece of its body. True if that was the last.
+    /// Sends a piece of the denial's body. True if it was the last.
     fn body(
         &mut self,
         data: Payload<'_>,
@@ -54,27 +54,27 @@ pub(in crate::connection) trait Carrier {
         output: &mut Output,
     ) -> Result<bool, SendError>;
 
-    /// Whether a response that denies is on its way.
+    /// Whether the head of a denial has been sent.
     fn is_head_sent(&self) -> bool;
 
-    /// A response that denies ends here, and the client must be able to tell.
+    /// Breaks a denial off, visibly for the client.
     fn cut_short(&mut self) {}
 
-    /// Bytes of a response that denies which wait for the client.
+    /// Bytes of a denial that wait for the client.
     fn waiting(&self) -> u64 {
         0
     }
 
-    /// Hands such a response on as far as the client lets it.
+    /// Hands on a denial as far as the client's windows allow.
     fn poll_denial(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Forgets a response of which nothing has gone out.
+    /// Drops a denial of which nothing has been sent.
     fn restart(&mut self);
 }
 
-/// Nothing carries it any more.
+/// The carrier of a WebSocket that has ended.
 pub(super) struct Closed;
 
 impl Carrier for Closed {

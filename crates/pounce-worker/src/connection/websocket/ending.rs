@@ -1,4 +1,4 @@
-//! How a WebSocket ends by what the server says: when the worker stops, and where the application accepts nothing.
+//! How the server ends a WebSocket: when the worker stops, or when it denies the request.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::state::WebSocketState;
 use crate::engine::{Engine, RESTARTING};
 
 impl WebSocketState {
-    /// The worker stops. A WebSocket that is open is closed, and one that is not accepted yet never will be.
+    /// For when the worker stops: closes an open WebSocket, and denies one not accepted yet.
     pub(super) fn restart(&mut self, engine: &Engine, now: Instant) {
         match self.phase {
             WebSocketPhase::Open => self.close(1012, RESTARTING),
@@ -18,7 +18,7 @@ impl WebSocketState {
                 self.end.get_or_insert(WebSocketEnd { code: 1012, reason: RESTARTING.to_owned() });
                 self.deny(engine, 503, RESTARTING, now);
             }
-            // A response that denies is the application's to complete.
+            // The application completes a denial that it has begun.
             WebSocketPhase::Denying
             | WebSocketPhase::Closing
             | WebSocketPhase::Leaving
@@ -26,7 +26,7 @@ impl WebSocketState {
         }
     }
 
-    /// Answers with a response of the server's own.
+    /// Denies with a response that the server makes.
     pub(super) fn deny(&mut self, engine: &Engine, status: u16, detail: &str, now: Instant) {
         self.carrier.restart();
         let (head, body) = server_response(status, detail);
@@ -42,7 +42,7 @@ impl WebSocketState {
         self.denied();
     }
 
-    /// The response that denies is complete.
+    /// Notes that the denial response has ended.
     pub(super) fn denied(&mut self) {
         self.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
         self.phase = WebSocketPhase::Leaving;

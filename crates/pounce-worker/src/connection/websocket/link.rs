@@ -1,4 +1,4 @@
-//! What a WebSocket's task and the application share.
+//! State shared by a WebSocket's task and the application.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
@@ -32,7 +32,7 @@ impl Flush for WebSocketLink {
     fn flush(&self) {
         let state = &mut *self.state();
         let mut context = Context::from_waker(Waker::noop());
-        // The task writes what the socket does not take, and tells the application that it may send again.
+        // The task writes the rest, and resumes the application's `send()`.
         if state.poll_output(&self.engine, &mut context).is_pending()
             || state.phase == WebSocketPhase::Gone
             || state.held_back
@@ -69,7 +69,7 @@ impl WebSocketLink {
         self.state.try_borrow_mut().ok()
     }
 
-    /// Has what was sent written at the end of the turn, several messages at once; the task writes by itself.
+    /// Schedules a write for the end of the turn, of several messages at once. A task being polled writes itself.
     pub(super) fn write_soon(&self) {
         if !self.waker.is_polling() {
             self.engine.flusher.add(&self.flush_entry);

@@ -1,21 +1,21 @@
-//! How far a WebSocket is in its life, and what its end is.
+//! The phase of a WebSocket, and its end.
 
-/// How far a WebSocket is in its life.
+/// The phase of a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WebSocketPhase {
     /// The application has not answered yet.
     Connecting,
-    /// It sends a response that denies.
+    /// The application is sending a denial response.
     Denying,
     Open,
-    /// We have sent a close frame and wait for the client's.
+    /// The server has sent a close frame and waits for the client's.
     Closing,
-    /// Nothing more is to be said: what waits is written, then the connection ends.
+    /// The waiting output is written, then the connection ends.
     Leaving,
     Gone,
 }
 
-/// The end, as the application learns of it.
+/// The end, as reported to the application.
 #[derive(Debug)]
 pub(super) struct WebSocketEnd {
     pub(super) code: u16,

@@ -1,4 +1,4 @@
-//! Messages that were read ahead of the application, in order. A compressed one stays compressed until it is taken.
+//! Messages read ahead of the application, in order. Compressed messages are inflated when the application takes them.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -8,13 +8,13 @@ use pounce_asgi::MessageKind;
 use super::super::input::Input;
 use crate::websocket::{Codecs, FrameFault};
 
-/// How many bytes are read ahead before only what has begun is read to its end.
+/// When the queue holds this many bytes, no further message is read.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// Messages that nobody has taken.
+/// Messages that the application has not taken.
 #[derive(Debug, Default)]
 pub(super) struct MessageQueue {
-    /// A message that lies in the input until the application, which waits for it, takes it. Then nothing else is here.
+    /// A message left in the input, for which the application waits. It is then the only one in the queue.
     lying: Option<(MessageKind, Range<usize>)>,
     messages: VecDeque<QueuedMessage>,
     bytes: usize,
@@ -32,7 +32,7 @@ impl MessageQueue {
         self.lying.is_none() && self.messages.is_empty()
     }
 
-    /// Bytes in memory of its own.
+    /// Bytes held by the queue, without the message left in the input.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -46,7 +46,7 @@ impl MessageQueue {
         self.lying.is_none() && self.messages.len() < max_messages && self.bytes < READ_AHEAD
     }
 
-    /// Leaves a message where it was read. Nothing else may be in the queue.
+    /// Leaves a message in the input. The queue must be empty.
     pub(super) fn lay(&mut self, kind: MessageKind, range: Range<usize>) {
         self.lying = Some((kind, range));
     }
@@ -56,7 +56,7 @@ impl MessageQueue {
         self.messages.push_back(QueuedMessage { kind, compressed, bytes });
     }
 
-    /// Copies what lies in the input, so that it can be read on.
+    /// Copies the message left in the input, so that reading can go on.
     pub(super) fn pick_up(&mut self, input: &Input) {
         if let Some((kind, range)) = self.lying.take() {
             let bytes = input.part(range).to_vec();
@@ -67,7 +67,7 @@ impl MessageQueue {
     /// Calls `take` with the next message. False if there is none.
     ///
     /// # Errors
-    /// The client's fault, of a message that cannot be inflated or is no text. It is not in the queue any more.
+    /// The message cannot be inflated or is not valid text. It has left the queue.
     pub(super) fn take(
         &mut self,
         input: &Input,

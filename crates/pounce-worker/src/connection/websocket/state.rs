@@ -1,4 +1,4 @@
-//! The state of one WebSocket: what was read and nobody has taken, what waits to be written, how far it is.
+//! The state of one WebSocket: unread messages, unwritten output, its phase.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -17,17 +17,17 @@ use crate::engine::{Engine, Share};
 use crate::output::Output;
 use crate::websocket::{Codecs, FrameEvent, FrameFault, MessageLimits, Receiver, Sender, UpgradeRequest};
 
-/// How many frames a message may come in: as many as anybody has asked for in earnest.
+/// How many frames a message may consist of: more than any known client sends.
 const MAX_FRAGMENTS: u32 = 128 * 1024;
 
-/// From this size on a message stays where it was read until the application takes it; a smaller one is copied, so
-/// that the large buffer is free for others meanwhile.
+/// From this size on, a message stays in the input until the application takes it. A smaller one is copied, which
+/// frees the large buffer for other connections.
 const LIES_FROM: usize = 4 * 1024;
 
-/// How much is read ahead of the application's answer.
+/// How many bytes are read before the application accepts.
 const EARLY: usize = 16 * 1024;
 
-/// How much a WebSocket may hold when the worker's budget for reading ahead is used up: enough for control frames.
+/// How many bytes a WebSocket may hold when the worker's read-ahead budget is used up: enough for control frames.
 const ALWAYS: usize = 4 * 1024;
 
 pub(super) struct WebSocketState {
@@ -36,34 +36,34 @@ pub(super) struct WebSocketState {
     pub(super) output: Output,
     receiver: Receiver,
     pub(super) sender: Sender,
-    /// What the client asks for, until it is answered.
+    /// The client's request, until accepted.
     pub(super) request: Option<Box<UpgradeRequest>>,
     pub(super) settings: WebSocketConfig,
     pub(super) phase: WebSocketPhase,
-    /// `websocket.connect` is still to be taken.
+    /// The application has not received `websocket.connect` yet.
     pub(super) connect_due: bool,
-    /// Messages that were read ahead.
+    /// Messages that the application has not received yet.
     queue: MessageQueue,
-    /// The share that they have of the worker's budget.
+    /// Their share of the worker's read-ahead budget.
     share: Share,
-    /// What the client has done wrong, while the application answers what came before it.
+    /// The client's fault, while the application still answers earlier messages.
     fault: Option<FrameFault>,
     pub(super) end: Option<WebSocketEnd>,
     pub(super) end_taken: bool,
     pub(super) waits: AppWaits,
-    /// Bytes that have come.
+    /// Bytes received.
     pub(super) received: u64,
-    /// The application has taken something: there is room for more.
+    /// The application has taken a message, so there may be room for more.
     pub(super) has_taken: bool,
-    /// Nothing was read because of what waits to be written.
+    /// Reading stopped because too much output waits.
     pub(super) held_back: bool,
-    /// The application has ended it: by a close frame, or by a response that denies.
+    /// The application has ended the WebSocket, by a close frame or a denial response.
     pub(super) ended_by_application: bool,
-    /// The client has been told that nothing more comes.
+    /// The sending side is shut down.
     pub(super) shut_down: bool,
-    /// The client has said that too.
+    /// The client sends nothing more.
     pub(super) end_of_input: bool,
-    /// The status of the response that opened or denied, once its head has been sent.
+    /// The status of the accepting or denying response, once its head has been sent.
     pub(super) status: Option<u16>,
     pub(super) sent: u64,
     pub(super) response_head: ResponseHead,
@@ -108,12 +108,12 @@ impl WebSocketState {
         }
     }
 
-    /// Whether `receive` has something to give.
+    /// Whether `receive()` has an event to return.
     pub(super) fn has_event(&self) -> bool {
         self.connect_due || !self.queue.is_empty() || self.end.is_some()
     }
 
-    /// Calls `take` with the next message. False if there is none, or none that can be read: then it is the end.
+    /// Calls `take` with the next message. False if there is none, or if it is invalid, which ends the WebSocket.
     pub(super) fn take_message(&mut self, codecs: &Codecs, take: &mut dyn FnMut(MessageKind, &[u8])) -> bool {
         let taken = self.queue.take(&self.input, (codecs, self.settings.max_size), take);
         self.has_taken = !matches!(taken, Ok(false));
@@ -124,7 +124,7 @@ impl WebSocketState {
         matches!(taken, Ok(true))
     }
 
-    /// A message cannot be inflated, which shows only now that somebody wants it.
+    /// Ends the WebSocket for a message that cannot be inflated, which shows only when the application takes it.
     fn refuse(&mut self, fault: FrameFault) {
         self.queue.clear();
         if self.phase == WebSocketPhase::Open {
@@ -134,25 +134,25 @@ impl WebSocketState {
         }
     }
 
-    /// Nobody waits for the message that lies in the input: reads on over it.
+    /// Moves a message out of the input into the queue, so that reading can go on before the application takes it.
     pub(super) fn pick_up(&mut self) {
         self.queue.pick_up(&self.input);
     }
 
-    /// Tells the budget what is held.
+    /// Reports the held bytes to the budget.
     fn settle(&mut self) {
         self.share.settle(self.queue.bytes() + self.receiver.kept() + self.input.memory());
     }
 
-    /// Gives up what is left, once nobody serves it any more.
+    /// Drops the remaining messages when the task ends.
     pub(super) fn abandon(&mut self) {
         self.queue.clear();
         self.share.stop_waiting();
         self.share.settle(0);
     }
 
-    /// How much may be read at once: all there is room for in its turn of the worker's budget, or while the
-    /// application waits for a message; else only what every WebSocket may hold.
+    /// How many bytes may be read at once: any number while the application waits for a message or the worker's budget
+    /// has room for this WebSocket; otherwise only up to what every WebSocket may hold.
     fn readable(&mut self) -> usize {
         let is_awaited = self.waits.is_receiving() && !self.has_event();
         let keeps_nothing = !matches!(
@@ -166,38 +166,38 @@ impl WebSocketState {
         ALWAYS.saturating_sub(self.share.held())
     }
 
-    /// Whether more may be read: not while the application or the client are behind.
+    /// Whether more may be read: not while the application or the client is behind.
     fn may_read(&self) -> bool {
         let has_room = match self.phase {
             WebSocketPhase::Open => self.queue.has_room(self.settings.max_queue),
-            // Nothing is kept any more: what is awaited is the client's close frame.
+            // Messages are dropped; only the client's close frame is awaited.
             WebSocketPhase::Closing => true,
             _ => false,
         };
         has_room && self.output.len() <= HIGH_WATER
     }
 
-    /// Whether input is awaited, so that its absence means something.
+    /// Whether input is read, so that silence means that the client sends nothing.
     pub(super) fn is_reading(&self) -> bool {
         self.may_read() && !self.end_of_input && !self.share.is_waiting()
     }
 
-    /// Whether it ends as soon as the application has answered what came before a fault.
+    /// Whether the WebSocket will end for a fault once the application has answered earlier messages.
     pub(super) fn is_faulty(&self) -> bool {
         self.fault.is_some() && self.phase == WebSocketPhase::Open
     }
 
-    /// Ends it for the client's fault, if there is one.
+    /// Ends the WebSocket for the client's fault, if there is one.
     pub(super) fn fail_for_fault(&mut self) {
         if let Some(fault) = self.fault.take() {
             self.fail(fault.code(), fault.reason());
         }
     }
 
-    /// Takes frames out of the input. True if more input is needed.
+    /// Parses frames from the input. True if more input is needed.
     pub(super) fn parse(&mut self) -> bool {
         if self.fault.is_some() {
-            // The application has answered what came before it once it waits for more.
+            // The application has answered the earlier messages once it waits for another.
             let answers = !self.waits.is_receiving() || !self.queue.is_empty();
             if self.phase != WebSocketPhase::Open || !answers {
                 self.fail_for_fault();
@@ -217,7 +217,7 @@ impl WebSocketState {
             let found = |range: Range<usize>| base + range.start..base + range.end;
             match step.event {
                 FrameEvent::NeedMore => return true,
-                // After our close frame only the answer to it counts.
+                // After the server's close frame, only the client's counts.
                 FrameEvent::Message(..) if self.phase == WebSocketPhase::Closing => {}
                 FrameEvent::Message(kind, range)
                     if range.len() >= LIES_FROM && self.waits.is_receiving() && self.queue.is_empty() =>
@@ -253,7 +253,7 @@ impl WebSocketState {
         false
     }
 
-    /// Reads and parses what has come.
+    /// Reads and parses arrived bytes.
     pub(super) fn poll_input(&mut self, engine: &Engine, cx: &mut Context<'_>) {
         self.read(engine, cx);
         self.settle();
@@ -266,14 +266,14 @@ impl WebSocketState {
                 WebSocketPhase::Connecting | WebSocketPhase::Denying => self.input.len() < EARLY,
                 WebSocketPhase::Open | WebSocketPhase::Closing => self.parse(),
                 WebSocketPhase::Leaving => {
-                    // Whatever still comes is of no interest, but its end is.
+                    // Drop further input, but notice its end.
                     let all = self.input.len();
                     self.input.consume(all);
                     !self.queue.has_lying()
                 }
                 WebSocketPhase::Gone => false,
             };
-            // A close frame was among what has come: what follows is the end, which must be read to be noticed.
+            // The input contained a close frame: read on to notice the end of the stream.
             if self.phase != phase {
                 continue;
             }
@@ -311,7 +311,7 @@ impl WebSocketState {
         }
     }
 
-    /// Writes what waits. Ready when nothing is left.
+    /// Writes the output. Ready when nothing is left.
     pub(super) fn poll_output(&mut self, engine: &Engine, cx: &mut Context<'_>) -> Poll<()> {
         while !self.output.is_empty() {
             match self.output.poll_write(|slices| self.carrier.poll_write(cx, slices)) {
@@ -330,17 +330,17 @@ impl WebSocketState {
         })
     }
 
-    /// How many bytes wait for the client.
+    /// How many bytes wait to be written.
     pub(super) fn waiting(&self) -> u64 {
         self.output.len() + self.carrier.waiting()
     }
 
-    /// Whether it may be read on, which it could not before what waited was written.
+    /// Whether reading, stopped by too much waiting output, may resume.
     pub(super) fn may_go_on(&mut self) -> bool {
         self.held_back && self.may_read() && std::mem::take(&mut self.held_back)
     }
 
-    /// Makes sure that there is memory to write into.
+    /// Makes sure that the output has a buffer.
     pub(super) fn prepare_output(&mut self, engine: &Engine) {
         if self.output.is_empty() {
             self.output.give_buffer(engine.buffers.take_write());
@@ -365,7 +365,7 @@ impl WebSocketState {
         self.phase = WebSocketPhase::Leaving;
     }
 
-    /// The client has gone without a word.
+    /// Notes that the client has gone without a close frame.
     pub(super) fn lose(&mut self) {
         self.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
         self.output.clear();

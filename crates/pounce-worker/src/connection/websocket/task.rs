@@ -17,7 +17,7 @@ use super::phase::{WebSocketEnd, WebSocketPhase};
 use super::state::WebSocketState;
 use crate::engine::{ConnectionGuard, WorkerPhase};
 
-/// How long we wait for the client's close frame.
+/// How long to wait for the client's close frame.
 const CLOSE: Duration = Duration::from_secs(10);
 
 /// One WebSocket. Ready when it has ended and the application has returned.
@@ -25,10 +25,10 @@ pub(in crate::connection) struct Task<A: App> {
     link: Rc<WebSocketLink>,
     call: Option<Running<A>>,
     connection_guard: ConnectionGuard,
-    /// Others know how to wake it.
+    /// The connection guard has the task's waker.
     is_known: bool,
     path: Box<[u8]>,
-    /// The request, where it is observed.
+    /// The request, if there is an observer.
     head: Option<Box<RequestHead>>,
     observation: Observation,
     timer: Timer<WebSocketWait>,
@@ -37,19 +37,19 @@ pub(in crate::connection) struct Task<A: App> {
 /// The reason why a WebSocket waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WebSocketWait {
-    /// The application, or the client for as long as it likes.
+    /// The application or the client, without a deadline.
     Nothing,
     /// The time for a ping.
     Ping,
-    /// The answer to a ping: any sign of life.
+    /// Any bytes from the client after a ping.
     Pong,
-    /// The client's reading.
+    /// The client, to read.
     Write,
-    /// The application's answer to what came before the client's fault.
+    /// The application, to answer the messages before the client's fault.
     Answer,
     /// The client's close frame.
     Close,
-    /// The client's end of the connection.
+    /// The client, to close the connection.
     Linger,
 }
 
@@ -85,7 +85,7 @@ impl<A: App> Task<A> {
             connection_guard,
             is_known: false,
             path: head.raw_path().into(),
-            // Nobody else needs it at the end of a long life.
+            // Only the observer needs the head later.
             head: is_observed.then(|| Box::new(head)),
             timer: Timer::new(WebSocketWait::Nothing, observation.started),
             observation,
@@ -95,20 +95,20 @@ impl<A: App> Task<A> {
 
 impl<A: App> Drop for Task<A> {
     fn drop(&mut self) {
-        // Cut off with its connection, which is the client's doing unless the worker is told to stop at once.
+        // Without an abort of the worker, the client has ended the connection: report the exchange.
         if self.link.engine.phase() != WorkerPhase::Aborting
             && let Some(state) = self.link.try_state()
         {
             observe_end(&mut self.observation, &mut self.head, &state, &self.link);
         }
-        // The application's side may be kept for as long as it likes.
+        // The application may keep its side, and so the state, alive.
         if let Some(mut state) = self.link.try_state() {
             state.abandon();
         }
     }
 }
 
-// Nothing in it is pinned in place: calls are `Unpin` by contract.
+// Nothing in the task is pinned: calls are `Unpin` by contract.
 impl<A: App> Unpin for Task<A> {}
 
 impl<A: App> Future for Task<A> {
@@ -118,8 +118,8 @@ impl<A: App> Future for Task<A> {
         let this = self.get_mut();
         let link = Rc::clone(&this.link);
         link.now.set(link.engine.begin_poll());
-        // It is one task for its whole life.
         link.waker.begin_poll(cx.waker());
+        // A WebSocket stays in one task: setting the guard's waker once is enough.
         if !std::mem::replace(&mut this.is_known, true) {
             this.connection_guard.set_waker(cx.waker());
         }
@@ -144,7 +144,7 @@ impl<A: App> Future for Task<A> {
 }
 
 impl<A: App> Task<A> {
-    /// Reads, lets the application go on, writes.
+    /// Reads, polls the application, writes.
     fn poll_once(&mut self, cx: &mut Context<'_>) {
         let link = &self.link;
         let phase = {
@@ -162,16 +162,16 @@ impl<A: App> Task<A> {
             self.conclude(outcome);
         }
         let state = &mut *self.link.state();
-        // The application has closed it, or come upon the client's close: what is read now is read for another reason.
+        // The application has closed, or come to an invalid message: read again, for the new phase.
         if state.phase != phase {
             state.poll_input(&self.link.engine, cx);
         }
         self.observation.head(&self.link.engine, state.status);
-        // The rest waits for the client; the timer sees to that.
+        // If bytes are left, the timer watches the client.
         let _ = state.poll_output(&self.link.engine, cx);
     }
 
-    /// The application has returned: says for it what it has not said.
+    /// Ends the WebSocket for an application that has returned.
     fn conclude(&self, outcome: Outcome) {
         let link = &self.link;
         let state = &mut *link.state();
@@ -186,7 +186,7 @@ impl<A: App> Task<A> {
                 }
                 state.deny(&link.engine, 500, "Internal Server Error", link.now.get());
             }
-            // Half a response: the client must be able to tell.
+            // Half a denial: make the break visible to the client.
             WebSocketPhase::Connecting | WebSocketPhase::Denying => {
                 state.carrier.cut_short();
                 state.denied();
@@ -197,7 +197,7 @@ impl<A: App> Task<A> {
         }
     }
 
-    /// Looks at how far it is, and at the clock. `None` when it is over, true if there is more to do at once.
+    /// Checks the phase and the deadline. `None` when the WebSocket is over, true to poll again at once.
     fn wait(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let now = self.link.now.get();
         let state = &mut *self.link.state();
@@ -215,7 +215,7 @@ impl<A: App> Task<A> {
         if state.phase == WebSocketPhase::Gone {
             observe_end(&mut self.observation, &mut self.head, state, &self.link);
             self.call.as_ref()?;
-            // The application may be waiting for the end, which it can be told now.
+            // Poll the application again if it waits: `receive()` can now return the end.
             return Some(state.waits.clear());
         }
         let mut wait = waits_for(state, self.timer.wait());
@@ -235,8 +235,8 @@ impl<A: App> Task<A> {
         };
         let late = self.timer.poll_expired(limit, settings, || state.carrier.taken(), now, cx);
         if !late {
-            // If the application waits for something that has arrived since, poll it again. It says so anew if it still
-            // waits: a call that has lost interest cannot make this spin.
+            // If the application waits for something that has arrived since, poll it again. It must register its wait
+            // again, so a call that has lost interest cannot make this loop spin.
             let unwritten = state.waiting();
             let writable = state.waits.take_send(unwritten);
             let readable = state.has_event() && state.waits.take_receive();
@@ -252,7 +252,7 @@ impl<A: App> Task<A> {
                 self.timer.set(WebSocketWait::Pong, 0, moved(state), now);
             }
             WebSocketWait::Pong => {
-                // The client is told; the application, that it was lost.
+                // The client gets close code 1011; the application sees a lost connection.
                 state.end.get_or_insert(WebSocketEnd { code: 1006, reason: String::new() });
                 state.fail(1011, "keepalive ping timeout");
             }
@@ -284,7 +284,7 @@ fn waits_for(state: &WebSocketState, before: WebSocketWait) -> WebSocketWait {
     }
 }
 
-/// Tells the observer that the exchange is over, once.
+/// Reports the end of the exchange to the observer, once.
 fn observe_end(
     observation: &mut Observation,
     head: &mut Option<Box<RequestHead>>,

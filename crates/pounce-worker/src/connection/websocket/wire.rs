@@ -21,16 +21,16 @@ impl SocketWire for WebSocketLink {
         }
         let taken = state.take_message(&self.engine.codecs, &mut |kind, bytes| match kind {
             MessageKind::Binary => take(SocketEvent::Binary(bytes)),
-            // The receiver gives no text that is not UTF-8.
+            // The receiver has checked that a text is UTF-8.
             MessageKind::Text => take(SocketEvent::Text(std::str::from_utf8(bytes).unwrap_or_default())),
         });
         if taken {
-            // There may be room for more now.
+            // The queue may have room now.
             self.waker.wake();
             return Poll::Ready(());
         }
         if state.phase == WebSocketPhase::Leaving {
-            // It may have come to that just now.
+            // `take_message` may just have ended the WebSocket.
             self.waker.wake();
         }
         if let Some(end) = &state.end
@@ -155,7 +155,7 @@ impl SocketWire for WebSocketLink {
 }
 
 impl WebSocketLink {
-    /// Sees to it that an event is there.
+    /// Ready when there is an event.
     fn poll_event(&self, state: &mut WebSocketState) -> Poll<()> {
         let is_new = state.waits.receive();
         if !state.has_event() && state.phase == WebSocketPhase::Open {
@@ -169,14 +169,14 @@ impl WebSocketLink {
             return Poll::Ready(());
         }
         if is_new {
-            // The task has to learn that it shall read.
+            // The task must start to read.
             self.waker.wake();
         }
         Poll::Pending
     }
 }
 
-/// Why nothing can be sent any more: the client or the server has ended it, or the application itself.
+/// The error of sending after the end, which depends on whether the application caused the end.
 fn ended(phase: WebSocketPhase, state: &WebSocketState, event: &'static str) -> SendError {
     match phase {
         WebSocketPhase::Gone => SendError::Disconnected,
