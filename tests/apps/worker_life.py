@@ -63,6 +63,16 @@ class App:
 app = App()
 
 
+async def failing(scope, receive, send):
+    """Starts up, fails in the worker's startup hook, and says what it is asked."""
+    if scope["type"] != "lifespan":
+        raise RuntimeError("the hook fails")
+    for phase in ("startup", "shutdown"):
+        await receive()
+        print(phase, flush=True)
+        await send({"type": f"lifespan.{phase}.complete"})
+
+
 def make():
     log("made")
     return App()

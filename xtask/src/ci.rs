@@ -43,8 +43,12 @@ pub(crate) fn run() -> Result<Tally> {
         Ok(Tally::PASSED)
     });
     tally += step("cargo deny check advisories", || {
-        let fetched =
-            || workspace::cargo().args(["deny", "fetch", "db"]).output().is_ok_and(|fetch| fetch.status.success());
+        let fetched = || {
+            workspace::cargo()
+                .args(["deny", "fetch", "db"])
+                .output()
+                .is_ok_and(|fetch| fetch.status.success())
+        };
         if !workspace::is_installed("cargo-deny") || !fetched() {
             println!("skipped: the database of advisories cannot be fetched");
             return Ok(Tally::SKIPPED);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pounce_asgi::python::disown;
@@ -179,7 +180,12 @@ pub(crate) fn reconstruct(handles: &[ListenerHandle]) -> io::Result<Vec<Listener
     Ok(made)
 }
 
+/// The listeners that a predecessor has handed over. Once: the numbers are others' by then.
 fn inherited() -> Option<Vec<Listener>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::AcqRel) {
+        return None;
+    }
     let value = std::env::var(INHERITED).ok()?;
     let mut entries = value.split(',');
     // A successor executed in place has the same process id.

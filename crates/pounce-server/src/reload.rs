@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use pounce_asgi::python::disown_opened_by;
@@ -53,7 +53,7 @@ pub(crate) struct FileWatch {
     _watcher: notify::RecommendedWatcher,
 }
 
-/// Waits for a change that counts, then for a pause of `delay` without events. `None` when watching has ended.
+/// Waits for a change that counts, then for a pause of `delay` without another one. `None` when watching has ended.
 fn wait(
     events: &mpsc::Receiver<notify::Result<notify::Event>>,
     delay: Duration,
@@ -71,9 +71,11 @@ fn wait(
             break path;
         }
     };
+    let mut changed = Instant::now();
     loop {
-        match events.recv_timeout(delay) {
-            Ok(_) => {}
+        match events.recv_timeout(delay.saturating_sub(changed.elapsed())) {
+            // An application reads its own files all the time: that must not put off its reload.
+            Ok(event) => changed = relevant(event).map_or(changed, |_| Instant::now()),
             Err(RecvTimeoutError::Timeout) => return Some(first),
             Err(RecvTimeoutError::Disconnected) => return None,
         }

@@ -13,7 +13,7 @@ use pounce_config::{LifespanMode, WorkerConfig, parse_env_file};
 use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
 use pounce_worker::tls::TlsStore;
-use pounce_worker::{Queue, Worker};
+use pounce_worker::{Drained, Queue, Worker};
 
 use crate::access_log::AccessLog;
 use crate::error::ServerError;
@@ -102,25 +102,47 @@ pub(crate) async fn serve(
     job: Job,
     context: &WorkerContext,
 ) -> Result<(), ServerError> {
+    let config = Arc::clone(&job.config);
+    let lifecycle = &config.lifecycle;
+    tokio::select! {
+        biased;
+        started = lifespan::start(&app, lifecycle.timeout_startup) => started?,
+        // Stopped before its startup was complete.
+        _ = context.end.told() => return Ok(()),
+    }
+    let served = serve_started(event_loop, &app, job, context).await;
+    let message = "the application's shutdown does not end; stopped without it";
+    context.arm(lifecycle.timeout_startup + GRACE, 0, message);
+    lifespan::shut_down(&app, lifecycle.timeout_startup).await;
+    // Now the application's own tasks are cancelled. Those that had their time get no more.
+    let was_aborted = served?.is_some_and(|drained| drained.aborted > 0);
+    let left = if was_aborted { Duration::ZERO } else { lifecycle.timeout_graceful_shutdown };
+    context.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
+    context.end.reporter().report(Status::Stopped);
+    Ok(())
+}
+
+/// Serves an application whose lifespan has started. `None` if the worker is told to end before it serves.
+async fn serve_started(
+    event_loop: &EventLoop,
+    app: &Rc<PythonApp>,
+    job: Job,
+    context: &WorkerContext,
+) -> Result<Option<Drained>, ServerError> {
     let config = &*job.config;
     let lifecycle = &config.lifecycle;
     let reporter = context.end.reporter();
     let hooks =
-        Hooks { app: Rc::clone(&app), job: (job.worker_id, job.generation), on: lifecycle.worker_hooks };
-    let started = async {
-        lifespan::start(&app, lifecycle.timeout_startup).await?;
-        hooks.call("startup", lifecycle.timeout_startup).await.map_err(ServerError::Hook)
-    };
+        Hooks { app: Rc::clone(app), job: (job.worker_id, job.generation), on: lifecycle.worker_hooks };
     tokio::select! {
         biased;
-        started = started => started?,
-        // Stopped before it served.
-        _ = context.end.told() => return Ok(()),
+        called = hooks.call("startup", lifecycle.timeout_startup) => called.map_err(ServerError::Hook)?,
+        _ = context.end.told() => return Ok(None),
     }
 
     let access = AccessLog::of(&config.log).map(|access| Box::new(access) as _);
     let worker =
-        Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(&app), access);
+        Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(app), access);
     let requests = worker.requests();
     if context.is_alone() {
         event_loop.settle();
@@ -184,12 +206,7 @@ pub(crate) async fn serve(
     let message = "the application's shutdown does not end; stopped without it";
     context.arm(lifecycle.timeout_startup + GRACE, 0, message);
     hooks.call_and_log("shutdown", lifecycle.timeout_startup).await;
-    lifespan::shut_down(&app, lifecycle.timeout_startup).await;
-    // The application's remaining tasks are cancelled next. If the drain has used up its timeout, they get no more.
-    let left = if drained.aborted > 0 { Duration::ZERO } else { lifecycle.timeout_graceful_shutdown };
-    context.arm(left + GRACE, 0, "a task of the application does not end; stopped without it");
-    reporter.report(Status::Stopped);
-    Ok(())
+    Ok(Some(drained))
 }
 
 /// Calls the application's worker hooks (`pounce.worker.startup` and so on), if configured.

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd as _, RawFd};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
@@ -22,10 +21,7 @@ pub(crate) const ARGUMENT: &str = "__worker";
 
 /// If a server started this process as a worker, works until told to end, and returns the exit code. A program that
 /// runs a [`Server`](crate::Server) calls this before anything else, with its arguments but without its name.
-pub fn worker_from_arguments(
-    host: &dyn Host,
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Option<ExitCode> {
+pub fn worker_from_arguments(host: &dyn Host, arguments: impl IntoIterator<Item = OsString>) -> Option<u8> {
     let mut arguments = arguments.into_iter();
     if arguments.next()? != ARGUMENT {
         return None;
@@ -34,11 +30,11 @@ pub fn worker_from_arguments(
     let Some(control) = control else {
         output::error(format!("{ARGUMENT} is for the server itself: it starts its workers with it"), None);
         output::flush();
-        return Some(ExitCode::from(2));
+        return Some(2);
     };
     let worked = run(host, control);
     output::flush();
-    Some(worked.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS))
+    Some(worked.map_or_else(|error| error.exit_code(), |()| 0))
 }
 
 fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {

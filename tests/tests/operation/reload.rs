@@ -5,6 +5,7 @@ use pounce_tests::{Client, Options, Server, eventually};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const APP: &str = "
@@ -59,6 +60,25 @@ fn an_edit_in_place_is_seen_too() {
     let (directory, server) = start(&[]);
     fs::write(directory.path().join("part.py"), "TEXT = 'in place'\n").expect("writable");
     serves(&server, "in place");
+}
+
+#[test]
+fn an_application_that_always_reads_and_logs_in_its_folder_is_reloaded_all_the_same() {
+    let (directory, server) = start(&[]);
+    serves(&server, "first");
+    let (part, log) = (directory.path().join("part.py"), directory.path().join("app.log"));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = (fs::read(&part), fs::write(&log, "a line"));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        edit(directory.path(), "part.py", "TEXT = 'second'\n");
+        serves(&server, "second");
+        stop.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

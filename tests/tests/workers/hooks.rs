@@ -67,6 +67,15 @@ fn without_being_asked_for_there_are_none(mode: Mode) {
 }
 
 #[test]
+fn an_application_whose_startup_hook_fails_is_shut_down() {
+    let options = Options::app("worker_life:failing").flag("--worker-hooks");
+    let exit = Server::run(options);
+    assert_eq!(exit.code, Some(3), "{}", exit.stderr);
+    let said: Vec<_> = exit.stdout.lines().collect();
+    assert_eq!(said, ["startup", "shutdown"], "{}", exit.stderr);
+}
+
+#[test]
 fn an_application_can_end_its_streams_in_the_draining_hook() {
     let options = Options::app("worker_life:app").flag("--worker-hooks");
     let mut server = Server::start(options.with("--timeout-graceful-shutdown", "600"));

@@ -56,8 +56,12 @@ thread_local! {
     static LOOP: RefCell<Vec<&'static AtomicU64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Registers callbacks for forks with Python. Once, in the main interpreter: no other can fork.
+/// Registers callbacks for forks with Python, once. In the main interpreter: no other can fork.
 pub(super) fn register(py: Python<'_>) -> PyResult<()> {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if REGISTERED.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
     let before = PyCFunction::new_closure(py, Some(c"before_fork"), None, |_, _| {
         BEFORE.set(watched());
     })?;

@@ -10,7 +10,8 @@ use std::thread::{self, ThreadId};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{forked, memory, signals};
+use super::signals::{self, Handlers};
+use super::{forked, memory};
 
 /// The interpreter this program was built for.
 const BUILT_FOR: &str = env!("POUNCE_PYTHON_EXECUTABLE");
@@ -79,7 +80,22 @@ impl InterpreterError {
 
 /// The one CPython of this process.
 #[derive(Debug)]
-pub struct Interpreter(());
+pub struct Interpreter {
+    ends: Ends,
+    /// Replaces the handlers of signals that Python had, where this was made on Python's main thread.
+    handlers: Option<Handlers>,
+}
+
+/// What [`Interpreter::finalize`] ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// CPython.
+    Python,
+    /// Nothing: Python ends itself with the process, which is the server's.
+    Nothing,
+    /// The server's part in a process that goes on.
+    Itself,
+}
 
 impl Interpreter {
     /// Starts CPython on this thread, which becomes Python's main thread. Once per process.
@@ -125,10 +141,38 @@ impl Interpreter {
             }
             ffi::PyEval_SaveThread();
         }
-        MAIN_THREAD.get_or_init(|| thread::current().id());
-        Python::attach(|py| forked::register(py).and_then(|()| signals::register(py)))
-            .map_err(|error| InterpreterError::Start(error.to_string()))?;
-        Ok(Self(()))
+        Self::join(Ends::Python)
+    }
+
+    /// The interpreter that runs in this process already, because the process is a Python program. With `owns_process`
+    /// the program is the server, and ends with it; otherwise [`finalize`](Self::finalize) leaves everything as it was.
+    ///
+    /// # Errors
+    /// The bridge cannot register itself.
+    pub fn of_process(owns_process: bool) -> Result<Self, InterpreterError> {
+        // SAFETY: it may be called at any time.
+        if unsafe { ffi::Py_IsInitialized() } == 0 {
+            return Err(InterpreterError::Start("it does not run in this process".to_owned()));
+        }
+        STARTED.store(true, Ordering::Release);
+        Self::join(if owns_process { Ends::Nothing } else { Ends::Itself })
+    }
+
+    /// Registers the bridge with a Python that runs.
+    fn join(ends: Ends) -> Result<Self, InterpreterError> {
+        let handlers = Python::attach(|py| {
+            let threading = py.import("threading")?;
+            let main: u64 = threading.call_method0("main_thread")?.getattr("ident")?.extract()?;
+            let own: u64 = threading.call_method0("get_ident")?.extract()?;
+            forked::register(py)?;
+            if main != own {
+                return Ok(None);
+            }
+            MAIN_THREAD.get_or_init(|| thread::current().id());
+            signals::register(py)
+        });
+        let handlers = handlers.map_err(|error: PyErr| InterpreterError::Start(error.to_string()))?;
+        Ok(Self { ends, handlers })
     }
 
     /// Whether this Python was built to run threads at the same time.
@@ -142,9 +186,18 @@ impl Interpreter {
         !Self::IS_FREE_THREADED || std::env::var_os("PYTHON_GIL").is_some_and(|value| value == "1")
     }
 
-    /// Ends CPython: waits for non-daemon threads, runs `atexit`, flushes buffers.
-    /// Rust must not hold any Python object any more.
-    pub fn finalize(self) {
+    /// Ends CPython, if [`start`](Self::start) has started it: waits for non-daemon threads, runs `atexit`, flushes
+    /// buffers. Rust must not hold any Python object any more. In the process of a Python program it undoes what
+    /// [`of_process`](Self::of_process) has done.
+    pub fn finalize(mut self) {
+        let handlers = self.handlers.take();
+        Python::attach(|py| match handlers {
+            Some(handlers) if self.ends == Ends::Itself => handlers.restore(py),
+            handlers => drop(handlers),
+        });
+        if self.ends != Ends::Python {
+            return;
+        }
         if LEFT_BEHIND.load(Ordering::Acquire) {
             // CPython cannot end while another interpreter lives.
             Python::attach(run_exit_functions);

@@ -15,12 +15,15 @@ def install(numbers, installed, called):
     """Installs a handler for each of `numbers`.
 
     `installed(number, is_called)` is called after `signal.signal()` has set a handler, `called(number)` when the
-    server's handler is called.
+    server's handler is called. Returns a function that undoes it all.
     """
     set_handler = _signal.signal
-    is_child = False
+    before = {number: _signal.getsignal(number) for number in numbers}
+    is_child = is_over = False
 
     def handle_signal(signum, frame):
+        if is_over:
+            return
         if is_child:
             # A handler that the child inherited chains to this one, or has restored it.
             set_handler(signum, _signal.SIG_DFL)
@@ -31,7 +34,7 @@ def install(numbers, installed, called):
     @functools.wraps(set_handler)
     def signal(signalnum, handler, /):
         previous = set_handler(signalnum, handler)
-        if signalnum in numbers and not is_child:
+        if signalnum in numbers and not is_child and not is_over:
             # The server stops itself: KeyboardInterrupt would end any code it interrupts.
             installed(signalnum, callable(handler) and handler is not _signal.default_int_handler)
         return previous
@@ -43,6 +46,8 @@ def install(numbers, installed, called):
 
     def in_child():
         nonlocal is_child
+        if is_over:
+            return
         is_child = True
         atexit.unregister(end)
         # This descriptor wakes the parent's loop, and so does asyncio's handler, which does nothing else.
@@ -52,9 +57,21 @@ def install(numbers, installed, called):
             handler = _signal.getsignal(number)
             set_handler(number, _signal.SIG_DFL if handler in (handle_signal, waking, None) else handler)
 
+    def uninstall():
+        nonlocal is_over
+        is_over = True
+        atexit.unregister(end)
+        if _signal.signal is signal:
+            _signal.signal = set_handler
+        for number in numbers:
+            # A handler that the application has installed stays; the server's goes.
+            if _signal.getsignal(number) is handle_signal and before[number] is not None:
+                set_handler(number, before[number])
+
     _signal.signal = signal
     for number in numbers:
         signal(number, handle_signal)
     # atexit calls the first registered function last, so handlers work until then.
     atexit.register(end)
     os.register_at_fork(after_in_child=in_child)
+    return uninstall

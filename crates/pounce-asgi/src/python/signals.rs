@@ -34,6 +34,8 @@ const BY_ITSELF: u8 = 0x80;
 
 /// The process that reports its signals; 0 before `install`. A forked child has another id.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// The actions of the process before [`Signals::install`].
+static BEFORE: Mutex<Option<[libc::sigaction; SIGNALS.len()]>> = Mutex::new(None);
 /// The pipe's writing end.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 /// Signals, as bits, for which Python has a function to call. Python is not notified of others: to find out that there
@@ -73,8 +75,8 @@ pub enum Sender {
 }
 
 impl Signals {
-    /// Catches SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN and SIGTTOU from now on. Once per process, before Python is
-    /// started.
+    /// Catches SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN and SIGTTOU from now on. Before an
+    /// [`Interpreter`](super::Interpreter) is made, and by one server of the process at a time.
     ///
     /// # Errors
     /// No pipe can be created.
@@ -84,16 +86,21 @@ impl Signals {
         disowned::disown(reader.as_fd());
         PIPE.store(writer.into_raw_fd(), Ordering::Relaxed);
         PROCESS.store(std::process::id().cast_signed(), Ordering::Release);
-        for signal in SIGNALS {
+        // SAFETY: a plain C structure.
+        let mut before = [unsafe { std::mem::zeroed::<libc::sigaction>() }; SIGNALS.len()];
+        for (signal, action) in SIGNALS.into_iter().zip(&mut before) {
+            // SAFETY: the structure is valid for the call.
+            Errno::result(unsafe { libc::sigaction(signal as i32, std::ptr::null(), action) })?;
             put_handler(signal as i32, libc::SA_RESTART)?;
         }
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
         Ok(Self { pipe: reader })
     }
 
     /// Waits for the next signal.
     ///
     /// # Errors
-    /// The pipe is closed, which only a fault in the process can cause.
+    /// The pipe is closed, because the process's handlers were restored.
     pub fn wait(&mut self) -> io::Result<Received> {
         loop {
             let mut byte = [0];
@@ -119,10 +126,33 @@ fn wake_main_loop() {
     }
 }
 
-/// Installs handlers with Python's `signal` if this process catches signals. On Python's main thread, once.
-pub(super) fn register(py: Python<'_>) -> PyResult<()> {
-    if PROCESS.load(Ordering::Acquire) == 0 {
-        return Ok(());
+/// The handlers that Python knows while the server acts on signals. To be dropped attached.
+#[derive(Debug)]
+pub(super) struct Handlers {
+    uninstall: Py<PyAny>,
+}
+
+impl Handlers {
+    /// Puts back the handlers that were installed before, and stops reporting signals.
+    pub(super) fn restore(self, py: Python<'_>) {
+        if let Err(error) = self.uninstall.call0(py) {
+            tracing::error!(target: "pounce", "cannot restore the handlers of signals: {error}");
+        }
+        let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for (signal, action) in SIGNALS.into_iter().zip(before.into_iter().flatten()) {
+            // SAFETY: the action is one that the process had.
+            unsafe { libc::sigaction(signal as i32, &raw const action, std::ptr::null_mut()) };
+        }
+        let pipe = PIPE.swap(-1, Ordering::Relaxed);
+        // SAFETY: the descriptor is the pipe's writing end, which only this function closes. It ends `Signals::wait`.
+        unsafe { libc::close(pipe) };
+    }
+}
+
+/// Installs handlers with Python's `signal` if this process catches signals. On Python's main thread.
+pub(super) fn register(py: Python<'_>) -> PyResult<Option<Handlers>> {
+    if PIPE.load(Ordering::Acquire) == -1 {
+        return Ok(None);
     }
     let installed = PyCFunction::new_closure(py, Some(c"installed"), None, |arguments, _| {
         let (number, is_called): (i32, bool) = arguments.extract()?;
@@ -143,7 +173,8 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     })?;
     let module = PyModule::from_code(py, SOURCE, c"<pounce>", c"pounce_signals")?;
     let numbers = SIGNALS.map(|signal| signal as i32);
-    module.call_method1("install", (numbers.to_vec(), installed, called)).map(drop)
+    let uninstall = module.call_method1("install", (numbers.to_vec(), installed, called))?.unbind();
+    Ok(Some(Handlers { uninstall }))
 }
 
 const SOURCE: &std::ffi::CStr = {

@@ -231,6 +231,7 @@ fn write_json(record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
         let mut text = String::new();
         for &byte in bytes {
             match byte {
+                b'\\' => text.push_str("\\\\"),
                 0x20..=0x7e => text.push(byte as char),
                 _ => text.push_str(&format!("\\x{byte:02x}")),
             }

@@ -1,0 +1,104 @@
+//! The `pounce` command: a command line becomes a configuration, the configuration a server.
+//!
+//! The program `pounce` embeds CPython; the Python package of the same name runs [`run`] inside the user's interpreter.
+
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
+mod arguments;
+mod file_target;
+mod help;
+
+use std::ffi::OsString;
+
+use clap::builder::StyledStr;
+use pounce_config::{ConfigErrors, ConfigFault, Layers, Problem, ServerConfig, discover};
+use pounce_server::{Host, Server, output};
+
+use crate::arguments::{Arguments, Request};
+
+/// Does what a command line asks for, as a part of the program that `host` describes. `arguments` has no program name.
+/// Returns the exit code: 0, 1 where serving failed, 2 for a faulty configuration, 3 where the application did not start.
+pub fn run(host: impl Host, arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    output::print_panics();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let code = match pounce_server::worker_from_arguments(&host, arguments.iter().cloned()) {
+        Some(worked) => worked,
+        None => serve(host, arguments),
+    };
+    output::flush();
+    code
+}
+
+fn serve(host: impl Host, arguments: Vec<OsString>) -> u8 {
+    let arguments = match arguments::parse(arguments) {
+        Request::Serve(arguments) => arguments,
+        Request::ShortHelp => return print(&help::short()),
+        Request::FullHelp => return print(&help::full()),
+        Request::Version => {
+            return print(&StyledStr::from(concat!("pounce ", env!("CARGO_PKG_VERSION"), "\n")));
+        }
+    };
+    let config = match configure(arguments) {
+        Ok(config) => config,
+        Err(errors) => {
+            report(&errors);
+            return 2;
+        }
+    };
+    match Server::new(config, host).run() {
+        Ok(()) => 0,
+        Err(error) => {
+            output::error(&error, error.hint().as_deref());
+            error.exit_code()
+        }
+    }
+}
+
+fn configure(arguments: Arguments) -> Result<ServerConfig, ConfigErrors> {
+    let layers = Layers::new().environment(std::env::vars_os().filter_map(|(name, value)| {
+        // A variable that is not UTF-8 cannot be an option.
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    }));
+    let layers = layers.command_line(arguments.options).surplus(arguments.surplus);
+    let directory = std::env::current_dir().unwrap_or_default();
+    let layers = match discover(&directory, layers.config_path().as_deref())? {
+        Some(file) => layers.file(&file),
+        None => layers,
+    };
+    layers.build()
+}
+
+/// Every error, then what to do: the hint of each, or how the command is used.
+fn report(errors: &ConfigErrors) {
+    let mut text = String::new();
+    for fault in &errors.0 {
+        text += &format!("error: {fault}\n");
+    }
+    let mut hints: Vec<String> = Vec::new();
+    for hint in errors.0.iter().filter_map(hint) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    text.push('\n');
+    for hint in &hints {
+        text += &format!("hint: {hint}\n");
+    }
+    if errors.0.iter().any(|fault| matches!(fault.problem, Problem::Missing { .. })) {
+        text += &format!("{}\n\n", help::usage());
+    }
+    if hints.is_empty() {
+        text += "hint: pounce -h shows how it is used, pounce --help lists every option\n";
+    }
+    output::text(&text, &text, true);
+}
+
+fn hint(fault: &ConfigFault) -> Option<String> {
+    let named_a_file = || file_target::hint(fault.value.as_deref().filter(|_| fault.option == "app")?);
+    fault.hint().or_else(named_a_file)
+}
+
+fn print(text: &StyledStr) -> u8 {
+    output::text(&text.ansi().to_string(), &text.to_string(), false);
+    0
+}
