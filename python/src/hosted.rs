@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pounce_asgi::python::{Interpreter, InterpreterError, InterpreterOptions};
 use pounce_server::{Host, Program};
@@ -16,16 +18,43 @@ pub(crate) struct Hosted {
     /// The arguments that this program was started with, those of the interpreter included.
     restarted: Vec<OsString>,
     virtualenv: Option<PathBuf>,
+    handles_signals: Arc<AtomicBool>,
+    owns_process: bool,
 }
 
 impl Hosted {
-    pub(crate) fn new(
+    /// The process is the server, as `python -m pounce` is.
+    pub(crate) fn as_process(
         executable: OsString,
         flags: Vec<OsString>,
         restarted: Vec<OsString>,
         virtualenv: Option<OsString>,
     ) -> Self {
-        Self { executable: executable.into(), flags, restarted, virtualenv: virtualenv.map(PathBuf::from) }
+        let in_program = Self::in_program(executable, flags, restarted, virtualenv);
+        in_program.handles_signals.store(true, Ordering::Relaxed);
+        Self { owns_process: true, ..in_program }
+    }
+
+    /// The server is a part of a program.
+    pub(crate) fn in_program(
+        executable: OsString,
+        flags: Vec<OsString>,
+        restarted: Vec<OsString>,
+        virtualenv: Option<OsString>,
+    ) -> Self {
+        Self {
+            executable: executable.into(),
+            flags,
+            restarted,
+            virtualenv: virtualenv.map(PathBuf::from),
+            handles_signals: Arc::default(),
+            owns_process: false,
+        }
+    }
+
+    /// Decides whether the server acts on signals, until it is run.
+    pub(crate) fn handles_signals_if(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.handles_signals)
     }
 }
 
@@ -51,7 +80,11 @@ impl Host for Hosted {
         Ok(Program { path: self.executable.clone(), arguments: self.restarted.clone() })
     }
 
+    fn handles_signals(&self) -> bool {
+        self.handles_signals.load(Ordering::Relaxed)
+    }
+
     fn owns_process(&self) -> bool {
-        true
+        self.owns_process
     }
 }

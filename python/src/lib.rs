@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "an entry point that CPython calls by its name")]
 
 mod hosted;
+mod servers;
 
 use std::ffi::{OsString, c_int, c_void};
 
@@ -70,14 +71,24 @@ unsafe extern "C" fn execute(module: *mut ffi::PyObject) -> c_int {
 
 fn fill(py: Python<'_>, module: &Bound<'_, PyAny>) -> PyResult<()> {
     module.setattr("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.setattr("main", PyCFunction::new_closure(py, Some(c"main"), None, main)?)
+    let add = |function: Bound<'_, PyCFunction>| {
+        module.setattr(function.getattr("__name__")?.extract::<String>()?.as_str(), function)
+    };
+    add(PyCFunction::new_closure(py, Some(c"main"), None, main)?)?;
+    add(PyCFunction::new_closure(py, Some(c"new_server"), None, servers::new_server)?)?;
+    add(PyCFunction::new_closure(py, Some(c"run_server"), None, servers::run_server)?)?;
+    add(PyCFunction::new_closure(py, Some(c"shutdown_server"), None, servers::shutdown_server)?)?;
+    add(PyCFunction::new_closure(py, Some(c"is_asked_to_stop"), None, servers::is_asked_to_stop)?)?;
+    add(PyCFunction::new_closure(py, Some(c"server_state"), None, servers::server_state)?)?;
+    add(PyCFunction::new_closure(py, Some(c"wait_server"), None, servers::wait_server)?)?;
+    add(PyCFunction::new_closure(py, Some(c"drop_server"), None, servers::drop_server)?)
 }
 
 /// `main(arguments, executable, flags, restarted, virtualenv) -> int`: the command line, to the end of the process.
 fn main(arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> PyResult<u8> {
     let (given, host): (Vec<OsString>, Hosted) = {
         let (given, executable, flags, restarted, virtualenv) = arguments.extract()?;
-        (given, Hosted::new(executable, flags, restarted, virtualenv))
+        (given, Hosted::as_process(executable, flags, restarted, virtualenv))
     };
     Ok(arguments.py().detach(|| pounce_cli::run(host, given)))
 }

@@ -39,7 +39,7 @@ mod stacks;
 mod subinterpreter;
 mod types;
 
-pub use app::{LoadError, PythonApp, SharedApp};
+pub use app::{AppObject, LoadError, PythonApp, SharedApp};
 pub use call::Call;
 pub use disowned::disown;
 pub use event_loop::{EventLoop, RunError, SetAside, run};

@@ -91,7 +91,7 @@ impl ConfigFault {
     /// What the user can do, in one line, if known.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::Foreign { option } => Some(format!("{}: {}", self.place(), option.advice)),
+            Problem::Foreign { option } => Some(format!("{}: {}", self.origin.place(), option.advice)),
             Problem::ForeignFile { .. } => Some(
                 "write the options into pounce.toml or [tool.pounce] of pyproject.toml, such as workers = 4"
                     .into(),
@@ -108,14 +108,6 @@ impl ConfigFault {
 
     fn on_command_line(&self) -> bool {
         matches!(self.origin, Origin::CommandLine { .. })
-    }
-
-    /// Where the fault is, in the fewest words: a flag, a key with its file, a variable.
-    fn place(&self) -> String {
-        match &self.origin {
-            Origin::CommandLine { flag } => flag.clone(),
-            origin => origin.to_string(),
-        }
     }
 
     pub(crate) fn with_close(self, close: Option<&'static str>) -> Self {
@@ -141,7 +133,7 @@ impl fmt::Display for ConfigFault {
             }
             // The flag alone says what was typed and where.
             Problem::Unknown if self.on_command_line() => {
-                write!(out, "{}: no such option", self.place())?;
+                write!(out, "{}: no such option", self.origin.place())?;
                 return match self.close {
                     Some(close) => write!(out, "; did you mean --{close}?"),
                     None => Ok(()),
@@ -154,7 +146,7 @@ impl fmt::Display for ConfigFault {
                     _ if option.harmless.is_empty() => "Pounce does not have it",
                     _ => "Pounce takes only",
                 };
-                write!(out, "{}", self.place())?;
+                write!(out, "{}", self.origin.place())?;
                 match option.belongs().as_str() {
                     "" => write!(out, " {absent}")?,
                     belongs if option.verdict == Verdict::NotYet => write!(out, " {belongs} and {absent}")?,
@@ -165,9 +157,11 @@ impl fmt::Display for ConfigFault {
                 }
             }
             Problem::ForeignFile { owner } => write!(out, "{origin}: this is {owner} configuration")?,
-            Problem::Surplus => {
-                write!(out, "{}: no option takes this argument, and APP is named already", self.place())?
-            }
+            Problem::Surplus => write!(
+                out,
+                "{}: no option takes this argument, and APP is named already",
+                self.origin.place()
+            )?,
             Problem::Missing { expected } => write!(out, "{option}: nothing given, expected {expected}")?,
             Problem::Repeated => write!(out, "{option}: given twice ({origin})")?,
             Problem::NotInFile => write!(out, "{option}: cannot be set in a file ({origin})")?,

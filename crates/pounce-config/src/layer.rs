@@ -79,10 +79,7 @@ impl Layers {
             self.fault(option.names[0], origin, Problem::Foreign { option });
             return;
         }
-        let name = match &origin {
-            Origin::CommandLine { flag } => flag.clone(),
-            _ => origin.to_string(),
-        };
+        let name = origin.place();
         let why = match option.verdict {
             Verdict::Ignored => option.advice,
             _ if off => "it is off in any case",

@@ -27,6 +27,11 @@ pub enum Origin {
         /// The flag with its dashes, or the placeholder of a positional argument.
         flag: String,
     },
+    /// A keyword of a program that runs the server.
+    Keyword {
+        /// As the program writes it.
+        name: String,
+    },
 }
 
 /// One option as one source gave it: the texts (several for a list) and their origin.
@@ -44,7 +49,16 @@ impl Origin {
             Self::Default => 0,
             Self::File { .. } => 1,
             Self::Environment { .. } => 2,
-            Self::CommandLine { .. } => 3,
+            Self::CommandLine { .. } | Self::Keyword { .. } => 3,
+        }
+    }
+
+    /// In the fewest words: a flag, a keyword, a key with its file, a variable.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::CommandLine { flag } => flag.clone(),
+            Self::Keyword { name } => name.clone(),
+            origin => origin.to_string(),
         }
     }
 }
@@ -63,6 +77,7 @@ impl fmt::Display for Origin {
             Self::File { path, key } if key.is_empty() => write!(out, "{}", path.display()),
             Self::File { path, key } => write!(out, "{key} in {}", path.display()),
             Self::Environment { name } => write!(out, "{name} in the environment"),
+            Self::Keyword { name } => write!(out, "the keyword {name}"),
             Self::CommandLine { flag } => write!(out, "{flag} on the command line"),
         }
     }

@@ -12,12 +12,15 @@ use pounce_net::LocalAddr;
 use pounce_supervisor::Notice;
 
 use crate::detect::{self, Shape};
+use crate::handle::ServerHandle;
 
 /// Writes messages for the operator, at level INFO.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcer {
     /// The text of the line that it is ready: `main:app on http://127.0.0.1:8000 (Python 3.13.0, 1 worker)`.
     serving: Arc<str>,
+    /// Who waits for the server learns there that it serves.
+    handle: ServerHandle,
 }
 
 impl Announcer {
@@ -26,6 +29,7 @@ impl Announcer {
         shape: Shape,
         addresses: &[LocalAddr],
         virtualenv: Option<&Path>,
+        handle: ServerHandle,
     ) -> Self {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let urls = addresses.iter().map(|address| match address {
@@ -41,7 +45,7 @@ impl Announcer {
             Interpreter::describe(),
             detect::describe(shape),
         );
-        Self { serving: serving.into() }
+        Self { serving: serving.into(), handle }
     }
 
     fn say(&self, text: &str) {
@@ -55,6 +59,7 @@ impl Announcer {
     pub(crate) fn ready(&self) {
         self.say(&format!("Pounce {} ready: {}. Ctrl-C stops.", env!("CARGO_PKG_VERSION"), self.serving));
         notify("READY=1");
+        self.handle.set_serving();
     }
 
     pub(crate) fn stopping(&self) {

@@ -47,7 +47,8 @@ pub(crate) async fn bootstrap(
     event_loop.extend_sys_path(&plan.sys_path);
     // A state in the plan means that the server has run the lifespan for all workers.
     let ran = plan.lifespan_state.is_some();
-    let app = load(event_loop, &config, if ran { LifespanMode::Off } else { config.lifecycle.lifespan });
+    let app =
+        load(event_loop, &config, None, if ran { LifespanMode::Off } else { config.lifecycle.lifespan });
     drop(alone);
     let app = Rc::new(app?);
     if let Some(state) = plan.lifespan_state {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pounce_asgi::python::AppObject;
 use pounce_config::{WorkerConfig, WorkersConfig};
 use pounce_worker::tls::TlsStore;
 
@@ -19,6 +20,8 @@ pub(crate) struct ServerContext {
     pub(crate) workers: WorkersConfig,
     /// The configured folders to watch for changes.
     pub(crate) reload_dirs: Vec<PathBuf>,
+    /// The application, if the program that runs the server has made it itself.
+    pub(crate) app: Option<Arc<AppObject>>,
     /// The program that the server is part of.
     pub(crate) host: Arc<dyn Host>,
     pub(crate) handle: ServerHandle,

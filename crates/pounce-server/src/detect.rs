@@ -20,7 +20,23 @@ pub(crate) enum Shape {
 ///
 /// # Errors
 /// This Python cannot run what the configuration asks for.
-pub(crate) fn shape(config: &ServerConfig) -> Result<Shape, ServerError> {
+pub(crate) fn shape(config: &ServerConfig, is_given: bool) -> Result<Shape, ServerError> {
+    let shape = decide(config)?;
+    let needs_name = match shape {
+        Shape::Many { mode: Mode::Process, .. } => Some("worker processes import"),
+        Shape::Many { mode: Mode::Subinterpreter, .. } => Some("subinterpreters import"),
+        _ => config.reload.as_ref().map(|_| "--reload imports"),
+    };
+    match needs_name.filter(|_| is_given) {
+        Some(who) => Err(ServerError::Mode(format!(
+            "{who} the application by its name, and it was given as an object: name it, such as \"main:app\", or serve \
+             it with one worker"
+        ))),
+        None => Ok(shape),
+    }
+}
+
+fn decide(config: &ServerConfig) -> Result<Shape, ServerError> {
     let workers = &config.workers;
     // One per CPU that the process may use: affinity and cgroup quota count.
     let count = workers.count.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);

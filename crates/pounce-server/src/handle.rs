@@ -1,7 +1,9 @@
 //! Requests and orders to a running server, from any thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use pounce_net::LocalAddr;
 use tokio::sync::{mpsc, watch};
 
 /// What the server should do, in order of increasing urgency.
@@ -26,18 +28,34 @@ pub(crate) enum Order {
     ScaleDown,
 }
 
-/// Stops a server, and restarts its workers, from any thread.
+/// How far a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ServerState {
+    /// It has not bound its addresses.
+    #[default]
+    New,
+    /// It has bound these addresses, and does not serve yet.
+    Bound(Vec<LocalAddr>),
+    /// It serves at these addresses.
+    Serving(Vec<LocalAddr>),
+    /// It has ended, or failed.
+    Ended,
+}
+
+/// Stops a server, restarts its workers, and tells how far it is, from any thread.
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     request: Arc<watch::Sender<Request>>,
     orders: mpsc::UnboundedSender<Order>,
+    state: Arc<(Mutex<ServerState>, Condvar)>,
 }
 
 impl ServerHandle {
     /// A handle, and the receiver of its orders.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Order>) {
         let (sender, orders) = mpsc::unbounded_channel();
-        (Self { request: Arc::new(watch::Sender::new(Request::Run)), orders: sender }, orders)
+        let request = Arc::new(watch::Sender::new(Request::Run));
+        (Self { request, orders: sender, state: Arc::default() }, orders)
     }
 
     /// Asks the server to drain and stop. May be called any number of times, and before
@@ -46,9 +64,44 @@ impl ServerHandle {
         self.ask(Request::Stop);
     }
 
+    /// Whether it was asked to stop.
+    pub fn is_asked_to_stop(&self) -> bool {
+        self.asked() == Request::Stop
+    }
+
     /// Replaces every worker by one that imports the application afresh, and serves before the old one drains.
     pub fn restart_workers(&self) {
         self.order(Order::Restart);
+    }
+
+    /// How far the server is.
+    pub fn state(&self) -> ServerState {
+        self.lock_state().clone()
+    }
+
+    /// Waits until the server serves or has ended, at most so long, and tells how far it is then. Blocks.
+    pub fn wait_until_serving(&self, at_most: Duration) -> ServerState {
+        let waits = |state: &mut ServerState| matches!(state, ServerState::New | ServerState::Bound(_));
+        let waited = self.state.1.wait_timeout_while(self.lock_state(), at_most, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    pub(crate) fn set_state(&self, state: ServerState) {
+        *self.lock_state() = state;
+        self.state.1.notify_all();
+    }
+
+    /// The server serves.
+    pub(crate) fn set_serving(&self) {
+        let mut state = self.lock_state();
+        if let ServerState::Bound(addresses) = &mut *state {
+            *state = ServerState::Serving(std::mem::take(addresses));
+        }
+        self.state.1.notify_all();
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, ServerState> {
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn order(&self, order: Order) {

@@ -36,8 +36,10 @@ pub trait Host: Debug + Send + Sync + 'static {
     /// The program cannot be found.
     fn restarted(&self) -> io::Result<Program>;
 
-    /// Whether the server owns the process. If so, the server handles the process's signals, and ends the process if a
-    /// deadline passes while Python blocks the loop.
+    /// Whether the server acts on the process's signals.
+    fn handles_signals(&self) -> bool;
+
+    /// Whether the process is the server's. The server then ends it when a deadline passes while Python blocks the loop.
     fn owns_process(&self) -> bool;
 }
 
@@ -77,6 +79,10 @@ impl Host for Embedding {
 
     fn restarted(&self) -> io::Result<Program> {
         Ok(Program { path: env::current_exe()?, arguments: env::args_os().skip(1).collect() })
+    }
+
+    fn handles_signals(&self) -> bool {
+        true
     }
 
     fn owns_process(&self) -> bool {

@@ -32,7 +32,8 @@ mod watchdog;
 mod worker_process;
 
 pub use error::ServerError;
-pub use handle::ServerHandle;
+pub use handle::{ServerHandle, ServerState};
 pub use host::{Embedding, Host, Program};
+pub use pounce_net::LocalAddr;
 pub use server::Server;
 pub use worker_process::worker_from_arguments;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pounce_asgi::python::Interpreter;
+use pounce_asgi::python::{AppObject, Interpreter};
 use pounce_config::ServerConfig;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
@@ -16,19 +16,16 @@ use crate::announce::Announcer;
 use crate::context::{ServerContext, StopLimit};
 use crate::detect::{Shape, shape};
 use crate::error::ServerError;
-use crate::handle::{Order, Request, ServerHandle};
+use crate::handle::{Order, Request, ServerHandle, ServerState};
 use crate::host::Host;
 use crate::listeners::Listeners;
+use crate::server::Server;
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
 
 /// Runs a server from configuration to shutdown.
-pub(crate) fn run(
-    config: ServerConfig,
-    host: Arc<dyn Host>,
-    handle: ServerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
-) -> Result<(), ServerError> {
+pub(crate) fn run(server: Server) -> Result<(), ServerError> {
+    let Server { config, app, host, handle, orders } = server;
     if handle.asked() == Request::Stop {
         return Ok(());
     }
@@ -36,7 +33,7 @@ pub(crate) fn run(
     for note in config.notes() {
         tracing::warn!(target: "pounce", "{note}");
     }
-    let shape = shape(&config)?;
+    let shape = shape(&config, app.as_ref().is_some_and(|app| app.app.is_some() || app.wrap.is_some()))?;
     let tls = open_tls(&config)?;
     let slots = match shape {
         Shape::Single => 0,
@@ -45,10 +42,13 @@ pub(crate) fn run(
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
     // An error is ignored here: starting the interpreter reports it.
     let virtualenv = host.environment(&settings::interpreter(&config.worker())).ok().flatten();
-    let announcer = Announcer::new(&config, shape, &listeners.addresses(), virtualenv.as_deref());
+    let addresses = listeners.addresses();
+    let announcer = Announcer::new(&config, shape, &addresses, virtualenv.as_deref(), handle.clone());
+    handle.set_state(ServerState::Bound(addresses));
     announcer.loading(&config.app.target);
     let bound = Bound {
         config,
+        app,
         host: Arc::clone(&host),
         shape,
         tls,
@@ -83,6 +83,7 @@ fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError>
 /// A server whose listeners are open.
 struct Bound {
     config: ServerConfig,
+    app: Option<Arc<AppObject>>,
     host: Arc<dyn Host>,
     shape: Shape,
     tls: Option<Arc<TlsStore>>,
@@ -131,6 +132,7 @@ impl Bound {
         if let Some(interpreter) = interpreter {
             finalize(&server, interpreter, left, exit_code);
         }
+        server.watchdog.end_if_process_goes_on();
         if served.is_ok() && server.handle.asked() == Request::Stop {
             server.announcer.stopped();
         }
@@ -144,8 +146,9 @@ impl Bound {
             output::flush();
             listeners.close();
         };
-        let watchdog = Watchdog::start(clean_up.clone()).map_err(system("cannot start the watchdog"))?;
-        if !self.host.owns_process() {
+        let watchdog = Watchdog::start(self.host.owns_process(), clean_up.clone())
+            .map_err(system("cannot start the watchdog"))?;
+        if !self.host.handles_signals() {
             return Ok(watchdog);
         }
         let (announcer, armed, limit) = (self.announcer.clone(), watchdog.clone(), Arc::clone(limit));
@@ -166,6 +169,7 @@ impl Bound {
             worker: Arc::new(self.config.worker()),
             workers: self.config.workers,
             reload_dirs: self.config.reload.map(|reload| reload.dirs).unwrap_or_default(),
+            app: self.app,
             host: self.host,
             handle: self.handle,
             announcer: self.announcer,
@@ -216,6 +220,7 @@ fn finalize(server: &ServerContext, interpreter: Arc<Interpreter>, left: usize, 
         Some(interpreter) if left == 0 => interpreter.finalize(),
         // Executing the program again ends the remaining threads.
         _ if server.handle.asked() == Request::Reload => {}
+        _ if !server.host.owns_process() => output::error(STUCK, None),
         _ => {
             output::error(STUCK, None);
             output::flush();

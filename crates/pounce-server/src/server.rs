@@ -2,28 +2,39 @@
 
 use std::sync::Arc;
 
+use pounce_asgi::python::AppObject;
 use pounce_config::ServerConfig;
 use tokio::sync::mpsc;
 
 use crate::error::ServerError;
-use crate::handle::{Order, ServerHandle};
+use crate::handle::{Order, ServerHandle, ServerState};
 use crate::host::Host;
 use crate::life;
 
 /// A server, configured and not yet running.
 #[derive(Debug)]
 pub struct Server {
-    config: ServerConfig,
-    host: Arc<dyn Host>,
-    handle: ServerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
+    pub(crate) config: ServerConfig,
+    /// The application, if the program that runs the server has made it.
+    pub(crate) app: Option<Arc<AppObject>>,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) handle: ServerHandle,
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
 }
 
 impl Server {
     /// A server for a configuration, as a part of the program that `host` describes.
     pub fn new(config: ServerConfig, host: impl Host) -> Self {
         let (handle, orders) = ServerHandle::new();
-        Self { config, host: Arc::new(host), handle, orders }
+        Self { config, app: None, host: Arc::new(host), handle, orders }
+    }
+
+    /// Serves this application rather than the one that the configuration names. The caller keeps the object until the
+    /// server has ended, and drops it attached.
+    #[must_use]
+    pub fn with_app(mut self, app: Arc<AppObject>) -> Self {
+        self.app = Some(app);
+        self
     }
 
     /// A handle by which other threads stop the server.
@@ -39,7 +50,10 @@ impl Server {
     /// # Errors
     /// See [`ServerError`].
     pub fn run(self) -> Result<(), ServerError> {
-        life::run(self.config, self.host, self.handle, self.orders)
+        let handle = self.handle.clone();
+        let ran = life::run(self);
+        handle.set_state(ServerState::Ended);
+        ran
     }
 }
 

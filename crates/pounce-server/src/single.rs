@@ -93,6 +93,10 @@ impl Single {
                 },
                 () = settled(&mut draining) => self.event_loop.settle(),
                 Some(order) = orders.recv() => match order {
+                    Order::Restart if server.app.is_some() => tracing::warn!(
+                        target: "pounce",
+                        "not reloaded: the application was given as an object, not by its name"
+                    ),
                     Order::Restart if next.is_none() && !stopping && server.limit.is_known() => {
                         self.alone.store(false, Ordering::Release);
                         server.refresh_tls();
@@ -153,7 +157,12 @@ impl Single {
         let event_loop = self.event_loop.clone();
         let task = tokio::task::spawn_local(async move {
             context.arm_startup(&server.worker);
-            let app = Rc::new(load(&event_loop, &server.worker, server.worker.lifecycle.lifespan)?);
+            let app = Rc::new(load(
+                &event_loop,
+                &server.worker,
+                server.app.as_deref(),
+                server.worker.lifecycle.lifespan,
+            )?);
             let duplicates = server.listeners.duplicate();
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;

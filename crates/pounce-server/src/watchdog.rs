@@ -23,6 +23,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
+    /// Whether the process ends when a deadline has passed; otherwise that is only reported.
+    ends_process: bool,
 }
 
 #[derive(Default)]
@@ -36,6 +38,7 @@ struct WatchdogState {
     deadline: Option<Deadline>,
     patients: Vec<(u64, Patient)>,
     next_key: u64,
+    is_over: bool,
 }
 
 struct Deadline {
@@ -46,13 +49,17 @@ struct Deadline {
 
 /// The reader of stuck threads' stacks. Call once per process.
 pub(crate) fn stacks(event_loop: &EventLoop) -> Option<Arc<Stacks>> {
-    match event_loop.stacks() {
-        Ok(stacks) => Some(Arc::new(stacks)),
-        Err(error) => {
-            tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
-            None
+    static STACKS: Mutex<Option<Arc<Stacks>>> = Mutex::new(None);
+    let mut stacks = STACKS.lock().unwrap_or_else(PoisonError::into_inner);
+    if stacks.is_none() {
+        match event_loop.stacks() {
+            Ok(made) => *stacks = Some(Arc::new(made)),
+            Err(error) => {
+                tracing::warn!(target: "pounce", "the stacks of stuck workers cannot be shown\n{error}");
+            }
         }
     }
+    stacks.clone()
 }
 
 /// Watches a loop for as long as this lives. Drop it before the loop's thread ends.
@@ -72,14 +79,17 @@ impl Watchdog {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub(crate) fn start(clean_up: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let watchdog = Self::default();
+    pub(crate) fn start(ends_process: bool, clean_up: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let watchdog = Self { ends_process, ..Self::default() };
         let shared = Arc::clone(&watchdog.shared);
         std::thread::Builder::new().name("pounce-watchdog".to_owned()).spawn(move || {
-            let expired = shared.watch();
-            output::error(&expired.message, None);
-            clean_up();
-            signal_hook::low_level::exit(expired.exit_code.into());
+            while let Some(expired) = shared.watch() {
+                output::error(&expired.message, None);
+                if ends_process {
+                    clean_up();
+                    signal_hook::low_level::exit(expired.exit_code.into());
+                }
+            }
         })?;
         Ok(watchdog)
     }
@@ -100,6 +110,14 @@ impl Watchdog {
     /// Clears the deadline.
     pub(crate) fn disarm(&self) {
         self.shared.lock().deadline = None;
+    }
+
+    /// Ends the thread where the process outlives the server.
+    pub(crate) fn end_if_process_goes_on(&self) {
+        if !self.ends_process {
+            self.shared.lock().is_over = true;
+            self.shared.changed.notify_one();
+        }
     }
 
     /// Watches the loop of this thread.
@@ -126,12 +144,15 @@ impl Shared {
     }
 
     /// Watches until the deadline passes.
-    fn watch(&self) -> Deadline {
+    fn watch(&self) -> Option<Deadline> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
             if let Some(expired) = state.deadline.take_if(|deadline| deadline.at <= now) {
-                return expired;
+                return Some(expired);
+            }
+            if state.is_over {
+                return None;
             }
             let checks = state.patients.iter_mut().filter_map(|(_, patient)| patient.check(now)).min();
             let next = checks.into_iter().chain(state.deadline.as_ref().map(|deadline| deadline.at)).min();

@@ -64,7 +64,7 @@ fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {
 fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
     logging::install(&plan.config.log);
-    let watchdog = Watchdog::start(output::flush).map_err(system("cannot start the watchdog"))?;
+    let watchdog = Watchdog::start(true, output::flush).map_err(system("cannot start the watchdog"))?;
     let drain = {
         let end = end.clone();
         move || end.tell(Command::Drain)

@@ -33,6 +33,21 @@ pub struct LoadError {
     pub hint: String,
 }
 
+/// What the program that runs the server says of the application. To be dropped attached.
+pub struct AppObject {
+    /// The application, or a factory of one, in place of the one that the configuration names.
+    pub app: Option<Py<PyAny>>,
+    /// A function that makes the application to serve out of that one.
+    pub wrap: Option<Py<PyAny>>,
+}
+
+impl std::fmt::Debug for AppObject {
+    /// Its text would need Python.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AppObject(..)")
+    }
+}
+
 /// An application for another thread of the same interpreter. Must be dropped attached.
 pub struct SharedApp {
     app: Py<PyAny>,
@@ -58,22 +73,32 @@ pub struct PythonApp {
 }
 
 impl PythonApp {
-    /// Imports the application that `config` names. `lifespan` overrules what the configuration says of that, for
-    /// applications whose lifespan somebody else runs.
+    /// Imports the application that `config` names, unless `object` has it. `lifespan` overrules what the
+    /// configuration says of that, for applications whose lifespan somebody else runs.
     ///
     /// # Errors
     /// See [`LoadError`].
     pub fn load(
         event_loop: &EventLoop,
         config: &AppConfig,
+        object: Option<&AppObject>,
         lifespan: LifespanMode,
     ) -> Result<Self, LoadError> {
         let py = attached();
         let asyncio = Rc::clone(&event_loop.asyncio);
-        let folder = config.folder();
-        let arguments = (&*config.target, folder.as_os_str(), config.factory);
-        let loaded = asyncio.glue.bind(py).call_method1("load", arguments);
-        // The import may have scheduled callbacks: wake the loop for them.
+        let glue = asyncio.glue.bind(py);
+        let loaded = match object.and_then(|object| object.app.as_ref()) {
+            Some(app) => glue.call_method1("check_app", (app, &*config.target, config.factory)),
+            None => {
+                let folder = config.folder();
+                glue.call_method1("load", (&*config.target, folder.as_os_str(), config.factory))
+            }
+        };
+        let loaded = match object.and_then(|object| object.wrap.as_ref()) {
+            Some(wrap) => loaded.and_then(|app| wrap.bind(py).call1((app,))),
+            None => loaded,
+        };
+        // The loop must look at what the import left ready or scheduled.
         asyncio.driver.look();
         let app = loaded.map_err(|error| load_error(py, &asyncio, &error))?;
         let made = (|| {

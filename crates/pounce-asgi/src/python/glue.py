@@ -245,7 +245,12 @@ def load(target, app_dir, factory):
             ) from None
         raise LoadError(_import_failed(module_name, error)) from None
 
-    app = _find(module, module_name, attribute)
+    return check_app(_find(module, module_name, attribute), target, factory)
+
+
+def check_app(app, target, factory):
+    """Returns the application, made by its factory if it is one; raises if it is none. `target` is its name."""
+    attribute = target.partition(":")[2].removesuffix("()")
     if factory:
         if not callable(app):
             raise LoadError(f'the factory "{target}" is not callable: it is {_kind(app)}')

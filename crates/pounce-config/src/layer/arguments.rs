@@ -19,30 +19,44 @@ impl Layers {
         V::Item: Into<String>,
     {
         for (name, values) in arguments {
-            self.argument(name.as_ref(), values.into_iter().map(Into::into).collect());
+            let typed = name.as_ref();
+            let flag = match find_short_or_long(typed).filter(|spec| spec.positional) {
+                Some(spec) => spec.value_name.to_owned(),
+                None if typed.starts_with('-') => typed.to_owned(),
+                None => format!("--{typed}"),
+            };
+            let values = values.into_iter().map(Into::into).collect();
+            self.argument(typed, values, Origin::CommandLine { flag });
         }
         self
     }
 
-    fn argument(&mut self, typed: &str, values: Vec<String>) {
-        let flag = if typed.starts_with('-') { typed.to_owned() } else { format!("--{typed}") };
+    /// Adds what a program that runs the server gives as keywords. They have the rank of the command line.
+    #[must_use]
+    pub fn keywords(mut self, keywords: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        for (name, values) in keywords {
+            self.argument(&name, values, Origin::Keyword { name: name.clone() });
+        }
+        self
+    }
+
+    fn argument(&mut self, typed: &str, values: Vec<String>, origin: Origin) {
         if let Some(spec) = find_short_or_long(typed) {
-            let flag = if spec.positional { spec.value_name.to_owned() } else { flag };
             let values = match (values.is_empty(), spec.kind) {
                 (true, Kind::Flag) => vec!["on".into()],
                 // The option refuses the empty value and says what it expected.
                 (true, _) => vec![String::new()],
                 (false, _) => values,
             };
-            self.command_line.set(spec, values, Origin::CommandLine { flag });
+            self.command_line.set(spec, values, origin);
         } else if let Some(spec) = negated(typed) {
-            self.command_line.set(spec, vec!["off".into()], Origin::CommandLine { flag });
+            self.command_line.set(spec, vec!["off".into()], origin);
         } else if let Some(foreign) = find_foreign(typed) {
-            self.foreign(foreign, &values, Origin::CommandLine { flag });
+            self.foreign(foreign, &values, origin);
         } else if let Some(foreign) = negated_foreign(typed) {
-            self.foreign(foreign, &["no".into()], Origin::CommandLine { flag });
+            self.foreign(foreign, &["no".into()], origin);
         } else {
-            self.unknown(typed, Origin::CommandLine { flag });
+            self.unknown(typed, origin);
         }
     }
 

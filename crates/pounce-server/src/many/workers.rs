@@ -110,7 +110,8 @@ impl Workers {
             if self.scope() == LifespanScope::Worker {
                 return Ok(None);
             }
-            let app = load(&python.event_loop, config, config.lifecycle.lifespan)?;
+            let app =
+                load(&python.event_loop, config, self.server.app.as_deref(), config.lifecycle.lifespan)?;
             lifespan::start(&app, config.lifecycle.timeout_startup).await?;
             Ok(Some(Rc::new(app)))
         };
@@ -135,7 +136,7 @@ impl Workers {
         if config.lifecycle.lifespan == LifespanMode::Off {
             return Ok(());
         }
-        let app = load(&python.event_loop, config, config.lifecycle.lifespan)?;
+        let app = load(&python.event_loop, config, None, config.lifecycle.lifespan)?;
         lifespan::start(&app, config.lifecycle.timeout_startup).await?;
         let (json, rest) =
             app.state_json().map_err(ServerError::State)?.unwrap_or_else(|| ("{}".into(), vec![]));
@@ -217,6 +218,7 @@ impl Workers {
         let prepared = generations.get(&spawn.generation);
         let shared = prepared.and_then(|generation| generation.app.as_ref()).map(|app| app.share());
         let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.server.worker));
+        let object = self.server.app.clone();
         let context = self.context(python);
         let Spawn { slot, generation, max_requests, listeners } = spawn;
         let job = Job {
@@ -234,7 +236,7 @@ impl Workers {
                 context.end.reporter().report(Status::Started);
                 let app = match shared {
                     Some(shared) => PythonApp::adopt(&event_loop, shared, &job.config.app)?,
-                    None => load(&event_loop, &job.config, job.config.lifecycle.lifespan)?,
+                    None => load(&event_loop, &job.config, object.as_deref(), job.config.lifecycle.lifespan)?,
                 };
                 serve(&event_loop, Rc::new(app), job, &context).await
             });

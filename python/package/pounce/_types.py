@@ -1,0 +1,103 @@
+"""The types of ASGI applications and of options, for annotations alone."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict
+
+Scope: TypeAlias = MutableMapping[str, object]
+Message: TypeAlias = MutableMapping[str, object]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+# What a framework's application accepts is its own business: Starlette's scope is a MutableMapping[str, Any], say.
+ASGIApplication: TypeAlias = Callable[..., object]
+
+Text: TypeAlias = str | PathLike[str]
+Number: TypeAlias = int | float | str
+Texts: TypeAlias = Text | Sequence[Text]
+
+
+class Options(TypedDict, total=False):
+    """The options of the command line, by their names with underscores. `pounce --help` explains them."""
+
+    app_dir: Text | None
+    factory: bool
+    interface: Literal["auto", "asgi3", "asgi2"]
+    lifespan: Literal["auto", "on", "off"]
+    lifespan_scope: Literal["auto", "server", "worker"]
+    root_path: str
+    env_file: Text | None
+    asgi_extensions: Texts
+    debug: bool
+    host: str
+    port: int | str
+    bind: Texts
+    uds: Text | None
+    uds_permissions: str
+    fd: int | None
+    backlog: int
+    http: str
+    http2_max_concurrent_streams: int
+    http2_initial_stream_window_size: int | str
+    http2_initial_connection_window_size: int | str
+    http2_max_frame_size: int | str
+    http2_max_idle_frames: int
+    ws: bool | str
+    ws_max_size: int | str
+    ws_max_queue: int
+    ws_max_queued_bytes: int | str
+    ws_ping_interval: Number | None
+    ws_ping_timeout: Number | None
+    ws_per_message_deflate: bool | str
+    ssl_certfile: Text | None
+    ssl_keyfile: Text | None
+    ssl_keyfile_password: str | None
+    ssl_sni: Texts
+    ssl_ca_certs: Text | None
+    ssl_cert_reqs: int | str
+    ssl_crl: Texts
+    ssl_min_version: str
+    ssl_handshake_timeout: Number
+    workers: int | None
+    worker_mode: Literal["auto", "process", "thread", "subinterpreter"]
+    worker_hooks: bool
+    reuse_port: bool
+    limit_max_requests: int | None
+    limit_max_requests_jitter: int
+    workers_lifetime: Number | None
+    workers_lifetime_jitter: Number
+    workers_max_rss: int | str | None
+    respawn_limit: int
+    respawn_window: Number
+    reload: bool
+    reload_dir: Texts
+    reload_dirs: Texts
+    reload_include: Texts
+    reload_includes: Texts
+    reload_exclude: Texts
+    reload_excludes: Texts
+    reload_delay: Number
+    log_level: str | int | None
+    log_format: Literal["auto", "text", "json"]
+    use_colors: bool | None
+    access_log: bool
+    access_log_format: str
+    timeout_keep_alive: Number
+    timeout_header: Number
+    timeout_body: Number
+    timeout_write: Number
+    timeout_graceful_shutdown: Number | None
+    timeout_startup: Number
+    timeout_worker_healthcheck: Number
+    limit_connections: int | None
+    limit_concurrency: int | None
+    limit_request_line: int | str
+    limit_request_fields: int
+    limit_header_size: int | str
+    limit_request_body: int | str | None
+    limit_min_read_rate: int | str | None
+    limit_min_body_rate: int | str | None
+    header: Texts
+    headers: Sequence[tuple[str, str]]
+    server_header: bool
+    date_header: bool
