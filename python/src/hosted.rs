@@ -64,8 +64,14 @@ impl Host for Hosted {
         Interpreter::of_process(self.owns_process())
     }
 
-    fn environment(&self, _options: &InterpreterOptions) -> Result<Option<PathBuf>, InterpreterError> {
-        Ok(self.virtualenv.clone())
+    fn environment(&self, options: &InterpreterOptions) -> Result<Option<PathBuf>, InterpreterError> {
+        match &options.python {
+            // A virtualenv's folder, or the python in it.
+            Some(asked) if *asked != self.executable && self.virtualenv.as_ref() != Some(asked) => {
+                Err(InterpreterError::Elsewhere { own: self.executable.clone(), asked: asked.clone() })
+            }
+            _ => Ok(self.virtualenv.clone()),
+        }
     }
 
     fn worker(&self) -> io::Result<Program> {

@@ -193,6 +193,12 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// Whether the server under test has an interpreter of its own, which chooses a virtualenv. That of the Python package
+/// runs in the one that it is installed for.
+pub fn is_embedded() -> bool {
+    !std::fs::read(binary()).expect("the server is there").starts_with(b"#!")
+}
+
 fn build(profile: &Path) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "-p", "pounce-cli"]).current_dir(env!("CARGO_MANIFEST_DIR"));

@@ -7,6 +7,7 @@ use crate::error;
 use crate::python::Python;
 use crate::tally::Tally;
 use crate::test;
+use crate::wheel;
 use crate::workspace;
 
 /// The Pythons to test, each with alternative names, those likely to fail first.
@@ -71,6 +72,10 @@ pub(crate) fn run() -> Result<Tally> {
             }
         });
     }
+    tally += step("the Python package with free-threaded Python", || match pythons.last() {
+        Some(Some(python)) => wheel::test(python, false),
+        _ => Ok(Tally::SKIPPED),
+    });
     tally += step("bench --quick", || bench::quick::run(&bench::Options::quick()));
     Ok(tally)
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | tidy | bench | conformance | ci`. This file only reads the command line.
+//! The project's own commands: `cargo xtask test | tidy | bench | conformance | dist | ci`. This file only reads the command line.
 //!
 //! It depends on no crate of the workspace, so that it works when the workspace does not build.
 
@@ -11,6 +11,7 @@ mod tally;
 mod test;
 mod tidy;
 mod venv;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Task {
     Bench(Box<bench::Options>),
     /// Test a server against the specifications
     Conformance(conformance::Options),
+    /// Build wheels of the Python package, and its source distribution
+    Dist(wheel::Options),
     /// Run every check that a change must pass
     Ci,
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run().map(|()| None),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options).map(Some),
+        Task::Dist(options) => wheel::dist(&options).map(|()| None),
         Task::Ci => ci::run().map(Some),
     };
     match outcome {

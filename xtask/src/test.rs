@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::python::Python;
 use crate::tally::Tally;
 use crate::venv;
+use crate::wheel;
 use crate::workspace;
 
 /// The test programs that depend on the Python version.
@@ -68,7 +69,11 @@ pub(crate) fn against(python: &Python, rest: &[String]) -> Result<Tally> {
         cargo.arg("--workspace");
     }
     cargo.args(with_test_arguments(rest)).env("POUNCE_TEST_VENV", venv);
-    count(cargo)
+    let mut tally = count(cargo)?;
+    if rest.is_empty() {
+        tally += wheel::test(python, true)?;
+    }
+    Ok(tally)
 }
 
 /// Tests only what depends on the Python version: the crates that link Python, and end to end over clear HTTP/1.1 with
@@ -100,7 +105,7 @@ fn prepare(python: &Python) -> Result<PathBuf> {
 }
 
 /// Runs `cargo test`, shows what it prints, and counts.
-fn count(mut cargo: Command) -> Result<Tally> {
+pub(crate) fn count(mut cargo: Command) -> Result<Tally> {
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
     let mut reader = Reader::default();
     if let Some(output) = child.stdout.take() {
@@ -131,7 +136,7 @@ fn names_packages(rest: &[String]) -> bool {
 
 /// Adds arguments for the output of passed tests, which names what they skipped, and for two tests at once per core:
 /// most of the time a test waits for its server or its client.
-fn with_test_arguments(rest: &[String]) -> Vec<String> {
+pub(crate) fn with_test_arguments(rest: &[String]) -> Vec<String> {
     let mut arguments = rest.to_vec();
     if !arguments.iter().any(|argument| argument == "--") {
         arguments.push("--".into());

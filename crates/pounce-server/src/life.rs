@@ -19,13 +19,17 @@ use crate::error::ServerError;
 use crate::handle::{Order, Request, ServerHandle, ServerState};
 use crate::host::Host;
 use crate::listeners::Listeners;
-use crate::server::Server;
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
 
 /// Runs a server from configuration to shutdown.
-pub(crate) fn run(server: Server) -> Result<(), ServerError> {
-    let Server { config, app, host, handle, orders } = server;
+pub(crate) fn run(
+    config: ServerConfig,
+    app: Option<Arc<AppObject>>,
+    host: Arc<dyn Host>,
+    handle: ServerHandle,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<(), ServerError> {
     if handle.asked() == Request::Stop {
         return Ok(());
     }
@@ -33,7 +37,7 @@ pub(crate) fn run(server: Server) -> Result<(), ServerError> {
     for note in config.notes() {
         tracing::warn!(target: "pounce", "{note}");
     }
-    let shape = shape(&config, app.as_ref().is_some_and(|app| app.app.is_some() || app.wrap.is_some()))?;
+    let shape = shape(&config, app.is_some())?;
     let tls = open_tls(&config)?;
     let slots = match shape {
         Shape::Single => 0,

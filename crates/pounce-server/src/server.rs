@@ -14,12 +14,12 @@ use crate::life;
 /// A server, configured and not yet running.
 #[derive(Debug)]
 pub struct Server {
-    pub(crate) config: ServerConfig,
+    config: ServerConfig,
     /// The application, if the program that runs the server has made it.
-    pub(crate) app: Option<Arc<AppObject>>,
-    pub(crate) host: Arc<dyn Host>,
-    pub(crate) handle: ServerHandle,
-    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    app: Option<Arc<AppObject>>,
+    host: Arc<dyn Host>,
+    handle: ServerHandle,
+    orders: mpsc::UnboundedReceiver<Order>,
 }
 
 impl Server {
@@ -51,7 +51,7 @@ impl Server {
     /// See [`ServerError`].
     pub fn run(self) -> Result<(), ServerError> {
         let handle = self.handle.clone();
-        let ran = life::run(self);
+        let ran = life::run(self.config, self.app, self.host, self.handle, self.orders);
         handle.set_state(ServerState::Ended);
         ran
     }

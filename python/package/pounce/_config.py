@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
-from pounce._types import ASGIApplication, Options
+from pounce._types import Application, Options
 
 # What uvicorn calls an option, where the command line's name is another one.
 _RENAMED = {"reload_dirs": "reload_dir", "reload_includes": "reload_include", "reload_excludes": "reload_exclude"}
@@ -31,7 +31,7 @@ class Config:
     when a server is made.
     """
 
-    def __init__(self, app: ASGIApplication | str, **options: Unpack[Options]) -> None:
+    def __init__(self, app: Application | str, **options: Unpack[Options]) -> None:
         self.app = app
         self.options: Options = options
 
@@ -48,7 +48,7 @@ class Config:
         return arguments
 
 
-def _name_of(app: ASGIApplication) -> str:
+def _name_of(app: Application) -> str:
     """What log lines call an application that is given as an object."""
     module = getattr(app, "__module__", None) or "__main__"
     name = getattr(app, "__qualname__", type(app).__qualname__)

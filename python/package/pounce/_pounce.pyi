@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pounce._types import ASGIApplication
+from pounce._types import Application, ASGIApplication
 
 __version__: str
 
@@ -22,7 +22,7 @@ def new_server(
 ) -> int: ...
 def run_server(
     number: int,
-    app: ASGIApplication | None,
+    app: Application | None,
     wrap: Callable[[ASGIApplication], ASGIApplication] | None,
     handles_signals: bool,
 ) -> None: ...

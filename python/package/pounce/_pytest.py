@@ -6,13 +6,13 @@ from typing import Protocol, Unpack
 
 import pytest
 
-from pounce._types import ASGIApplication, Options
+from pounce._types import Application, Options
 
 
 class ServerFactory(Protocol):
     """Serves an application until the end of the test, and gives its URL."""
 
-    def __call__(self, app: ASGIApplication | str, **options: Unpack[Options]) -> str: ...
+    def __call__(self, app: Application | str, **options: Unpack[Options]) -> str: ...
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def pounce_server() -> Iterator[ServerFactory]:
 
     with contextlib.ExitStack() as stack:
 
-        def serve(app: ASGIApplication | str, **options: Unpack[Options]) -> str:
+        def serve(app: Application | str, **options: Unpack[Options]) -> str:
             return stack.enter_context(served(app, **options))
 
         yield serve

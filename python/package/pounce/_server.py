@@ -15,12 +15,12 @@ from pounce import _pounce
 from pounce._config import Config
 from pounce._handover import HandedOver
 from pounce._host import describe_host
-from pounce._types import ASGIApplication, Options
+from pounce._types import Application, ASGIApplication, Options
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
 
-def run(app: ASGIApplication | str, **options: Unpack[Options]) -> None:
+def run(app: Application | str, **options: Unpack[Options]) -> None:
     """Serves an application until a signal stops the server, as `pounce` on the command line does.
 
     `app` is the application, or its name such as `"main:app"`; worker processes and `reload=True` need the name.
@@ -34,14 +34,14 @@ class Server:
     def __init__(
         self,
         config: Config,
-        app: ASGIApplication | None = None,
+        app: Application | None = None,
         *,
         install_signal_handlers: bool = True,
     ) -> None:
         """Raises a `ConfigError` if an option is faulty. `app` replaces that of the configuration."""
         self.config = config
         given = config.app if app is None else app
-        self._app: ASGIApplication | None = None if isinstance(given, str) else given
+        self._app: Application | None = None if isinstance(given, str) else given
         self._handles_signals = install_signal_handlers
         self._number = _pounce.new_server(config.arguments(), *describe_host())
         self._finalizer = weakref.finalize(self, _pounce.drop_server, self._number)
@@ -158,7 +158,7 @@ class Server:
         if not self._handles_signals or not _is_main_thread():
             yield
             return
-        before: dict[int, _Handler] = {}
+        before: dict[signal.Signals, _Handler] = {}
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.getsignal(number)
             loop.add_signal_handler(number, self.shutdown)

@@ -9,8 +9,9 @@ Message: TypeAlias = MutableMapping[str, object]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-# What a framework's application accepts is its own business: Starlette's scope is a MutableMapping[str, Any], say.
-ASGIApplication: TypeAlias = Callable[..., object]
+ASGIApplication: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+# An application, or with `factory=True` a function that makes one.
+Application: TypeAlias = ASGIApplication | Callable[[], ASGIApplication]
 
 Text: TypeAlias = str | PathLike[str]
 Number: TypeAlias = int | float | str

@@ -13,13 +13,13 @@ from typing import Unpack
 
 from pounce._config import Config
 from pounce._server import Server
-from pounce._types import ASGIApplication, Options
+from pounce._types import Application, Options
 
 __all__ = ["served"]
 
 
 @contextlib.contextmanager
-def served(app: ASGIApplication | str, **options: Unpack[Options]) -> Iterator[str]:
+def served(app: Application | str, **options: Unpack[Options]) -> Iterator[str]:
     """Serves an application in a thread while the `with` block runs, at a free port of 127.0.0.1. Gives its URL."""
     given: Options = {"port": 0, "access_log": False, "log_level": "warning"}
     given.update(options)

@@ -1,5 +1,6 @@
 //! Applications that cannot be imported: exit code 3, and a message that names the part that failed.
 
+use pounce_tests::options::is_embedded;
 use pounce_tests::{Exit, Options, Server};
 use std::fs;
 use std::path::Path;
@@ -126,6 +127,9 @@ fn without_virtualenv(directory: &Path) -> Options {
 
 #[test]
 fn a_package_that_is_missing_without_a_virtualenv_is_answered_with_that() {
+    if !is_embedded() {
+        return eprintln!("skipped: the server runs in the Python that it is installed for");
+    }
     let directory = project();
     let exit = Server::run(without_virtualenv(directory.path()));
     could_not_import(&exit, &["a_package_of_a_virtualenv", "hint: No virtualenv is in use", "--python"]);
@@ -133,6 +137,9 @@ fn a_package_that_is_missing_without_a_virtualenv_is_answered_with_that() {
 
 #[test]
 fn a_virtualenv_above_the_application_or_of_conda_is_named() {
+    if !is_embedded() {
+        return eprintln!("skipped: the server runs in the Python that it is installed for");
+    }
     let versions = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15t"];
     let every_version = |folder: &Path| {
         for version in versions {
@@ -153,6 +160,9 @@ fn a_virtualenv_above_the_application_or_of_conda_is_named() {
 
 #[test]
 fn a_virtualenv_of_another_python_is_not_recommended() {
+    if !is_embedded() {
+        return eprintln!("skipped: the server runs in the Python that it is installed for");
+    }
     let directory = project();
     let venv = directory.path().join("venv");
     virtualenv(&venv, "python2.7");

@@ -284,6 +284,8 @@ def _packages_hint(missing, app_dir):
     """The virtualenv that may have a module that was not found; empty for a module of Python itself."""
     if not missing or missing.partition(".")[0] in sys.stdlib_module_names:
         return ""
+    if "pounce._pounce" in sys.modules:
+        return f"The server runs in {sys.executable}: install the package there, with {sys.executable} -m pip install."
     if sys.prefix != sys.base_prefix:
         return f"The virtualenv in use is {sys.prefix}; --python names another."
     found = [folder for folder in _environments(app_dir) if os.path.exists(os.path.join(folder, "bin", "python"))]

@@ -55,6 +55,14 @@ pub enum InterpreterError {
         /// The folder that this version would need there.
         expected: String,
     },
+    /// Another Python than the one that the server runs in.
+    #[error("the server runs in {own}, and cannot use the Python at {asked}")]
+    Elsewhere {
+        /// The interpreter that runs the server.
+        own: PathBuf,
+        /// The one that was named.
+        asked: PathBuf,
+    },
     /// CPython refused to start.
     #[error("Python did not start: {0}")]
     Start(String),
@@ -72,6 +80,10 @@ impl InterpreterError {
                  program for the virtualenv's: PYO3_PYTHON=/path/to/venv/bin/python cargo build",
                 version_name()
             ),
+            Self::Elsewhere { .. } => {
+                "Install pounce-server there, and run that Python's own pounce; or leave --python out."
+                    .to_owned()
+            }
             Self::NotFound(_) => "Name a virtualenv's folder, or the python in it.".to_owned(),
             _ => String::new(),
         }
