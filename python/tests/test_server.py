@@ -147,6 +147,8 @@ def test_two_servers_side_by_side():
 
 
 def test_running_in_the_main_thread_leaves_handlers_as_they_were():
+    # A shell starts programs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers]
     set_handler = signal.signal

@@ -7,10 +7,14 @@
 `Server` has the other ways to run one: in a thread, or in a running event loop.
 """
 
-from pounce._config import Config
-from pounce._errors import AppImportError, BindError, ConfigError, PounceError, StartupError
+from typing import TYPE_CHECKING
+
 from pounce._pounce import __version__
-from pounce._server import Server, run
+
+if TYPE_CHECKING:
+    from pounce._config import Config
+    from pounce._errors import AppImportError, BindError, ConfigError, PounceError, StartupError
+    from pounce._server import Server, run
 
 __all__ = [
     "AppImportError",
@@ -23,3 +27,16 @@ __all__ = [
     "__version__",
     "run",
 ]
+
+# The modules of the names that are imported when they are first asked for: the command line needs none of them.
+_MODULES = {"Config": "_config", "Server": "_server", "run": "_server"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(f"pounce.{_MODULES.get(name, '_errors')}"), name)
+    globals()[name] = value
+    return value
