@@ -3,7 +3,7 @@ time of a call in microseconds.
 
     python in_process.py MODULE PATH SECONDS
 
-`receive` gives an empty body and `send` takes what comes.
+`receive` gives an empty body once, and `send` takes what comes.
 """
 
 import asyncio
@@ -32,8 +32,18 @@ def scope_of(path):
     }
 
 
-async def receive():
-    return RECEIVED
+def receive_of():
+    """A `receive` that gives an empty body once; the client never leaves."""
+    given = False
+
+    async def receive():
+        nonlocal given
+        if given:
+            await asyncio.get_running_loop().create_future()
+        given = True
+        return RECEIVED
+
+    return receive
 
 
 async def send(message):
@@ -45,7 +55,7 @@ async def call(app, path, seconds):
     calls, start, end = 0, time.process_time(), time.monotonic() + seconds
     while time.monotonic() < end:
         for _ in range(100):
-            await app(scope_of(path), receive, send)
+            await app(scope_of(path), receive_of(), send)
         calls += 100
     return (time.process_time() - start) / calls
 
