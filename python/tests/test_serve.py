@@ -120,6 +120,13 @@ def test_what_keeps_it_from_serving_is_raised():
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("options", [{"workers": 2}, {"reload": True}])
+def test_it_has_one_worker(options):
+    server = pounce.Server(pounce.Config("apps:hello", port=0, **options))
+    with pytest.raises(pounce.ConfigError, match="one worker"):
+        asyncio.run(server.serve())
+
+
 def test_a_signal_stops_it(program):
     import pathlib
     import signal

@@ -13,6 +13,7 @@ from typing import TypeAlias, Unpack
 
 from pounce import _pounce
 from pounce._config import Config
+from pounce._errors import ConfigError
 from pounce._handover import HandedOver
 from pounce._host import describe_host
 from pounce._types import Application, ASGIApplication, Options
@@ -81,6 +82,10 @@ class Server:
 
         A thread serves the sockets and hands each call of the application over. Cancelling this stops the server.
         """
+        options = self.config.options
+        if options.get("workers") not in (None, 1) or options.get("reload"):
+            message = "serve() runs the application in the caller's event loop: one worker, and no reload"
+            raise ConfigError(message, "Leave workers and reload out, or call run().")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
