@@ -158,12 +158,7 @@ fn find(py: Python<'_>, number: u64) -> PyResult<ServerHandle> {
 }
 
 fn config_error(py: Python<'_>, errors: &ConfigErrors) -> PyErr {
-    let mut hints: Vec<String> = Vec::new();
-    for hint in errors.0.iter().filter_map(pounce_config::ConfigFault::hint) {
-        if !hints.contains(&hint) {
-            hints.push(hint);
-        }
-    }
+    let hints = errors.hints(pounce_config::ConfigFault::hint);
     error(py, "ConfigError", &errors.to_string(), &hints.join("\n"))
 }
 

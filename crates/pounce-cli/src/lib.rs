@@ -74,12 +74,7 @@ fn report(errors: &ConfigErrors) {
     for fault in &errors.0 {
         text += &format!("error: {fault}\n");
     }
-    let mut hints: Vec<String> = Vec::new();
-    for hint in errors.0.iter().filter_map(hint) {
-        if !hints.contains(&hint) {
-            hints.push(hint);
-        }
-    }
+    let hints = errors.hints(hint);
     text.push('\n');
     for hint in &hints {
         text += &format!("hint: {hint}\n");

@@ -13,6 +13,19 @@ use crate::origin::Origin;
 #[error("{}", lines(.0))]
 pub struct ConfigErrors(pub Vec<ConfigFault>);
 
+impl ConfigErrors {
+    /// The hints that `hint` has for the faults, in their order, each once.
+    pub fn hints(&self, hint: impl Fn(&ConfigFault) -> Option<String>) -> Vec<String> {
+        let mut hints = Vec::new();
+        for hint in self.0.iter().filter_map(hint) {
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+        hints
+    }
+}
+
 /// One fault: the option, its value, where it was given, and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
