@@ -37,6 +37,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let tls = tls::tls(&mut options);
     let lifecycle = options.part();
     let workers = workers(&mut options);
+    let process = options.part();
     let log = log(&mut options);
     let reload = reload(&mut options);
     // The caller has already chosen the file; this only validates the path.
@@ -51,6 +52,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
             tls,
             lifecycle,
             workers,
+            process,
             log,
             reload,
             settings,
@@ -79,6 +81,7 @@ fn app(options: &mut Resolver) -> AppConfig {
             .unwrap_or_default(),
         python: options.path("python"),
         env_file: options.path("env-file"),
+        environment: options.list("set-env", Some("NAME=VALUE"), value::variable),
         extensions,
         debug: options.flag("debug"),
     }
@@ -143,11 +146,15 @@ fn log(options: &mut Resolver) -> LogConfig {
         LogFormat::Json if !options.is_given("access-log-format") => Some(AccessLogFormat::Json),
         _ => format,
     };
+    let access = format.filter(|_| options.flag("access-log"));
+    let mut file = |name| options.path(name).filter(|path| path.as_os_str() != "-");
     LogConfig {
+        access_file: file("access-logfile"),
+        error_file: file("error-logfile"),
         level: options.choice("log-level"),
         format: form,
         colors: options.optional_flag("use-colors"),
-        access: format.filter(|_| options.flag("access-log")),
+        access,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`ServerConfig`] can be made outside this crate by [`Layers::build`](crate::Layers::build) alone, so one that exists
 //! has been validated. Each of its parts is what one consumer reads; a field has the name of its option.
 
+mod process;
 mod protocols;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::origin::{Origin, Setting};
 use crate::part;
+pub use process::{AccessLogFormat, LogConfig, LogFormat, LogLevel, ProcessConfig};
 pub use protocols::{
     CertificateFiles, ClientCertificates, Http2Config, HttpVersions, RequestLimits, TlsConfig, TlsVersion,
     WebSocketConfig,
@@ -36,6 +38,8 @@ pub struct ServerConfig {
     pub lifecycle: LifecycleConfig,
     /// How many workers, and when they are replaced.
     pub workers: WorkersConfig,
+    /// The process that the server changes before it serves.
+    pub process: ProcessConfig,
     /// The log.
     pub log: LogConfig,
     /// Restarting when files change; `None` if it is off.
@@ -63,6 +67,8 @@ pub struct WorkerConfig {
     pub log: LogConfig,
     /// Connections the kernel may queue at each address once a worker serves.
     pub backlog: u32,
+    /// The name of a worker's process.
+    pub process_name: Option<String>,
 }
 
 /// The application and how it is called.
@@ -84,6 +90,8 @@ pub struct AppConfig {
     pub python: Option<PathBuf>,
     /// File of variables for its environment; see [`parse_env_file`](crate::parse_env_file).
     pub env_file: Option<PathBuf>,
+    /// Variables for its environment, in place of those that are set; names have no `=`.
+    pub environment: Vec<(String, String)>,
     /// Extensions offered in addition to the default ones, sorted, each once.
     pub extensions: Vec<AsgiExtension>,
     /// Answer a failed request with a page that shows the error.
@@ -191,21 +199,6 @@ pub struct WorkersConfig {
     pub respawn_window: Duration,
 }
 
-/// The logs and their form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct LogConfig {
-    /// The least severe level that is logged.
-    pub level: LogLevel,
-    /// Form of log lines.
-    pub format: LogFormat,
-    /// Colours; `None` for only on a terminal.
-    pub colors: Option<bool>,
-    /// Form of the access log; `None` if it is off.
-    pub access: Option<AccessLogFormat>,
-}
-
 /// Which files are watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -270,46 +263,6 @@ pub enum WorkerMode {
     Subinterpreter,
 }
 
-/// Severity, most severe first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// The server cannot go on.
-    Critical,
-    /// Something failed.
-    Error,
-    /// Something is wrong, and the server goes on.
-    Warning,
-    /// Events for operators.
-    Info,
-    /// Events for developers.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// Form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Chosen by the logger.
-    Auto,
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Form of access log lines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AccessLogFormat {
-    /// One JSON object a line.
-    Json,
-    /// A template of gunicorn's `%(h)s` or granian's `%(addr)s` atoms; the logger decides which atoms exist.
-    Text(String),
-}
-
 /// ASGI extensions that are offered only if the user names them: middleware that rewrites bodies and does not
 /// know them would lose the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -365,6 +318,7 @@ impl ServerConfig {
             lifecycle: self.lifecycle.clone(),
             log: self.log.clone(),
             backlog: self.listen.backlog,
+            process_name: self.process.name.clone(),
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Problem {
     Repeated,
     /// The option names the file and cannot be set in it.
     NotInFile,
+    /// The option changes the whole process, and a program gives it to a server that is a part of it.
+    NotInProgram,
     /// A file could not be read.
     Unreadable {
         /// The system's error.
@@ -178,6 +180,10 @@ impl fmt::Display for ConfigFault {
             Problem::Missing { expected } => write!(out, "{option}: nothing given, expected {expected}")?,
             Problem::Repeated => write!(out, "{option}: given twice ({origin})")?,
             Problem::NotInFile => write!(out, "{option}: cannot be set in a file ({origin})")?,
+            Problem::NotInProgram => write!(
+                out,
+                "{option}: belongs to the command line, because it changes the whole process ({origin})"
+            )?,
             Problem::Unreadable { reason } => write!(out, "{origin}: cannot be read: {reason}")?,
             Problem::Malformed { reason } => write!(out, "{origin}: not valid TOML: {reason}")?,
         }

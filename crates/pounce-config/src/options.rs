@@ -28,6 +28,8 @@ pub struct OptionSpec {
     pub positional: bool,
     /// Whether a TOML file may set it.
     pub in_file: bool,
+    /// Whether a program that runs a server may give it: not if it changes the whole process.
+    pub in_program: bool,
     /// The kind of its values.
     pub kind: Kind,
     /// The default as a user would write it; `None` if the option has none.
@@ -116,6 +118,8 @@ pub enum Section {
     Tls,
     /// The number and kind of workers, and when they are replaced.
     Workers,
+    /// The server's process: its directory, user and name.
+    Process,
     /// Restarting when files change.
     Reload,
     /// The log and the access log.
@@ -178,6 +182,7 @@ impl Section {
             Self::Protocols => "Protocols",
             Self::Tls => "TLS",
             Self::Workers => "Workers",
+            Self::Process => "Process",
             Self::Reload => "Reload",
             Self::Logging => "Logging",
             Self::Timeouts => "Timeouts",

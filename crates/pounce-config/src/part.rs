@@ -94,6 +94,7 @@ impl<'de> Deserializer<'de> for Field {
             Some(Value::Flag(on)) => visitor.visit_bool(on),
             Some(Value::Number(number)) => visitor.visit_u64(number),
             Some(Value::Word(word)) => visitor.visit_str(word),
+            Some(Value::Text(text)) => visitor.visit_string(text),
             // Serde's form of a `Duration`: whole seconds and nanoseconds.
             Some(Value::Time(time)) => {
                 let parts = [time.as_secs(), u64::from(time.subsec_nanos())];

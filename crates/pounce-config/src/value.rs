@@ -64,6 +64,7 @@ pub(crate) enum Value {
     Time(Duration),
     /// One of the words of a choice.
     Word(&'static str),
+    Text(String),
     Headers(Vec<(String, String)>),
 }
 
@@ -83,6 +84,8 @@ impl Value {
                 let chosen = words.iter().find(|word| word.eq_ignore_ascii_case(text));
                 chosen.map(|word| Some(Self::Word(word)))
             }
+            Kind::Permissions => permissions(text).map(|bits| Some(Self::Number(bits.into()))),
+            Kind::Text | Kind::Path => path(text).map(|text| Some(Self::Text(text))),
             _ => None,
         }
     }
@@ -165,6 +168,13 @@ pub(crate) fn app(text: &str) -> Option<String> {
 pub(crate) fn root_path(text: &str) -> Option<String> {
     let sound = (text.is_empty() || text.starts_with('/')) && !text.contains(char::is_control);
     sound.then(|| text.trim_end_matches('/').to_owned())
+}
+
+/// A variable of an environment, `NAME=VALUE`.
+pub(crate) fn variable(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=')?;
+    let sound = !name.is_empty() && !text.contains('\0');
+    sound.then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// A path that a system call can take.

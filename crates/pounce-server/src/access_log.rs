@@ -3,6 +3,7 @@
 mod format;
 
 use std::cell::RefCell;
+use std::io::IsTerminal as _;
 
 use pounce_config::{LogConfig, LogLevel};
 use pounce_worker::{ExchangeRecord, Observer};
@@ -21,7 +22,8 @@ impl AccessLog {
     /// The configured access log. Its lines have level INFO; a higher level silences it.
     pub(crate) fn of(config: &LogConfig) -> Option<Self> {
         let format = config.access.as_ref().filter(|_| config.level >= LogLevel::Info)?;
-        let colored = logging::are_colored(config, &std::io::stdout());
+        let is_terminal = config.access_file.is_none() && std::io::stdout().is_terminal();
+        let colored = logging::are_colored(config, is_terminal);
         Some(Self { format: Format::new(format, colored), line: RefCell::default() })
     }
 }

@@ -1,5 +1,6 @@
 //! Why a server failed.
 
+use std::io;
 use std::path::PathBuf;
 
 use pounce_asgi::LifespanError;
@@ -19,6 +20,46 @@ pub enum ServerError {
         bind: String,
         /// The fault.
         error: EndpointError,
+    },
+    /// The working directory cannot be entered.
+    #[error("cannot change to the folder {}: {error}", path.display())]
+    Directory {
+        /// Which folder.
+        path: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// There is no such user or group.
+    #[error("there is no {kind} {name:?} on this system")]
+    NoIdentity {
+        /// User or group.
+        kind: &'static str,
+        /// The name or number that was given.
+        name: String,
+    },
+    /// The process may not become that user.
+    #[error("cannot become the user {name}: {error}")]
+    Identity {
+        /// The user's name or number.
+        name: String,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// The file for the process id cannot be used.
+    #[error("cannot use the pid file {}: {reason}", path.display())]
+    PidFile {
+        /// Which file.
+        path: PathBuf,
+        /// The fault.
+        reason: String,
+    },
+    /// A log file cannot be opened.
+    #[error("cannot open the log file {}: {error}", path.display())]
+    LogFile {
+        /// Which file.
+        path: PathBuf,
+        /// The system's error.
+        error: io::Error,
     },
     /// The environment file could not be used.
     #[error("cannot use the environment file {path}: {reason}")]
@@ -70,7 +111,7 @@ pub enum ServerError {
         /// The attempted operation.
         what: &'static str,
         /// The system's error.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// The event loop ended by itself.
     #[error(transparent)]
@@ -84,6 +125,11 @@ impl ServerError {
             Self::System { .. } | Self::Run(_) | Self::Plan(_) | Self::NoWorkers => 1,
             Self::Endpoint { .. }
             | Self::EnvFile { .. }
+            | Self::Directory { .. }
+            | Self::NoIdentity { .. }
+            | Self::Identity { .. }
+            | Self::PidFile { .. }
+            | Self::LogFile { .. }
             | Self::Interpreter(_)
             | Self::Mode(_)
             | Self::Tls(_) => 2,
@@ -113,6 +159,9 @@ impl ServerError {
             Self::Load(error) => error.hint.clone(),
             Self::Tls(error) => error.hint()?.to_owned(),
             Self::StartupTimeout(_) => "Give it longer with --timeout-startup SECONDS.".to_owned(),
+            Self::Identity { .. } => {
+                "Only root may: start the server as root, or leave --user and --group out.".to_owned()
+            }
             _ => String::new(),
         };
         (!hint.is_empty()).then_some(hint)

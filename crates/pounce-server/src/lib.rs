@@ -20,6 +20,8 @@ mod listeners;
 mod logging;
 mod many;
 pub mod output;
+mod pid_file;
+mod process;
 mod reload;
 mod serve;
 mod server;

@@ -19,6 +19,8 @@ use crate::error::ServerError;
 use crate::handle::{Order, Request, ServerHandle, ServerState};
 use crate::host::Host;
 use crate::listeners::Listeners;
+use crate::pid_file::PidFile;
+use crate::process::{self, Identity};
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
 
@@ -33,17 +35,28 @@ pub(crate) fn run(
     if handle.asked() == Request::Stop {
         return Ok(());
     }
-    logging::install(&config.log);
+    // An error means that the folder is gone; the program is not executed again from it then.
+    let started_in = std::env::current_dir().unwrap_or_default();
+    process::prepare(&config.process)?;
+    let identity = Identity::of(&config.process)?;
+    logging::install(&config.log)?;
     for note in config.notes() {
         tracing::warn!(target: "pounce", "{note}");
     }
     let shape = shape(&config, app.is_some())?;
     let tls = open_tls(&config)?;
+    let pid_file = config.process.pid.as_deref().map(PidFile::write).transpose()?.map(Arc::new);
     let slots = match shape {
         Shape::Single => 0,
         Shape::Many { count, .. } => count,
     };
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
+    if let Some(identity) = identity
+        && let Err(error) = become_user(&identity, &config, &listeners, pid_file.as_deref())
+    {
+        listeners.close();
+        return Err(error);
+    }
     // An error is ignored here: starting the interpreter reports it.
     let virtualenv = host.environment(&settings::interpreter(&config.worker())).ok().flatten();
     let addresses = listeners.addresses();
@@ -59,19 +72,38 @@ pub(crate) fn run(
         handle: handle.clone(),
         announcer,
         listeners: Arc::clone(&listeners),
+        pid_file: pid_file.clone(),
     };
     let result = bound.run(orders);
     match handle.asked() {
         Request::Reload => {
             output::flush();
-            let error = reload::execute_again(&*host, &listeners);
+            let error = reload::execute_again(&*host, &listeners, &started_in);
             Err(ServerError::System { what: "cannot execute the program again", error })
         }
         _ => {
             listeners.close();
+            if let Some(file) = pid_file {
+                file.remove();
+            }
             result
         }
     }
+}
+
+/// Becomes the user, who gets the files that the server has made.
+fn become_user(
+    identity: &Identity,
+    config: &ServerConfig,
+    listeners: &Listeners,
+    pid_file: Option<&PidFile>,
+) -> Result<(), ServerError> {
+    let logs = [&config.log.access_file, &config.log.error_file].into_iter().flatten().cloned();
+    let pid_file = pid_file.map(|file| file.path().to_owned());
+    for path in logs.chain(pid_file).chain(listeners.unix_paths()) {
+        identity.own(&path);
+    }
+    identity.assume()
 }
 
 /// Reads certificates and keys, if connections are to be encrypted.
@@ -94,6 +126,7 @@ struct Bound {
     handle: ServerHandle,
     announcer: Announcer,
     listeners: Arc<Listeners>,
+    pid_file: Option<Arc<PidFile>>,
 }
 
 /// How serving ended.
@@ -116,6 +149,7 @@ impl Bound {
         let watching = watch_files(&self.config, &self.handle, &self.announcer, &executes_again)?;
         let (shape, timeout_startup) = (self.shape, self.config.lifecycle.timeout_startup);
         let reloads = self.config.reload.is_some();
+        let clean_up = self.clean_up();
         let server = Rc::new(self.into_context(watchdog, limit)?);
         let Ended { served, interpreter, left } = serve(&server, shape, orders)?;
         let served = match served {
@@ -134,7 +168,7 @@ impl Bound {
         let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
         server.watchdog.arm(timeout_startup, exit_code, STUCK);
         if let Some(interpreter) = interpreter {
-            finalize(&server, interpreter, left, exit_code);
+            finalize(&server, interpreter, left, exit_code, &clean_up);
         }
         server.watchdog.end_if_process_goes_on();
         if served.is_ok() && server.handle.asked() == Request::Stop {
@@ -145,11 +179,7 @@ impl Bound {
 
     /// Starts the threads that act while Python blocks: the watchdog and the signal listener.
     fn guard(&self, limit: &Arc<StopLimit>) -> Result<Watchdog, ServerError> {
-        let listeners = Arc::clone(&self.listeners);
-        let clean_up = move || {
-            output::flush();
-            listeners.close();
-        };
+        let clean_up = self.clean_up();
         let watchdog = Watchdog::start(self.host.owns_process(), clean_up.clone())
             .map_err(system("cannot start the watchdog"))?;
         if !self.host.handles_signals() {
@@ -166,6 +196,18 @@ impl Bound {
         signals::listen(self.handle.clone(), first_signal, clean_up)
             .map_err(system("cannot listen to signals"))?;
         Ok(watchdog)
+    }
+
+    /// What a process that ends at once still does: it prints the last lines and leaves no file behind.
+    fn clean_up(&self) -> impl Fn() + Clone + Send + Sync + 'static {
+        let (listeners, pid_file) = (Arc::clone(&self.listeners), self.pid_file.clone());
+        move || {
+            output::flush();
+            listeners.close();
+            if let Some(file) = &pid_file {
+                file.remove();
+            }
+        }
     }
 
     fn into_context(self, watchdog: Watchdog, limit: Arc<StopLimit>) -> Result<ServerContext, ServerError> {
@@ -219,7 +261,13 @@ fn serve(
 }
 
 /// Finalizes Python. If `left` threads still run it, exits the process without finalizing.
-fn finalize(server: &ServerContext, interpreter: Arc<Interpreter>, left: usize, exit_code: u8) {
+fn finalize(
+    server: &ServerContext,
+    interpreter: Arc<Interpreter>,
+    left: usize,
+    exit_code: u8,
+    clean_up: &dyn Fn(),
+) {
     match Arc::into_inner(interpreter) {
         Some(interpreter) if left == 0 => interpreter.finalize(),
         // Executing the program again ends the remaining threads.
@@ -227,8 +275,7 @@ fn finalize(server: &ServerContext, interpreter: Arc<Interpreter>, left: usize, 
         _ if !server.host.owns_process() => output::error(STUCK, None),
         _ => {
             output::error(STUCK, None);
-            output::flush();
-            server.listeners.close();
+            clean_up();
             signal_hook::low_level::exit(exit_code.into());
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -85,6 +86,15 @@ impl Listeners {
         let slot = open.slots.values().next();
         let listeners = open.shared.iter().chain(slot.into_iter().flatten());
         listeners.map(|listener| listener.local_addr().clone()).collect()
+    }
+
+    /// The files of Unix sockets.
+    pub(crate) fn unix_paths(&self) -> Vec<PathBuf> {
+        let path = |address| match address {
+            LocalAddr::Unix(path) => Some(path),
+            LocalAddr::Tcp(_) => None,
+        };
+        self.addresses().into_iter().filter_map(path).collect()
     }
 
     /// Duplicates, for a worker to serve and close.

@@ -1,16 +1,29 @@
 //! The server's log: events of the server and the application, on stderr.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::time::SystemTime;
 
 use pounce_config::{LogConfig, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
 
 use crate::clock::rfc3339;
+use crate::error::ServerError;
 use crate::output::{self, Events};
 
 /// Installs the log for this process. A second installation has no effect.
-pub(crate) fn install(config: &LogConfig) {
+///
+/// # Errors
+/// A log file cannot be opened.
+pub(crate) fn install(config: &LogConfig) -> Result<(), ServerError> {
+    for (path, open) in [
+        (&config.error_file, output::use_log_file as fn(&Path) -> io::Result<()>),
+        (&config.access_file, |path| output::STDOUT.use_file(path)),
+    ] {
+        if let Some(path) = path {
+            open(path).map_err(|error| ServerError::LogFile { path: path.clone(), error })?;
+        }
+    }
     let level = match config.level {
         LogLevel::Critical | LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warning => LevelFilter::WARN,
@@ -18,7 +31,8 @@ pub(crate) fn install(config: &LogConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let colors = are_colored(config, &std::io::stderr());
+    let is_terminal = config.error_file.is_none() && io::stderr().is_terminal();
+    let colors = are_colored(config, is_terminal);
     let builder = tracing_subscriber::fmt()
         .with_writer(|| Events)
         .with_max_level(level)
@@ -34,11 +48,12 @@ pub(crate) fn install(config: &LogConfig) {
     };
     // An error means that the program that embeds the server has installed its own.
     drop(installed);
+    Ok(())
 }
 
-/// Whether lines on a stream have colours: as configured, else on a terminal unless NO_COLOR is set.
-pub(crate) fn are_colored(config: &LogConfig, stream: &impl IsTerminal) -> bool {
-    config.colors.unwrap_or_else(|| stream.is_terminal() && output::colors_are_wanted())
+/// Whether lines of a stream have colours: as configured, else on a terminal unless NO_COLOR is set.
+pub(crate) fn are_colored(config: &LogConfig, is_terminal: bool) -> bool {
+    config.colors.unwrap_or_else(|| is_terminal && output::colors_are_wanted())
 }
 
 /// Whether events are JSON objects, one a line.

@@ -1,14 +1,16 @@
-//! The output of the process: standard error for the server's log, standard output for the access log.
+//! The output of the process: standard error for the server's log, standard output for the access log, or files.
 //!
 //! No thread that logs a line waits for the reader of the stream. A line goes into a bounded queue, and one native
 //! thread for each stream writes the queue. The descriptors stay blocking: O_NONBLOCK would change them for
 //! every process that shares the terminal or the pipe.
 
+mod file;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,8 +26,24 @@ pub(crate) static STDERR: Queue = Queue::new(Target::Stderr);
 /// The lines of the access log.
 pub(crate) static STDOUT: Queue = Queue::new(Target::Stdout);
 
+/// Standard error, while the server's log is in a file: for the reason why the process ends.
+static CONSOLE: Queue = Queue::new(Target::Stderr);
+
+/// Whether the server's log is in a file.
+static IN_FILE: AtomicBool = AtomicBool::new(false);
+
 /// Whether lines are JSON objects.
 static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Writes the server's log to a file from now on.
+///
+/// # Errors
+/// It cannot be opened for writing.
+pub(crate) fn use_log_file(path: &Path) -> std::io::Result<()> {
+    STDERR.use_file(path)?;
+    IN_FILE.store(true, Ordering::Relaxed);
+    Ok(())
+}
 
 /// Makes every line of the server's log a JSON object from now on.
 pub(crate) fn use_json() {
@@ -38,16 +56,18 @@ pub(crate) fn is_json() -> bool {
 }
 
 /// Prints why the process ends: `error: …`, and a hint. Does not wait; the process's last [`flush`] writes the line.
+/// Where the log is in a file, standard error has it too.
 pub fn error(message: impl Display, hint: Option<&str>) {
-    if is_json() {
-        match hint {
-            Some(hint) => tracing::error!(target: "pounce", hint, "{message}"),
-            None => tracing::error!(target: "pounce", "{message}"),
-        }
-        return;
+    let after = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
+    let text = format!("error: {message}\n{after}");
+    if IN_FILE.load(Ordering::Relaxed) {
+        CONSOLE.push(text.as_bytes());
     }
-    let hint = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
-    STDERR.push(format!("error: {message}\n{hint}").as_bytes());
+    match hint {
+        Some(hint) if is_json() => tracing::error!(target: "pounce", hint, "{message}"),
+        None if is_json() => tracing::error!(target: "pounce", "{message}"),
+        _ => STDERR.push(text.as_bytes()),
+    }
 }
 
 /// Prints a text outside the log, such as help, with colours on a terminal.
@@ -71,6 +91,7 @@ pub fn flush() {
     // The access log first: its writer may report an error on standard error.
     STDOUT.flush_until(deadline);
     STDERR.flush_until(deadline);
+    CONSOLE.flush_until(deadline);
 }
 
 /// Makes panics print through the queue like every other line: Python code may wait for the thread that panics.

@@ -82,13 +82,14 @@ fn wait(
     }
 }
 
-/// Executes this program again, with the same arguments and the same listeners. Returns only on failure.
-pub(crate) fn execute_again(host: &dyn Host, listeners: &Listeners) -> std::io::Error {
+/// Executes this program again, with the same arguments, from the folder in which it was started, and with the same
+/// listeners. Returns only on failure.
+pub(crate) fn execute_again(host: &dyn Host, listeners: &Listeners, folder: &Path) -> std::io::Error {
     match host.restarted() {
         Ok(program) => {
             let mut command = program.command();
             listeners.hand_over(&mut command);
-            command.exec()
+            command.current_dir(folder).exec()
         }
         Err(error) => error,
     }

@@ -82,7 +82,7 @@ pub(crate) fn load(
     object: Option<&AppObject>,
     lifespan: LifespanMode,
 ) -> Result<PythonApp, ServerError> {
-    event_loop.add_environment(read_env_file(config)?);
+    event_loop.add_environment(&config.app.environment, read_env_file(config)?);
     Ok(PythonApp::load(event_loop, &config.app, object, lifespan)?)
 }
 

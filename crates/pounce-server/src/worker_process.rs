@@ -7,14 +7,14 @@ use std::sync::Arc;
 use nix::sys::signal::Signal;
 use pounce_asgi::python;
 use pounce_config::WorkerPlan;
-use pounce_supervisor::{Command, Status, WorkerEnd, process};
+use pounce_supervisor::{Command, Status, WorkerEnd, process::attach};
 
 use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
 use crate::host::Host;
 use crate::serve::WorkerContext;
 use crate::watchdog::{self, Watchdog};
-use crate::{logging, output, settings, signals};
+use crate::{logging, output, process, settings, signals};
 
 /// The first argument of a worker process; the second is the descriptor of its control socket.
 pub(crate) const ARGUMENT: &str = "__worker";
@@ -52,7 +52,7 @@ fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {
     };
     let control = pounce_net::inherited_stream(control).map_err(no_server)?;
     python::disown(control.as_fd());
-    let (text, end) = process::attach(control, orphaned).map_err(no_server)?;
+    let (text, end) = attach(control, orphaned).map_err(no_server)?;
     let plan = WorkerPlan::from_json(&text).map_err(ServerError::Plan);
     drop(text);
     match plan {
@@ -63,7 +63,10 @@ fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {
 
 fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
-    logging::install(&plan.config.log);
+    if let Some(name) = &plan.config.process_name {
+        process::set_name(name);
+    }
+    logging::install(&plan.config.log).map_err(|error| tell(end, error))?;
     let watchdog = Watchdog::start(true, output::flush).map_err(system("cannot start the watchdog"))?;
     let drain = {
         let end = end.clone();

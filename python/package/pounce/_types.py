@@ -28,6 +28,7 @@ class Options(TypedDict, total=False):
     lifespan_scope: Literal["auto", "server", "worker"]
     root_path: str
     env_file: Text | None
+    set_env: Texts
     asgi_extensions: Texts
     debug: bool
     host: str

@@ -1,10 +1,12 @@
-//! Operation: options, addresses, logs, signals, reloads, stops, memory.
+//! Operation: options, addresses, logs, the process, signals, reloads, stops, memory.
 
 mod access_log;
 mod listening;
+mod log_files;
 mod logs;
 mod memory;
 mod options;
+mod process;
 mod reload;
 mod shutdown;
 mod shutdown_under_load;

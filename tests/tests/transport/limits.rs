@@ -82,14 +82,17 @@ fn fields_over_the_size_limit_are_refused(transport: Transport) {
 fn requests_over_the_limit_get_503_and_retry_after(transport: Transport) {
     let server =
         Server::start(Options::app("transport:app").with("--limit-concurrency", "1").over(transport));
-    let token = token();
-    let first = transport.ask(&server, &Ask::get(&format!("/watch/{token}")));
-    eventually("the first request is running", || {
-        let refused = transport.get(&server, "/hello");
-        (refused.status() == Some(503)).then(|| {
-            let seconds = refused.header("retry-after").expect("a Retry-After header").to_owned();
-            assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
-        })
+    // Each on a connection of its own: the server may read the second request first, and refuse the first.
+    let first = eventually("the first request is running", || {
+        let first = transport.ask(&server, &Ask::get(&format!("/watch/{}", token())));
+        let second = transport.get(&server, "/hello");
+        if second.status() != Some(503) {
+            first.leave();
+            return None;
+        }
+        let seconds = second.header("retry-after").expect("a Retry-After header").to_owned();
+        assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
+        Some(first)
     });
     first.leave();
     eventually("its client has gone, and its place is free", || {

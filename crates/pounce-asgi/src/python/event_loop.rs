@@ -91,9 +91,9 @@ impl EventLoop {
         }
     }
 
-    /// Adds variables to `os.environ`; existing ones keep their value.
-    pub fn add_environment(&self, variables: Vec<(String, String)>) {
-        let added = self.asyncio.glue.bind(attached()).call_method1("add_environment", (variables,));
+    /// Sets variables in `os.environ`: `given` in place of existing ones, `defaults` where there is none.
+    pub fn add_environment(&self, given: &[(String, String)], defaults: Vec<(String, String)>) {
+        let added = self.asyncio.glue.bind(attached()).call_method1("add_environment", (given, defaults));
         if let Err(error) = added {
             tracing::error!(target: "pounce", "cannot set the environment: {error}");
         }

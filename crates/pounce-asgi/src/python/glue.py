@@ -147,9 +147,10 @@ def is_disconnect(error):
     return raised_in_its_place and error.__context__ is not None and is_disconnect(error.__context__)
 
 
-def add_environment(variables):
-    """Sets the variables that are not set yet."""
-    for name, value in variables:
+def add_environment(given, defaults):
+    """Sets the variables that are given, then the defaults that are not set yet."""
+    os.environ.update(given)
+    for name, value in defaults:
         os.environ.setdefault(name, value)
 
 

@@ -42,6 +42,10 @@ impl Layers {
 
     fn argument(&mut self, typed: &str, values: Vec<String>, origin: Origin) {
         if let Some(spec) = find_short_or_long(typed) {
+            if !spec.in_program && matches!(origin, Origin::Keyword { .. }) {
+                self.fault(spec.name, origin, Problem::NotInProgram);
+                return;
+            }
             let values = match (values.is_empty(), spec.kind) {
                 (true, Kind::Flag) => vec!["on".into()],
                 // The option refuses the empty value and says what it expected.

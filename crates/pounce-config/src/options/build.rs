@@ -9,6 +9,7 @@ pub(super) const fn option(name: &'static str, kind: Kind, section: Section) -> 
         short: None,
         positional: false,
         in_file: true,
+        in_program: true,
         kind,
         default: None,
         synonyms: &[],
@@ -45,6 +46,12 @@ impl OptionSpec {
 
     pub(super) const fn not_in_file(mut self) -> Self {
         self.in_file = false;
+        self
+    }
+
+    /// It changes the whole process, so a program that runs a server cannot give it.
+    pub(super) const fn of_process(mut self) -> Self {
+        self.in_program = false;
         self
     }
 

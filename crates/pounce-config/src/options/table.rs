@@ -30,7 +30,6 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("The application: module:attribute, module:factory() or module"),
     option("app-dir", Kind::Path, Section::Application)
         .value("DIR")
-        .aliases(&["chdir", "working-dir"])
         .help("First folder on sys.path instead of the working directory"),
     option("factory", Kind::Flag, Section::Application)
         .default("off")
@@ -264,6 +263,40 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SECONDS")
         .default("60")
         .help("Time after which a restart no longer counts"),
+    option("chdir", Kind::Path, Section::Process)
+        .value("DIR")
+        .aliases(&["working-dir"])
+        .of_process()
+        .help("Working directory; every relative path but that of --config counts from it"),
+    option("set-env", Kind::List { separator: '\n' }, Section::Process)
+        .value("NAME=VALUE")
+        .aliases(&["env"])
+        .help("Variable for the application's environment; repeatable"),
+    option("user", Kind::Text, Section::Process)
+        .value("USER")
+        .of_process()
+        .help("User, by name or number, to become once the addresses are bound and certificates are read"),
+    option("group", Kind::Text, Section::Process)
+        .value("GROUP")
+        .short('g')
+        .of_process()
+        .help("Group, by name or number, to become then; by default that of --user"),
+    option("umask", Kind::Permissions, Section::Process)
+        .value("MODE")
+        .short('m')
+        .of_process()
+        .help("Permission bits that new files do not get"),
+    option("pid", Kind::Path, Section::Process)
+        .value("FILE")
+        .aliases(&["pid-file"])
+        .of_process()
+        .help("File for the server's process id while it runs; a second server with the same file is refused"),
+    option("name", Kind::Text, Section::Process)
+        .value("NAME")
+        .short('n')
+        .aliases(&["process-name"])
+        .of_process()
+        .help("Name of its processes in ps and top, up to 15 bytes"),
     option("reload", Kind::Flag, Section::Reload)
         .default("off")
         .help("Restart when the application's files change, for development"),
@@ -304,6 +337,17 @@ pub static OPTIONS: &[OptionSpec] = &[
         .aliases(&["access-log-fmt", "access-logformat"])
         .default("%(h)s - \"%(r)s\" %(s)s")
         .help("Access log line in gunicorn's %(h)s or granian's %(addr)s atoms, or json"),
+    option("access-logfile", Kind::Path, Section::Logging)
+        .value("FILE")
+        .default("-")
+        .of_process()
+        .help("File for the access log; - is standard output"),
+    option("error-logfile", Kind::Path, Section::Logging)
+        .value("FILE")
+        .aliases(&["log-file", "error-log"])
+        .default("-")
+        .of_process()
+        .help("File for all other log lines; - is standard error"),
     option("timeout-keep-alive", FROM_ZERO, Section::Timeouts)
         .value("SECONDS")
         .aliases(&["keep-alive"])

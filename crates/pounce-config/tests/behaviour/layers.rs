@@ -82,8 +82,7 @@ fn names_of_other_servers_set_the_same_option() {
         ("keep-alive", "timeout-keep-alive"),
         ("graceful-timeout", "timeout-graceful-shutdown"),
         ("url-path-prefix", "root-path"),
-        ("chdir", "app-dir"),
-        ("working-dir", "app-dir"),
+        ("working-dir", "chdir"),
         ("access-log-fmt", "access-log-format"),
     ] {
         let value = if option.starts_with("timeout") { "7" } else { "/x" };

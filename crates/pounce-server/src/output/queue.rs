@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::file::LogFile;
 
 /// How long lines of standard output are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(20);
@@ -27,6 +30,8 @@ pub(super) enum Target {
 /// The queued lines of one stream.
 pub(crate) struct Queue {
     target: Target,
+    /// The file that it writes to in place of the stream. Held by the writing thread while it writes.
+    file: Mutex<Option<LogFile>>,
     state: Mutex<QueueState>,
     arrived: Condvar,
     settled: Condvar,
@@ -60,7 +65,22 @@ struct Lost {
 impl Queue {
     pub(super) const fn new(target: Target) -> Self {
         let state = QueueState { lines: Vec::new(), dropped: 0, writer: Writer::NotStarted, urgent: false };
-        Self { target, state: Mutex::new(state), arrived: Condvar::new(), settled: Condvar::new() }
+        Self {
+            target,
+            file: Mutex::new(None),
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            settled: Condvar::new(),
+        }
+    }
+
+    /// Writes to a file from now on.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing.
+    pub(crate) fn use_file(&self, path: &Path) -> io::Result<()> {
+        *self.lock_file() = Some(LogFile::open(path)?);
+        Ok(())
     }
 
     /// Adds a text of whole lines. Never waits for the stream.
@@ -141,7 +161,7 @@ impl Queue {
             _ => Vec::new(),
         };
         let text = if notice.is_empty() { Cow::Borrowed(lines) } else { [&notice, lines].concat().into() };
-        match write_all(self.target, &text) {
+        match self.write_all(&text) {
             Ok(()) => {
                 let before = std::mem::replace(lost, Lost { lines: dropped, failing: false }).lines;
                 if self.target == Target::Stdout && before > 0 {
@@ -158,6 +178,18 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// Writes all of `text`, however long that takes, or returns how much was written before an error.
+    fn write_all(&self, text: &[u8]) -> Result<(), (usize, io::Error)> {
+        match &mut *self.lock_file() {
+            Some(file) => write_all(file.current(), text),
+            None => write_all(&mut self.target.open().map_err(|error| (0, error))?, text),
+        }
+    }
+
+    fn lock_file(&self) -> MutexGuard<'_, Option<LogFile>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -191,9 +223,7 @@ fn notice(lines: u64, log: &str) -> Vec<u8> {
     crate::logging::warning(&text)
 }
 
-/// Writes all of `text`, however long that takes, or returns how much was written before an error.
-fn write_all(target: Target, text: &[u8]) -> Result<(), (usize, io::Error)> {
-    let mut stream = target.open().map_err(|error| (0, error))?;
+fn write_all(stream: &mut File, text: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < text.len() {
         match stream.write(&text[written..]) {

@@ -12,7 +12,6 @@ const STATIC: &str =
     "serve the files with the application for now (Starlette's StaticFiles, WhiteNoise) or with a proxy";
 const DIRTY: &str = "run such work in a task queue or in a separate service";
 const PASTE: &str = "load it in a module of yours, app = paste.deploy.loadapp(...), and name that as APP";
-const ENVIRONMENT: &str = "set the variable before the server starts, or name a file of them with --env-file";
 
 pub(super) static APPLICATION: &[ForeignOption] = &[
     // How the application runs
@@ -37,13 +36,12 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     option(GUNICORN, Flag, Ignored, &["preload"], "a worker imports the application itself"),
     option(GUNICORN, Flag, Ignored, &["spew"], "use python -m trace, or sys.settrace in the application"),
     option(GUNICORN, Value, Refused, &["pythonpath"], "use --app-dir, or set PYTHONPATH"),
-    option(GUNICORN, Value, Refused, &["env"], ENVIRONMENT),
     option(
         &["gunicorn", "daphne"],
         Value,
         Refused,
         &["-e"],
-        "it is a variable for some and an endpoint for others; see --env-file and --bind",
+        "it is a variable for some and an endpoint for others; write --set-env NAME=VALUE or --bind ADDRESS",
     ),
     option(GUNICORN, Value, Refused, &["paste", "paster"], PASTE),
     option(GUNICORN, Value, Refused, &["paste-global"], PASTE),

@@ -1,13 +1,9 @@
 //! Workers, reloading, logs and metrics.
 
-use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, HYPERCORN, METRICS, option};
+use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, option};
 use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
-const OTHER_USER: &str =
-    "start the server as that user: User= and UMask= in a systemd unit, or USER in a Dockerfile";
-const LOG_FILES: &str =
-    "redirect the server's output for now: access lines go to stdout, all others to stderr";
 const LOG_CONFIG: &str = "use --log-level, --log-format and --access-log-format; the application may configure its own loggers when it is imported";
 const SYSLOG: &str = "run it under systemd, or pipe its output to systemd-cat or logger";
 const CHECK: &str = "start the server on port 0 for now: it lists everything that is wrong";
@@ -38,23 +34,6 @@ pub(super) static OPERATION: &[ForeignOption] = &[
         &["daemon", "-D"],
         "let systemd or a container runtime run it, or the shell: nohup pounce ... &",
     ),
-    option(GUNICORN_HYPERCORN, Value, NotYet, &["user"], OTHER_USER),
-    option(GUNICORN_HYPERCORN, Value, NotYet, &["group", "-g"], OTHER_USER),
-    option(
-        GUNICORN_HYPERCORN,
-        Value,
-        NotYet,
-        &["umask", "-m"],
-        "use --uds-permissions for Unix sockets, and umask in the shell",
-    ),
-    option(GUNICORN, Flag, NotYet, &["initgroups"], OTHER_USER),
-    option(
-        &["gunicorn", "hypercorn", "granian"],
-        Value,
-        NotYet,
-        &["pid", "pid-file"],
-        "the banner names the process; systemd and container runtimes keep track of it themselves",
-    ),
     option(
         &["gunicorn", "hypercorn", "daphne"],
         Value,
@@ -69,8 +48,6 @@ pub(super) static OPERATION: &[ForeignOption] = &[
         &["-u"],
         "it is a user for some and a Unix socket for others; write --uds for the socket",
     ),
-    option(GUNICORN, Value, NotYet, &["name", "-n"], "leave it out; the process is called pounce"),
-    option(GRANIAN, Value, NotYet, &["process-name"], "leave it out; the process is called pounce"),
     option(
         GUNICORN,
         Value,
@@ -82,6 +59,7 @@ pub(super) static OPERATION: &[ForeignOption] = &[
     option(GUNICORN, Flag, Ignored, &["no-control-socket"], "there is none"),
     option(GUNICORN, Flag, NotYet, &["check-config"], CHECK),
     option(GUNICORN, Flag, NotYet, &["print-config"], CHECK),
+    option(GUNICORN, Flag, Ignored, &["initgroups"], "a user's supplementary groups are always set"),
     // Reloading
     option(GUNICORN, Value, Ignored, &["reload-engine"], "there is one way to watch files"),
     option(GUNICORN, Value, Ignored, &["reload-extra-file"], "use reload-dir and reload-include"),
@@ -108,9 +86,6 @@ pub(super) static OPERATION: &[ForeignOption] = &[
     option(DAPHNE, Value, Refused, &["log-fmt"], LOG_CONFIG),
     option(DAPHNE, Value, Ignored, &["verbosity"], "use log-level"),
     option(&["gunicorn", "daphne"], Flag, Refused, &["-v"], "write --version, or --log-level LEVEL"),
-    option(GUNICORN_HYPERCORN, Value, NotYet, &["access-logfile"], LOG_FILES).harmless(&["-"]),
-    option(GUNICORN_HYPERCORN, Value, NotYet, &["error-logfile", "log-file"], LOG_FILES).harmless(&["-"]),
-    option(HYPERCORN, Value, NotYet, &["error-log"], LOG_FILES).harmless(&["-"]),
     option(
         GUNICORN,
         Flag,

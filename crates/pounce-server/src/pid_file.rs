@@ -1,0 +1,76 @@
+//! The file with the server's process id.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+use crate::error::ServerError;
+
+/// The file, locked for as long as the server runs. A lock rather than the id tells whether another server runs: an id
+/// that a killed server left behind may be another process's by now.
+#[derive(Debug)]
+pub(crate) struct PidFile {
+    path: PathBuf,
+    /// `None` once it is removed. The lock is the process's: children do not have it.
+    locked: Mutex<Option<File>>,
+}
+
+impl PidFile {
+    /// Writes the process's id.
+    ///
+    /// # Errors
+    /// The file cannot be written, or another server runs with it.
+    pub(crate) fn write(path: &Path) -> Result<Self, ServerError> {
+        let fault = |reason: String| ServerError::PidFile { path: path.to_owned(), reason };
+        let cannot = |error: std::io::Error| fault(format!("it cannot be written: {error}"));
+        let absolute = std::path::absolute(path).map_err(cannot)?;
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&absolute);
+        let mut file = options.map_err(cannot)?;
+        if let Err(error) = fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner);
+            return Err(match error {
+                nix::Error::EACCES | nix::Error::EAGAIN => {
+                    fault(format!("a server runs with it as process {}", owner.trim()))
+                }
+                error => cannot(error.into()),
+            });
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(cannot)?;
+        Ok(Self { path: absolute, locked: Mutex::new(Some(file)) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file. May be called again.
+    pub(crate) fn remove(&self) {
+        let file = self.locked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if file.is_some()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(target: "pounce", "cannot remove the file {}: {error}", self.path.display());
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
