@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pounce_asgi::python::AppObject;
+use pounce_asgi::python::ProgramObjects;
 use pounce_config::{ConfigErrors, Layers};
 use pounce_server::{LocalAddr, Server, ServerError, ServerHandle, ServerState};
 use pyo3::prelude::*;
@@ -50,11 +50,13 @@ pub(crate) fn new_server(arguments: &Bound<'_, PyTuple>, _: Keywords<'_, '_>) ->
     Ok(number)
 }
 
-/// `run_server(number, app, wrap, handles_signals) -> None`: serves until it is stopped. `app` is an application, or None for
-/// the one that the options name; `wrap` is called with the application and returns the one to serve.
+/// `run_server(number, app, wrap, log_config, handles_signals) -> None`: serves until it is stopped. `app` is an application,
+/// or None for the one that the options name; `wrap` is called with the application and returns the one to serve;
+/// `log_config` is a dictionary that JSON cannot carry, or None.
 pub(crate) fn run_server(arguments: &Bound<'_, PyTuple>, _: Keywords<'_, '_>) -> PyResult<()> {
     let py = arguments.py();
-    let (number, app, wrap, handles_signals): (u64, Option<Py<PyAny>>, Option<Py<PyAny>>, bool) =
+    type Object = Option<Py<PyAny>>;
+    let (number, app, wrap, log_config, handles_signals): (u64, Object, Object, Object, bool) =
         arguments.extract()?;
     let server = servers().get_mut(&number).and_then(|slot| {
         slot.handles_signals.store(handles_signals, Ordering::Relaxed);
@@ -63,18 +65,15 @@ pub(crate) fn run_server(arguments: &Bound<'_, PyTuple>, _: Keywords<'_, '_>) ->
     let Some(server) = server else {
         return Err(error(py, "PounceError", "a server runs once: make another one", ""));
     };
-    // The last reference is this one, so that the object is dropped attached.
-    let app = (app.is_some() || wrap.is_some()).then(|| Arc::new(AppObject { app, wrap }));
-    let server = match &app {
-        Some(app) => server.with_app(Arc::clone(app)),
-        None => server,
-    };
+    // The last reference is this one, so that the objects are dropped attached.
+    let objects = Arc::new(ProgramObjects { app, wrap, log_config });
+    let server = server.with_objects(Arc::clone(&objects));
     let ran = py.detach(|| {
         let ran = server.run();
         pounce_server::output::flush();
         ran
     });
-    drop(app);
+    drop(objects);
     ran.map_err(|failure| {
         let class = match &failure {
             ServerError::Load(_) => "AppImportError",

@@ -1,6 +1,7 @@
 """`pounce.Server` and `pounce.run`."""
 
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -245,3 +246,68 @@ def test_run_with_worker_processes_needs_no_guard(program):
         assert response.read() == b"hello"
     process.terminate()
     assert process.wait(30) == 0
+
+
+class Kept(logging.Handler):
+    """Keeps the records that it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+def log_config(handler):
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"kept": {"()": lambda: handler}},
+        "loggers": {"uvicorn": {"handlers": ["kept"], "level": "INFO"}},
+    }
+
+
+def test_a_log_config_may_hold_objects_of_the_program():
+    for level in (None, "info"):
+        kept = Kept()
+        options = {"access_log": True, "log_level": level, "log_config": log_config(kept)}
+        with server(**options).run_in_thread() as running:
+            get(running, "/path?query")
+        messages = [record.getMessage() for record in kept.records]
+        assert any(message.startswith("Pounce ") for message in messages), messages
+        assert messages[-1] == "Stopped"
+        (record,) = [record for record in kept.records if record.name == "uvicorn.access"]
+        client, method, path, version, status = record.args
+        assert (method, path, version, status) == ("GET", "/path?query", "1.1", 200)
+        assert record.client_addr == client and client.startswith("127.0.0.1:")
+        assert (record.request_line, record.status_code) == ("GET /path?query HTTP/1.1", 200)
+        assert abs(record.created - time.time()) < 60
+
+
+def test_servers_side_by_side_share_the_loggers():
+    first, second = Kept(), Kept()
+    options = {"access_log": True, "log_level": None}
+    with server(log_config=log_config(first), **options).run_in_thread() as one:
+        with server(log_config=log_config(second), **options).run_in_thread() as other:
+            get(other, "/inner")
+        # It goes on with the loggers of the later one, as logging does.
+        get(one, "/outer")
+    paths = [record.args[2] for record in second.records if record.name == "uvicorn.access"]
+    assert sorted(paths) == ["/inner", "/outer"]
+
+
+def test_worker_processes_need_a_log_config_of_texts(apps):
+    with pytest.raises(pounce.ConfigError, match="cannot get the objects in log_config"):
+        server("apps:hello", workers=2, worker_mode="process", log_config=log_config(Kept())).run()
+
+
+def test_a_faulty_log_config_is_a_config_error():
+    with pytest.raises(pounce.ConfigError, match="cannot use the log configuration given as a table: Unsupported"):
+        server(log_config={"version": 2}).run()
+
+
+def test_what_changes_the_process_is_left_to_the_program():
+    for option in ("chdir", "user", "pid", "error_logfile"):
+        with pytest.raises(pounce.ConfigError, match="belongs to the command line"):
+            pounce.Server(pounce.Config("apps:hello", **{option: "x"}))

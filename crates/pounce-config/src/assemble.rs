@@ -5,7 +5,8 @@ mod tls;
 use std::path::PathBuf;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, ListenConfig, LogConfig, LogFormat, ReloadConfig, ServerConfig, WorkersConfig,
+    AccessLogFormat, AppConfig, ListenConfig, LogConfig, LogFormat, LogSource, ReloadConfig, ServerConfig,
+    WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::Layers;
@@ -148,13 +149,36 @@ fn log(options: &mut Resolver) -> LogConfig {
     };
     let access = format.filter(|_| options.flag("access-log"));
     let mut file = |name| options.path(name).filter(|path| path.as_os_str() != "-");
+    let (mut access_file, mut error_file) = (file("access-logfile"), file("error-logfile"));
+    let python = options.text("log-config", "a path, or a JSON object", log_source);
+    if python.is_some() {
+        for name in ["log-format", "use-colors", "access-logfile", "error-logfile"] {
+            if options.is_given(name) {
+                let (origin, winner) = (options.origin(name), options.origin("log-config"));
+                let note =
+                    format!("{name} ({origin}) has no effect: log-config ({winner}) says where lines go");
+                options.notes.push(note);
+            }
+        }
+        (access_file, error_file) = (None, None);
+    }
     LogConfig {
-        access_file: file("access-logfile"),
-        error_file: file("error-logfile"),
+        python,
         level: options.choice("log-level"),
+        level_is_given: options.is_given("log-level"),
         format: form,
         colors: options.optional_flag("use-colors"),
         access,
+        access_format_is_given: options.is_given("access-log-format"),
+        access_file,
+        error_file,
+    }
+}
+
+fn log_source(text: &str) -> Option<LogSource> {
+    match text.trim_start().starts_with('{') {
+        true => Some(LogSource::Json(text.to_owned())),
+        false => value::path(text).map(|path| LogSource::File(path.into())),
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::origin::{Origin, Setting};
 use crate::part;
-pub use process::{AccessLogFormat, LogConfig, LogFormat, LogLevel, ProcessConfig};
+pub use process::{AccessLogFormat, LogConfig, LogFormat, LogLevel, LogSource, ProcessConfig};
 pub use protocols::{
     CertificateFiles, ClientCertificates, Http2Config, HttpVersions, RequestLimits, TlsConfig, TlsVersion,
     WebSocketConfig,

@@ -100,6 +100,8 @@ pub enum Kind {
     Headers,
     /// One of the words.
     Choice(&'static [&'static str]),
+    /// A path, or a table: in TOML as such, elsewhere as a JSON object.
+    PathOrTable,
     /// Some of the words: repeated or, in any source, separated by commas.
     Choices(&'static [&'static str]),
 }

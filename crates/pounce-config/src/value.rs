@@ -39,6 +39,7 @@ impl Kind {
             Self::Flag => "on or off".into(),
             Self::Text | Self::Secret => "text".into(),
             Self::Path => "a path".into(),
+            Self::PathOrTable => "a path, or a JSON object".into(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Count => "a whole number, or 0 or none for no limit".into(),
             Self::Seconds { min, max } => {
@@ -85,7 +86,7 @@ impl Value {
                 chosen.map(|word| Some(Self::Word(word)))
             }
             Kind::Permissions => permissions(text).map(|bits| Some(Self::Number(bits.into()))),
-            Kind::Text | Kind::Path => path(text).map(|text| Some(Self::Text(text))),
+            Kind::Text | Kind::Path | Kind::PathOrTable => path(text).map(|text| Some(Self::Text(text))),
             _ => None,
         }
     }

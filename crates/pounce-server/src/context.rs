@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pounce_asgi::python::AppObject;
+use pounce_asgi::python::ProgramObjects;
 use pounce_config::{WorkerConfig, WorkersConfig};
 use pounce_worker::tls::TlsStore;
 
@@ -20,8 +20,8 @@ pub(crate) struct ServerContext {
     pub(crate) workers: WorkersConfig,
     /// The configured folders to watch for changes.
     pub(crate) reload_dirs: Vec<PathBuf>,
-    /// The application, if the program that runs the server has made it itself.
-    pub(crate) app: Option<Arc<AppObject>>,
+    /// What the program that runs the server has made itself.
+    pub(crate) objects: Option<Arc<ProgramObjects>>,
     /// The program that the server is part of.
     pub(crate) host: Arc<dyn Host>,
     pub(crate) handle: ServerHandle,
@@ -39,6 +39,11 @@ impl ServerContext {
         if let Some(store) = &self.tls {
             store.refresh();
         }
+    }
+
+    /// Whether the program that runs the server has made the application.
+    pub(crate) fn is_app_given(&self) -> bool {
+        self.objects.as_ref().is_some_and(|objects| objects.has_app())
     }
 
     /// Folders of the application's modules, which a restart imports afresh.

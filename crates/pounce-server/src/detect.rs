@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use pounce_asgi::python::Interpreter;
-use pounce_config::{LifespanScope, ServerConfig, WorkerMode};
+use pounce_config::{LifespanScope, LogSource, ServerConfig, WorkerMode};
 use pounce_supervisor::Mode;
 
 use crate::error::ServerError;
@@ -22,6 +22,15 @@ pub(crate) enum Shape {
 /// This Python cannot run what the configuration asks for.
 pub(crate) fn shape(config: &ServerConfig, is_given: bool) -> Result<Shape, ServerError> {
     let shape = decide(config)?;
+    if config.log.python == Some(LogSource::Program)
+        && matches!(shape, Shape::Many { mode: Mode::Process, .. })
+    {
+        return Err(ServerError::Mode(
+            "worker processes cannot get the objects in log_config: write them as texts such as \
+             \"myapp.logs.Formatter\", name a file, or serve with one worker"
+                .to_owned(),
+        ));
+    }
     let needs_name = match shape {
         Shape::Many { mode: Mode::Process, .. } => Some("worker processes import"),
         Shape::Many { mode: Mode::Subinterpreter, .. } => Some("subinterpreters import"),

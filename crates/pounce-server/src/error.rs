@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use pounce_asgi::LifespanError;
-use pounce_asgi::python::{InterpreterError, LoadError, RunError};
+use pounce_asgi::python::{InterpreterError, LoadError, LogConfigError, RunError};
 use pounce_config::PlanError;
 use pounce_net::{BindError, EndpointError};
 use pounce_worker::tls::TlsError;
@@ -60,6 +60,14 @@ pub enum ServerError {
         path: PathBuf,
         /// The system's error.
         error: io::Error,
+    },
+    /// Python's logging could not be configured.
+    #[error("cannot use the log configuration {name}: {error}")]
+    LogConfig {
+        /// The file, or how the configuration was given.
+        name: String,
+        /// The fault.
+        error: LogConfigError,
     },
     /// The environment file could not be used.
     #[error("cannot use the environment file {path}: {reason}")]
@@ -130,6 +138,7 @@ impl ServerError {
             | Self::Identity { .. }
             | Self::PidFile { .. }
             | Self::LogFile { .. }
+            | Self::LogConfig { .. }
             | Self::Interpreter(_)
             | Self::Mode(_)
             | Self::Tls(_) => 2,
@@ -157,6 +166,7 @@ impl ServerError {
             Self::Bind(error) => error.hint()?,
             Self::Interpreter(error) => error.hint(),
             Self::Load(error) => error.hint.clone(),
+            Self::LogConfig { error, .. } => error.hint.clone(),
             Self::Tls(error) => error.hint()?.to_owned(),
             Self::StartupTimeout(_) => "Give it longer with --timeout-startup SECONDS.".to_owned(),
             Self::Identity { .. } => {

@@ -22,6 +22,7 @@ mod many;
 pub mod output;
 mod pid_file;
 mod process;
+mod python_log;
 mod reload;
 mod serve;
 mod server;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pounce_asgi::python::{AppObject, Interpreter};
+use pounce_asgi::python::{Interpreter, ProgramObjects};
 use pounce_config::ServerConfig;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
@@ -21,13 +21,14 @@ use crate::host::Host;
 use crate::listeners::Listeners;
 use crate::pid_file::PidFile;
 use crate::process::{self, Identity};
+use crate::python_log::{self, PythonLog};
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single};
 
 /// Runs a server from configuration to shutdown.
 pub(crate) fn run(
     config: ServerConfig,
-    app: Option<Arc<AppObject>>,
+    objects: Option<Arc<ProgramObjects>>,
     host: Arc<dyn Host>,
     handle: ServerHandle,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -43,7 +44,7 @@ pub(crate) fn run(
     for note in config.notes() {
         tracing::warn!(target: "pounce", "{note}");
     }
-    let shape = shape(&config, app.is_some())?;
+    let shape = shape(&config, objects.as_ref().is_some_and(|objects| objects.has_app()))?;
     let tls = open_tls(&config)?;
     let pid_file = config.process.pid.as_deref().map(PidFile::write).transpose()?.map(Arc::new);
     let slots = match shape {
@@ -65,7 +66,7 @@ pub(crate) fn run(
     announcer.loading(&config.app.target);
     let bound = Bound {
         config,
-        app,
+        objects,
         host: Arc::clone(&host),
         shape,
         tls,
@@ -119,7 +120,7 @@ fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError>
 /// A server whose listeners are open.
 struct Bound {
     config: ServerConfig,
-    app: Option<Arc<AppObject>>,
+    objects: Option<Arc<ProgramObjects>>,
     host: Arc<dyn Host>,
     shape: Shape,
     tls: Option<Arc<TlsStore>>,
@@ -134,6 +135,7 @@ struct Ended {
     served: Result<(), ServerError>,
     /// Python, where it ran in this process.
     interpreter: Option<Arc<Interpreter>>,
+    log: Option<PythonLog>,
     /// Number of worker threads that did not end.
     left: usize,
 }
@@ -151,7 +153,7 @@ impl Bound {
         let reloads = self.config.reload.is_some();
         let clean_up = self.clean_up();
         let server = Rc::new(self.into_context(watchdog, limit)?);
-        let Ended { served, interpreter, left } = serve(&server, shape, orders)?;
+        let Ended { served, interpreter, log, mut left } = serve(&server, shape, orders)?;
         let served = match served {
             // After a broken edit, wait for the next change: it executes the program again.
             Err(error) if reloads && error.exit_code() == 3 && server.handle.asked() == Request::Run => {
@@ -166,12 +168,23 @@ impl Bound {
         };
         drop(watching);
         let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
+        let has_stopped = served.is_ok() && server.handle.asked() == Request::Stop;
+        let mut says_so = has_stopped;
+        if let Some(log) = log {
+            // While Python's logging still gets it.
+            if let Err(error) = &served {
+                tracing::error!(target: "pounce", "{error}");
+            } else if std::mem::take(&mut says_so) {
+                server.announcer.stopped();
+            }
+            left += usize::from(!log.end());
+        }
         server.watchdog.arm(timeout_startup, exit_code, STUCK);
         if let Some(interpreter) = interpreter {
             finalize(&server, interpreter, left, exit_code, &clean_up);
         }
         server.watchdog.end_if_process_goes_on();
-        if served.is_ok() && server.handle.asked() == Request::Stop {
+        if says_so {
             server.announcer.stopped();
         }
         served
@@ -215,7 +228,7 @@ impl Bound {
             worker: Arc::new(self.config.worker()),
             workers: self.config.workers,
             reload_dirs: self.config.reload.map(|reload| reload.dirs).unwrap_or_default(),
-            app: self.app,
+            objects: self.objects,
             host: self.host,
             handle: self.handle,
             announcer: self.announcer,
@@ -244,8 +257,9 @@ fn serve(
     match shape {
         Shape::Single => {
             let interpreter = Arc::new(server.host.interpreter(&options)?);
+            let log = python_log::start(&interpreter, &server.worker, server.objects.as_deref())?;
             let served = single::run(server, &interpreter, orders);
-            Ok(Ended { served, interpreter: Some(interpreter), left: 0 })
+            Ok(Ended { served, interpreter: Some(interpreter), log, left: 0 })
         }
         Shape::Many { count, mode } => {
             let interpreter = if many::needs_python(server, mode) {
@@ -254,8 +268,11 @@ fn serve(
                 server.host.environment(&options)?;
                 None
             };
+            let start =
+                |interpreter| python_log::start(interpreter, &server.worker, server.objects.as_deref());
+            let log = interpreter.as_deref().map(start).transpose()?.flatten();
             let ended = many::run(server, interpreter.as_ref(), (count, mode), orders)?;
-            Ok(Ended { served: ended.served, interpreter, left: ended.left })
+            Ok(Ended { served: ended.served, interpreter, log, left: ended.left })
         }
     }
 }

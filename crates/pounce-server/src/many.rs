@@ -24,7 +24,9 @@ pub(crate) struct Supervised {
 
 /// Whether the server needs Python in its own process.
 pub(crate) fn needs_python(server: &ServerContext, mode: Mode) -> bool {
-    mode != Mode::Process || server.worker.lifecycle.lifespan_scope == LifespanScope::Server
+    mode != Mode::Process
+        || server.worker.lifecycle.lifespan_scope == LifespanScope::Server
+        || server.worker.log.python.is_some()
 }
 
 /// Runs the workers until the server is told to stop.

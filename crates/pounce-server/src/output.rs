@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::python_log::LINES;
 pub(crate) use queue::Queue;
 use queue::Target;
 
@@ -45,9 +46,9 @@ pub(crate) fn use_log_file(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Makes every line of the server's log a JSON object from now on.
-pub(crate) fn use_json() {
-    JSON.store(true, Ordering::Relaxed);
+/// Decides whether lines of the server's log are JSON objects from now on.
+pub(crate) fn use_json(json: bool) {
+    JSON.store(json, Ordering::Relaxed);
 }
 
 /// Whether lines are JSON objects.
@@ -58,16 +59,25 @@ pub(crate) fn is_json() -> bool {
 /// Prints why the process ends: `error: …`, and a hint. Does not wait; the process's last [`flush`] writes the line.
 /// Where the log is in a file, standard error has it too.
 pub fn error(message: impl Display, hint: Option<&str>) {
+    if !LINES.are_taken() {
+        // Lines that waited for Python go first.
+        LINES.flush_until(Instant::now());
+    }
     let after = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
     let text = format!("error: {message}\n{after}");
     if IN_FILE.load(Ordering::Relaxed) {
         CONSOLE.push(text.as_bytes());
     }
     match hint {
-        Some(hint) if is_json() => tracing::error!(target: "pounce", hint, "{message}"),
-        None if is_json() => tracing::error!(target: "pounce", "{message}"),
+        Some(hint) if is_structured() => tracing::error!(target: "pounce", hint, "{message}"),
+        None if is_structured() => tracing::error!(target: "pounce", "{message}"),
         _ => STDERR.push(text.as_bytes()),
     }
+}
+
+/// Whether a line must be an event of the log, to look like the others.
+fn is_structured() -> bool {
+    is_json() || LINES.are_taken()
 }
 
 /// Prints a text outside the log, such as help, with colours on a terminal.
@@ -88,6 +98,8 @@ pub(crate) fn colors_are_wanted() -> bool {
 /// Waits until queued lines of both streams are written, but not for long: the reader may have stopped.
 pub fn flush() {
     let deadline = Instant::now() + LAST_FLUSH;
+    // It prints the lines that Python did not get.
+    LINES.flush_until(deadline);
     // The access log first: its writer may report an error on standard error.
     STDOUT.flush_until(deadline);
     STDERR.flush_until(deadline);
@@ -104,7 +116,7 @@ pub fn print_panics() {
         if backtrace.status() == BacktraceStatus::Captured {
             text.push_str(&format!("\n{backtrace}"));
         }
-        if is_json() {
+        if is_structured() {
             tracing::error!(target: "pounce", "{text}");
         } else {
             STDERR.push(format!("{text}\n").as_bytes());

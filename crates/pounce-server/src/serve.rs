@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pounce_asgi::python::{AppObject, EventLoop, PythonApp, Stacks};
+use pounce_asgi::python::{EventLoop, ProgramObjects, PythonApp, Stacks};
 use pounce_config::{LifespanMode, WorkerConfig, parse_env_file};
 use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
@@ -79,7 +79,7 @@ impl WorkerContext {
 pub(crate) fn load(
     event_loop: &EventLoop,
     config: &WorkerConfig,
-    object: Option<&AppObject>,
+    object: Option<&ProgramObjects>,
     lifespan: LifespanMode,
 ) -> Result<PythonApp, ServerError> {
     event_loop.add_environment(&config.app.environment, read_env_file(config)?);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pounce_asgi::python::AppObject;
-use pounce_config::ServerConfig;
+use pounce_asgi::python::ProgramObjects;
+use pounce_config::{LogSource, ServerConfig};
 use tokio::sync::mpsc;
 
 use crate::error::ServerError;
@@ -15,8 +15,8 @@ use crate::life;
 #[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
-    /// The application, if the program that runs the server has made it.
-    app: Option<Arc<AppObject>>,
+    /// What the program that runs the server has made.
+    objects: Option<Arc<ProgramObjects>>,
     host: Arc<dyn Host>,
     handle: ServerHandle,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -26,14 +26,17 @@ impl Server {
     /// A server for a configuration, as a part of the program that `host` describes.
     pub fn new(config: ServerConfig, host: impl Host) -> Self {
         let (handle, orders) = ServerHandle::new();
-        Self { config, app: None, host: Arc::new(host), handle, orders }
+        Self { config, objects: None, host: Arc::new(host), handle, orders }
     }
 
-    /// Serves this application rather than the one that the configuration names. The caller keeps the object until the
-    /// server has ended, and drops it attached.
+    /// Uses these objects rather than what the configuration names. The caller keeps them until the server has ended, and
+    /// drops them attached.
     #[must_use]
-    pub fn with_app(mut self, app: Arc<AppObject>) -> Self {
-        self.app = Some(app);
+    pub fn with_objects(mut self, objects: Arc<ProgramObjects>) -> Self {
+        if objects.log_config.is_some() {
+            self.config.log.python = Some(LogSource::Program);
+        }
+        self.objects = Some(objects);
         self
     }
 
@@ -51,7 +54,7 @@ impl Server {
     /// See [`ServerError`].
     pub fn run(self) -> Result<(), ServerError> {
         let handle = self.handle.clone();
-        let ran = life::run(self.config, self.app, self.host, self.handle, self.orders);
+        let ran = life::run(self.config, self.objects, self.host, self.handle, self.orders);
         handle.set_state(ServerState::Ended);
         ran
     }

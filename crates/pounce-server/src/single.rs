@@ -93,7 +93,7 @@ impl Single {
                 },
                 () = settled(&mut draining) => self.event_loop.settle(),
                 Some(order) = orders.recv() => match order {
-                    Order::Restart if server.app.is_some() => tracing::warn!(
+                    Order::Restart if server.is_app_given() => tracing::warn!(
                         target: "pounce",
                         "not reloaded: the application was given as an object, not by its name"
                     ),
@@ -160,7 +160,7 @@ impl Single {
             let app = Rc::new(load(
                 &event_loop,
                 &server.worker,
-                server.app.as_deref(),
+                server.objects.as_deref(),
                 server.worker.lifecycle.lifespan,
             )?);
             let duplicates = server.listeners.duplicate();

@@ -12,6 +12,7 @@ use pounce_supervisor::{Command, Status, WorkerEnd, process::attach};
 use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
 use crate::host::Host;
+use crate::python_log::{self, PythonLog};
 use crate::serve::WorkerContext;
 use crate::watchdog::{self, Watchdog};
 use crate::{logging, output, process, settings, signals};
@@ -76,6 +77,7 @@ fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), Server
     let finalizing = plan.config.lifecycle.timeout_startup;
     let interpreter = host.interpreter(&settings::interpreter(&plan.config));
     let interpreter = interpreter.map_err(|error| tell(end, error.into()))?;
+    let log = python_log::start(&interpreter, &plan.config, None).map_err(|error| tell(end, error))?;
     let context = WorkerContext {
         end: end.clone(),
         watchdog: watchdog.clone(),
@@ -96,7 +98,12 @@ fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), Server
     .flatten()
     .map_err(|error| tell(end, error));
     let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
+    let is_over = log.is_none_or(PythonLog::end);
     watchdog.arm(finalizing, exit_code, "a thread of the application does not end; stopped without it");
+    if !is_over {
+        output::flush();
+        signal_hook::low_level::exit(exit_code.into());
+    }
     interpreter.finalize();
     served
 }

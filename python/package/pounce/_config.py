@@ -1,5 +1,6 @@
 """Options given by a program, as the server reads them."""
 
+import json
 import logging
 import os
 import re
@@ -44,8 +45,14 @@ class Config:
         app = self.app if isinstance(self.app, str) else _name_of(self.app)
         arguments = [("app", [app])]
         for name, value in self.options.items():
-            arguments += _argument(name, value)
+            if name != "log_config" or self.log_objects() is None:
+                arguments += _argument(name, value)
         return arguments
+
+    def log_objects(self) -> Mapping[str, object] | None:
+        """`log_config`, if it is a dictionary with objects that only this process has."""
+        config = self.options.get("log_config")
+        return config if isinstance(config, Mapping) and _json_of(config) is None else None
 
 
 def _name_of(app: Application) -> str:
@@ -61,11 +68,20 @@ def _argument(name: str, value: object) -> list[tuple[str, list[str]]]:
         return []
     if name == "headers" and isinstance(value, Sequence):
         return [("header", [f"{key}: {text}" for key, text in value])]
+    if name == "log_config" and isinstance(value, Mapping):
+        return [(name, [_json_of(value) or "{}"])]
     if name == "log_level" and isinstance(value, int):
         value = _LEVELS.get(value, str(value))
     if name == "ssl_cert_reqs" and isinstance(value, int):
         value = _CERT_REQS.get(ssl.VerifyMode(value), str(value))
     return [(_RENAMED.get(name, name), _texts(value))]
+
+
+def _json_of(config: Mapping[str, object]) -> str | None:
+    try:
+        return json.dumps(config)
+    except (TypeError, ValueError):
+        return None
 
 
 def _texts(value: object) -> list[str]:

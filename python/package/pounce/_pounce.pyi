@@ -1,6 +1,6 @@
 """The extension module. Private to the package."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pounce._types import Application, ASGIApplication
 
@@ -24,6 +24,7 @@ def run_server(
     number: int,
     app: Application | None,
     wrap: Callable[[ASGIApplication], ASGIApplication] | None,
+    log_config: Mapping[str, object] | None,
     handles_signals: bool,
 ) -> None: ...
 def shutdown_server(number: int) -> None: ...

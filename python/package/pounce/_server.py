@@ -151,7 +151,8 @@ class Server:
         path = sys.path[:]
         frozen = gc.get_freeze_count()
         try:
-            _pounce.run_server(self._number, self._app, wrap, handles_signals)
+            log_config = self.config.log_objects()
+            _pounce.run_server(self._number, self._app, wrap, log_config, handles_signals)
         finally:
             sys.path[:] = path
             if frozen == 0:

@@ -1,6 +1,6 @@
 """The types of ASGI applications and of options, for annotations alone."""
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
 
@@ -82,6 +82,7 @@ class Options(TypedDict, total=False):
     log_level: str | int | None
     log_format: Literal["auto", "text", "json"]
     use_colors: bool | None
+    log_config: Text | Mapping[str, object] | None
     access_log: bool
     access_log_format: str
     timeout_keep_alive: Number

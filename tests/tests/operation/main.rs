@@ -7,6 +7,7 @@ mod logs;
 mod memory;
 mod options;
 mod process;
+mod python_logging;
 mod reload;
 mod shutdown;
 mod shutdown_under_load;

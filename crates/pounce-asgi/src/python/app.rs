@@ -33,18 +33,28 @@ pub struct LoadError {
     pub hint: String,
 }
 
-/// What the program that runs the server says of the application. To be dropped attached.
-pub struct AppObject {
+/// What the program that runs the server gives as Python objects. To be dropped attached.
+#[derive(Default)]
+pub struct ProgramObjects {
     /// The application, or a factory of one, in place of the one that the configuration names.
     pub app: Option<Py<PyAny>>,
     /// A function that makes the application to serve out of that one.
     pub wrap: Option<Py<PyAny>>,
+    /// A configuration of Python's logging: a dictionary.
+    pub log_config: Option<Py<PyAny>>,
 }
 
-impl std::fmt::Debug for AppObject {
+impl ProgramObjects {
+    /// Whether the application is one of them.
+    pub fn has_app(&self) -> bool {
+        self.app.is_some() || self.wrap.is_some()
+    }
+}
+
+impl std::fmt::Debug for ProgramObjects {
     /// Its text would need Python.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AppObject(..)")
+        f.write_str("ProgramObjects(..)")
     }
 }
 
@@ -81,7 +91,7 @@ impl PythonApp {
     pub fn load(
         event_loop: &EventLoop,
         config: &AppConfig,
-        object: Option<&AppObject>,
+        object: Option<&ProgramObjects>,
         lifespan: LifespanMode,
     ) -> Result<Self, LoadError> {
         let py = attached();

@@ -240,6 +240,15 @@ impl Interpreter {
     }
 }
 
+impl Drop for Interpreter {
+    /// Leaves a server's failed start without ending Python.
+    fn drop(&mut self) {
+        if let Some(handlers) = self.handlers.take() {
+            Python::attach(|_| drop(handlers));
+        }
+    }
+}
+
 /// Runs what ending the current interpreter would run for the application. For an interpreter that cannot be ended.
 pub(super) fn run_exit_functions(py: Python<'_>) {
     let code = c"import atexit, sys; atexit._run_exitfuncs(); sys.stdout.flush()";

@@ -26,18 +26,36 @@ pub struct ProcessConfig {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LogConfig {
+    /// The configuration of Python's logging, which gets all lines then; `None` if the server writes them itself.
+    pub python: Option<LogSource>,
     /// The least severe level that is logged.
     pub level: LogLevel,
+    /// Whether the level was given; otherwise it is that of Python's logger, where lines go there.
+    pub level_is_given: bool,
     /// Form of log lines.
     pub format: LogFormat,
     /// Colours; `None` for only on a terminal.
     pub colors: Option<bool>,
     /// Form of the access log; `None` if it is off.
     pub access: Option<AccessLogFormat>,
+    /// Whether the format was given; otherwise Python's logger gets uvicorn's message and arguments.
+    pub access_format_is_given: bool,
     /// File of the access log; `None` for standard output.
     pub access_file: Option<PathBuf>,
     /// File of all other lines; `None` for standard error.
     pub error_file: Option<PathBuf>,
+}
+
+/// Where a configuration of Python's logging is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogSource {
+    /// In a file, whose kind its name tells.
+    File(PathBuf),
+    /// In this text: a JSON object.
+    Json(String),
+    /// The program that runs the server has it as an object.
+    Program,
 }
 
 /// Severity, most severe first.

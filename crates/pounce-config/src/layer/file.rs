@@ -154,6 +154,10 @@ fn own_table(project: &mut Table) -> Option<Value> {
 /// The value as the texts another source would give, or the form that was expected.
 fn texts(spec: &OptionSpec, value: &Value) -> Result<Vec<String>, String> {
     match value {
+        Value::Table(table) if spec.kind == Kind::PathOrTable => {
+            let json = serde_json::to_string(table);
+            json.map(|json| vec![json]).map_err(|_| "a table without dates".into())
+        }
         Value::Array(items) if spec.is_list() => items.iter().map(|item| text(spec, item)).collect(),
         _ => text(spec, value).map(|text| vec![text]),
     }

@@ -331,6 +331,10 @@ pub static OPTIONS: &[OptionSpec] = &[
         .help("Format of log lines"),
     option("use-colors", Kind::Flag, Section::Logging)
         .help("Colour log lines; by default only on a terminal"),
+    option("log-config", Kind::PathOrTable, Section::Logging)
+        .value("FILE")
+        .aliases(&["log-config-json"])
+        .help("Configuration of Python's logging, which then gets all lines: .json, .yaml, .toml or INI"),
     option("access-log", Kind::Flag, Section::Logging).default("on").help("Log a line for every request"),
     option("access-log-format", Kind::Text, Section::Logging)
         .value("FORMAT")

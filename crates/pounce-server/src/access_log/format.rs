@@ -12,13 +12,13 @@ use pounce_worker::ExchangeRecord;
 use crate::clock::{common_log_time, rfc3339};
 
 /// A parsed format.
-pub(super) enum Format {
+pub(crate) enum Format {
     Json,
     Text(Vec<Part>),
 }
 
 /// A piece of a text format.
-pub(super) enum Part {
+pub(crate) enum Part {
     Literal(Vec<u8>),
     Atom(Atom),
     RequestField(Vec<u8>),
@@ -26,7 +26,7 @@ pub(super) enum Part {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Atom {
+pub(crate) enum Atom {
     Client,
     ClientHost,
     Dash,
@@ -223,6 +223,14 @@ fn escape(bytes: &[u8], line: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// A text from the client, escaped.
+pub(super) fn escaped(bytes: &[u8]) -> String {
+    let mut text = Vec::with_capacity(bytes.len());
+    escape(bytes, &mut text);
+    // It is ASCII.
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn write_json(record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {

@@ -111,7 +111,7 @@ impl Workers {
                 return Ok(None);
             }
             let app =
-                load(&python.event_loop, config, self.server.app.as_deref(), config.lifecycle.lifespan)?;
+                load(&python.event_loop, config, self.server.objects.as_deref(), config.lifecycle.lifespan)?;
             lifespan::start(&app, config.lifecycle.timeout_startup).await?;
             Ok(Some(Rc::new(app)))
         };
@@ -218,7 +218,7 @@ impl Workers {
         let prepared = generations.get(&spawn.generation);
         let shared = prepared.and_then(|generation| generation.app.as_ref()).map(|app| app.share());
         let (interpreter, config) = (Arc::clone(&python.interpreter), Arc::clone(&self.server.worker));
-        let object = self.server.app.clone();
+        let object = self.server.objects.clone();
         let context = self.context(python);
         let Spawn { slot, generation, max_requests, listeners } = spawn;
         let job = Job {

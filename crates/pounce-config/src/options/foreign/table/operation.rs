@@ -4,7 +4,8 @@ use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRIC
 use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
-const LOG_CONFIG: &str = "use --log-level, --log-format and --access-log-format; the application may configure its own loggers when it is imported";
+const LOG_CONFIG: &str =
+    "use --log-config with a configuration of Python's logging, or --log-format and --access-log-format";
 const SYSLOG: &str = "run it under systemd, or pipe its output to systemd-cat or logger";
 const CHECK: &str = "start the server on port 0 for now: it lists everything that is wrong";
 
@@ -80,8 +81,6 @@ pub(super) static OPERATION: &[ForeignOption] = &[
     ),
     // Logs and metrics
     option(GRANIAN, Flag, Ignored, &["log"], "use log-level to make the log quieter"),
-    option(&["uvicorn", "granian", "gunicorn", "hypercorn"], Value, NotYet, &["log-config"], LOG_CONFIG),
-    option(GUNICORN, Value, NotYet, &["log-config-json"], LOG_CONFIG),
     option(GUNICORN, Value, Refused, &["logger-class"], LOG_CONFIG),
     option(DAPHNE, Value, Refused, &["log-fmt"], LOG_CONFIG),
     option(DAPHNE, Value, Ignored, &["verbosity"], "use log-level"),
