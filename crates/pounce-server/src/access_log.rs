@@ -11,8 +11,7 @@ use pounce_config::{LogConfig, LogLevel};
 use pounce_worker::{ExchangeRecord, Observer};
 
 use crate::logging;
-use crate::output::STDOUT;
-use crate::python_log::LINES;
+use crate::output::{LINES, STDOUT};
 use format::Format;
 
 /// Turns records into lines.

@@ -13,10 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use crate::clock::rfc3339;
 use crate::error::ServerError;
-use crate::output::{self, Events};
-use crate::python_log::LINES;
+use crate::output::{self, Events, LINES};
 
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 type Filtered = tracing_subscriber::layer::Layered<reload::Layer<Lines, Registry>, Registry>;
@@ -139,26 +137,4 @@ impl Write for EventForPython {
 /// Whether lines of a stream have colours: as configured, else on a terminal unless NO_COLOR is set.
 pub(crate) fn are_colored(config: &LogConfig, is_terminal: bool) -> bool {
     config.colors.unwrap_or_else(|| is_terminal && output::colors_are_wanted())
-}
-
-/// A warning in the log's format, whatever its level: for the notice about lines that could not be printed.
-pub(crate) fn warning(text: &str) -> Vec<u8> {
-    let now = SystemTime::now();
-    if output::is_json() {
-        let line = serde_json::json!({ "timestamp": rfc3339(now), "level": "WARN", "target": "pounce", "message": text });
-        return format!("{line}\n").into_bytes();
-    }
-    plain_line(now, 30, text)
-}
-
-/// A line as text without colours; the level is in Python's numbers.
-pub(crate) fn plain_line(time: SystemTime, level: u8, text: &str) -> Vec<u8> {
-    let level = match level {
-        40.. => "ERROR",
-        30.. => " WARN",
-        20.. => " INFO",
-        10.. => "DEBUG",
-        _ => "TRACE",
-    };
-    format!("{} {level} {text}\n", rfc3339(time)).into_bytes()
 }

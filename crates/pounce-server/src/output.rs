@@ -5,6 +5,7 @@
 //! every process that shares the terminal or the pipe.
 
 mod file;
+mod lines;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -12,9 +13,10 @@ use std::fmt::Display;
 use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::python_log::LINES;
+use crate::clock::rfc3339;
+pub(crate) use lines::LINES;
 pub(crate) use queue::Queue;
 use queue::Target;
 
@@ -136,4 +138,26 @@ impl Write for Events {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// A warning in the log's format, whatever its level: for the notice about lines that could not be printed.
+pub(crate) fn warning(text: &str) -> Vec<u8> {
+    let now = SystemTime::now();
+    if is_json() {
+        let line = serde_json::json!({ "timestamp": rfc3339(now), "level": "WARN", "target": "pounce", "message": text });
+        return format!("{line}\n").into_bytes();
+    }
+    plain_line(now, 30, text)
+}
+
+/// A line as text without colours; the level is in Python's numbers.
+pub(crate) fn plain_line(time: SystemTime, level: u8, text: &str) -> Vec<u8> {
+    let level = match level {
+        40.. => "ERROR",
+        30.. => " WARN",
+        20.. => " INFO",
+        10.. => "DEBUG",
+        _ => "TRACE",
+    };
+    format!("{} {level} {text}\n", rfc3339(time)).into_bytes()
 }

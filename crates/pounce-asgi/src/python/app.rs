@@ -52,7 +52,6 @@ impl ProgramObjects {
 }
 
 impl std::fmt::Debug for ProgramObjects {
-    /// Its text would need Python.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ProgramObjects(..)")
     }

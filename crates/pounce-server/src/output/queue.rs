@@ -220,7 +220,7 @@ impl Target {
 fn notice(lines: u64, log: &str) -> Vec<u8> {
     let these = if lines == 1 { "line" } else { "lines" };
     let text = format!("{lines} {these} of the {log} could not be written");
-    crate::logging::warning(&text)
+    super::warning(&text)
 }
 
 fn write_all(stream: &mut File, text: &[u8]) -> Result<(), (usize, io::Error)> {
