@@ -11,8 +11,8 @@ mod help;
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
-use pounce_config::{ConfigErrors, ConfigFault, Layers, Problem, ServerConfig, discover};
-use pounce_server::{Host, Server, output};
+use pounce_config::{ConfigErrors, ConfigFault, FoundFile, Layers, Problem, ServerConfig, discover};
+use pounce_server::{Host, Server, evaluate_config, output};
 
 use crate::arguments::{Arguments, Request};
 
@@ -38,7 +38,7 @@ fn serve(host: impl Host, arguments: Vec<OsString>) -> u8 {
             return print(&StyledStr::from(concat!("pounce ", env!("CARGO_PKG_VERSION"), "\n")));
         }
     };
-    let config = match configure(arguments) {
+    let config = match configure(&host, arguments) {
         Ok(config) => config,
         Err(errors) => {
             report(&errors);
@@ -54,15 +54,33 @@ fn serve(host: impl Host, arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn configure(arguments: Arguments) -> Result<ServerConfig, ConfigErrors> {
+fn configure(host: &dyn Host, arguments: Arguments) -> Result<ServerConfig, ConfigErrors> {
     let layers = Layers::new().environment(std::env::vars_os().filter_map(|(name, value)| {
         // A variable that is not UTF-8 cannot be an option.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     }));
     let layers = layers.command_line(arguments.options).surplus(arguments.surplus);
+    let layers = match layers.gunicorn_arguments().map(shlex::split) {
+        None => layers,
+        Some(None) => layers.malformed_arguments("a quote is not closed"),
+        Some(Some(words)) => match arguments::parse(words.into_iter().map(OsString::from)) {
+            Request::Serve(arguments) => layers.environment_arguments(arguments.options),
+            _ => layers,
+        },
+    };
     let directory = std::env::current_dir().unwrap_or_default();
-    let layers = match discover(&directory, layers.config_path().as_deref())? {
-        Some(file) => layers.file(&file),
+    let layers = match discover(&directory, layers.config_path().as_deref(), layers.compat())? {
+        Some(FoundFile::Own(file)) => layers.file(&file),
+        Some(FoundFile::Foreign(file)) => {
+            let settings = if file.is_python {
+                let python = layers.path("python");
+                evaluate_config(host, &file.path, python.as_deref())
+                    .map_err(|reason| ConfigErrors::unusable_file(&file.path, reason))?
+            } else {
+                file.read_toml(&directory)?
+            };
+            layers.foreign_file(&file, settings)
+        }
         None => layers,
     };
     layers.build()

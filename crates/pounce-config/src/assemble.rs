@@ -9,7 +9,7 @@ use crate::config::{
     WorkersConfig,
 };
 use crate::fault::ConfigErrors;
-use crate::layer::Layers;
+use crate::layer::{Compat, Layers};
 use crate::resolve::Resolver;
 use crate::value;
 use crate::value::endpoint::{self, endpoint};
@@ -43,6 +43,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let reload = reload(&mut options);
     // The caller has already chosen the file; this only validates the path.
     options.path("config");
+    options.optional_choice::<Compat>("compat");
     let Resolver { settings, faults, notes } = options;
     if faults.is_empty() {
         Ok(ServerConfig {

@@ -14,6 +14,12 @@ use crate::origin::Origin;
 pub struct ConfigErrors(pub Vec<ConfigFault>);
 
 impl ConfigErrors {
+    /// The one fault of a file that is a program and failed.
+    pub fn unusable_file(path: &std::path::Path, reason: String) -> Self {
+        let origin = Origin::File { path: path.to_owned(), key: String::new() };
+        ConfigFault::new("config", origin, Problem::Failed { reason }).into()
+    }
+
     /// The hints that `hint` has for the faults, in their order, each once.
     pub fn hints(&self, hint: impl Fn(&ConfigFault) -> Option<String>) -> Vec<String> {
         let mut hints = Vec::new();
@@ -58,11 +64,8 @@ pub enum Problem {
         /// Its entry in the table.
         option: &'static ForeignOption,
     },
-    /// The file is another server's configuration.
-    ForeignFile {
-        /// Whose: "gunicorn's".
-        owner: &'static str,
-    },
+    /// The file is a Python program, of an unknown server.
+    ForeignFile,
     /// An argument after the application that belongs to no option.
     Surplus,
     /// The option is required and nothing gave it.
@@ -79,6 +82,11 @@ pub enum Problem {
     /// A file could not be read.
     Unreadable {
         /// The system's error.
+        reason: String,
+    },
+    /// A file that is a program failed.
+    Failed {
+        /// What it raised.
         reason: String,
     },
     /// A file is not TOML.
@@ -107,8 +115,8 @@ impl ConfigFault {
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Foreign { option } => Some(format!("{}: {}", self.origin.place(), option.advice)),
-            Problem::ForeignFile { .. } => Some(
-                "write the options into pounce.toml or [tool.pounce] of pyproject.toml, such as workers = 4"
+            Problem::ForeignFile => Some(
+                "say whose it is with --compat gunicorn or --compat hypercorn, or write the options into pounce.toml"
                     .into(),
             ),
             Problem::Invalid { .. } => {
@@ -171,7 +179,9 @@ impl fmt::Display for ConfigFault {
                     write!(out, " {}", option.harmless.join(", "))?;
                 }
             }
-            Problem::ForeignFile { owner } => write!(out, "{origin}: this is {owner} configuration")?,
+            Problem::ForeignFile => {
+                write!(out, "{origin}: this is a Python program, gunicorn's or hypercorn's")?
+            }
             Problem::Surplus => write!(
                 out,
                 "{}: no option takes this argument, and APP is named already",
@@ -185,6 +195,7 @@ impl fmt::Display for ConfigFault {
                 "{option}: belongs to the command line, because it changes the whole process ({origin})"
             )?,
             Problem::Unreadable { reason } => write!(out, "{origin}: cannot be read: {reason}")?,
+            Problem::Failed { reason } => write!(out, "{origin}: {reason}")?,
             Problem::Malformed { reason } => write!(out, "{origin}: not valid TOML: {reason}")?,
         }
         match self.close {

@@ -4,14 +4,16 @@
 //! means; that is decided once, when the layers are built into a [`ServerConfig`](crate::ServerConfig).
 
 mod arguments;
+mod compat;
 mod environment;
 #[cfg(feature = "file")]
 mod file;
 
 use std::path::PathBuf;
 
+pub use compat::{Compat, ForeignFile, ForeignSettings};
 #[cfg(feature = "file")]
-pub use file::{ConfigFile, discover};
+pub use file::{ConfigFile, FoundFile, discover};
 
 use crate::fault::{ConfigFault, Problem};
 use crate::options::{Arity, ForeignOption, OptionSpec, Verdict, close_option, find_option};
@@ -38,8 +40,17 @@ pub struct Layers {
     file: Layer,
     environment: Layer,
     command_line: Layer,
+    /// Variables that only other servers read, with their values.
+    theirs: Vec<(String, String)>,
     faults: Vec<ConfigFault>,
     notes: Vec<String>,
+}
+
+/// A source whose values are given as arguments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Environment,
+    CommandLine,
 }
 
 /// The values of one source.
@@ -54,9 +65,12 @@ impl Layers {
 
     /// The file that `--config` or `POUNCE_CONFIG` names, for [`discover`].
     pub fn config_path(&self) -> Option<PathBuf> {
-        let spec = find_option("config")?;
-        let values = self.winner(spec).map(|setting| setting.values.as_slice())?;
-        values.first().map(PathBuf::from)
+        self.path("config")
+    }
+
+    /// The path that an option of the environment or the command line names so far.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.winner(find_option(name)?)?.values.first().map(PathBuf::from)
     }
 
     /// The option's value in the highest source that names it.
@@ -66,6 +80,7 @@ impl Layers {
 
     /// The faults and notes found while reading the sources.
     pub(crate) fn take_findings(&mut self) -> (Vec<ConfigFault>, Vec<String>) {
+        self.read_their_variables();
         (std::mem::take(&mut self.faults), std::mem::take(&mut self.notes))
     }
 

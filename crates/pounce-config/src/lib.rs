@@ -34,12 +34,12 @@
 //! Once a program has parsed its command line, it gets its configuration in three steps:
 //!
 //! 1. add the environment and the command line to [`Layers`];
-//! 2. [`discover`] the file, with [`Layers::config_path`] as the explicit one, and add it too;
+//! 2. [`discover`] the file, with [`Layers::config_path`] as the explicit one and [`Layers::compat`], and add it too;
 //! 3. [`build`](Layers::build) and log the [`notes`](ServerConfig::notes).
 //!
 //! A worker receives its part of the configuration as a [`WorkerPlan`], in JSON.
 //!
-//! Nothing here opens a socket, knows Python or has a clock, and only [`discover`] reads a file.
+//! Nothing here opens a socket, knows Python or has a clock, and only [`discover`] and [`ForeignFile`] read files.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
@@ -65,9 +65,9 @@ pub use config::{
 };
 pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};
-pub use layer::Layers;
+pub use layer::{Compat, ForeignFile, ForeignSettings, Layers};
 #[cfg(feature = "file")]
-pub use layer::{ConfigFile, discover};
+pub use layer::{ConfigFile, FoundFile, discover};
 pub use options::{
     Arity, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option, find_foreign,
     find_option, foreign_options,

@@ -66,6 +66,11 @@ impl Resolver {
         self.required(name, |_, text| word(text))
     }
 
+    /// As [`choice`](Self::choice), for an option without a default.
+    pub(crate) fn optional_choice<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        self.optional(name, |_, text| word(text))
+    }
+
     /// The words of the option's [`Kind::Choices`], separated by commas in any source.
     pub(crate) fn choices<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
         let at = self.index(name);

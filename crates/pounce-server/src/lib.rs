@@ -12,6 +12,7 @@ mod clock;
 mod context;
 mod detect;
 mod error;
+mod foreign_config;
 mod handle;
 mod host;
 mod life;
@@ -35,6 +36,7 @@ mod watchdog;
 mod worker_process;
 
 pub use error::ServerError;
+pub use foreign_config::evaluate_config;
 pub use handle::{ServerHandle, ServerState};
 pub use host::{Embedding, Host, Program};
 pub use pounce_net::LocalAddr;

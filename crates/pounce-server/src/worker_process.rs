@@ -15,14 +15,20 @@ use crate::host::Host;
 use crate::python_log::{self, PythonLog};
 use crate::serve::WorkerContext;
 use crate::watchdog::{self, Watchdog};
-use crate::{logging, output, process, settings, signals};
+use crate::{foreign_config, logging, output, process, settings, signals};
 
 /// The first argument of a worker process; the second is the descriptor of its control socket.
 pub(crate) const ARGUMENT: &str = "__worker";
 
-/// If a server started this process as a worker, works until told to end, and returns the exit code. A program that
-/// runs a [`Server`](crate::Server) calls this before anything else, with its arguments but without its name.
-pub fn worker_from_arguments(host: &dyn Host, arguments: impl IntoIterator<Item = OsString>) -> Option<u8> {
+/// If a server started this process as a worker, or to evaluate a configuration, does that, and returns the exit code. A
+/// program that runs a [`Server`](crate::Server) calls this before anything else, with its arguments but without its name.
+pub fn worker_from_arguments(
+    host: &dyn Host,
+    arguments: impl IntoIterator<Item = OsString> + Clone,
+) -> Option<u8> {
+    if let Some(code) = foreign_config::evaluate_from_arguments(host, arguments.clone()) {
+        return Some(code);
+    }
     let mut arguments = arguments.into_iter();
     if arguments.next()? != ARGUMENT {
         return None;

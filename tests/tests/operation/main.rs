@@ -1,6 +1,7 @@
 //! Operation: options, addresses, logs, the process, signals, reloads, stops, memory.
 
 mod access_log;
+mod compat;
 mod listening;
 mod log_files;
 mod logs;

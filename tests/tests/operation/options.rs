@@ -143,13 +143,13 @@ fn there_are_no_colours_where_there_is_no_terminal() {
 #[test]
 fn options_of_other_servers_are_refused_all_at_once_with_what_to_do() {
     let options =
-        Options::app("raw:app").flag("--proxy-headers").with("--log-config", "x.ini").flag("--daemon");
+        Options::app("raw:app").flag("--proxy-headers").with("--statsd-host", "x:1").flag("--daemon");
     let exit = refused(
         options.flag("--no-such-option"),
         &[
             "--proxy-headers is uvicorn's",
             "hint: --proxy-headers: add a middleware",
-            "--log-config is uvicorn's",
+            "--statsd-host is gunicorn's",
             "not yet in this version",
             "--daemon is gunicorn's",
             "no-such-option: no such option",
@@ -181,12 +181,6 @@ fn a_file_in_place_of_a_module_is_answered_with_the_module_to_type() {
     ] {
         refused(Options::app(typed).directory(directory.path()).without_app_dir(), &["APP", typed, module]);
     }
-}
-
-#[test]
-fn another_server_s_configuration_is_refused_with_where_to_write_it() {
-    let options = Options::app("raw:app").with("-c", "gunicorn.conf.py");
-    refused(options, &["gunicorn.conf.py: this is gunicorn's configuration", "hint:", "pounce.toml"]);
 }
 
 #[test]

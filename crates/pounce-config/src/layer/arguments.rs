@@ -1,7 +1,7 @@
 //! The command line as a layer. The parser has already split arguments into names and values; this module finds
 //! the options they name.
 
-use super::{Layers, Origin};
+use super::{Layers, Origin, Source, compat};
 use crate::fault::Problem;
 use crate::options::{Arity, ForeignOption, Kind, OptionSpec, find_foreign, find_option, find_short_or_long};
 
@@ -18,15 +18,21 @@ impl Layers {
         V: IntoIterator,
         V::Item: Into<String>,
     {
+        let arguments: Vec<(N, Vec<String>)> = arguments
+            .into_iter()
+            .map(|(name, values)| (name, values.into_iter().map(Into::into).collect()))
+            .collect();
+        let named = arguments.iter().rfind(|(name, _)| name.as_ref() == "compat");
+        let named = named.and_then(|(_, values)| compat::compat(values.first()?));
+        let compat = named.or_else(|| self.compat());
         for (name, values) in arguments {
-            let typed = name.as_ref();
+            let typed = compat.map_or(name.as_ref(), |compat| compat.argument(name.as_ref()));
             let flag = match find_short_or_long(typed).filter(|spec| spec.positional) {
                 Some(spec) => spec.value_name.to_owned(),
-                None if typed.starts_with('-') => typed.to_owned(),
+                None if name.as_ref().starts_with('-') => name.as_ref().to_owned(),
                 None => format!("--{typed}"),
             };
-            let values = values.into_iter().map(Into::into).collect();
-            self.argument(typed, values, Origin::CommandLine { flag });
+            self.argument(Source::CommandLine, typed, values, Origin::CommandLine { flag });
         }
         self
     }
@@ -35,12 +41,12 @@ impl Layers {
     #[must_use]
     pub fn keywords(mut self, keywords: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
         for (name, values) in keywords {
-            self.argument(&name, values, Origin::Keyword { name: name.clone() });
+            self.argument(Source::CommandLine, &name, values, Origin::Keyword { name: name.clone() });
         }
         self
     }
 
-    fn argument(&mut self, typed: &str, values: Vec<String>, origin: Origin) {
+    pub(super) fn argument(&mut self, source: Source, typed: &str, values: Vec<String>, origin: Origin) {
         if let Some(spec) = find_short_or_long(typed) {
             if !spec.in_program && matches!(origin, Origin::Keyword { .. }) {
                 self.fault(spec.name, origin, Problem::NotInProgram);
@@ -52,15 +58,28 @@ impl Layers {
                 (true, _) => vec![String::new()],
                 (false, _) => values,
             };
-            self.command_line.set(spec, values, origin);
+            self.set(source, spec, values, origin);
         } else if let Some(spec) = negated(typed) {
-            self.command_line.set(spec, vec!["off".into()], origin);
+            self.set(source, spec, vec!["off".into()], origin);
         } else if let Some(foreign) = find_foreign(typed) {
             self.foreign(foreign, &values, origin);
         } else if let Some(foreign) = negated_foreign(typed) {
             self.foreign(foreign, &["no".into()], origin);
         } else {
             self.unknown(typed, origin);
+        }
+    }
+
+    /// Sets an option that an argument names. In the environment a variable of its own wins over it.
+    fn set(&mut self, source: Source, spec: &'static OptionSpec, values: Vec<String>, origin: Origin) {
+        let layer = match source {
+            Source::CommandLine => &mut self.command_line,
+            Source::Environment => &mut self.environment,
+        };
+        let by_variable =
+            source == Source::Environment && layer.get(spec).is_some_and(|set| set.origin != origin);
+        if !by_variable {
+            layer.set(spec, values, origin);
         }
     }
 

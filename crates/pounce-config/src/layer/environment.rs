@@ -1,12 +1,12 @@
 //! Environment variables as a layer. The process's environment is an argument; nothing here reads it.
 
-use super::{Layers, Origin};
+use super::{Layers, Origin, compat};
 use crate::options::{Kind, OPTIONS, close_option};
 
 const PREFIX: &str = "POUNCE_";
 const FOREIGN_PREFIXES: &[&str] = &["UVICORN_", "GRANIAN_", "HYPERCORN_"];
 /// Variables that only other servers read: gunicorn's arguments, and the trusted proxies of uvicorn and gunicorn.
-const FOREIGN_VARIABLES: &[&str] = &["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS"];
+const FOREIGN_VARIABLES: &[&str] = &[compat::GUNICORN_ARGUMENTS, "FORWARDED_ALLOW_IPS"];
 
 impl Layers {
     /// Adds the variables that begin with `POUNCE_`; almost all others are ignored.
@@ -14,14 +14,13 @@ impl Layers {
     /// Aliases do not count here. `WEB_CONCURRENCY`, which platforms set for any server, gives the workers if
     /// `POUNCE_WORKERS` does not. An empty value counts as not set. A list is split at commas, `POUNCE_HEADER` at
     /// line breaks. A variable that names no option leaves a note rather than a fault, because other programs share
-    /// the environment. One note names the variables that other servers would read.
+    /// the environment. One note names the variables that other servers would read and [`compat`](Self::compat) does not name.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut common = Vec::new();
-        let mut foreign = Vec::new();
         for (name, value) in variables {
             if is_foreign(&name, &value) {
-                foreign.push(name);
+                self.theirs.push((name, value));
             } else if let Some(rest) = name.strip_prefix(PREFIX) {
                 self.variable(&name, rest, &value);
             } else if let Some(spec) = OPTIONS.iter().find(|spec| spec.variable == Some(name.as_str())) {
@@ -33,7 +32,6 @@ impl Layers {
                 self.environment.set(spec, vec![value], Origin::Environment { name });
             }
         }
-        self.notes.extend(unread(foreign));
         self
     }
 
@@ -71,14 +69,21 @@ fn is_foreign(name: &str, value: &str) -> bool {
 }
 
 /// The note about variables of other servers.
-fn unread(mut names: Vec<String>) -> Option<String> {
+pub(super) fn unread(mut names: Vec<String>) -> Option<String> {
     names.sort();
     let (last, first) = names.split_last()?;
     let (names, are) = match first {
         [] => (last.clone(), "is"),
         _ => (format!("{} and {last}", first.join(", ")), "are"),
     };
+    let server = match last.split('_').next() {
+        Some("UVICORN") => Some("uvicorn"),
+        Some("GRANIAN") => Some("granian"),
+        Some("GUNICORN") => Some("gunicorn"),
+        _ => None,
+    };
+    let compat = server.map(|server| format!(", and theirs with --compat {server}")).unwrap_or_default();
     Some(format!(
-        "{names} in the environment {are} not read: Pounce reads POUNCE_ and an option's name, such as POUNCE_PORT"
+        "{names} in the environment {are} not read: Pounce reads POUNCE_ and an option's name, such as POUNCE_PORT{compat}"
     ))
 }

@@ -1,6 +1,6 @@
 //! TOML files as a layer: finding the file, and reading its keys.
 //!
-//! [`discover`] is the only function of this crate that reads the file system.
+//! Nothing else in this crate reads the file system.
 
 use std::fmt;
 use std::io;
@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Layers, Origin};
+use super::{Compat, ForeignFile, ForeignSettings, Layers, Origin};
 use crate::fault::{ConfigErrors, ConfigFault, Problem};
 use crate::options::{Kind, OPTIONS, OptionSpec, find_foreign, find_option};
 
 const OWN_FILE: &str = "pounce.toml";
 const PROJECT_FILE: &str = "pyproject.toml";
+const GUNICORN_FILE: &str = "gunicorn.conf.py";
 
 /// A file's path and text, not yet parsed.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,26 +25,42 @@ pub struct ConfigFile {
     pub text: String,
 }
 
-/// Reads the file that holds the options: `explicit`, else `pounce.toml` in `dir`, else `pyproject.toml`
-/// in `dir`. `None` if none exists.
+/// A file with options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundFile {
+    /// Pounce's own.
+    Own(ConfigFile),
+    /// Another server's.
+    Foreign(ForeignFile),
+}
+
+/// Finds the file that holds the options: `explicit`, else that of the server `compat`, else `pounce.toml` in `dir`, else
+/// `pyproject.toml` in `dir`. `None` if none exists. Pounce's own is read.
 ///
 /// # Errors
 ///
-/// The file cannot be read, the `explicit` one does not exist, or it is another server's configuration.
-pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile>, ConfigErrors> {
+/// The file cannot be read, the `explicit` one does not exist, or it is a Python program of an unknown server.
+pub fn discover(
+    dir: &Path,
+    explicit: Option<&Path>,
+    compat: Option<Compat>,
+) -> Result<Option<FoundFile>, ConfigErrors> {
     if let Some(path) = explicit {
-        if let Some(owner) = foreign_file(path) {
-            let origin = Origin::File { path: path.to_owned(), key: String::new() };
-            return Err(ConfigFault::new("config", origin, Problem::ForeignFile { owner }).into());
+        if let Some(foreign) = ForeignFile::named(path, compat)? {
+            return Ok(Some(FoundFile::Foreign(foreign)));
         }
         return match std::fs::read_to_string(dir.join(path)) {
-            Ok(text) => Ok(Some(ConfigFile { path: path.to_owned(), text })),
+            Ok(text) => Ok(Some(FoundFile::Own(ConfigFile { path: path.to_owned(), text }))),
             Err(error) => Err(unreadable(path, &error)),
         };
     }
+    if compat == Some(Compat::Gunicorn) && dir.join(GUNICORN_FILE).exists() {
+        let file = ForeignFile { owner: Compat::Gunicorn, path: GUNICORN_FILE.into(), is_python: true };
+        return Ok(Some(FoundFile::Foreign(file)));
+    }
     for name in [OWN_FILE, PROJECT_FILE] {
         match std::fs::read_to_string(dir.join(name)) {
-            Ok(text) => return Ok(Some(ConfigFile { path: name.into(), text })),
+            Ok(text) => return Ok(Some(FoundFile::Own(ConfigFile { path: name.into(), text }))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unreadable(Path::new(name), &error)),
         }
@@ -51,17 +68,20 @@ pub fn discover(dir: &Path, explicit: Option<&Path>) -> Result<Option<ConfigFile
     Ok(None)
 }
 
-/// The other server whose configuration a path names: gunicorn's and hypercorn's may be Python files (`file:`) or
-/// modules (`python:`), and hypercorn's TOML has other keys than Pounce's.
-fn foreign_file(path: &Path) -> Option<&'static str> {
-    let text = path.to_str()?;
-    let name = path.file_name()?.to_str()?;
-    if name.starts_with("hypercorn") {
-        Some("hypercorn's")
-    } else if name.ends_with(".py") || text.starts_with("python:") || text.starts_with("file:") {
-        Some(if name.contains("gunicorn") { "gunicorn's" } else { "gunicorn's or hypercorn's" })
-    } else {
-        None
+impl ForeignFile {
+    /// Reads the settings of a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not TOML.
+    pub fn read_toml(&self, dir: &Path) -> Result<ForeignSettings, ConfigErrors> {
+        let text =
+            std::fs::read_to_string(dir.join(&self.path)).map_err(|error| unreadable(&self.path, &error))?;
+        let table: Table = text.parse().map_err(|error| {
+            let whole = Origin::File { path: self.path.clone(), key: String::new() };
+            ConfigFault::new("config", whole, Problem::Malformed { reason: reason(&error, &text) })
+        })?;
+        Ok(table.iter().map(|(key, value)| (key.clone(), items(value))).collect())
     }
 }
 
@@ -168,6 +188,7 @@ fn items(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(items) => items.iter().flat_map(self::items).collect(),
+        Value::Table(table) => serde_json::to_string(table).into_iter().collect(),
         other => vec![other.to_string()],
     }
 }

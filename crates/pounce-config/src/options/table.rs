@@ -425,5 +425,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("FILE")
         .short('c')
         .not_in_file()
-        .help("TOML file to read instead of pounce.toml and pyproject.toml"),
+        .help("TOML file to read instead of pounce.toml and pyproject.toml; or gunicorn.conf.py, hypercorn.toml"),
+    option("compat", Kind::Choice(&["uvicorn", "granian", "gunicorn", "hypercorn"]), Section::Configuration)
+        .value("SERVER")
+        .not_in_file()
+        .help("Read that server's environment variables, and its configuration file"),
 ];

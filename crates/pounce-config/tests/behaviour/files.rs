@@ -3,14 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use pounce_config::discover;
+use pounce_config::{FoundFile, discover};
 
 use crate::common::{app, messages, pyproject, toml};
 
 #[test]
 fn the_own_file_is_found_before_the_projects() {
     let dir = tempfile::tempdir().unwrap();
-    let found = || discover(dir.path(), None).unwrap().map(|file| (file.path, file.text));
+    let found = || match discover(dir.path(), None, None).unwrap() {
+        Some(FoundFile::Own(file)) => Some((file.path, file.text)),
+        _ => None,
+    };
     assert_eq!(found(), None);
     fs::write(dir.path().join("pyproject.toml"), "[project]").unwrap();
     assert_eq!(found(), Some(("pyproject.toml".into(), "[project]".into())));
@@ -23,9 +26,12 @@ fn a_named_file_is_read_in_their_place_and_must_be_there() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("pounce.toml"), "port = 1").unwrap();
     fs::write(dir.path().join("other.toml"), "port = 2").unwrap();
-    let file = discover(dir.path(), Some(Path::new("other.toml"))).unwrap().unwrap();
+    let Some(FoundFile::Own(file)) = discover(dir.path(), Some(Path::new("other.toml")), None).unwrap()
+    else {
+        panic!("it is Pounce's")
+    };
     assert_eq!(app().file(&file).build().unwrap().origin("port").to_string(), "port in other.toml");
-    let errors = discover(dir.path(), Some(Path::new("none.toml"))).unwrap_err();
+    let errors = discover(dir.path(), Some(Path::new("none.toml")), None).unwrap_err();
     assert!(errors.to_string().starts_with("none.toml: cannot be read: No such file"), "{errors}");
 }
 

@@ -91,12 +91,12 @@ fn every_foreign_option_is_noted_or_refused_with_its_owner_and_what_to_do() {
 
 #[test]
 fn all_of_them_are_reported_at_once() {
-    let faults = messages(given(&["proxy-headers", "log-config=x.ini", "daemon", "frobnicate", "port=x"]));
+    let faults = messages(given(&["proxy-headers", "statsd-host=x:1", "daemon", "frobnicate", "port=x"]));
     assert_eq!(
         faults[..4],
         [
             "--proxy-headers is uvicorn's and daphne's and is not yet in this version of Pounce",
-            "--log-config is uvicorn's, granian's, gunicorn's and hypercorn's and is not yet in this version of Pounce",
+            "--statsd-host is gunicorn's and hypercorn's and is not yet in this version of Pounce",
             "--daemon is gunicorn's and hypercorn's; Pounce does not have it",
             "--frobnicate: no such option",
         ]
@@ -160,21 +160,12 @@ fn variables_of_other_servers_are_named_once() {
     assert_eq!(
         config.notes(),
         ["GRANIAN_PORT, GUNICORN_CMD_ARGS, HYPERCORN_X and UVICORN_PORT in the environment are not read: \
-          Pounce reads POUNCE_ and an option's name, such as POUNCE_PORT"]
+          Pounce reads POUNCE_ and an option's name, such as POUNCE_PORT, and theirs with --compat uvicorn"]
     );
     for (name, value) in
         [("GRANIAN_PORT", "tcp://10.0.0.1:80"), ("UVICORN_SERVICE_HOST", "10.0.0.1"), ("UVICORN_HOST", "")]
     {
         assert!(app().environment(env(name, value)).build().unwrap().notes().is_empty(), "{name}");
-    }
-}
-
-#[test]
-fn a_configuration_of_another_server_is_refused() {
-    for path in ["gunicorn.conf.py", "conf/hypercorn.toml", "settings.py", "python:conf", "file:conf.py"] {
-        let errors = pounce_config::discover("/nowhere".as_ref(), Some(path.as_ref())).unwrap_err();
-        assert!(errors.to_string().contains("corn's configuration"), "{errors}");
-        assert!(errors.0[0].hint().unwrap().contains("pounce.toml"));
     }
 }
 

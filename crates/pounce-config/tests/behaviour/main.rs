@@ -1,6 +1,7 @@
 //! The public API of the crate: sources in, configuration or faults out.
 
 mod common;
+mod compat;
 mod faults;
 mod files;
 mod foreign;

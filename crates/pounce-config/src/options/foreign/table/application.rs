@@ -102,13 +102,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         PLANNED,
         Value,
         NotYet,
-        &["compat"],
-        "leave it out; other servers' options are explained one by one",
-    ),
-    option(
-        PLANNED,
-        Value,
-        NotYet,
         &["control"],
         "use signals for now: HUP reloads, TTIN and TTOU change the number of workers",
     ),
