@@ -41,6 +41,14 @@ mod stacks;
 mod subinterpreter;
 mod types;
 
+/// Python source that ends with a NUL.
+const fn source(text: &'static str) -> &'static std::ffi::CStr {
+    match std::ffi::CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(source) => source,
+        Err(_) => panic!("the source has a NUL in it"),
+    }
+}
+
 pub use app::{LoadError, ProgramObjects, PythonApp, SharedApp};
 pub use call::Call;
 pub use disowned::disown;

@@ -9,7 +9,12 @@
 
 from typing import TYPE_CHECKING
 
-from pounce._pounce import __version__
+try:
+    from pounce._pounce import __version__
+except ImportError as error:
+    from pounce._conflict import explain
+
+    raise explain(error) from None
 
 if TYPE_CHECKING:
     from pounce._config import Config

@@ -2,8 +2,13 @@
 
 import sys
 
-from pounce._host import describe_host
-from pounce._pounce import main as run_command
+try:
+    from pounce._host import describe_host
+    from pounce._pounce import main as run_command
+except ImportError as error:
+    from pounce._conflict import explain
+
+    raise explain(error) from None
 
 
 def main() -> None:

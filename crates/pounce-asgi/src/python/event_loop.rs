@@ -1,7 +1,7 @@
 //! Running asyncio and the server's own futures together, on one thread.
 
 use std::cell::RefCell;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -24,6 +24,7 @@ use super::owner::Owner;
 use super::park;
 use super::pulse::{self, Pulse};
 use super::signals;
+use super::source;
 use super::stacks::Stacks;
 
 /// A handle to a running loop. Cheap to clone; only for the loop's thread.
@@ -255,12 +256,7 @@ fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     PyModule::from_code(py, GLUE, c"<pounce>", c"pounce_glue")
 }
 
-const GLUE: &std::ffi::CStr = {
-    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("glue.py"), "\0").as_bytes()) {
-        Ok(source) => source,
-        Err(_) => panic!("glue.py has a NUL in it"),
-    }
-};
+const GLUE: &CStr = source(concat!(include_str!("glue.py"), "\0"));
 
 fn describe(py: Python<'_>, error: &PyErr) -> String {
     load_glue(py)

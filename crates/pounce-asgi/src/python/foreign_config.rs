@@ -1,10 +1,13 @@
 //! Another server's configuration that is a Python program.
 
+use std::ffi::CStr;
+
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
 use super::asyncio::whole;
 use super::interpreter::Interpreter;
+use super::source;
 
 /// Evaluates a file, `file:PATH` or `python:MODULE`, and returns a JSON array: each setting's name with its values as
 /// texts. What the program prints goes to standard error. On any thread, detached.
@@ -24,9 +27,4 @@ pub fn evaluate_config(_: &Interpreter, location: &str) -> Result<String, String
     })
 }
 
-const SOURCE: &std::ffi::CStr = {
-    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("foreign_config.py"), "\0").as_bytes()) {
-        Ok(source) => source,
-        Err(_) => panic!("foreign_config.py has a NUL in it"),
-    }
-};
+const SOURCE: &CStr = source(concat!(include_str!("foreign_config.py"), "\0"));

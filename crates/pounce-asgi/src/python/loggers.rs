@@ -1,5 +1,6 @@
 //! Python's `logging`, for the server's own lines.
 
+use std::ffi::CStr;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -7,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use super::interpreter::Interpreter;
+use super::source;
 
 /// Python's number of the level INFO, which access lines have.
 const INFO: u8 = 20;
@@ -169,9 +171,4 @@ fn describe(py: Python<'_>, error: &PyErr) -> LogConfigError {
     LogConfigError { message, hint }
 }
 
-const SOURCE: &std::ffi::CStr = {
-    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("loggers.py"), "\0").as_bytes()) {
-        Ok(source) => source,
-        Err(_) => panic!("loggers.py has a NUL in it"),
-    }
-};
+const SOURCE: &CStr = source(concat!(include_str!("loggers.py"), "\0"));

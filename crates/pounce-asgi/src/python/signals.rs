@@ -8,6 +8,7 @@
 //! and could not be terminated; Python raises no audit event for `signal.signal()`; only a program that links
 //! libpython, not an extension module, can interpose `sigaction()`.
 
+use std::ffi::CStr;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, IntoRawFd as _};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
@@ -24,6 +25,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyModule};
 
 use super::disowned;
+use super::source;
 
 /// The signals that the server acts on, or that must not end it.
 const SIGNALS: [Signal; 6] =
@@ -177,12 +179,7 @@ pub(super) fn register(py: Python<'_>) -> PyResult<Option<Handlers>> {
     Ok(Some(Handlers { uninstall }))
 }
 
-const SOURCE: &std::ffi::CStr = {
-    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("signals.py"), "\0").as_bytes()) {
-        Ok(source) => source,
-        Err(_) => panic!("signals.py has a NUL in it"),
-    }
-};
+const SOURCE: &CStr = source(concat!(include_str!("signals.py"), "\0"));
 
 /// In a forked child: stops reporting its signals to the parent.
 pub(super) fn leave_to_child() {

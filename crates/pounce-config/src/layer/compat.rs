@@ -1,9 +1,9 @@
 //! Configurations of other servers: their files and variables, read where the user names the server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Layers, Origin};
-use crate::fault::{ConfigErrors, ConfigFault, Problem};
+use crate::fault::{ConfigFault, Problem};
 use crate::options::{Arity, Kind, OptionSpec, Verdict, find_foreign, find_option};
 use crate::value;
 
@@ -201,33 +201,6 @@ pub struct ForeignFile {
     pub path: PathBuf,
     /// Whether it is a Python program rather than TOML.
     pub is_python: bool,
-}
-
-impl ForeignFile {
-    /// The file that a `--config` names, if it is another server's.
-    ///
-    /// # Errors
-    /// It is a Python program, and nothing says for which server.
-    #[cfg(feature = "file")]
-    pub(super) fn named(path: &Path, compat: Option<Compat>) -> Result<Option<Self>, ConfigErrors> {
-        let text = path.to_string_lossy();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_python = name.ends_with(".py") || text.starts_with("python:") || text.starts_with("file:");
-        let by_name = [Compat::Gunicorn, Compat::Hypercorn].into_iter().find(|one| name.contains(one.name()));
-        let reads_files = compat.filter(|compat| compat.prefix().is_none());
-        match reads_files.or(by_name) {
-            Some(Compat::Gunicorn) if !is_python && reads_files.is_none() => Ok(None),
-            Some(owner) => {
-                let is_python = is_python || owner == Compat::Gunicorn;
-                Ok(Some(Self { owner, path: path.to_owned(), is_python }))
-            }
-            None if is_python => {
-                let origin = Origin::File { path: path.to_owned(), key: String::new() };
-                Err(ConfigFault::new("config", origin, Problem::ForeignFile).into())
-            }
-            None => Ok(None),
-        }
-    }
 }
 
 impl Layers {
