@@ -145,3 +145,28 @@ def test_a_signal_stops_it(program):
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "after\n"), errors
+
+
+class Asgi2:
+    """An application of ASGI 2."""
+
+    def __init__(self, scope):
+        self.scope = scope
+
+    async def __call__(self, receive, send):
+        if self.scope["type"] == "lifespan":
+            return await applications.lifespan(receive, send)
+        await applications.respond(send, self.scope["path"].encode())
+
+
+def test_an_application_of_asgi_2():
+    async def main():
+        server = make(Asgi2)
+        serving = asyncio.create_task(server.serve())
+        assert await server.wait_started()
+        answer = await ask(server, "GET", "/two")
+        server.shutdown()
+        await serving
+        return answer
+
+    assert asyncio.run(main()) == (200, b"/two")

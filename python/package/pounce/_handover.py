@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
-from pounce._types import ASGIApplication, Receive, Scope, Send
+from pounce._types import ASGI2Application, ASGIApplication, Receive, Scope, Send
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,8 +16,10 @@ class HandedOver:
     Its `receive` and `send` go back to the loop that serves. Errors and cancellations cross in both directions.
     """
 
-    def __init__(self, app: ASGIApplication, loop: asyncio.AbstractEventLoop) -> None:
-        self._app = app
+    def __init__(
+        self, app: ASGIApplication | ASGI2Application, is_asgi2: bool, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._app = _asgi3(cast(ASGI2Application, app)) if is_asgi2 else cast(ASGIApplication, app)
         self._loop = loop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,6 +31,13 @@ class HandedOver:
                 await called
 
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self._loop))
+
+
+def _asgi3(app: ASGI2Application) -> ASGIApplication:
+    def call(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return app(scope)(receive, send)
+
+    return call
 
 
 def _going_back(

@@ -1,8 +1,8 @@
 """The extension module. Private to the package."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from pounce._types import Application, ASGIApplication
+from pounce._types import Application, Wrap
 
 __version__: str
 
@@ -23,7 +23,7 @@ def new_server(
 def run_server(
     number: int,
     app: Application | None,
-    wrap: Callable[[ASGIApplication], ASGIApplication] | None,
+    wrap: Wrap | None,
     log_config: Mapping[str, object] | None,
     handles_signals: bool,
 ) -> None: ...

@@ -16,7 +16,7 @@ from pounce._config import Config
 from pounce._errors import ConfigError
 from pounce._handover import HandedOver
 from pounce._host import describe_host
-from pounce._types import Application, ASGIApplication, Options
+from pounce._types import Application, Options, Wrap
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
@@ -92,7 +92,7 @@ class Server:
         def work() -> None:
             error: BaseException | None = None
             try:
-                self._run(wrap=lambda app: HandedOver(app, loop))
+                self._run(wrap=lambda app, is_asgi2: HandedOver(app, is_asgi2, loop))
             except BaseException as raised:
                 error = raised
             with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -145,7 +145,7 @@ class Server:
     def _run(
         self,
         *,
-        wrap: Callable[[ASGIApplication], ASGIApplication] | None = None,
+        wrap: Wrap | None = None,
         handles_signals: bool = False,
     ) -> None:
         path = sys.path[:]

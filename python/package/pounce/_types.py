@@ -10,6 +10,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 ASGIApplication: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGI2Application: TypeAlias = Callable[[Scope], Callable[[Receive, Send], Awaitable[None]]]
+# Makes the application to serve out of one, of which it is told whether it is an `ASGI2Application`.
+Wrap: TypeAlias = Callable[[ASGIApplication | ASGI2Application, bool], ASGIApplication]
 # An application, or with `factory=True` a function that makes one.
 Application: TypeAlias = ASGIApplication | Callable[[], ASGIApplication]
 

@@ -38,7 +38,7 @@ pub struct LoadError {
 pub struct ProgramObjects {
     /// The application, or a factory of one, in place of the one that the configuration names.
     pub app: Option<Py<PyAny>>,
-    /// A function that makes the application to serve out of that one.
+    /// A function that makes the ASGI 3 application to serve out of that one; it is told whether that one is ASGI 2.
     pub wrap: Option<Py<PyAny>>,
     /// A configuration of Python's logging: a dictionary.
     pub log_config: Option<Py<PyAny>>,
@@ -103,10 +103,6 @@ impl PythonApp {
                 glue.call_method1("load", (&*config.target, folder.as_os_str(), config.factory))
             }
         };
-        let loaded = match object.and_then(|object| object.wrap.as_ref()) {
-            Some(wrap) => loaded.and_then(|app| wrap.bind(py).call1((app,))),
-            None => loaded,
-        };
         // The loop must look at what the import left ready or scheduled.
         asyncio.driver.look();
         let app = loaded.map_err(|error| load_error(py, &asyncio, &error))?;
@@ -115,13 +111,17 @@ impl PythonApp {
                 Interface::Auto => asyncio.glue.bind(py).call_method1("is_asgi2", (&app,))?.extract()?,
                 interface => interface == Interface::Asgi2,
             };
+            let (app, asgi2) = match object.and_then(|object| object.wrap.as_ref()) {
+                Some(wrap) => (wrap.bind(py).call1((app, asgi2))?, false),
+                None => (app, asgi2),
+            };
             let template = ScopeTemplate::new(py, &config.root_path, &config.extensions)?;
             let plain =
                 asyncio.glue.bind(py).call_method1("begins_with_its_coroutine", (&app,))?.extract()?;
             let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)?;
-            PyResult::Ok((asgi2, plain, template, types))
+            PyResult::Ok((app, asgi2, plain, template, types))
         })();
-        let (asgi2, plain, template, types) = made.map_err(|error| load_error(py, &asyncio, &error))?;
+        let (app, asgi2, plain, template, types) = made.map_err(|error| load_error(py, &asyncio, &error))?;
         Ok(Self {
             app: app.unbind(),
             asgi2,
