@@ -123,16 +123,22 @@ fn pytest(venv: &Path) -> Result<Tally> {
 
 /// Checks that the package's types are what its users' type checkers need.
 fn types(venv: &Path) -> Tally {
-    if !venv.join("bin/mypy").exists() {
-        println!("skipped: mypy does not install on this Python");
-        return Tally::SKIPPED;
+    let mypy = ["--strict", "--disallow-any-explicit", "--no-incremental"];
+    let mut tally = Tally::default();
+    for (checker, arguments) in [("mypy", &mypy[..]), ("pyright", &[])] {
+        if !venv.join("bin").join(checker).exists() {
+            println!("skipped: {checker} is not installed for this Python");
+            tally += Tally::SKIPPED;
+            continue;
+        }
+        let mut command = Command::new(venv.join("bin/python"));
+        command.args(["-m", checker]).args(arguments).arg("package/pounce");
+        tally += match workspace::run(command.current_dir(workspace::root().join("python"))) {
+            Ok(()) => Tally::PASSED,
+            Err(_) => Tally::FAILED,
+        };
     }
-    let mut mypy = Command::new(venv.join("bin/python"));
-    mypy.args(["-m", "mypy", "--strict", "--disallow-any-explicit", "--no-incremental", "package/pounce"]);
-    match workspace::run(mypy.current_dir(workspace::root().join("python"))) {
-        Ok(()) => Tally::PASSED,
-        Err(_) => Tally::FAILED,
-    }
+    tally
 }
 
 /// Reads pytest's last line: `1 failed, 33 passed, 2 skipped in 5.53s`.
