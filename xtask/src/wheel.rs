@@ -123,15 +123,17 @@ fn pytest(venv: &Path) -> Result<Tally> {
 
 /// Checks that the package's types are what its users' type checkers need.
 fn types(venv: &Path) -> Tally {
+    let python = venv.join("bin/python").display().to_string();
     let mypy = ["--strict", "--disallow-any-explicit", "--no-incremental"];
+    let pyright = ["--pythonpath", &python];
     let mut tally = Tally::default();
-    for (checker, arguments) in [("mypy", &mypy[..]), ("pyright", &[])] {
+    for (checker, arguments) in [("mypy", &mypy[..]), ("pyright", &pyright)] {
         if !venv.join("bin").join(checker).exists() {
             println!("skipped: {checker} is not installed for this Python");
             tally += Tally::SKIPPED;
             continue;
         }
-        let mut command = Command::new(venv.join("bin/python"));
+        let mut command = Command::new(&python);
         command.args(["-m", checker]).args(arguments).arg("package/pounce");
         tally += match workspace::run(command.current_dir(workspace::root().join("python"))) {
             Ok(()) => Tally::PASSED,

@@ -5,8 +5,8 @@ mod tls;
 use std::path::PathBuf;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, ListenConfig, LogConfig, LogFormat, LogSource, ReloadConfig, ServerConfig,
-    WorkersConfig,
+    AccessLogFormat, AppConfig, ListenConfig, LogConfig, LogFormat, LogSource, Proxies, ProxyConfig,
+    ReloadConfig, ServerConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::{Compat, Layers};
@@ -36,6 +36,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let websocket = options.part();
     let websocket = options.flag("ws").then_some(websocket);
     let tls = tls::tls(&mut options);
+    let proxies = proxies(&mut options);
     let lifecycle = options.part();
     let workers = workers(&mut options);
     let process = options.part();
@@ -52,6 +53,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
             http,
             websocket,
             tls,
+            proxies,
             lifecycle,
             workers,
             process,
@@ -121,6 +123,24 @@ fn overruled(options: &mut Resolver, named: &str) {
             options.notes.push(note);
         }
     }
+}
+
+fn proxies(options: &mut Resolver) -> ProxyConfig {
+    let mut trusted = Proxies::default();
+    let expected = "addresses, networks such as 10.0.0.0/8, unix or *";
+    let texts = options.list("forwarded-allow-ips", Some(expected), |text| {
+        let mut parsed = Proxies::default();
+        let mut texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        texts.all(|text| parsed.add(text)).then_some(parsed)
+    });
+    for Proxies { all, unix, networks } in texts {
+        trusted.all |= all;
+        trusted.unix |= unix;
+        trusted.networks.extend(networks);
+    }
+    // Every peer includes those at Unix sockets.
+    trusted.unix |= trusted.all;
+    ProxyConfig { headers: options.flag("proxy-headers"), protocol: options.flag("proxy-protocol"), trusted }
 }
 
 fn workers(options: &mut Resolver) -> WorkersConfig {

@@ -5,6 +5,7 @@
 
 mod process;
 mod protocols;
+mod proxies;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use protocols::{
     CertificateFiles, ClientCertificates, Http2Config, HttpVersions, RequestLimits, TlsConfig, TlsVersion,
     WebSocketConfig,
 };
+pub use proxies::{Proxies, ProxyConfig};
 
 /// The configuration of a server.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct ServerConfig {
     pub websocket: Option<WebSocketConfig>,
     /// Certificates; `None` for clear text.
     pub tls: Option<TlsConfig>,
+    /// Proxies in front of the server.
+    pub proxies: ProxyConfig,
     /// Start-up and shutdown.
     pub lifecycle: LifecycleConfig,
     /// How many workers, and when they are replaced.
@@ -61,6 +65,8 @@ pub struct WorkerConfig {
     pub websocket: Option<WebSocketConfig>,
     /// Certificates; `None` for clear text.
     pub tls: Option<TlsConfig>,
+    /// Proxies in front of the server.
+    pub proxies: ProxyConfig,
     /// Start-up and shutdown.
     pub lifecycle: LifecycleConfig,
     /// The log.
@@ -315,6 +321,7 @@ impl ServerConfig {
             http: self.http.clone(),
             websocket: self.websocket,
             tls: self.tls.clone(),
+            proxies: self.proxies.clone(),
             lifecycle: self.lifecycle.clone(),
             log: self.log.clone(),
             backlog: self.listen.backlog,

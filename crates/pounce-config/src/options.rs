@@ -116,6 +116,8 @@ pub enum Section {
     Listening,
     /// HTTP/2 and WebSocket.
     Protocols,
+    /// Proxies in front of the server.
+    Proxies,
     /// Certificates and keys.
     Tls,
     /// The number and kind of workers, and when they are replaced.
@@ -182,6 +184,7 @@ impl Section {
             Self::Application => "Application",
             Self::Listening => "Listening",
             Self::Protocols => "Protocols",
+            Self::Proxies => "Proxies",
             Self::Tls => "TLS",
             Self::Workers => "Workers",
             Self::Process => "Process",
@@ -302,7 +305,7 @@ mod tests {
         assert_eq!(close_option("prot"), Some("port"));
         assert_eq!(close_option("LOG_LEVLE"), Some("log-level"));
         assert_eq!(close_option("gracefull-timeout"), Some("timeout-graceful-shutdown"));
-        for other in ["kubernetes", "proxy-headers", "loop", "hosts-allowed", "workload"] {
+        for other in ["kubernetes", "statsd-host", "loop", "hosts-allowed", "workload"] {
             assert_eq!(close_option(other), None, "{other}");
         }
     }

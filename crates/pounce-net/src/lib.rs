@@ -43,6 +43,7 @@
 //! | `listener` | the listener, its address and family, adopting a descriptor |
 //! | `file` | sending files |
 //! | `load` | how many connections each of several workers has, in memory that they share |
+//! | `proxy_protocol` | the PROXY protocol |
 //! | `raw_fd` | descriptors across `exec`; only this, `accept`, `file`, `load::memory` and `unsent` have unsafe code |
 //! | `unsent` | how many written bytes have not reached the peer |
 //! | `sys` | what differs between Linux and other systems |
@@ -55,6 +56,7 @@ mod endpoint;
 mod file;
 mod listener;
 mod load;
+mod proxy_protocol;
 mod raw_fd;
 mod sys;
 mod unsent;
@@ -69,6 +71,7 @@ pub use listener::addr::{Family, LocalAddr, UnknownFamily};
 
 pub use listener::{Accepted, Listener, StdListener};
 pub use load::{Load, LoadTable, Reservation};
+pub use proxy_protocol::{Proxied, ProxyHeader, take_proxy_header};
 pub use raw_fd::{inherit, inherited_stream};
 pub use sys::REUSE_PORT_BALANCES;
 pub use unsent::unsent;

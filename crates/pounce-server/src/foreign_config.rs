@@ -56,8 +56,9 @@ pub(crate) fn evaluate_from_arguments(
         Ok(json) => (json, 0),
         Err(error) => (error, 1),
     };
+    let mut stdout = std::io::stdout();
     // An error means that the server is gone.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     Some(code)
 }
 

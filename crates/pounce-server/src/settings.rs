@@ -20,6 +20,7 @@ pub(crate) fn worker(
     Settings {
         http: config.http.clone(),
         websocket: config.websocket,
+        proxies: config.proxies.clone(),
         lifecycle: config.lifecycle.clone(),
         tls,
         max_requests,

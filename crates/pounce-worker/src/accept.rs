@@ -77,8 +77,8 @@ impl Acceptor {
                 (Socket::from(UnixStream::from_std(stream)?), Address::Unix(client), server)
             }
         };
-        let peer = Rc::new(Peer { client, server, scheme: Scheme::Http });
-        Ok((stream, ConnectionInfo { peer, tls: None }))
+        let peer = Rc::new(Peer { client, server, scheme: Scheme::Http, root_path: None });
+        Ok((stream, ConnectionInfo { peer, tls: None, is_trusted_proxy: false }))
     }
 
     /// Accepts until it is dropped. Queued connections are accepted without waiting in between; other tasks get their

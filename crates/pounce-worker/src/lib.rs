@@ -12,6 +12,7 @@ mod connection;
 mod crypto;
 mod engine;
 mod flusher;
+mod forwarded;
 pub mod http1;
 pub mod http2;
 mod observer;

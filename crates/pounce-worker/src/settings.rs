@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pounce_config::{HttpConfig, LifecycleConfig, WebSocketConfig};
+use pounce_config::{HttpConfig, LifecycleConfig, ProxyConfig, WebSocketConfig};
 use pounce_net::Load;
 
 use crate::tls::TlsStore;
@@ -16,6 +16,8 @@ pub struct Settings {
     pub http: HttpConfig,
     /// WebSockets; with `None`, upgrades are treated as plain requests.
     pub websocket: Option<WebSocketConfig>,
+    /// Proxies in front of the server.
+    pub proxies: ProxyConfig,
     /// How long exchanges may run on once the worker drains.
     pub lifecycle: LifecycleConfig,
     /// Certificates and keys; `None` for clear text.
@@ -34,6 +36,7 @@ impl Default for Settings {
         Self {
             http: HttpConfig::default(),
             websocket: Some(WebSocketConfig::default()),
+            proxies: ProxyConfig::default(),
             lifecycle: LifecycleConfig::default(),
             tls: None,
             max_requests: None,

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pounce_asgi::FileBody;
+use pounce_net::ProxyHeader;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -119,6 +120,30 @@ impl Socket {
         };
         // On an error the peer is gone, which is noticed elsewhere.
         self.sent.cast_signed().saturating_sub_unsigned(unsent.unwrap_or(0))
+    }
+
+    /// Takes a header of the PROXY protocol, and no byte behind it.
+    ///
+    /// # Errors
+    /// Those of [`pounce_net::take_proxy_header`].
+    pub(crate) fn poll_proxy_header(&self, cx: &mut Context<'_>) -> Poll<io::Result<ProxyHeader>> {
+        loop {
+            let taken = match &self.kind {
+                Kind::Tcp(stream) => {
+                    std::task::ready!(stream.poll_read_ready(cx))?;
+                    stream.try_io(Interest::READABLE, || pounce_net::take_proxy_header(stream.as_fd()))
+                }
+                Kind::Unix(stream) => {
+                    std::task::ready!(stream.poll_read_ready(cx))?;
+                    stream.try_io(Interest::READABLE, || pounce_net::take_proxy_header(stream.as_fd()))
+                }
+            };
+            match taken {
+                // No longer ready: poll again, which registers the task. More bytes make it ready again.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
     }
 
     /// Tells the peer that nothing more comes.

@@ -142,13 +142,12 @@ fn there_are_no_colours_where_there_is_no_terminal() {
 
 #[test]
 fn options_of_other_servers_are_refused_all_at_once_with_what_to_do() {
-    let options =
-        Options::app("raw:app").flag("--proxy-headers").with("--statsd-host", "x:1").flag("--daemon");
+    let options = Options::app("raw:app").flag("--metrics").with("--statsd-host", "x:1").flag("--daemon");
     let exit = refused(
         options.flag("--no-such-option"),
         &[
-            "--proxy-headers is uvicorn's",
-            "hint: --proxy-headers: add a middleware",
+            "--metrics is granian's",
+            "hint: --metrics: count in the application",
             "--statsd-host is gunicorn's",
             "not yet in this version",
             "--daemon is gunicorn's",

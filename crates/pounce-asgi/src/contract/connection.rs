@@ -9,6 +9,8 @@ use std::rc::Rc;
 pub enum Address {
     /// An IP address and a port.
     Ip(SocketAddr),
+    /// A host's name and a port, as a proxy told them.
+    Name(String, u16),
     /// A Unix socket's path. Empty for the unnamed end that a client has.
     Unix(String),
 }
@@ -17,6 +19,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => write!(f, "{address}"),
+            Self::Name(host, port) => write!(f, "{host}:{port}"),
             Self::Unix(path) if path.is_empty() => f.write_str("unix"),
             Self::Unix(path) => write!(f, "unix:{path}"),
         }
@@ -48,6 +51,9 @@ pub struct Peer {
     pub server: Address,
     /// Whether the client speaks over TLS.
     pub scheme: Scheme,
+    /// What a proxy has removed from the beginning of the path: empty, or absolute without a slash at its end. With `None`
+    /// it is as configured.
+    pub root_path: Option<String>,
 }
 
 /// The scheme of a request's URI (RFC 9110 section 4.2).
@@ -76,4 +82,6 @@ pub struct ConnectionInfo {
     pub peer: Rc<Peer>,
     /// The TLS parameters, if the connection is encrypted.
     pub tls: Option<TlsInfo>,
+    /// Whether its peer is a proxy that is trusted to say who asks.
+    pub is_trusted_proxy: bool,
 }

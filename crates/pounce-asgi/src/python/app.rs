@@ -230,7 +230,7 @@ impl PythonApp {
         let asyncio = &self.asyncio;
         let lifespan_state = self.state.borrow();
         let scope = self.template.base(py, &asyncio.names, connection, head, lifespan_state.as_ref())?;
-        connection.set_peer(&scope, &asyncio.names, peer)?;
+        connection.set_peer(&scope, &asyncio.names, peer, head)?;
         match &state.side {
             Side::Http(_) => self.template.make_request(&scope, &asyncio.names, connection, head)?,
             Side::WebSocket(_) => {

@@ -142,16 +142,7 @@ impl ScopeTemplate {
             HttpVersion::Http2 => &names.http_2,
         };
         scope.set_item(&names.http_version, version)?;
-        let raw_path = head.raw_path();
-        if self.root_path.is_empty() {
-            scope.set_item(&names.path, path(py, raw_path))?;
-            scope.set_item(&names.raw_path, PyBytes::new(py, raw_path))?;
-        } else {
-            // ASGI: the path includes the root path.
-            let whole = [self.root_path.as_bytes(), raw_path].concat();
-            scope.set_item(&names.path, path(py, &whole))?;
-            scope.set_item(&names.raw_path, PyBytes::new(py, &whole))?;
-        }
+        set_path(scope, names, &self.root_path, head.raw_path())?;
         match head.query() {
             b"" => scope.set_item(&names.query_string, &names.empty_bytes),
             query => scope.set_item(&names.query_string, PyBytes::new(py, query)),
@@ -211,11 +202,24 @@ struct Last {
 
 impl ScopeConnection {
     /// Sets who asks, where that is not who has connected.
-    pub(super) fn set_peer(&self, scope: &Bound<'_, PyDict>, names: &Names, peer: &Rc<Peer>) -> PyResult<()> {
+    pub(super) fn set_peer(
+        &self,
+        scope: &Bound<'_, PyDict>,
+        names: &Names,
+        peer: &Rc<Peer>,
+        head: &RequestHead,
+    ) -> PyResult<()> {
         if Rc::ptr_eq(&self.peer, peer) {
             return Ok(());
         }
-        set_peer(scope, names, peer)
+        set_peer(scope, names, peer)?;
+        match &peer.root_path {
+            Some(root_path) => {
+                scope.set_item(&names.root_path, root_path)?;
+                set_path(scope, names, root_path, head.raw_path())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Adds the connection's extensions to a scope.
@@ -281,6 +285,16 @@ fn tls<'py>(py: Python<'py>, info: &TlsInfo) -> PyResult<Bound<'py, PyDict>> {
     Ok(tls)
 }
 
+/// Sets the path, which includes the root path (ASGI).
+fn set_path(scope: &Bound<'_, PyDict>, names: &Names, root_path: &str, raw_path: &[u8]) -> PyResult<()> {
+    let py = scope.py();
+    let set = |whole: &[u8]| {
+        scope.set_item(&names.path, path(py, whole))?;
+        scope.set_item(&names.raw_path, PyBytes::new(py, whole))
+    };
+    if root_path.is_empty() { set(raw_path) } else { set(&[root_path.as_bytes(), raw_path].concat()) }
+}
+
 fn set_peer(scope: &Bound<'_, PyDict>, names: &Names, peer: &Peer) -> PyResult<()> {
     let py = scope.py();
     scope.set_item(&names.server, server(py, &peer.server)?)?;
@@ -291,6 +305,7 @@ fn set_peer(scope: &Bound<'_, PyDict>, names: &Names, peer: &Peer) -> PyResult<(
 fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTuple>> {
     match address {
         Address::Ip(address) => (address.ip().to_string(), address.port()).into_pyobject(py),
+        Address::Name(host, port) => (host.as_str(), *port).into_pyobject(py),
         Address::Unix(path) => (path.as_str(), py.None()).into_pyobject(py),
     }
 }
@@ -298,7 +313,7 @@ fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTupl
 /// A client behind a Unix socket has no address: ASGI's None.
 fn client<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyAny>> {
     match address {
-        Address::Ip(_) => server(py, address).map(Bound::into_any),
+        Address::Ip(_) | Address::Name(..) => server(py, address).map(Bound::into_any),
         Address::Unix(_) => Ok(py.None().into_bound(py)),
     }
 }

@@ -5,8 +5,8 @@ use crate::options::{Kind, OPTIONS, close_option};
 
 const PREFIX: &str = "POUNCE_";
 const FOREIGN_PREFIXES: &[&str] = &["UVICORN_", "GRANIAN_", "HYPERCORN_"];
-/// Variables that only other servers read: gunicorn's arguments, and the trusted proxies of uvicorn and gunicorn.
-const FOREIGN_VARIABLES: &[&str] = &[compat::GUNICORN_ARGUMENTS, "FORWARDED_ALLOW_IPS"];
+/// Variables without a prefix that only other servers read.
+const FOREIGN_VARIABLES: &[&str] = &[compat::GUNICORN_ARGUMENTS];
 
 impl Layers {
     /// Adds the variables that begin with `POUNCE_`; almost all others are ignored.

@@ -175,6 +175,19 @@ pub static OPTIONS: &[OptionSpec] = &[
             ("no", "off"),
         ])
         .help("Compress WebSocket messages for clients that offer it"),
+    option("proxy-headers", Kind::Flag, Section::Proxies)
+        .default("on")
+        .help("Learn client, scheme, host and prefix from X-Forwarded-* or Forwarded of trusted proxies"),
+    option("forwarded-allow-ips", COMMAS, Section::Proxies)
+        .value("PROXIES")
+        .variable("FORWARDED_ALLOW_IPS")
+        .default("127.0.0.1,::1")
+        .help("Proxies to trust: addresses, networks such as 10.0.0.0/8, unix for Unix sockets, * for all; repeatable"),
+    option("proxy-protocol", Kind::Flag, Section::Proxies)
+        .default("off")
+        .synonyms(&[("v1", "on"), ("v2", "on"), ("auto", "on")])
+        .flag_words(&["off", "v1", "v2", "auto", "on"])
+        .help("Expect the PROXY protocol, version 1 or 2, at the beginning of connections from trusted proxies"),
     option("ssl-certfile", Kind::Path, Section::Tls)
         .value("FILE")
         .aliases(&["certfile", "ssl-certificate"])

@@ -91,11 +91,11 @@ fn every_foreign_option_is_noted_or_refused_with_its_owner_and_what_to_do() {
 
 #[test]
 fn all_of_them_are_reported_at_once() {
-    let faults = messages(given(&["proxy-headers", "statsd-host=x:1", "daemon", "frobnicate", "port=x"]));
+    let faults = messages(given(&["metrics", "statsd-host=x:1", "daemon", "frobnicate", "port=x"]));
     assert_eq!(
         faults[..4],
         [
-            "--proxy-headers is uvicorn's and daphne's and is not yet in this version of Pounce",
+            "--metrics is granian's and is not yet in this version of Pounce",
             "--statsd-host is gunicorn's and hypercorn's and is not yet in this version of Pounce",
             "--daemon is gunicorn's and hypercorn's; Pounce does not have it",
             "--frobnicate: no such option",
@@ -106,11 +106,11 @@ fn all_of_them_are_reported_at_once() {
 
 #[test]
 fn turning_off_a_feature_that_pounce_lacks_is_noted() {
-    let config = given(&["no-proxy-headers", "no-metrics"]).unwrap();
+    let config = given(&["no-daemon", "no-metrics"]).unwrap();
     assert_eq!(config.notes().len(), 2);
-    let config = app().file(&toml("proxy-headers = false\nmetrics = false")).build().unwrap();
+    let config = app().file(&toml("daemon = false\nmetrics = false")).build().unwrap();
     assert_eq!(config.notes().len(), 2);
-    assert!(app().file(&toml("proxy-headers = true")).build().is_err());
+    assert!(app().file(&toml("daemon = true")).build().is_err());
 }
 
 #[test]

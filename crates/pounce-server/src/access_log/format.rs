@@ -165,6 +165,7 @@ fn write_atom(atom: Atom, record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
         Atom::Client => write!(line, "{}", record.request.peer.client),
         Atom::ClientHost => match &record.request.peer.client {
             Address::Ip(address) => write!(line, "{}", address.ip()),
+            Address::Name(host, _) => write!(line, "{host}"),
             unix => write!(line, "{unix}"),
         },
         Atom::Dash => write!(line, "-"),

@@ -6,12 +6,14 @@ use std::time::Instant;
 use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead};
 
 use crate::engine::Engine;
+use crate::forwarded;
 use crate::observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest};
 
 /// Reports an exchange to the observer, each event once.
 #[derive(Debug)]
 pub(super) struct Observation {
     number: u64,
+    /// Who asks: who has connected, or whom a trusted proxy speaks for.
     pub(super) peer: Rc<Peer>,
     pub(super) started: Instant,
     stage: Stage,
@@ -49,9 +51,13 @@ impl Observation {
         head: &RequestHead,
         started: Instant,
     ) -> Self {
+        let told = info
+            .is_trusted_proxy
+            .then(|| forwarded::peer(head, &info.peer, &engine.settings.proxies.trusted))
+            .flatten();
         let begun = Self {
             number: engine.number_exchange(),
-            peer: Rc::clone(&info.peer),
+            peer: told.map_or_else(|| Rc::clone(&info.peer), Rc::new),
             started,
             stage: Stage::Begun,
         };

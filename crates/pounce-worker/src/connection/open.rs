@@ -3,11 +3,12 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use pounce_asgi::{App, ConnectionInfo, Scheme};
-use pounce_config::HttpVersions;
+use pounce_asgi::{Address, App, ConnectionInfo, Peer, Scheme};
+use pounce_config::{HttpVersions, Proxies};
+use pounce_net::{Proxied, ProxyHeader};
 
 use super::LAST_REQUEST;
 use super::alarm::Alarm;
@@ -32,6 +33,10 @@ pub(crate) async fn serve<A: App>(
     })
     .await;
     let now = Instant::now();
+    if let Err(error) = meet_proxy(&socket, &mut info, &engine, now).await {
+        tracing::debug!(target: "pounce", client = %info.peer.client, %error, "refused a connection");
+        return;
+    }
     let mut is_http2 = engine.settings.http.version == HttpVersions::Http2;
     let stream = match &engine.settings.tls {
         None => Stream::Clear(socket),
@@ -66,11 +71,60 @@ pub(crate) async fn serve<A: App>(
     }
 }
 
+/// Finds out whether the peer is a trusted proxy, and takes what it says of the connection by the PROXY protocol.
+async fn meet_proxy(
+    socket: &Socket,
+    info: &mut ConnectionInfo,
+    engine: &Engine,
+    now: Instant,
+) -> io::Result<()> {
+    let proxies = &engine.settings.proxies;
+    if proxies.protocol && is_trusted(&info.peer.client, &proxies.trusted) {
+        let deadline = now + engine.settings.http.timeout_header;
+        let header = within(deadline, engine, |cx| socket.poll_proxy_header(cx)).await?;
+        if let ProxyHeader::Proxied(proxied) = header {
+            set_proxied(Rc::make_mut(&mut info.peer), proxied);
+        }
+    }
+    info.is_trusted_proxy = proxies.headers && is_trusted(&info.peer.client, &proxies.trusted);
+    Ok(())
+}
+
+fn is_trusted(client: &Address, trusted: &Proxies) -> bool {
+    match client {
+        Address::Ip(address) => trusted.contain(address.ip()),
+        Address::Unix(_) => trusted.unix,
+        Address::Name(..) => false,
+    }
+}
+
+fn set_proxied(peer: &mut Peer, proxied: Proxied) {
+    if let Some((client, server)) = proxied.ends {
+        (peer.client, peer.server) = (Address::Ip(client), Address::Ip(server));
+        if let Some(authority) = proxied.authority {
+            peer.server = Address::Name(authority, server.port());
+        }
+    }
+    if proxied.is_tls {
+        peer.scheme = Scheme::Https;
+    }
+}
+
 /// Performs the handshake within its timeout, which a draining worker shortens.
 async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Instant) -> io::Result<TlsStream> {
     let mut stream = TlsStream::new(store, socket, now).map_err(io::Error::other)?;
+    let deadline = now + store.config().handshake_timeout;
+    within(deadline, engine, |cx| stream.poll_handshake(cx)).await?;
+    Ok(stream)
+}
+
+/// Waits for something before the first request, within a deadline that a draining worker shortens.
+async fn within<T>(
+    mut deadline: Instant,
+    engine: &Engine,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>,
+) -> io::Result<T> {
     let mut alarm = Alarm::default();
-    let mut deadline = now + store.config().handshake_timeout;
     poll_fn(|cx| {
         let now = Instant::now();
         match engine.phase() {
@@ -78,13 +132,12 @@ async fn handshake(socket: Socket, store: &TlsStore, engine: &Engine, now: Insta
             WorkerPhase::Draining => deadline = deadline.min(now + LAST_REQUEST),
             WorkerPhase::Aborting => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
         }
-        match stream.poll_handshake(cx) {
+        match poll(cx) {
             Poll::Pending if alarm.poll_expired(deadline, now, cx) => {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
             other => other,
         }
     })
-    .await?;
-    Ok(stream)
+    .await
 }

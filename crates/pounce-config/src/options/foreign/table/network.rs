@@ -4,7 +4,7 @@ use super::{
     DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, HYPERCORN, UVICORN, UVICORN_GUNICORN,
     option,
 };
-use crate::options::foreign::Arity::{Flag, FlagOrWord, Value};
+use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
 const STRONG_ONLY: &str =
@@ -12,8 +12,7 @@ const STRONG_ONLY: &str =
 const BUFFERS: &str =
     "buffers grow as needed; limit-header-size and limit-request-line bound a request's head";
 const GONE_CLIENTS: &str = "TCP and timeout-keep-alive find out about clients that are gone";
-const PROXIES: &str = "add a middleware to the application for now, such as uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware";
-const PROXY_PROTOCOL: &str = "for now, have the proxy send X-Forwarded-For, which a middleware can read";
+const PROXIES: &str = "the client is read from X-Forwarded-For or Forwarded; have the proxy send one of them";
 const STRICT: &str =
     "such requests are answered with 400: servers that read them in two ways let attackers in";
 const WEBSOCKET_TIME: &str = "a WebSocket lives until it does not answer pings: see ws-ping-timeout";
@@ -39,13 +38,15 @@ pub(super) static NETWORK: &[ForeignOption] = &[
     option(GUNICORN, Value, Refused, &["protocol"], "have the proxy speak HTTP: proxy_pass in nginx")
         .harmless(&["http"]),
     option(GUNICORN, Value, Refused, &["uwsgi-allow-from"], "have the proxy speak HTTP: proxy_pass in nginx"),
-    option(GUNICORN, FlagOrWord(&["off", "v1", "v2", "auto"]), NotYet, &["proxy-protocol"], PROXY_PROTOCOL)
-        .harmless(&["off"]),
-    option(GUNICORN, Value, NotYet, &["proxy-allow-from"], PROXY_PROTOCOL),
-    option(&["uvicorn", "daphne"], Flag, NotYet, &["proxy-headers"], PROXIES),
-    option(UVICORN_GUNICORN, Value, NotYet, &["forwarded-allow-ips"], PROXIES),
-    option(DAPHNE, Value, NotYet, &["proxy-headers-host"], PROXIES),
-    option(DAPHNE, Value, NotYet, &["proxy-headers-port"], PROXIES),
+    option(
+        GUNICORN,
+        Value,
+        Refused,
+        &["proxy-allow-from"],
+        "write --forwarded-allow-ips, which counts for the PROXY protocol as well",
+    ),
+    option(DAPHNE, Value, Refused, &["proxy-headers-host"], PROXIES),
+    option(DAPHNE, Value, Refused, &["proxy-headers-port"], PROXIES),
     option(GUNICORN, Value, Ignored, &["forwarder-headers"], NO_ENVIRON),
     option(GUNICORN, Value, Ignored, &["header-map"], NO_ENVIRON),
     option(
