@@ -46,10 +46,15 @@ struct Results {
 impl Load {
     /// Starts `clients` clients.
     pub fn on(server: &Server, clients: usize) -> Self {
+        Self::through(server.connector(), server, clients)
+    }
+
+    /// Starts clients that reach the server by way of a proxy.
+    pub fn through(connector: Connector, server: &Server, clients: usize) -> Self {
         let file = token();
         let began = server.directory().join(&file);
         let seen = Arc::new(Seen {
-            connector: server.connector(),
+            connector,
             file,
             next: AtomicU32::new(0),
             enough: AtomicBool::new(false),

@@ -81,6 +81,11 @@ pub struct Connector {
 }
 
 impl Connector {
+    /// Opens connections in clear text.
+    pub fn to(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+
     /// Opens a connection, or returns the error.
     pub fn connect(&self) -> io::Result<Client> {
         self.connect_with(&[], None)

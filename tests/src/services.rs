@@ -5,7 +5,9 @@ mod daemon;
 mod echo;
 mod postgres;
 mod redis;
+mod reverse_proxy;
 
 pub use echo::Echo;
 pub use postgres::Postgres;
 pub use redis::Redis;
+pub use reverse_proxy::ReverseProxy;

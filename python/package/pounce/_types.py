@@ -54,6 +54,9 @@ class Options(TypedDict, total=False):
     ws_ping_interval: Number | None
     ws_ping_timeout: Number | None
     ws_per_message_deflate: bool | str
+    proxy_headers: bool
+    forwarded_allow_ips: Texts | None
+    proxy_protocol: bool | str
     ssl_certfile: Text | None
     ssl_keyfile: Text | None
     ssl_keyfile_password: str | None

@@ -8,6 +8,7 @@ mod logs;
 mod memory;
 mod options;
 mod process;
+mod proxies;
 mod python_logging;
 mod reload;
 mod shutdown;

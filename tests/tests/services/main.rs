@@ -8,5 +8,6 @@ mod channels;
 mod clients;
 mod own_io;
 mod postgres;
+mod proxies;
 mod redis;
 mod setup;
