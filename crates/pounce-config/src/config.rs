@@ -147,6 +147,10 @@ pub struct HttpConfig {
     /// or `date` among them replaces the default one.
     #[serde(rename = "header")]
     pub headers: Vec<(String, String)>,
+    /// The path at which a worker says whether it is ready.
+    pub health_path: Option<String>,
+    /// The path at which a worker says that its loop turns.
+    pub live_path: Option<String>,
     /// Send `Server`.
     pub server_header: bool,
     /// Send `Date`.
@@ -167,6 +171,8 @@ pub struct LifecycleConfig {
     pub timeout_startup: Duration,
     /// How long running requests may go on after a stop was requested; zero stops at once.
     pub timeout_graceful_shutdown: Duration,
+    /// How long it goes on serving after a stop was requested, not ready, before it drains.
+    pub drain_delay: Duration,
     /// How long the event loop may be stuck before that is reported; `None` never.
     #[serde(rename = "timeout-worker-healthcheck", deserialize_with = "none_if_zero")]
     pub timeout_healthcheck: Option<Duration>,
@@ -310,6 +316,13 @@ impl AppConfig {
         let absolute = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
         // `absolute` keeps a trailing dot, which would look odd in tracebacks.
         absolute.components().collect()
+    }
+}
+
+impl LifecycleConfig {
+    /// How long requests may take to end after a stop was requested.
+    pub fn stop_timeout(&self) -> Duration {
+        self.drain_delay + self.timeout_graceful_shutdown
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Kind {
     Text,
     /// Any text, which no message shows: a password.
     Secret,
+    /// The path of a URL, such as `/health`.
+    UrlPath,
     /// A path, relative to the working directory.
     Path,
     /// A whole number within a range.
@@ -132,6 +134,8 @@ pub enum Section {
     Timeouts,
     /// How much a client may send.
     Limits,
+    /// What answers those who watch the server.
+    Health,
     /// Headers of responses.
     Responses,
     /// Where options come from.
@@ -192,6 +196,7 @@ impl Section {
             Self::Logging => "Logging",
             Self::Timeouts => "Timeouts",
             Self::Limits => "Limits",
+            Self::Health => "Health",
             Self::Responses => "Responses",
             Self::Configuration => "Configuration",
         }

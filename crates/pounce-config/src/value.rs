@@ -39,6 +39,7 @@ impl Kind {
             Self::Flag => "on or off".into(),
             Self::Text | Self::Secret => "text".into(),
             Self::Path => "a path".into(),
+            Self::UrlPath => "a path of URLs without a query, such as /health".into(),
             Self::PathOrTable => "a path, or a JSON object".into(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Count => "a whole number, or 0 or none for no limit".into(),
@@ -86,6 +87,7 @@ impl Value {
                 chosen.map(|word| Some(Self::Word(word)))
             }
             Kind::Permissions => permissions(text).map(|bits| Some(Self::Number(bits.into()))),
+            Kind::UrlPath => url_path(text).map(|path| Some(Self::Text(path))),
             Kind::Text | Kind::Path | Kind::PathOrTable => path(text).map(|text| Some(Self::Text(text))),
             _ => None,
         }
@@ -176,6 +178,12 @@ pub(crate) fn variable(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once('=')?;
     let sound = !name.is_empty() && !text.contains('\0');
     sound.then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// The path of a URL: absolute, of printable ASCII, without query and fragment.
+fn url_path(text: &str) -> Option<String> {
+    let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
+    (text.starts_with('/') && text.bytes().all(fits)).then(|| text.to_owned())
 }
 
 /// A path that a system call can take.

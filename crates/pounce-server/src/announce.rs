@@ -1,10 +1,8 @@
 //! The server's messages about loading the application, being ready, and stopping.
 
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
-
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pounce_asgi::python::Interpreter;
 use pounce_config::ServerConfig;
@@ -13,12 +11,15 @@ use pounce_supervisor::Notice;
 
 use crate::detect::{self, Shape};
 use crate::handle::ServerHandle;
+use crate::systemd::{monotonic_micros, notify};
 
 /// Writes messages for the operator, at level INFO.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcer {
     /// The text of the line that it is ready: `main:app on http://127.0.0.1:8000 (Python 3.13.0, 1 worker)`.
     serving: Arc<str>,
+    /// How long it goes on serving when it is to stop.
+    drain_delay: Duration,
     /// Who waits for the server learns there that it serves.
     handle: ServerHandle,
 }
@@ -45,7 +46,7 @@ impl Announcer {
             Interpreter::describe(),
             detect::describe(shape),
         );
-        Self { serving: serving.into(), handle }
+        Self { serving: serving.into(), drain_delay: config.lifecycle.drain_delay, handle }
     }
 
     fn say(&self, text: &str) {
@@ -58,13 +59,29 @@ impl Announcer {
 
     pub(crate) fn ready(&self) {
         self.say(&format!("Pounce {} ready: {}. Ctrl-C stops.", env!("CARGO_PKG_VERSION"), self.serving));
-        notify("READY=1");
+        notify(&format!("READY=1\nSTATUS=Serving {}", self.serving));
         self.handle.set_serving();
     }
 
     pub(crate) fn stopping(&self) {
-        self.say("Stopping: finishing running requests; a second signal stops at once");
-        notify("STOPPING=1");
+        if self.drain_delay.is_zero() {
+            self.say("Stopping: finishing running requests; a second signal stops at once");
+        } else {
+            let delay = self.drain_delay;
+            self.say(&format!(
+                "Stopping: not ready, serving for {delay:?} more; a second signal stops at once"
+            ));
+        }
+        notify("STOPPING=1\nSTATUS=Finishing running requests");
+    }
+
+    /// A reload of the application begins, which [`Notice::Reloaded`] or [`Notice::ReloadFailed`] ends.
+    pub(crate) fn restarting(&self) {
+        notify(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading", monotonic_micros()));
+    }
+
+    fn restarted(&self) {
+        notify(&format!("READY=1\nSTATUS=Serving {}", self.serving));
     }
 
     pub(crate) fn reloading(&self, what: &str) {
@@ -75,8 +92,12 @@ impl Announcer {
     pub(crate) fn notice(&self, notice: Notice) {
         match notice {
             Notice::Ready => self.ready(),
-            Notice::Reloaded => self.say("Reloaded: all workers serve the new code"),
+            Notice::Reloaded => {
+                self.say("Reloaded: all workers serve the new code");
+                self.restarted();
+            }
             Notice::ReloadFailed(why) => {
+                self.restarted();
                 tracing::error!(target: "pounce", "the reload failed, and the workers stay as they are: {why}");
             }
             Notice::Lost { slot, how, wait } if wait.is_zero() => {
@@ -120,18 +141,4 @@ impl Announcer {
 fn shown(folder: &Path) -> String {
     let directory = std::env::current_dir().unwrap_or_default();
     folder.strip_prefix(directory).unwrap_or(folder).display().to_string()
-}
-
-/// Notifies systemd (sd_notify(3)). It is no error if systemd does not listen.
-fn notify(state: &str) {
-    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let name = name.to_string_lossy().into_owned();
-    let address = match name.strip_prefix('@') {
-        Some(name) => SocketAddr::from_abstract_name(name),
-        None => SocketAddr::from_pathname(&name),
-    };
-    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
-    if let Err(error) = sent {
-        tracing::warn!(target: "pounce", "cannot notify {name}: {error}");
-    }
 }

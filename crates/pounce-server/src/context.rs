@@ -9,7 +9,7 @@ use pounce_config::{WorkerConfig, WorkersConfig};
 use pounce_worker::tls::TlsStore;
 
 use crate::announce::Announcer;
-use crate::handle::ServerHandle;
+use crate::handle::{Request, ServerHandle};
 use crate::host::Host;
 use crate::listeners::Listeners;
 use crate::watchdog::Watchdog;
@@ -34,6 +34,22 @@ pub(crate) struct ServerContext {
 }
 
 impl ServerContext {
+    /// Closes the listeners of a server that stops, once the drain begins. One that is executed again keeps them. Inside
+    /// the runtime.
+    pub(crate) fn refuse_connections(&self) {
+        if self.handle.asked() != Request::Stop {
+            return;
+        }
+        let (listeners, delay) = (Arc::clone(&self.listeners), self.worker.lifecycle.drain_delay);
+        if delay.is_zero() {
+            return listeners.close();
+        }
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(delay).await;
+            listeners.close();
+        });
+    }
+
     /// Reads certificates and keys again if their files have changed.
     pub(crate) fn refresh_tls(&self) {
         if let Some(store) = &self.tls {

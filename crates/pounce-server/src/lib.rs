@@ -30,6 +30,7 @@ mod server;
 mod settings;
 mod signals;
 mod single;
+mod systemd;
 mod terminal;
 mod waiting;
 mod watchdog;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pounce_asgi::python::{Interpreter, ProgramObjects};
-use pounce_config::ServerConfig;
+use pounce_config::{Origin, ServerConfig};
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
 
@@ -23,11 +23,11 @@ use crate::pid_file::PidFile;
 use crate::process::{self, Identity};
 use crate::python_log::{self, PythonLog};
 use crate::watchdog::{GRACE, Watchdog};
-use crate::{logging, many, output, reload, settings, signals, single};
+use crate::{logging, many, output, reload, settings, signals, single, systemd};
 
 /// Runs a server from configuration to shutdown.
 pub(crate) fn run(
-    config: ServerConfig,
+    mut config: ServerConfig,
     objects: Option<Arc<ProgramObjects>>,
     host: Arc<dyn Host>,
     handle: ServerHandle,
@@ -51,6 +51,7 @@ pub(crate) fn run(
         Shape::Single => 0,
         Shape::Many { count, .. } => count,
     };
+    adopt_listeners(&mut config);
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
     if let Some(identity) = identity
         && let Err(error) = become_user(&identity, &config, &listeners, pid_file.as_deref())
@@ -89,6 +90,15 @@ pub(crate) fn run(
             }
             result
         }
+    }
+}
+
+/// Listens at the sockets that systemd hands over, unless the configuration says where to listen.
+fn adopt_listeners(config: &mut ServerConfig) {
+    let is_given = |name| *config.origin(name) != Origin::Default;
+    let handed_over = systemd::listeners();
+    if !handed_over.is_empty() && !["bind", "host", "port", "uds", "fd"].into_iter().any(is_given) {
+        config.listen.binds = handed_over;
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::{Order, Request};
+use crate::systemd;
 use workers::Workers;
 
 /// How a server with several workers ended.
@@ -66,21 +67,24 @@ async fn supervise(
     workers: Rc<Workers>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> Supervised {
+    tokio::task::spawn_local(systemd::feed_watchdog());
     let supervised = supervisor.handle();
     let stopping = {
         let (server, supervised) = (Rc::clone(server), supervised.clone());
         async move {
             server.handle.stopped().await;
-            if server.handle.asked() == Request::Stop {
-                server.listeners.close();
-            }
+            server.refuse_connections();
             supervised.shutdown();
         }
     };
+    let announcer = server.announcer.clone();
     let obeying = async move {
         while let Some(order) = orders.recv().await {
             match order {
-                Order::Restart => supervised.restart_workers(),
+                Order::Restart => {
+                    announcer.restarting();
+                    supervised.restart_workers();
+                }
                 Order::ScaleUp => supervised.add_worker(),
                 Order::ScaleDown => supervised.remove_worker(),
             }
@@ -110,7 +114,7 @@ fn policy(server: &ServerContext, count: usize, mode: Mode) -> Policy {
         respawn_limit: workers.respawn_limit,
         respawn_window: workers.respawn_window,
         startup_timeout: lifecycle.timeout_startup,
-        drain_timeout: lifecycle.timeout_graceful_shutdown,
+        drain_timeout: lifecycle.stop_timeout(),
         shutdown_timeout: lifecycle.timeout_startup,
         healthcheck: lifecycle.timeout_healthcheck,
         max_requests: workers.max_requests,

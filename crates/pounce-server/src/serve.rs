@@ -174,6 +174,11 @@ async fn serve_started(
             command = context.end.told() => command,
             never = spent => never,
         };
+        if command != Command::ReloadDrain && !lifecycle.drain_delay.is_zero() {
+            // Load balancers learn of the stop before connections are refused.
+            worker.set_not_ready();
+            tokio::time::sleep(lifecycle.drain_delay).await;
+        }
         reporter.report(Status::Draining);
         let (hooks, timeout) = (hooks.clone(), lifecycle.timeout_graceful_shutdown);
         tokio::task::spawn_local(async move { hooks.call_and_log("draining", timeout).await });

@@ -16,6 +16,7 @@ use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::{Order, Request};
 use crate::serve::{Job, WorkerContext, load, serve};
+use crate::systemd;
 use crate::watchdog::{self, GRACE};
 
 /// Imports the application, starts it, serves it, and shuts it down.
@@ -55,6 +56,7 @@ struct Running {
 impl Single {
     async fn work(&self, mut orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
         let server = &self.server;
+        tokio::task::spawn_local(systemd::feed_watchdog());
         let mut current = self.begin(0, None);
         let mut next: Option<Running> = None;
         let mut generation = 0;
@@ -66,10 +68,7 @@ impl Single {
                 served = &mut current.task => break flatten(served),
                 () = server.handle.stopped(), if !stopping => {
                     stopping = true;
-                    if server.handle.asked() == Request::Stop {
-                        // A stop refuses new connections; a reload keeps the listeners open.
-                        server.listeners.close();
-                    }
+                    server.refuse_connections();
                     self.alone.store(true, Ordering::Release);
                     for running in [Some(&current), next.as_ref()].into_iter().flatten() {
                         running.end.tell(Command::Shutdown);
@@ -99,6 +98,7 @@ impl Single {
                     ),
                     Order::Restart if next.is_none() && !stopping && server.limit.is_known() => {
                         self.alone.store(false, Ordering::Release);
+                        server.announcer.restarting();
                         server.refresh_tls();
                         generation += 1;
                         let modules = self.event_loop.set_modules_aside(&server.code_folders());
@@ -113,7 +113,7 @@ impl Single {
             }
         };
         let lifecycle = &server.worker.lifecycle;
-        let left = lifecycle.timeout_graceful_shutdown + 2 * lifecycle.timeout_startup + GRACE;
+        let left = lifecycle.stop_timeout() + 2 * lifecycle.timeout_startup + GRACE;
         for old in next.map(|next| next.task).into_iter().chain(draining) {
             if !old.is_finished() {
                 server.watchdog.arm(left, 0, "the application's shutdown does not end; stopped without it");
@@ -130,7 +130,7 @@ impl Single {
         let serving = std::sync::Mutex::new(Some(serving));
         let (announcer, handle, limit) =
             (server.announcer.clone(), server.handle.clone(), Arc::clone(&server.limit));
-        let drain = server.worker.lifecycle.timeout_graceful_shutdown;
+        let drain = server.worker.lifecycle.stop_timeout();
         let end = WorkerEnd::new(move |status| {
             match status {
                 Status::Serving => {}

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod body_phase;
+mod health;
 mod http1;
 mod http2;
 mod input;

@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) needs_response_fields: bool,
     phase: Cell<WorkerPhase>,
+    /// What health checks say.
+    is_ready: Cell<bool>,
     /// Exchanges whose application has not returned.
     pub(crate) running: Cell<usize>,
     pub(crate) burst: Burst,
@@ -87,6 +89,7 @@ impl Engine {
             observer,
             exchanges: Cell::new(0),
             phase: Cell::new(WorkerPhase::Serving),
+            is_ready: Cell::new(true),
             running: Cell::new(0),
             burst: Burst::default(),
             requests: Arc::default(),
@@ -143,6 +146,16 @@ impl Engine {
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether load balancers should send requests here.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready.get()
+    }
+
+    /// From now on load balancers should not.
+    pub(crate) fn set_not_ready(&self) {
+        self.is_ready.set(false);
     }
 
     /// Whether the concurrency limit is reached.

@@ -47,6 +47,11 @@ impl<A: App> Worker<A> {
         Arc::clone(&self.engine.requests)
     }
 
+    /// Answers health checks with 503 from now on, and goes on serving.
+    pub fn set_not_ready(&self) {
+        self.engine.set_not_ready();
+    }
+
     /// Waits until [`Settings::max_requests`] requests have begun; forever without that limit.
     pub async fn spent(&self) {
         self.engine.spent.notified().await;

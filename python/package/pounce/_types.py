@@ -106,6 +106,9 @@ class Options(TypedDict, total=False):
     limit_request_body: int | str | None
     limit_min_read_rate: int | str | None
     limit_min_body_rate: int | str | None
+    health_path: str | None
+    live_path: str | None
+    drain_delay: Number
     header: Texts
     headers: Sequence[tuple[str, str]]
     server_header: bool

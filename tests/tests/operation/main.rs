@@ -2,6 +2,7 @@
 
 mod access_log;
 mod compat;
+mod health;
 mod listening;
 mod log_files;
 mod logs;
@@ -14,3 +15,4 @@ mod reload;
 mod shutdown;
 mod shutdown_under_load;
 mod signals;
+mod systemd;

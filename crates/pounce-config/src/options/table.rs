@@ -429,6 +429,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("SIZE")
         .default("0")
         .help("Bytes per second a client must send of an awaited body, over 30 seconds, else 408; 0 is no limit"),
+    option("health-path", Kind::UrlPath, Section::Health)
+        .value("PATH")
+        .help("Path at which a worker itself answers 200 while it is ready, and 503 once it is to stop"),
+    option("live-path", Kind::UrlPath, Section::Health)
+        .value("PATH")
+        .help("Path at which a worker itself answers 200 while its event loop turns"),
+    option("drain-delay", FROM_ZERO, Section::Health)
+        .value("SECONDS")
+        .default("0")
+        .help("How long a server that is to stop goes on serving, not ready, before it drains"),
     option("header", Kind::Headers, Section::Responses)
         .value("NAME:VALUE")
         .help("Header added to every response; repeatable"),

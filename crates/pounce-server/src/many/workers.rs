@@ -298,7 +298,7 @@ impl Workforce for Workers {
             // Not during a stop, which has set another deadline.
             self.server.watchdog.disarm();
         }
-        let limit = lifecycle.timeout_graceful_shutdown + lifecycle.timeout_startup * 2 + 5 * GRACE;
+        let limit = lifecycle.stop_timeout() + lifecycle.timeout_startup * 2 + 5 * GRACE;
         self.server.limit.set(limit);
         prepared.map_err(|error| {
             let why = error.with_hint();

@@ -1,6 +1,6 @@
 //! How an exchange ends: the server answers where the application did not, and reports to the observer.
 
-use pounce_asgi::{Outcome, Payload};
+use pounce_asgi::{Outcome, Payload, ResponseHead};
 
 use super::super::observation::End;
 use super::super::server_response;
@@ -30,7 +30,7 @@ impl Http1Link {
                     state.machine.head().raw_path().escape_ascii(),
                 );
             }
-            self.answer(state, 500, "Internal Server Error", false);
+            self.answer(state, server_response(500, "Internal Server Error"), false);
             return;
         }
         if outcome == Outcome::Returned {
@@ -47,9 +47,8 @@ impl Http1Link {
     }
 
     /// Answers with a response that the server makes.
-    pub(super) fn answer(&self, state: &mut Http1State, status: u16, detail: &str, close: bool) {
+    pub(super) fn answer(&self, state: &mut Http1State, (head, body): (ResponseHead, String), close: bool) {
         let close = close || self.engine.phase() != WorkerPhase::Serving || state.body_costs_connection();
-        let (head, body) = server_response(status, detail);
         state.response_fields.clear();
         let sent = state.encoder.start(&head).and_then(|()| {
             self.engine.own_fields.with_context(self.now.get(), close, |context| {
@@ -63,7 +62,7 @@ impl Http1Link {
     /// Answers a client's fault, if no response has begun, and ends the connection.
     pub(super) fn refuse(&self, state: &mut Http1State, fault: Fault) {
         if state.encoder.restart() {
-            self.answer(state, fault.status(), &fault.to_string(), true);
+            self.answer(state, server_response(fault.status(), &fault.to_string()), true);
         }
         state.client = ClientState::CutOff;
         state.end(Ending::Linger);

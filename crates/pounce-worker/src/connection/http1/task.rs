@@ -13,6 +13,7 @@ use super::super::running::Running;
 use super::super::timer::{Moved, Timer};
 use super::super::websocket::Opening;
 use super::super::{HIGH_WATER, LAST_REQUEST, MAX_LINGER};
+use super::super::{health, server_response};
 use super::link::Http1Link;
 use super::state::{Ending, Http1State, Next};
 use super::wait::Http1Wait;
@@ -170,9 +171,12 @@ impl<A: App> ConnectionTask<A> {
     /// Hands the request that has just arrived to the application.
     fn begin(&mut self) {
         let engine = &self.link.engine;
-        if engine.is_busy() {
+        let health = health::answer(engine, self.link.state().machine.head());
+        let busy = || (server_response(503, "the server is busy"), true);
+        let answer = health.map(|answer| (answer, false)).or_else(|| engine.is_busy().then(busy));
+        if let Some((answer, close)) = answer {
             let mut state = self.link.state();
-            self.link.answer(&mut state, 503, "the server is busy", true);
+            self.link.answer(&mut state, answer, close);
             self.link.observe_end(&mut state);
             state.end_exchange(engine.phase());
             return;

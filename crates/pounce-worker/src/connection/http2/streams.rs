@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead};
+use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead, ResponseHead};
 use tokio::task::JoinSet;
 
 use super::super::input::Input;
@@ -16,6 +16,7 @@ use super::super::observation::Observation;
 use super::super::running::Running;
 use super::super::stream::{Responder, StreamLink, StreamRequest, StreamTask, Tunnel};
 use super::super::websocket::{self, Opening};
+use super::super::{health, server_response};
 use super::transport::Http2;
 use crate::engine::{ConnectionGuard, Engine};
 use crate::http2::{Request, Unfit, read_request};
@@ -113,7 +114,7 @@ impl<A: App> Streams<A> {
                     expects_continue: false,
                     observation: Observation::none(&self.info, now),
                 };
-                return self.refuse(none, fault.status(), &fault.to_string(), cx);
+                return self.answer(none, server_response(fault.status(), &fault.to_string()), cx);
             }
         };
         let observation = Observation::begin(&self.engine, &self.info, &request.head, now);
@@ -125,8 +126,11 @@ impl<A: App> Streams<A> {
         let (id, peer) = (responder.stream_id(), Rc::clone(&observation.peer));
         let Request { head, expects_continue, .. } = request;
         let request = StreamRequest { head, receive, responder, expects_continue, observation };
+        if let Some(answer) = health::answer(&self.engine, &request.head) {
+            return self.answer(request, answer, cx);
+        }
         if self.engine.is_busy() {
-            return self.refuse(request, 503, "the server is busy", cx);
+            return self.answer(request, server_response(503, "the server is busy"), cx);
         }
         let link = self.link(request);
         let exchange = Exchange::new(Rc::clone(&link) as _, id);
@@ -136,9 +140,14 @@ impl<A: App> Streams<A> {
     }
 
     /// Answers a request without the application.
-    fn refuse(&mut self, request: StreamRequest<Http2>, status: u16, detail: &str, cx: &mut Context<'_>) {
+    fn answer(
+        &mut self,
+        request: StreamRequest<Http2>,
+        response: (ResponseHead, String),
+        cx: &mut Context<'_>,
+    ) {
         let link = self.link(request);
-        link.answer(&mut link.state(), status, detail);
+        link.answer(&mut link.state(), response);
         self.go_on(link, None, cx);
     }
 
@@ -175,7 +184,7 @@ impl<A: App> Streams<A> {
                 let head = request.head;
                 let request =
                     StreamRequest { head, receive, responder, expects_continue: false, observation };
-                self.refuse(request, refusal.status, refusal.detail, cx);
+                self.answer(request, server_response(refusal.status, refusal.detail), cx);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead};
+use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead, ResponseHead};
 
 use super::super::body_phase::BodyPhase;
 use super::super::observation::{End, Observation};
@@ -109,8 +109,11 @@ impl<T: Transport> StreamLink<T> {
     }
 
     /// Answers with a response that the server makes.
-    pub(in crate::connection) fn answer(&self, state: &mut StreamState<T>, status: u16, detail: &str) {
-        let (head, body) = server_response(status, detail);
+    pub(in crate::connection) fn answer(
+        &self,
+        state: &mut StreamState<T>,
+        (head, body): (ResponseHead, String),
+    ) {
         state.responder.restart();
         state.response_fields.clear();
         let sent = state.responder.start(&head).and_then(|()| {
@@ -129,7 +132,7 @@ impl<T: Transport> StreamLink<T> {
             state.lose();
         } else {
             state.fate = Fate::Refused;
-            self.answer(state, fault.status(), &fault.to_string());
+            self.answer(state, server_response(fault.status(), &fault.to_string()));
         }
     }
 
@@ -147,7 +150,7 @@ impl<T: Transport> StreamLink<T> {
                     "the application returned without a complete response to {method} {path}",
                 );
             }
-            self.answer(state, 500, "Internal Server Error");
+            self.answer(state, server_response(500, "Internal Server Error"));
             return;
         }
         if outcome == Outcome::Returned {

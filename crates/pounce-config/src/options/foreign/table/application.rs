@@ -80,15 +80,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         &["otel-endpoint"],
         "instrument the application for now, such as with opentelemetry-instrumentation-asgi",
     ),
-    option(PLANNED, Value, NotYet, &["health-path"], "answer at a path of the application for now"),
-    option(PLANNED, Value, NotYet, &["live-path"], "answer at a path of the application for now"),
-    option(
-        PLANNED,
-        Value,
-        NotYet,
-        &["drain-delay"],
-        "delay the stop signal for now, such as with a preStop hook",
-    ),
     option(
         PLANNED,
         Value,

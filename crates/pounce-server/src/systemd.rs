@@ -1,0 +1,54 @@
+//! What systemd says to a service, and hears from it: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
+
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// The first descriptor that systemd hands over.
+const FIRST_FD: u32 = 3;
+
+/// Notifies systemd. It is no error if systemd does not listen.
+pub(crate) fn notify(state: &str) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let name = name.to_string_lossy().into_owned();
+    let address = match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&name),
+    };
+    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
+    if let Err(error) = sent {
+        tracing::warn!(target: "pounce", "cannot notify {name}: {error}");
+    }
+}
+
+/// Tells systemd twice within its watchdog's time that the loop turns, for as long as it does. Returns at once if there is no
+/// watchdog for this process.
+pub(crate) async fn feed_watchdog() {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let Some(micros) = number("WATCHDOG_USEC").filter(|micros| *micros > 0) else { return };
+    if number("WATCHDOG_PID").is_some_and(|process| process != u64::from(std::process::id())) {
+        return;
+    }
+    loop {
+        notify("WATCHDOG=1");
+        tokio::time::sleep(Duration::from_micros(micros / 2)).await;
+    }
+}
+
+/// The listening sockets that systemd hands over to this process, as `fd://N`.
+pub(crate) fn listeners() -> Vec<String> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    if number("LISTEN_PID") != Some(std::process::id()) {
+        return Vec::new();
+    }
+    let count = number("LISTEN_FDS").unwrap_or(0);
+    (FIRST_FD..FIRST_FD.saturating_add(count)).map(|fd| format!("fd://{fd}")).collect()
+}
+
+/// The monotonic clock, in microseconds.
+pub(crate) fn monotonic_micros() -> i64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |time| time.tv_sec() * 1_000_000 + time.tv_nsec() / 1_000)
+}
