@@ -1,8 +1,9 @@
 //! nginx and HAProxy, in front of a server under test.
 
 use super::daemon::{self, Daemon, Program};
+use crate::wait::eventually;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 /// A running proxy.
@@ -90,7 +91,10 @@ impl ReverseProxy {
             ready,
         }
         .start(folder);
-        Self { port, _daemon: daemon }
+        let proxy = Self { port, _daemon: daemon };
+        // HAProxy prints that before it listens.
+        eventually("the proxy listens", || TcpStream::connect(proxy.address()).ok());
+        proxy
     }
 
     /// Where it listens.

@@ -74,7 +74,8 @@ fn a_plan_that_is_cut_short_incomplete_or_no_plan_is_malformed() {
 /// Valid arguments of every kind that reaches a worker.
 fn any_config() -> impl Strategy<Value = WorkerConfig> {
     let app = (
-        "[a-z_]{1,8}(\\.[a-z]{1,4}){0,2}(:[a-z]{1,8}(\\(\\))?)?",
+        "[a-z_]{1,8}(\\.[a-z]{1,4}){0,2}(:[a-z]{1,8}(\\(\\))?)?"
+            .prop_filter("a module is no file", |target| !target.ends_with(".py")),
         proptest::option::of("[^\0\n]{1,20}"),
         "(/[a-zé]{1,6}){0,3}",
         proptest::sample::select(vec!["auto", "asgi3", "asgi2"]),
@@ -108,6 +109,10 @@ fn any_config() -> impl Strategy<Value = WorkerConfig> {
             ("limit-min-body-rate", limits.0[1].to_string()),
             ("limit-request-line", limits.1.to_string()),
             ("limit-request-fields", limits.2.to_string()),
+            ("forwarded-allow-ips", format!("unix,10.0.0.0/8,::ffff:{:x}/{}", limits.2, limits.2 % 129)),
+            ("health-path", format!("/{}", limits.2)),
+            ("set-env", format!("A={}=", limits.2)),
+            ("log-config", format!("{{\"version\": {}}}", limits.2)),
             ("limit-header-size", limits.3.to_string()),
         ];
         for name in ["app-dir", "python", "env-file"] {
