@@ -303,8 +303,10 @@ def test_worker_processes_need_a_log_config_of_texts(apps):
 
 
 def test_a_faulty_log_config_is_a_config_error():
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(pounce.ConfigError, match="cannot use the log configuration given as a table: Unsupported"):
         server(log_config={"version": 2}).run()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def test_what_changes_the_process_is_left_to_the_program():

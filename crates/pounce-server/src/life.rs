@@ -267,8 +267,8 @@ fn serve(
     match shape {
         Shape::Single => {
             let interpreter = Arc::new(server.host.interpreter(&options)?);
-            let log = python_log::start(&interpreter, &server.worker, server.objects.as_deref())?;
-            let served = single::run(server, &interpreter, orders);
+            let (log, ready) = hand_over_lines(server, Some(&interpreter));
+            let served = ready.and_then(|()| single::run(server, &interpreter, orders));
             Ok(Ended { served, interpreter: Some(interpreter), log, left: 0 })
         }
         Shape::Many { count, mode } => {
@@ -278,12 +278,27 @@ fn serve(
                 server.host.environment(&options)?;
                 None
             };
-            let start =
-                |interpreter| python_log::start(interpreter, &server.worker, server.objects.as_deref());
-            let log = interpreter.as_deref().map(start).transpose()?.flatten();
-            let ended = many::run(server, interpreter.as_ref(), (count, mode), orders)?;
-            Ok(Ended { served: ended.served, interpreter, log, left: ended.left })
+            let (log, ready) = hand_over_lines(server, interpreter.as_deref());
+            let ended = ready.and_then(|()| many::run(server, interpreter.as_ref(), (count, mode), orders));
+            let (served, left) = match ended {
+                Ok(ended) => (ended.served, ended.left),
+                Err(error) => (Err(error), 0),
+            };
+            Ok(Ended { served, interpreter, log, left })
         }
+    }
+}
+
+/// Hands the server's lines to Python's logging, where it runs and is to get them.
+fn hand_over_lines(
+    server: &ServerContext,
+    interpreter: Option<&Interpreter>,
+) -> (Option<PythonLog>, Result<(), ServerError>) {
+    let started = interpreter
+        .map(|interpreter| python_log::start(interpreter, &server.worker, server.objects.as_deref()));
+    match started.transpose() {
+        Ok(log) => (log.flatten(), Ok(())),
+        Err(error) => (None, Err(error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the server changes in its own process: the working directory, the mask of new files, the name, the user.
 
 use std::io;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use nix::sys::prctl;
@@ -77,10 +77,11 @@ impl Identity {
         Ok(Some(Self { user, uid, gid }))
     }
 
-    /// Makes a file the user's, so that the server can open or remove it later. Leaves others, such as /dev/stdout.
+    /// Makes a file the user's, so that the server can open or remove it later. Leaves others, such as /dev/stdout. Does not
+    /// follow a link, which the user may have made.
     pub(crate) fn own(&self, path: &Path) {
         if unistd::geteuid().is_root() && !path.starts_with("/dev") {
-            let owned = chown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw()));
+            let owned = lchown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw()));
             if let Err(error) = owned {
                 tracing::warn!(target: "pounce", "cannot change the owner of {}: {error}", path.display());
             }
