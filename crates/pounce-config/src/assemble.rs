@@ -5,8 +5,8 @@ mod tls;
 use std::path::PathBuf;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, ListenConfig, LogConfig, LogFormat, LogSource, Proxies, ProxyConfig,
-    ReloadConfig, ServerConfig, WorkersConfig,
+    AccessLogFormat, AppConfig, HttpConfig, ListenConfig, LogConfig, LogFormat, LogSource, Proxies,
+    ProxyConfig, ReloadConfig, ServerConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::{Compat, Layers};
@@ -31,11 +31,12 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let mut options = Resolver::new(layers);
     let app = app(&mut options);
     let listen = listen(&mut options);
-    let http = options.part();
+    let mut http: HttpConfig = options.part();
     // Read even if WebSockets are off: a faulty value is still a fault.
     let websocket = options.part();
     let websocket = options.flag("ws").then_some(websocket);
     let tls = tls::tls(&mut options);
+    http.headers.extend(hsts(&mut options, tls.is_some()));
     let proxies = proxies(&mut options);
     let lifecycle = options.part();
     let workers = workers(&mut options);
@@ -125,6 +126,17 @@ fn overruled(options: &mut Resolver, named: &str) {
     }
 }
 
+/// The header that tells browsers to use only HTTPS.
+fn hsts(options: &mut Resolver, has_tls: bool) -> Option<(String, String)> {
+    let age = options.optional_seconds("hsts")?;
+    if !has_tls {
+        let origin = options.origin("hsts");
+        options.notes.push(format!("hsts ({origin}) has no effect without a certificate (ssl-certfile)"));
+        return None;
+    }
+    Some(("strict-transport-security".to_owned(), format!("max-age={}", age.as_secs())))
+}
+
 fn proxies(options: &mut Resolver) -> ProxyConfig {
     let mut trusted = Proxies::default();
     let expected = "addresses, networks such as 10.0.0.0/8, unix or *";
@@ -190,6 +202,9 @@ fn log(options: &mut Resolver) -> LogConfig {
         format: form,
         colors: options.optional_flag("use-colors"),
         access,
+        access_exclude: options.list("access-log-exclude", Some("a path such as /health"), |text| {
+            text.starts_with(['/', '*']).then(|| text.to_owned())
+        }),
         access_format_is_given: options.is_given("access-log-format"),
         access_file,
         error_file,

@@ -51,6 +51,10 @@ impl Resolver {
         self.required(name, seconds)
     }
 
+    pub(crate) fn optional_seconds(&mut self, name: &str) -> Option<Duration> {
+        self.optional(name, seconds)
+    }
+
     /// The value of an option by its kind; `None` where there is none, and where the text says so.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         let spec = self.settings[self.index(name)].spec;

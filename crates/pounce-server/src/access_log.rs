@@ -15,7 +15,13 @@ use crate::output::{LINES, STDOUT};
 use format::Format;
 
 /// Turns records into lines.
-pub(crate) enum AccessLog {
+pub(crate) struct AccessLog {
+    lines: Lines,
+    excluded: Vec<String>,
+}
+
+/// Where lines go.
+enum Lines {
     /// Hands lines to the writer of standard output.
     Native { format: Format, line: RefCell<Vec<u8>> },
     /// Hands lines to Python's logging: uvicorn's, if there is no format.
@@ -29,18 +35,31 @@ impl AccessLog {
         let format = config.access.as_ref()?;
         if config.python.is_some() {
             let format = config.access_format_is_given.then(|| Format::new(format, false));
-            return (!config.level_is_given || !is_silent).then_some(Self::Python { format });
+            return (!config.level_is_given || !is_silent)
+                .then(|| Self::with(Lines::Python { format }, config));
         }
         let is_terminal = config.access_file.is_none() && std::io::stdout().is_terminal();
         let colored = logging::are_colored(config, is_terminal);
-        let native = Self::Native { format: Format::new(format, colored), line: RefCell::default() };
-        (!is_silent).then_some(native)
+        let native = Lines::Native { format: Format::new(format, colored), line: RefCell::default() };
+        (!is_silent).then(|| Self::with(native, config))
+    }
+
+    fn with(lines: Lines, config: &LogConfig) -> Self {
+        Self { lines, excluded: config.access_exclude.clone() }
+    }
+
+    /// Whether requests for a path are left out.
+    fn excludes(&self, path: &[u8]) -> bool {
+        self.excluded.iter().any(|excluded| match excluded.strip_suffix('*') {
+            Some(beginning) => path.starts_with(beginning.as_bytes()),
+            None => path == excluded.as_bytes(),
+        })
     }
 
     fn format(&self) -> Option<&Format> {
-        match self {
-            Self::Native { format, .. } => Some(format),
-            Self::Python { format } => format.as_ref(),
+        match &self.lines {
+            Lines::Native { format, .. } => Some(format),
+            Lines::Python { format } => format.as_ref(),
         }
     }
 }
@@ -51,15 +70,18 @@ impl Observer for AccessLog {
     }
 
     fn end(&self, _number: u64, record: &ExchangeRecord<'_>) {
-        match self {
-            Self::Native { format, line } => {
+        if self.excludes(record.request.head.raw_path()) {
+            return;
+        }
+        match &self.lines {
+            Lines::Native { format, line } => {
                 let mut line = line.borrow_mut();
                 line.clear();
                 format.write(record, &mut line);
                 line.push(b'\n');
                 STDOUT.push(&line);
             }
-            Self::Python { format } => LINES.push(LogLine::Request(request(record, format.as_ref()))),
+            Lines::Python { format } => LINES.push(LogLine::Request(request(record, format.as_ref()))),
         }
     }
 }

@@ -11,10 +11,8 @@ use pounce_config::Proxies;
 
 /// The peer of a request as trusted proxies describe it; `None` if they say nothing.
 pub(crate) fn peer(head: &RequestHead, connection: &Peer, trusted: &Proxies) -> Option<Peer> {
-    let fields = head.fields();
-    if !fields.iter().any(|(name, _)| name.starts_with(b"x-forwarded-") || name == b"forwarded") {
-        return None;
-    }
+    let fields = Said::of(head.fields())?;
+    let fields = &fields;
     let told = match Told::by_x_forwarded(fields, trusted) {
         Told { client: None, scheme: None, host: None, port, prefix } => {
             Told { port, prefix, ..Told::by_forwarded(fields, trusted) }
@@ -43,6 +41,23 @@ pub(crate) fn peer(head: &RequestHead, connection: &Peer, trusted: &Proxies) -> 
     (peer != *connection).then_some(peer)
 }
 
+/// The fields that proxies have added, in their order.
+struct Said<'a>(Vec<(&'a [u8], &'a [u8])>);
+
+impl<'a> Said<'a> {
+    /// `None` if there are none.
+    fn of(fields: &'a Fields) -> Option<Self> {
+        let is_said = |name: &[u8]| name.starts_with(b"x-forwarded-") || name == b"forwarded";
+        let mut said = fields.iter().filter(|(name, _)| is_said(name)).peekable();
+        said.peek()?;
+        Some(Self(said.collect()))
+    }
+
+    fn get_all(&self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(found, _)| *found == name).map(|(_, value)| *value)
+    }
+}
+
 /// What the proxies say.
 #[derive(Debug, Default)]
 struct Told {
@@ -54,7 +69,7 @@ struct Told {
 }
 
 impl Told {
-    fn by_x_forwarded(fields: &Fields, trusted: &Proxies) -> Self {
+    fn by_x_forwarded(fields: &Said<'_>, trusted: &Proxies) -> Self {
         let mut hops = Hops::default();
         for element in elements(fields, b"x-forwarded-for").rev() {
             if !hops.pass(node(element), trusted) {
@@ -81,7 +96,7 @@ impl Told {
         }
     }
 
-    fn by_forwarded(fields: &Fields, trusted: &Proxies) -> Self {
+    fn by_forwarded(fields: &Said<'_>, trusted: &Proxies) -> Self {
         let mut hops = Hops::default();
         let mut told = Self::default();
         for element in elements(fields, b"forwarded").rev() {
@@ -149,9 +164,13 @@ fn log_malformed(name: &str, value: &[u8]) {
 }
 
 /// The elements of a field's lists, from left to right.
-fn elements<'a>(fields: &'a Fields, name: &'a [u8]) -> std::vec::IntoIter<&'a [u8]> {
+fn elements<'a>(fields: &Said<'a>, name: &[u8]) -> std::vec::IntoIter<&'a [u8]> {
     let mut elements = Vec::new();
     for value in fields.get_all(name) {
+        if !value.contains(&b',') {
+            elements.push(value.trim_ascii());
+            continue;
+        }
         let mut quoted = false;
         let mut escaped = false;
         let parts = value.split(|&byte| {

@@ -91,6 +91,7 @@ class Options(TypedDict, total=False):
     log_config: Text | Mapping[str, object] | None
     access_log: bool
     access_log_format: str
+    access_log_exclude: Texts
     timeout_keep_alive: Number
     timeout_header: Number
     timeout_body: Number
@@ -111,5 +112,6 @@ class Options(TypedDict, total=False):
     drain_delay: Number
     header: Texts
     headers: Sequence[tuple[str, str]]
+    hsts: Number | None
     server_header: bool
     date_header: bool

@@ -150,3 +150,18 @@ fn in_json_the_server_s_own_log_is_objects_too() {
     let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     assert!(object.is_object(), "{line}");
 }
+
+#[test]
+fn requests_for_excluded_paths_are_left_out() {
+    let options = Options::app("raw:app").with("--health-path", "/healthz");
+    let options = options.with("--access-log-exclude", "/healthz").with("--access-log-exclude", "/notes/*");
+    let server = Server::start(options);
+    for path in ["/healthz", "/healthz?verbose", "/notes/a", "/notes/a/b", "/healthz/other", "/hello"] {
+        server.get(path);
+    }
+    server.wait_stdout_line("GET /hello");
+    let printed = String::from_utf8_lossy(&server.stdout()).into_owned();
+    assert!(printed.contains("GET /healthz/other"), "{printed}");
+    assert!(!printed.contains("GET /healthz ") && !printed.contains("verbose"), "{printed}");
+    assert!(!printed.contains("/notes/"), "{printed}");
+}

@@ -262,3 +262,13 @@ fn a_client_certificate_of_openssl_is_taken() {
         pounce_tests::python::run(command.arg("-cert").arg(files.certificate).arg("-key").arg(files.key));
     assert!(answer.contains("CN=alice"), "{answer}");
 }
+
+#[test]
+fn browsers_are_told_to_use_only_https() {
+    let server = Server::start(Options::app("raw:app").with("--hsts", "31536000").tls());
+    assert_eq!(server.get("/hello").header("strict-transport-security"), Some("max-age=31536000"));
+    // In clear text the header would mean nothing, and a note says so.
+    let server = Server::start(Options::app("raw:app").with("--hsts", "31536000"));
+    assert_eq!(server.get("/hello").header("strict-transport-security"), None);
+    server.wait_stderr("hsts (--hsts on the command line) has no effect without a certificate");
+}

@@ -212,7 +212,16 @@ impl ScopeConnection {
         if Rc::ptr_eq(&self.peer, peer) {
             return Ok(());
         }
-        set_peer(scope, names, peer)?;
+        let (py, connected) = (scope.py(), &*self.peer);
+        if peer.client != connected.client {
+            scope.set_item(&names.client, client(py, &peer.client)?)?;
+        }
+        if peer.server != connected.server {
+            scope.set_item(&names.server, server(py, &peer.server)?)?;
+        }
+        if peer.scheme != connected.scheme {
+            scope.set_item(&names.scheme, PyString::intern(py, peer.scheme.as_str()))?;
+        }
         match &peer.root_path {
             Some(root_path) => {
                 scope.set_item(&names.root_path, root_path)?;

@@ -40,6 +40,8 @@ pub struct LogConfig {
     pub access: Option<AccessLogFormat>,
     /// Whether the format was given; otherwise Python's logger gets uvicorn's message and arguments.
     pub access_format_is_given: bool,
+    /// Paths whose requests are not in it; `*` at the end of one stands for anything.
+    pub access_exclude: Vec<String>,
     /// File of the access log; `None` for standard output.
     pub access_file: Option<PathBuf>,
     /// File of all other lines; `None` for standard error.

@@ -354,6 +354,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         .aliases(&["access-log-fmt", "access-logformat"])
         .default("%(h)s - \"%(r)s\" %(s)s")
         .help("Access log line in gunicorn's %(h)s or granian's %(addr)s atoms, or json"),
+    option("access-log-exclude", COMMAS, Section::Logging)
+        .value("PATH")
+        .help("Path whose requests are not in the access log; * at its end stands for anything; repeatable"),
     option("access-logfile", Kind::Path, Section::Logging)
         .value("FILE")
         .default("-")
@@ -442,6 +445,9 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("header", Kind::Headers, Section::Responses)
         .value("NAME:VALUE")
         .help("Header added to every response; repeatable"),
+    option("hsts", Kind::Seconds { min: Duration::ZERO, max: YEAR.saturating_mul(2) }, Section::Responses)
+        .value("SECONDS")
+        .help("With TLS: tell browsers for how long to use only HTTPS (Strict-Transport-Security), such as 31536000"),
     option("server-header", Kind::Flag, Section::Responses).default("on").help("Send the Server header"),
     option("date-header", Kind::Flag, Section::Responses).default("on").help("Send the Date header"),
     option("config", Kind::Path, Section::Configuration)

@@ -88,7 +88,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         "compress in the application for now (Starlette's GZipMiddleware) or in a proxy",
     ),
     option(PLANNED, Value, NotYet, &["cpu-affinity"], "use taskset or CPUAffinity= of systemd for now"),
-    option(PLANNED, Value, NotYet, &["access-log-exclude"], "filter the lines for now"),
     option(
         PLANNED,
         Value,
@@ -100,13 +99,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     option(PLANNED, Flag, NotYet, &["server-timing"], "use a middleware for now"),
     option(PLANNED, Value, NotYet, &["log-blocked-loop"], "set PYTHONASYNCIODEBUG=1 for now"),
     option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application for now"),
-    option(
-        PLANNED,
-        Value,
-        NotYet,
-        &["hsts"],
-        "use --header 'strict-transport-security: max-age=31536000' for now",
-    ),
     option(
         PLANNED,
         Value,
