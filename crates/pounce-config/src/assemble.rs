@@ -3,16 +3,20 @@
 mod tls;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::{
-    AccessLogFormat, AppConfig, HttpConfig, ListenConfig, LogConfig, LogFormat, LogSource, Proxies,
-    ProxyConfig, ReloadConfig, ServerConfig, WorkersConfig,
+    AccessLogFormat, AppConfig, HttpConfig, LifecycleConfig, ListenConfig, LogConfig, LogFormat, LogSource,
+    Proxies, ProxyConfig, ReloadConfig, ServerConfig, WorkersConfig,
 };
 use crate::fault::ConfigErrors;
 use crate::layer::{Compat, Layers};
 use crate::resolve::Resolver;
 use crate::value;
 use crate::value::endpoint::{self, endpoint};
+
+/// How long the event loop may be blocked with `--reload`, unless that is given.
+const BLOCKED_IN_DEVELOPMENT: Duration = Duration::from_millis(100);
 
 const APP: &str = "MODULE:ATTRIBUTE, MODULE:FACTORY() or MODULE, such as main:app";
 
@@ -38,11 +42,14 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let tls = tls::tls(&mut options);
     http.headers.extend(hsts(&mut options, tls.is_some()));
     let proxies = proxies(&mut options);
-    let lifecycle = options.part();
+    let mut lifecycle: LifecycleConfig = options.part();
     let workers = workers(&mut options);
     let process = options.part();
     let log = log(&mut options);
     let reload = reload(&mut options);
+    if reload.is_some() && !options.is_given("log-blocked-loop") {
+        lifecycle.log_blocked_loop = Some(BLOCKED_IN_DEVELOPMENT);
+    }
     // The caller has already chosen the file; this only validates the path.
     options.path("config");
     options.optional_choice::<Compat>("compat");

@@ -173,6 +173,9 @@ pub struct LifecycleConfig {
     pub timeout_graceful_shutdown: Duration,
     /// How long it goes on serving after a stop was requested, not ready, before it drains.
     pub drain_delay: Duration,
+    /// How long the event loop may be blocked before the log says where; `None` for as long as it likes.
+    #[serde(deserialize_with = "none_if_zero")]
+    pub log_blocked_loop: Option<Duration>,
     /// How long the event loop may be stuck before that is reported; `None` never.
     #[serde(rename = "timeout-worker-healthcheck", deserialize_with = "none_if_zero")]
     pub timeout_healthcheck: Option<Duration>,

@@ -156,6 +156,7 @@ async fn serve_started(
     let subject = Subject {
         name: format!("worker {}", job.worker_id),
         timeout: lifecycle.timeout_healthcheck,
+        blocked: lifecycle.log_blocked_loop,
         stacks: context.stacks.clone(),
         reporter: reporter.clone(),
         requests: Arc::clone(&requests),

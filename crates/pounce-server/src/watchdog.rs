@@ -5,6 +5,7 @@
 //! `watchdog::patient`.
 
 mod patient;
+mod stall;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -89,6 +89,7 @@ class Options(TypedDict, total=False):
     log_format: Literal["auto", "text", "json"]
     use_colors: bool | None
     log_config: Text | Mapping[str, object] | None
+    log_blocked_loop: Number | None
     access_log: bool
     access_log_format: str
     access_log_exclude: Texts

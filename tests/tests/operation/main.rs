@@ -1,6 +1,7 @@
 //! Operation: options, addresses, logs, the process, signals, reloads, stops, memory.
 
 mod access_log;
+mod blocked_loop;
 mod compat;
 mod health;
 mod listening;

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::pthread::{Pthread, pthread_self};
 use tokio::sync::Notify;
@@ -26,6 +27,9 @@ struct Shared {
     unwatched: AtomicBool,
     pinged: AtomicU64,
     answered: AtomicU64,
+    /// When it was last answered, in microseconds since `created`.
+    answered_at: AtomicU64,
+    created: Instant,
     ping: Notify,
     /// Whether the watchdog has stopped watching.
     unfelt: AtomicBool,
@@ -49,6 +53,8 @@ impl Pulse {
                 unwatched: AtomicBool::new(false),
                 pinged: AtomicU64::new(0),
                 answered: AtomicU64::new(0),
+                answered_at: AtomicU64::new(0),
+                created: Instant::now(),
                 ping: Notify::new(),
                 unfelt: AtomicBool::new(false),
                 wake: Box::new(wake),
@@ -59,6 +65,8 @@ impl Pulse {
         tokio::task::spawn_local(async move {
             while !shared.unfelt.load(Ordering::Acquire) {
                 shared.ping.notified().await;
+                let micros = u64::try_from(shared.created.elapsed().as_micros()).unwrap_or(u64::MAX);
+                shared.answered_at.store(micros, Ordering::Relaxed);
                 shared.answered.store(shared.pinged.load(Ordering::Acquire), Ordering::Release);
             }
         });
@@ -102,6 +110,11 @@ impl Pulse {
     pub fn leave(&self) {
         self.shared.unfelt.store(true, Ordering::Release);
         self.shared.ping.notify_one();
+    }
+
+    /// When the loop answered the last ping, if it [has](Self::has_answered).
+    pub fn answered_at(&self) -> Instant {
+        self.shared.created + Duration::from_micros(self.shared.answered_at.load(Ordering::Relaxed))
     }
 
     /// Whether the loop has answered the last ping.

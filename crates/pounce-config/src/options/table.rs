@@ -348,6 +348,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         .value("FILE")
         .aliases(&["log-config-json"])
         .help("Configuration of Python's logging, which then gets all lines: .json, .yaml, .toml or INI"),
+    option("log-blocked-loop", FROM_ZERO, Section::Logging)
+        .value("SECONDS")
+        .help("Log where the application blocks the event loop for longer, such as 100ms (with --reload); 0 never"),
     option("access-log", Kind::Flag, Section::Logging).default("on").help("Log a line for every request"),
     option("access-log-format", Kind::Text, Section::Logging)
         .value("FORMAT")

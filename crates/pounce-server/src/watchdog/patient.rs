@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use pounce_asgi::python::{Pulse, Stacks};
 use pounce_supervisor::{Heartbeat, Reporter, Status};
 
+use super::stall::{self, Stalls};
+
 /// How often a working loop is checked if there is no timeout.
 const INTERVAL: Duration = Duration::from_millis(7_500);
 
@@ -19,6 +21,8 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// How long it may be stuck.
     pub(crate) timeout: Option<Duration>,
+    /// How long it may be blocked before the log says where.
+    pub(crate) blocked: Option<Duration>,
     pub(crate) stacks: Option<Arc<Stacks>>,
     pub(crate) reporter: Reporter,
     pub(crate) requests: Arc<AtomicU64>,
@@ -31,19 +35,33 @@ pub(super) struct Patient {
     check_at: Option<Instant>,
     /// When the unanswered ping was sent.
     asked_at: Option<Instant>,
+    /// When the supervisor was last told that the loop is busy.
+    told_at: Option<Instant>,
     stuck: bool,
+    /// Where the loop is blocked, once it is for too long.
+    blocked_in: Option<String>,
+    stalls: Stalls,
 }
 
 impl Patient {
     pub(super) fn new(pulse: Pulse, subject: Subject, now: Instant) -> Self {
-        Self { pulse, subject, check_at: Some(now), asked_at: None, stuck: false }
+        Self {
+            pulse,
+            subject,
+            check_at: Some(now),
+            asked_at: None,
+            told_at: None,
+            stuck: false,
+            blocked_in: None,
+            stalls: Stalls::default(),
+        }
     }
 
     /// Checks the loop if it is time to, and returns when to check again: never for a loop that rests.
     pub(super) fn check(&mut self, now: Instant) -> Option<Instant> {
         if self.check_at.is_none() && !self.pulse.rests() {
             // The loop works again. The supervisor must expect heartbeats before the loop can get stuck.
-            self.tell(true);
+            self.tell(true, now);
             self.check_at = Some(now + self.interval());
         }
         if self.check_at.is_some_and(|at| at <= now) {
@@ -52,22 +70,48 @@ impl Patient {
         self.check_at
     }
 
+    /// How often a working loop is checked.
     fn interval(&self) -> Duration {
+        let blocked = self.subject.blocked.map_or(Duration::MAX, |blocked| blocked / 2);
+        self.heartbeat().min(blocked.max(Duration::from_millis(1)))
+    }
+
+    /// How often the supervisor is told that it works.
+    fn heartbeat(&self) -> Duration {
         self.subject.timeout.map_or(INTERVAL, |timeout| timeout / 4)
+    }
+
+    /// Logs a stall that is over, and finds out where the loop is in one that goes on.
+    fn look_for_stall(&mut self, now: Instant) {
+        let (Some(limit), Some(since)) = (self.subject.blocked, self.asked_at) else { return };
+        if self.pulse.has_answered() {
+            if let Some(place) = self.blocked_in.take() {
+                let lasted = self.pulse.answered_at().saturating_duration_since(since);
+                self.stalls.log(&self.subject.name, &place, lasted);
+            }
+        } else if self.blocked_in.is_none() && now - since >= limit {
+            let stack = self.subject.stacks.as_ref().and_then(|stacks| stacks.of(self.pulse.thread()));
+            self.blocked_in = stack.as_deref().map(stall::place);
+        }
     }
 
     /// Whether it must be checked again.
     fn look(&mut self, now: Instant) -> bool {
+        self.look_for_stall(now);
+        if self.blocked_in.is_some() && self.pulse.waits() && !self.pulse.has_answered() {
+            // It is about to answer, and then the stall's end is known.
+            return true;
+        }
         if self.asked_at.is_none_or(|_| self.pulse.has_answered()) || self.pulse.waits() {
             self.asked_at = None;
             if std::mem::take(&mut self.stuck) {
                 tracing::warn!(target: "pounce", "{} goes on", self.subject.name);
             }
             if self.pulse.rest() {
-                self.tell(false);
+                self.tell(false, now);
                 return false;
             }
-            self.tell(true);
+            self.tell(true, now);
             if !self.pulse.waits() {
                 self.pulse.ping();
                 self.asked_at = Some(now);
@@ -92,7 +136,11 @@ impl Patient {
         );
     }
 
-    fn tell(&self, busy: bool) {
+    fn tell(&mut self, busy: bool, now: Instant) {
+        if busy && self.told_at.is_some_and(|told| now - told < self.heartbeat()) {
+            return;
+        }
+        self.told_at = busy.then_some(now);
         let requests = self.subject.requests.load(Ordering::Relaxed);
         self.subject.reporter.report(Status::Heartbeat(Heartbeat { busy, requests, rss: rss() }));
     }

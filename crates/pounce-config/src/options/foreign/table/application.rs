@@ -97,7 +97,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     ),
     option(PLANNED, Flag, NotYet, &["request-id"], "use a middleware for now, such as asgi-correlation-id"),
     option(PLANNED, Flag, NotYet, &["server-timing"], "use a middleware for now"),
-    option(PLANNED, Value, NotYet, &["log-blocked-loop"], "set PYTHONASYNCIODEBUG=1 for now"),
     option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application for now"),
     option(
         PLANNED,
