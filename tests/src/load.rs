@@ -79,13 +79,15 @@ impl Load {
         self.seen.results().workers.clone()
     }
 
+    /// Whether a request has failed: its client has stopped, and [`finish`](Self::finish) says why.
+    pub fn has_failed(&self) -> bool {
+        !self.seen.results().failed.is_empty()
+    }
+
     /// Waits until `count` more requests are answered.
     pub fn wait_answered(&self, count: usize) {
         let until = self.answered() + count;
-        let reached = within(PATIENCE, || {
-            let failed = !self.seen.results().failed.is_empty();
-            (failed || self.answered() >= until).then_some(())
-        });
+        let reached = within(PATIENCE, || (self.has_failed() || self.answered() >= until).then_some(()));
         assert!(reached.is_some(), "{} of {until} requests are answered", self.answered());
     }
 

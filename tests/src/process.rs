@@ -53,3 +53,22 @@ pub fn wake_ups(pid: u32) -> u64 {
     }
     sum
 }
+
+/// What every thread of a process does: its name, its state, the kernel function that it waits in, and its stack if there is a
+/// debugger. Empty if the process has ended.
+pub fn threads(pid: u32) -> String {
+    let mut text = String::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+        let state =
+            read("stat").rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('?');
+        text += &format!("thread {}: {state} in {}\n", read("comm").trim(), read("wchan"));
+    }
+    if !text.is_empty() {
+        let arguments = ["20", "gdb", "-p", &pid.to_string(), "-batch", "-ex", "thread apply all bt 12"];
+        let stacks = std::process::Command::new("timeout").args(arguments).output();
+        text +=
+            &stacks.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    }
+    text
+}

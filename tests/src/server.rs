@@ -257,8 +257,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The test fails: show its server's output.
-            eprintln!("{}", self.printed());
+            // The test fails: show its server's output and, if it hangs, what its threads wait for.
+            eprintln!("{}\n{}", self.printed(), crate::process::threads(self.pid()));
         }
         // The group may already have ended; kill what is left.
         let _ = killpg(self.group(), Signal::SIGKILL);
