@@ -114,5 +114,6 @@ class Options(TypedDict, total=False):
     header: Texts
     headers: Sequence[tuple[str, str]]
     hsts: Number | None
+    server_timing: bool
     server_header: bool
     date_header: bool

@@ -1,4 +1,4 @@
-//! Health checks, which a worker answers itself.
+//! Health checks, which a worker answers itself, and the times of responses.
 
 use nix::sys::signal::Signal;
 use pounce_tests::modes::Mode;
@@ -12,6 +12,7 @@ fn options() -> Options {
 
 over_every_transport! {
     a_worker_answers_itself,
+    a_response_has_its_time,
 }
 
 fn a_worker_answers_itself(transport: Transport) {
@@ -118,4 +119,17 @@ fn a_path_must_be_one() {
         assert_eq!(exit.code, Some(2), "{path}");
         assert!(exit.stderr.contains("health-path: expected a path of URLs"), "{}", exit.stderr);
     }
+}
+
+fn a_response_has_its_time(transport: Transport) {
+    let server = Server::start(options().flag("--server-timing").over(transport));
+    let told = |path: &str| -> Option<f64> {
+        let answer = transport.get(&server, path).expect(200);
+        answer.header("server-timing")?.strip_prefix("app;dur=")?.parse().ok()
+    };
+    // The application sleeps for so many milliseconds.
+    assert!(told("/who/200").is_some_and(|millis| millis >= 200.0));
+    assert!(told("/who/0").is_some());
+    // The worker's own answers have none.
+    assert_eq!(told("/healthz"), None);
 }

@@ -451,6 +451,9 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("hsts", Kind::Seconds { min: Duration::ZERO, max: YEAR.saturating_mul(2) }, Section::Responses)
         .value("SECONDS")
         .help("With TLS: tell browsers for how long to use only HTTPS (Strict-Transport-Security), such as 31536000"),
+    option("server-timing", Kind::Flag, Section::Responses)
+        .default("off")
+        .help("Send Server-Timing: app;dur=MILLISECONDS, from a request's arrival to the response's start"),
     option("server-header", Kind::Flag, Section::Responses).default("on").help("Send the Server header"),
     option("date-header", Kind::Flag, Section::Responses).default("on").help("Send the Date header"),
     option("config", Kind::Path, Section::Configuration)
