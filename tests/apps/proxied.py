@@ -1,6 +1,6 @@
 """Says who asks, by what scheme, and whom, as far as the server knows."""
 
-from kit import respond_json, router
+from kit import respond, respond_json, router
 from workers import routes
 
 KEYS = ("type", "client", "server", "scheme", "root_path", "path")
@@ -10,7 +10,14 @@ async def scope_of(scope, receive, send, *rest):
     await respond_json(send, {key: scope.get(key) for key in KEYS})
 
 
-http = router({**routes, "scope": scope_of})
+async def ids(scope, receive, send, *own):
+    """The request's ids as the application sees them; its response has one of its own if a path names it."""
+    headers = [(b"x-request-id", name.encode()) for name in own]
+    names = [value.decode() for name, value in scope["headers"] if name == b"x-request-id"]
+    await respond(send, ",".join(names), headers=headers)
+
+
+http = router({**routes, "scope": scope_of, "ids": ids})
 
 
 async def app(scope, receive, send):

@@ -151,6 +151,8 @@ pub struct HttpConfig {
     pub health_path: Option<String>,
     /// The path at which a worker says that its loop turns.
     pub live_path: Option<String>,
+    /// The header that has the id of each request, in lower case; `None` for no ids.
+    pub request_id: Option<String>,
     /// Send `Server-Timing`.
     pub server_timing: bool,
     /// Send `Server`.

@@ -98,6 +98,8 @@ pub enum Kind {
         /// Separates the items in an environment variable.
         separator: char,
     },
+    /// The name of a header; it becomes lower case.
+    FieldName,
     /// Several headers, `NAME: VALUE`: the flag is repeated, TOML has an array, a variable has a line for each.
     Headers,
     /// One of the words.

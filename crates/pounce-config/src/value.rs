@@ -52,6 +52,7 @@ impl Kind {
             Self::Permissions => "octal permission bits from 0 to 777, such as 660".into(),
             Self::List { .. } => "a list of texts".into(),
             Self::Headers => header::EXPECTED.into(),
+            Self::FieldName => "the name of a header, such as x-request-id".into(),
             Self::Choice(words) => one_of(words, "or"),
             Self::Choices(words) => one_of(words, "and"),
         }
@@ -87,6 +88,7 @@ impl Value {
                 chosen.map(|word| Some(Self::Word(word)))
             }
             Kind::Permissions => permissions(text).map(|bits| Some(Self::Number(bits.into()))),
+            Kind::FieldName => header::name(text).map(|name| Some(Self::Text(name))),
             Kind::UrlPath => url_path(text).map(|path| Some(Self::Text(path))),
             Kind::Text | Kind::Path | Kind::PathOrTable => path(text).map(|text| Some(Self::Text(text))),
             _ => None,

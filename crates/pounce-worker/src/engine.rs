@@ -24,8 +24,6 @@ use own_fields::OwnFields;
 use read_ahead::ReadAhead;
 pub(crate) use read_ahead::Share;
 
-use pounce_asgi::ResponseHead;
-
 use crate::Settings;
 use crate::flusher::Flusher;
 use crate::observer::Observer;
@@ -148,16 +146,6 @@ impl Engine {
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }
-    }
-
-    /// The head of a response with the time since its request arrived, if that is to be sent.
-    pub(crate) fn with_timing(&self, head: &ResponseHead, started: Instant) -> Option<ResponseHead> {
-        self.settings.http.server_timing.then(|| {
-            let mut head = head.clone();
-            let millis = started.elapsed().as_secs_f64() * 1000.0;
-            head.fields.push(b"server-timing", format!("app;dur={millis:.3}").as_bytes());
-            head
-        })
     }
 
     /// Whether load balancers should send requests here.

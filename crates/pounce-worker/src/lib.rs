@@ -18,6 +18,7 @@ pub mod http2;
 mod observer;
 mod output;
 mod progress;
+mod request_id;
 mod settings;
 mod stream;
 pub mod test_apps;

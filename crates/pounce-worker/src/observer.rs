@@ -39,6 +39,8 @@ pub struct ObservedRequest<'a> {
     pub connection: &'a ConnectionInfo,
     /// The client's and the server's addresses.
     pub peer: &'a Peer,
+    /// Its id, if requests have one.
+    pub request_id: Option<&'a str>,
     /// The head of the request.
     pub head: &'a RequestHead,
 }

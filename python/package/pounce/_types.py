@@ -114,6 +114,7 @@ class Options(TypedDict, total=False):
     header: Texts
     headers: Sequence[tuple[str, str]]
     hsts: Number | None
+    request_id: str | None
     server_timing: bool
     server_header: bool
     date_header: bool

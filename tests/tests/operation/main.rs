@@ -13,6 +13,7 @@ mod process;
 mod proxies;
 mod python_logging;
 mod reload;
+mod request_ids;
 mod shutdown;
 mod shutdown_under_load;
 mod signals;

@@ -32,6 +32,17 @@ impl Fields {
         self.ends.push((name_end, self.bytes.len() as u32));
     }
 
+    /// Removes every field of a name, which is in lower case.
+    pub fn remove(&mut self, name: &[u8]) {
+        if self.get_all(name).next().is_none() {
+            return;
+        }
+        let all = std::mem::take(self);
+        for (other, value) in all.iter().filter(|(other, _)| *other != name) {
+            self.push(other, value);
+        }
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -82,6 +82,12 @@ impl RequestHead {
         (self.path, self.query) = (other.path.clone(), other.query.clone());
     }
 
+    /// Sets a header field, in place of those of the same name. The name is in lower case.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.fields.remove(name);
+        self.fields.push(name, value);
+    }
+
     /// Adds a header field.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         self.fields.push(name, value);

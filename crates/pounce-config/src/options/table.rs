@@ -451,6 +451,9 @@ pub static OPTIONS: &[OptionSpec] = &[
     option("hsts", Kind::Seconds { min: Duration::ZERO, max: YEAR.saturating_mul(2) }, Section::Responses)
         .value("SECONDS")
         .help("With TLS: tell browsers for how long to use only HTTPS (Strict-Transport-Security), such as 31536000"),
+    option("request-id", Kind::FieldName, Section::Responses)
+        .value("HEADER")
+        .help("Give each request an id in this header, such as x-request-id: the trusted proxy's, else a new one"),
     option("server-timing", Kind::Flag, Section::Responses)
         .default("off")
         .help("Send Server-Timing: app;dur=MILLISECONDS, from a request's arrival to the response's start"),

@@ -19,13 +19,17 @@ const FRAMING: &[&str] = &[
 /// The name in lower case and the trimmed value.
 pub(crate) fn header(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once(':')?;
-    let name = name.to_ascii_lowercase();
+    let name = self::name(name)?;
     let value = value.trim_matches([' ', '\t']);
-    let sound = !name.is_empty()
-        && name.bytes().all(is_token)
-        && value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
-        && !FRAMING.contains(&name.as_str());
+    let sound = value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     sound.then(|| (name, value.to_owned()))
+}
+
+/// The name of a header in lower case, unless it frames the message.
+pub(crate) fn name(text: &str) -> Option<String> {
+    let name = text.to_ascii_lowercase();
+    let sound = !name.is_empty() && name.bytes().all(is_token) && !FRAMING.contains(&name.as_str());
+    sound.then_some(name)
 }
 
 /// RFC 9110 §5.6.2.

@@ -264,6 +264,7 @@ fn write_json(record: &ExchangeRecord<'_>, line: &mut Vec<u8>) {
         "duration_ms": record.duration.as_micros() as f64 / 1000.0,
         "user_agent": value(b"user-agent"),
         "referer": value(b"referer"),
+        "request_id": record.request.request_id,
     });
     // Writing into a vector cannot fail, and neither can an object of strings and numbers.
     let _ = serde_json::to_writer(line, &object);

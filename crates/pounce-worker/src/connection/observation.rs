@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead};
+use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead, ResponseHead};
 
 use crate::engine::Engine;
-use crate::forwarded;
 use crate::observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest};
+use crate::{forwarded, request_id};
 
 /// Reports an exchange to the observer, each event once.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Observation {
     number: u64,
     /// Who asks: who has connected, or whom a trusted proxy speaks for.
     pub(super) peer: Rc<Peer>,
+    /// The request's id, if requests have one.
+    request_id: Option<String>,
     pub(super) started: Instant,
     stage: Stage,
 }
@@ -41,16 +43,18 @@ pub(super) struct End<'a> {
 impl Observation {
     /// Before the first exchange of a connection.
     pub(super) fn none(info: &ConnectionInfo, now: Instant) -> Self {
-        Self { number: 0, peer: Rc::clone(&info.peer), started: now, stage: Stage::Untold }
+        Self { number: 0, peer: Rc::clone(&info.peer), request_id: None, started: now, stage: Stage::Untold }
     }
 
     /// Begins an exchange and reports it.
     pub(super) fn begin(
         engine: &Engine,
         info: &ConnectionInfo,
-        head: &RequestHead,
+        head: &mut RequestHead,
         started: Instant,
     ) -> Self {
+        let name = engine.settings.http.request_id.as_ref();
+        let request_id = name.map(|name| request_id::give(name, info, head));
         let told = info
             .is_trusted_proxy
             .then(|| forwarded::peer(head, &info.peer, &engine.settings.proxies.trusted))
@@ -58,13 +62,41 @@ impl Observation {
         let begun = Self {
             number: engine.number_exchange(),
             peer: told.map_or_else(|| Rc::clone(&info.peer), Rc::new),
+            request_id,
             started,
             stage: Stage::Begun,
         };
         if let Some(observer) = &engine.observer {
-            observer.begin(begun.number, &ObservedRequest { connection: info, peer: &begun.peer, head });
+            observer.begin(
+                begun.number,
+                &ObservedRequest {
+                    connection: info,
+                    peer: &begun.peer,
+                    request_id: begun.request_id.as_deref(),
+                    head,
+                },
+            );
         }
         begun
+    }
+
+    /// The head of the application's response with what the server adds for this request; `None` if it adds nothing.
+    pub(super) fn dress(&self, engine: &Engine, head: &ResponseHead) -> Option<ResponseHead> {
+        let http = &engine.settings.http;
+        let id = http.request_id.as_ref().zip(self.request_id.as_ref());
+        if id.is_none() && !http.server_timing {
+            return None;
+        }
+        let mut head = head.clone();
+        if let Some((name, id)) = id {
+            head.fields.remove(name.as_bytes());
+            head.fields.push(name.as_bytes(), id.as_bytes());
+        }
+        if http.server_timing {
+            let millis = self.started.elapsed().as_secs_f64() * 1000.0;
+            head.fields.push(b"server-timing", format!("app;dur={millis:.3}").as_bytes());
+        }
+        Some(head)
     }
 
     /// Reports the head of the response, once a status has been sent.
@@ -81,7 +113,12 @@ impl Observation {
         let begun = std::mem::replace(&mut self.stage, Stage::Over);
         let (Some(observer), Stage::Begun | Stage::Head) = (&engine.observer, begun) else { return };
         let record = ExchangeRecord {
-            request: ObservedRequest { connection: info, peer: &self.peer, head },
+            request: ObservedRequest {
+                connection: info,
+                peer: &self.peer,
+                request_id: self.request_id.as_deref(),
+                head,
+            },
             response_fields: end.response_fields,
             status: end.status.filter(|_| !end.client_left).unwrap_or(CLIENT_CLOSED_REQUEST),
             body_bytes: end.body_bytes,

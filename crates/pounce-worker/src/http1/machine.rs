@@ -85,6 +85,11 @@ impl RequestMachine {
         &self.head
     }
 
+    /// The head, to be completed.
+    pub fn head_mut(&mut self) -> &mut RequestHead {
+        &mut self.head
+    }
+
     /// Takes the head out, for use while the machine goes on; give it back so that its buffers are reused.
     pub fn take_head(&mut self) -> RequestHead {
         std::mem::take(&mut self.head)

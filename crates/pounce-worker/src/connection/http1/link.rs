@@ -70,8 +70,8 @@ impl Http1Link {
     /// Begins the exchange of a request that has arrived.
     pub(super) fn observe_begin(&self) {
         let state = &mut *self.state();
-        state.observation =
-            Observation::begin(&self.engine, &self.info, state.machine.head(), self.now.get());
+        let (head, now) = (state.machine.head_mut(), self.now.get());
+        state.observation = Observation::begin(&self.engine, &self.info, head, now);
     }
 }
 

@@ -55,8 +55,8 @@ impl Wire for Http1Link {
         if held.capacity() == 0 {
             *held = self.engine.buffers.take_write();
         }
-        let timed = self.engine.with_timing(head, state.observation.started);
-        let head = timed.as_ref().unwrap_or(head);
+        let dressed = state.observation.dress(&self.engine, head);
+        let head = dressed.as_ref().unwrap_or(head);
         state.encoder.start(head)?;
         if self.engine.needs_response_fields {
             state.response_fields.clone_from(&head.fields);

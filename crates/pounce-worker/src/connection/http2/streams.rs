@@ -103,7 +103,7 @@ impl<A: App> Streams<A> {
     ) {
         self.requests += 1;
         let (parts, receive) = request.into_parts();
-        let request = match read_request(&parts, &self.engine.settings.http.limits) {
+        let mut request = match read_request(&parts, &self.engine.settings.http.limits) {
             Ok(request) => request,
             Err(Unfit::Reset(reason)) => return respond.send_reset(reason),
             Err(Unfit::Answer(fault)) => {
@@ -117,7 +117,7 @@ impl<A: App> Streams<A> {
                 return self.answer(none, server_response(fault.status(), &fault.to_string()), cx);
             }
         };
-        let observation = Observation::begin(&self.engine, &self.info, &request.head, now);
+        let observation = Observation::begin(&self.engine, &self.info, &mut request.head, now);
         if request.websocket {
             return self.begin_websocket(request, receive, respond, observation, cx);
         }

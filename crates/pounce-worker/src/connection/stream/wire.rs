@@ -42,8 +42,8 @@ impl<T: Transport> Wire for StreamLink<T> {
 
     fn start(&self, _id: ExchangeId, head: &ResponseHead) -> Result<(), SendError> {
         let state = &mut *self.admit("http.response.start")?;
-        let timed = self.engine.with_timing(head, state.observation.started);
-        let head = timed.as_ref().unwrap_or(head);
+        let dressed = state.observation.dress(&self.engine, head);
+        let head = dressed.as_ref().unwrap_or(head);
         state.responder.start(head)?;
         if self.engine.needs_response_fields {
             state.response_fields.clone_from(&head.fields);

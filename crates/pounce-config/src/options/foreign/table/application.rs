@@ -95,7 +95,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         &["control"],
         "use signals for now: HUP reloads, TTIN and TTOU change the number of workers",
     ),
-    option(PLANNED, Flag, NotYet, &["request-id"], "use a middleware for now, such as asgi-correlation-id"),
     option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application for now"),
     option(
         PLANNED,
