@@ -17,7 +17,11 @@ async def ids(scope, receive, send, *own):
     await respond(send, ",".join(names), headers=headers)
 
 
-http = router({**routes, "scope": scope_of, "ids": ids})
+async def crash(scope, receive, send):
+    raise RuntimeError("it fails")
+
+
+http = router({**routes, "scope": scope_of, "ids": ids, "crash": crash})
 
 
 async def app(scope, receive, send):

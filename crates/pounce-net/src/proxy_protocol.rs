@@ -131,8 +131,9 @@ fn parse_v2(bytes: &[u8]) -> io::Result<Option<(ProxyHeader, usize)>> {
             (Some(ends(ip(0), ip(16), &addresses[32..])), rest)
         }
         0x31 => (None, body.split_at_checked(216).ok_or_else(short)?.1),
-        // As the specification wants it for UNSPEC and unknown families.
-        _ => return Ok(Some((ProxyHeader::Local, length))),
+        // UNSPEC and datagrams, of which the specification lets the receiver use the connection's own addresses.
+        0x00 | 0x12 | 0x22 | 0x32 => return Ok(Some((ProxyHeader::Local, length))),
+        _ => return Err(invalid("an unknown family")),
     };
     let mut proxied = Proxied { ends, ..Proxied::default() };
     let mut rest = rest;
@@ -274,5 +275,8 @@ mod tests {
         let mut other_version = v2(1, 0x11, &IPV4);
         other_version[12] = 0x31;
         parse(&other_version).expect_err("refused");
+        for family in [0x13, 0x41, 0xff] {
+            parse(&v2(1, family, &IPV4)).expect_err("refused");
+        }
     }
 }

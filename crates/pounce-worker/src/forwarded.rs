@@ -13,12 +13,11 @@ use pounce_config::Proxies;
 pub(crate) fn peer(head: &RequestHead, connection: &Peer, trusted: &Proxies) -> Option<Peer> {
     let fields = Said::of(head.fields())?;
     let fields = &fields;
-    let told = match Told::by_x_forwarded(fields, trusted) {
-        Told { client: None, scheme: None, host: None, port, prefix } => {
-            Told { port, prefix, ..Told::by_forwarded(fields, trusted) }
-        }
-        told => told,
-    };
+    let mut told = Told::by_x_forwarded(fields, trusted);
+    let is_there = |name: &[u8]| fields.get_all(name).next().is_some();
+    if ![&b"x-forwarded-for"[..], b"x-forwarded-proto", b"x-forwarded-host"].into_iter().any(is_there) {
+        told = Told { port: told.port, prefix: told.prefix, ..Told::by_forwarded(fields, trusted) };
+    }
     let mut peer = connection.clone();
     if let Some(client) = told.client {
         peer.client = Address::Ip(client);
@@ -99,7 +98,7 @@ impl Told {
     fn by_forwarded(fields: &Said<'_>, trusted: &Proxies) -> Self {
         let mut hops = Hops::default();
         let mut told = Self::default();
-        for element in elements(fields, b"forwarded").rev() {
+        for element in quoted_elements(fields).rev() {
             let Some(pairs) = pairs(element) else {
                 log_malformed("forwarded", element);
                 break;
@@ -163,25 +162,34 @@ fn log_malformed(name: &str, value: &[u8]) {
     tracing::debug!(target: "pounce", name, ?value, "ignored what a proxy says");
 }
 
-/// The elements of a field's lists, from left to right.
+/// The elements of a field's lists, from left to right. `X-Forwarded-*` has no quoting.
 fn elements<'a>(fields: &Said<'a>, name: &[u8]) -> std::vec::IntoIter<&'a [u8]> {
+    let lists = fields.get_all(name);
+    let elements: Vec<_> =
+        lists.flat_map(|list| list.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii).collect();
+    elements.into_iter()
+}
+
+/// The elements of `Forwarded`, from left to right. Commas in quotes separate nothing; but a quote that is never closed is
+/// the client's, and must not hide what proxies have added behind it.
+fn quoted_elements<'a>(fields: &Said<'a>) -> std::vec::IntoIter<&'a [u8]> {
     let mut elements = Vec::new();
-    for value in fields.get_all(name) {
-        if !value.contains(&b',') {
-            elements.push(value.trim_ascii());
-            continue;
-        }
-        let mut quoted = false;
-        let mut escaped = false;
-        let parts = value.split(|&byte| {
+    for list in fields.get_all(b"forwarded") {
+        let (mut quoted, mut escaped) = (false, false);
+        let parts = list.split(|&byte| {
             let separates = byte == b',' && !quoted;
             quoted ^= byte == b'"' && !escaped;
             escaped = byte == b'\\' && quoted && !escaped;
             separates
         });
-        elements.extend(parts.map(<[u8]>::trim_ascii));
+        let parts: Vec<_> = parts.collect();
+        match quoted {
+            false => elements.extend(parts),
+            true => elements.extend(list.split(|&byte| byte == b',')),
+        }
     }
-    elements.into_iter()
+    let elements = elements.into_iter().map(<[u8]>::trim_ascii).filter(|element| !element.is_empty());
+    elements.collect::<Vec<_>>().into_iter()
 }
 
 /// The parameters of one element of `Forwarded`; `None` if it is malformed.
@@ -190,6 +198,11 @@ fn pairs(element: &[u8]) -> Option<Vec<(&str, String)>> {
     let mut pairs = Vec::new();
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=')?;
+        let name = name.trim();
+        let is_new = !pairs.iter().any(|(other, _): &(&str, String)| other.eq_ignore_ascii_case(name));
+        if !is_new || !is_token(name) {
+            return None;
+        }
         let (value, after) = match after.strip_prefix('"') {
             Some(quoted) => unquote(quoted)?,
             None => {
@@ -197,7 +210,7 @@ fn pairs(element: &[u8]) -> Option<Vec<(&str, String)>> {
                 (after[..end].trim_end().to_owned(), &after[end..])
             }
         };
-        pairs.push((name.trim(), value));
+        pairs.push((name, value));
         let after = after.trim_start();
         rest = match after.strip_prefix(';') {
             Some(next) => next.trim_start(),
@@ -206,6 +219,10 @@ fn pairs(element: &[u8]) -> Option<Vec<(&str, String)>> {
         };
     }
     Some(pairs)
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(pounce_asgi::is_token_byte)
 }
 
 /// The value of a quoted string after its first quote, and what follows it.
@@ -233,12 +250,20 @@ fn node(text: &[u8]) -> Option<SocketAddr> {
         let (ip, after) = rest.split_once(']')?;
         let port = match after {
             "" => 0,
-            after => after.strip_prefix(':')?.parse().ok()?,
+            after => node_port(after.strip_prefix(':')?)?,
         };
         return Some(of(ip.parse().ok()?, port));
     }
     let (ip, port) = text.split_once(':')?;
-    Some(of(ip.parse().ok()?, port.parse().ok()?))
+    Some(of(ip.parse().ok()?, node_port(port)?))
+}
+
+/// The port of a node; 0 for an obfuscated one (RFC 7239 section 6).
+fn node_port(text: &str) -> Option<u16> {
+    match text.strip_prefix('_') {
+        Some(hidden) => is_token(hidden).then_some(0),
+        None => port(text.as_bytes()),
+    }
 }
 
 fn scheme(text: &[u8]) -> Option<Scheme> {
@@ -253,7 +278,7 @@ fn scheme(text: &[u8]) -> Option<Scheme> {
 fn host(text: &[u8]) -> Option<(String, Option<u16>)> {
     let text = std::str::from_utf8(text).ok()?;
     let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port.parse().ok()?)),
+        Some((name, number)) if !number.contains(']') => (name, Some(port(number.as_bytes())?)),
         _ => (text, None),
     };
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -268,15 +293,17 @@ fn host(text: &[u8]) -> Option<(String, Option<u16>)> {
 }
 
 fn port(text: &[u8]) -> Option<u16> {
-    std::str::from_utf8(text).ok()?.parse().ok().filter(|port| *port != 0)
+    let digits = text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|port| digits && *port != 0)
 }
 
-/// An absolute path, without the slash at its end. One that begins with two slashes would name a host in a redirect.
+/// An absolute path, without the slash at its end. One that begins with two slashes would name a host in a redirect; one with
+/// encoded bytes would not be the beginning of the decoded path.
 fn prefix(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
-    let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\');
+    let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\' | b'%');
     let sound = text.starts_with('/') && !text.starts_with("//") && text.bytes().all(visible);
-    sound.then(|| text.trim_end_matches('/').to_owned())
+    sound.then(|| text.trim_end_matches('/').to_owned()).filter(|prefix| !prefix.is_empty())
 }
 
 fn address(host: String, port: u16) -> Address {
@@ -411,6 +438,10 @@ mod tests {
             ("x-forwarded-prefix", "//evil.example"),
             ("x-forwarded-prefix", "/a b"),
             ("x-forwarded-prefix", "/a?b"),
+            ("x-forwarded-prefix", "/%2Fevil.example"),
+            ("x-forwarded-prefix", "/"),
+            ("x-forwarded-port", "+80"),
+            ("x-forwarded-host", "a:0"),
             ("x-forwarded-prefix", "/\\evil.example"),
             ("x-forwarded-server", "example.org"),
             ("forwarded", "for"),
@@ -439,6 +470,33 @@ mod tests {
         let fields = [("forwarded", "for=192.0.2.9;proto=https"), ("x-forwarded-for", "192.0.2.1")];
         let peer = told(&fields);
         assert_eq!((peer.client.to_string(), peer.scheme), ("192.0.2.1:0".to_owned(), Scheme::Http));
+    }
+
+    #[test]
+    fn no_quote_of_a_client_hides_what_proxies_add() {
+        assert_eq!(client(&["\", 192.0.2.1"]), "192.0.2.1:0");
+        let peer = told(&[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "\",https")]);
+        assert_eq!(peer.scheme, Scheme::Https);
+        let peer = told(&[("forwarded", "for=\", for=192.0.2.1;proto=https")]);
+        assert_eq!((peer.client.to_string(), peer.scheme), ("192.0.2.1:0".to_owned(), Scheme::Https));
+    }
+
+    #[test]
+    fn forwarded_does_not_step_in_for_what_is_malformed() {
+        for value in ["unknown", "\"", "unix:", ""] {
+            let fields =
+                [("forwarded", "for=192.0.2.9;proto=https;host=evil.example"), ("x-forwarded-for", value)];
+            assert_eq!(told(&fields), connection(), "{value}");
+        }
+    }
+
+    #[test]
+    fn hidden_ports_and_empty_elements_of_forwarded_are_stood() {
+        let client = |value: &str| told(&[("forwarded", value)]).client.to_string();
+        assert_eq!(client("for=\"192.0.2.1:_x\""), "192.0.2.1:0");
+        assert_eq!(client("for=\"[2001:db8::1]:_x\","), "[2001:db8::1]:0");
+        assert_eq!(client("secure;for=192.0.2.1"), "127.0.0.1:1");
+        assert_eq!(client("for=192.0.2.1;for=192.0.2.2"), "127.0.0.1:1");
     }
 
     #[test]

@@ -6,7 +6,10 @@ use pounce_tests::transport::{Ask, Transport};
 use pounce_tests::{Options, Server, over_every_transport};
 
 fn options() -> Options {
-    Options::app("proxied:app").with("--request-id", "X-Request-ID").with("--access-log-format", "json")
+    Options::app("proxied:app")
+        .with("--request-id", "X-Request-ID")
+        .with("--access-log-format", "json")
+        .with("--health-path", "/healthz")
 }
 
 /// The id in the response, which the application saw alone.
@@ -41,6 +44,15 @@ fn a_request_has_the_trusted_proxys_id_or_a_new_one(transport: Transport) {
             id(&server, transport, &Ask::get("/ids").header("x-request-id", unsound)).len(),
             32,
             "{unsound:?}"
+        );
+    }
+    // The server's own answers have one as well: the 500 of an application that fails.
+    for (path, status) in [("/crash", 500), ("/healthz", 200)] {
+        let answer = transport.get(&server, path);
+        assert_eq!(
+            (answer.status(), answer.header("x-request-id").map(str::len)),
+            (Some(status), Some(32)),
+            "{path}"
         );
     }
     let two = Ask::get("/ids").header("x-request-id", "one").header("x-request-id", "two");

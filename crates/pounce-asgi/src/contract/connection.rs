@@ -21,7 +21,8 @@ impl fmt::Display for Address {
             Self::Ip(address) => write!(f, "{address}"),
             Self::Name(host, port) => write!(f, "{host}:{port}"),
             Self::Unix(path) if path.is_empty() => f.write_str("unix"),
-            Self::Unix(path) => write!(f, "unix:{path}"),
+            // A client chooses the name of its own end.
+            Self::Unix(path) => write!(f, "unix:{}", path.escape_debug()),
         }
     }
 }

@@ -301,7 +301,9 @@ fn set_path(scope: &Bound<'_, PyDict>, names: &Names, root_path: &str, raw_path:
         scope.set_item(&names.path, path(py, whole))?;
         scope.set_item(&names.raw_path, PyBytes::new(py, whole))
     };
-    if root_path.is_empty() { set(raw_path) } else { set(&[root_path.as_bytes(), raw_path].concat()) }
+    // The target of OPTIONS may be an asterisk, which is in no path.
+    let is_below = !root_path.is_empty() && raw_path.starts_with(b"/");
+    if !is_below { set(raw_path) } else { set(&[root_path.as_bytes(), raw_path].concat()) }
 }
 
 fn set_peer(scope: &Bound<'_, PyDict>, names: &Names, peer: &Peer) -> PyResult<()> {

@@ -83,20 +83,26 @@ impl Observation {
     /// The head of the application's response with what the server adds for this request; `None` if it adds nothing.
     pub(super) fn dress(&self, engine: &Engine, head: &ResponseHead) -> Option<ResponseHead> {
         let http = &engine.settings.http;
-        let id = http.request_id.as_ref().zip(self.request_id.as_ref());
-        if id.is_none() && !http.server_timing {
+        if self.request_id.is_none() && !http.server_timing {
             return None;
         }
         let mut head = head.clone();
-        if let Some((name, id)) = id {
-            head.fields.remove(name.as_bytes());
-            head.fields.push(name.as_bytes(), id.as_bytes());
-        }
+        self.add_id(engine, &mut head);
         if http.server_timing {
             let millis = self.started.elapsed().as_secs_f64() * 1000.0;
             head.fields.push(b"server-timing", format!("app;dur={millis:.3}").as_bytes());
         }
         Some(head)
+    }
+
+    /// Adds the request's id to a response of the server itself. The exchange may have ended before, where a request is
+    /// malformed; that one has no id.
+    pub(super) fn add_id(&self, engine: &Engine, head: &mut ResponseHead) {
+        let id = engine.settings.http.request_id.as_ref().zip(self.request_id.as_ref());
+        if let (Some((name, id)), Stage::Begun | Stage::Head) = (id, self.stage) {
+            head.fields.remove(name.as_bytes());
+            head.fields.push(name.as_bytes(), id.as_bytes());
+        }
     }
 
     /// Reports the head of the response, once a status has been sent.

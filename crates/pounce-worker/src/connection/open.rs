@@ -37,6 +37,8 @@ pub(crate) async fn serve<A: App>(
         tracing::debug!(target: "pounce", client = %info.peer.client, %error, "refused a connection");
         return;
     }
+    // A handshake has its time after the header.
+    let now = Instant::now();
     let mut is_http2 = engine.settings.http.version == HttpVersions::Http2;
     let stream = match &engine.settings.tls {
         None => Stream::Clear(socket),

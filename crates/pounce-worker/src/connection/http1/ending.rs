@@ -47,7 +47,13 @@ impl Http1Link {
     }
 
     /// Answers with a response that the server makes.
-    pub(super) fn answer(&self, state: &mut Http1State, (head, body): (ResponseHead, String), close: bool) {
+    pub(super) fn answer(
+        &self,
+        state: &mut Http1State,
+        (mut head, body): (ResponseHead, String),
+        close: bool,
+    ) {
+        state.observation.add_id(&self.engine, &mut head);
         let close = close || self.engine.phase() != WorkerPhase::Serving || state.body_costs_connection();
         state.response_fields.clear();
         let sent = state.encoder.start(&head).and_then(|()| {

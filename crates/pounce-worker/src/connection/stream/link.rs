@@ -112,8 +112,9 @@ impl<T: Transport> StreamLink<T> {
     pub(in crate::connection) fn answer(
         &self,
         state: &mut StreamState<T>,
-        (head, body): (ResponseHead, String),
+        (mut head, body): (ResponseHead, String),
     ) {
+        state.observation.add_id(&self.engine, &mut head);
         state.responder.restart();
         state.response_fields.clear();
         let sent = state.responder.start(&head).and_then(|()| {
