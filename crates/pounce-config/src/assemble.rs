@@ -188,8 +188,12 @@ fn log(options: &mut Resolver) -> LogConfig {
         _ => format,
     };
     let access = format.filter(|_| options.flag("access-log"));
-    let mut file = |name| options.path(name).filter(|path| path.as_os_str() != "-");
-    let (mut access_file, mut error_file) = (file("access-logfile"), file("error-logfile"));
+    // The streams are open; another user might not open them again by these names.
+    let mut file = |name, stream: &str| {
+        options.path(name).filter(|path| path.as_os_str() != "-" && path.as_os_str() != stream)
+    };
+    let mut access_file = file("access-logfile", "/dev/stdout");
+    let mut error_file = file("error-logfile", "/dev/stderr");
     let python = options.text("log-config", "a path, or a JSON object", log_source);
     if python.is_some() {
         for name in ["log-format", "use-colors", "access-logfile", "error-logfile"] {

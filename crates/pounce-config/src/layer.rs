@@ -114,7 +114,18 @@ impl Layers {
     }
 }
 
+impl Setting {
+    /// Whether it comes from a variable that platforms set for any server: no more than a default.
+    fn is_of_platform(&self) -> bool {
+        matches!(&self.origin, Origin::Environment { name } if self.spec.variable == Some(name))
+    }
+}
+
 impl Layer {
+    fn remove(&mut self, spec: &OptionSpec) {
+        self.0.retain(|setting| setting.spec.name != spec.name);
+    }
+
     fn get(&self, spec: &OptionSpec) -> Option<&Setting> {
         self.0.iter().find(|setting| setting.spec.name == spec.name)
     }

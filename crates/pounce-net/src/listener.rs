@@ -101,6 +101,11 @@ impl Listener {
         self.file.as_ref().map_or(Ok(false), SocketFile::remove)
     }
 
+    /// Whether it has made the file of its Unix socket.
+    pub fn owns_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// As [`unlink`](Self::unlink), for a caller that holds the directory's lock.
     pub(crate) fn remove_file_locked(&self) -> io::Result<bool> {
         self.file.as_ref().map_or(Ok(false), SocketFile::remove_locked)

@@ -2,7 +2,9 @@
 //! start threads, and the server's process starts with nothing of it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -52,13 +54,16 @@ pub(crate) fn evaluate_from_arguments(
         return Some(2);
     };
     let python = arguments.next().map(PathBuf::from);
+    // The answer alone is for standard output, whatever the program and its children print.
+    let answer = std::io::stdout().as_fd().try_clone_to_owned();
+    let _ = nix::unistd::dup2_stdout(std::io::stderr());
     let (text, code) = match evaluate(host, &file.to_string_lossy(), python) {
         Ok(json) => (json, 0),
         Err(error) => (error, 1),
     };
-    let mut stdout = std::io::stdout();
     // An error means that the server is gone.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = answer.and_then(|answer| File::from(answer).write_all(text.as_bytes()));
+    output::flush();
     Some(code)
 }
 

@@ -88,13 +88,15 @@ impl Listeners {
         listeners.map(|listener| listener.local_addr().clone()).collect()
     }
 
-    /// The files of Unix sockets.
+    /// The files of the Unix sockets that this server has made.
     pub(crate) fn unix_paths(&self) -> Vec<PathBuf> {
-        let path = |address| match address {
-            LocalAddr::Unix(path) => Some(path),
-            LocalAddr::Tcp(_) => None,
+        let open = self.lock();
+        let listeners = open.shared.iter().chain(open.slots.values().flatten());
+        let path = |listener: &Listener| match listener.local_addr() {
+            LocalAddr::Unix(path) if listener.owns_file() => Some(path.clone()),
+            _ => None,
         };
-        self.addresses().into_iter().filter_map(path).collect()
+        listeners.filter_map(path).collect()
     }
 
     /// Duplicates, for a worker to serve and close.

@@ -102,6 +102,7 @@ pub fn flush() {
     let deadline = Instant::now() + LAST_FLUSH;
     // It prints the lines that Python did not get.
     LINES.flush_until(deadline);
+    let deadline = Instant::now() + LAST_FLUSH;
     // The access log first: its writer may report an error on standard error.
     STDOUT.flush_until(deadline);
     STDERR.flush_until(deadline);

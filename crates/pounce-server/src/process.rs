@@ -66,7 +66,13 @@ impl Identity {
             }
         };
         let gid = match &config.group {
-            None => user.as_ref().map_or_else(unistd::getegid, |user| user.gid),
+            None => match (&user, &config.user) {
+                (Some(user), _) => user.gid,
+                (None, Some(name)) => {
+                    return Err(ServerError::NoIdentity { kind: "group for the user", name: name.clone() });
+                }
+                (None, None) => unistd::getegid(),
+            },
             Some(name) => {
                 let number = name.parse().ok().map(Gid::from_raw);
                 let known = Group::from_name(name).ok().flatten().map(|group| group.gid);

@@ -175,7 +175,7 @@ async fn serve_started(
             command = context.end.told() => command,
             never = spent => never,
         };
-        if command != Command::ReloadDrain && !lifecycle.drain_delay.is_zero() {
+        if command == Command::Shutdown && !lifecycle.drain_delay.is_zero() {
             // Load balancers learn of the stop before connections are refused.
             worker.set_not_ready();
             tokio::time::sleep(lifecycle.drain_delay).await;

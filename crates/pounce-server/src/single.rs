@@ -70,8 +70,11 @@ impl Single {
                     stopping = true;
                     server.refuse_connections();
                     self.alone.store(true, Ordering::Release);
+                    // One that is executed again serves at once, and waits for no load balancer.
+                    let stops = server.handle.asked() == Request::Stop;
+                    let command = if stops { Command::Shutdown } else { Command::ReloadDrain };
                     for running in [Some(&current), next.as_ref()].into_iter().flatten() {
-                        running.end.tell(Command::Shutdown);
+                        running.end.tell(command);
                     }
                 }
                 served = first(&mut next) => match (next.take(), served) {

@@ -2,6 +2,7 @@
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -39,6 +40,11 @@ pub(crate) async fn feed_watchdog() {
 
 /// The listening sockets that systemd hands over to this process, as `fd://N`.
 pub(crate) fn listeners() -> Vec<String> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::AcqRel) {
+        // A second server of the process: they are the first one's.
+        return Vec::new();
+    }
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     if number("LISTEN_PID") != Some(std::process::id()) {
         return Vec::new();

@@ -77,7 +77,8 @@ fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), Server
     let watchdog = Watchdog::start(true, output::flush).map_err(system("cannot start the watchdog"))?;
     let drain = {
         let end = end.clone();
-        move || end.tell(Command::Drain)
+        // A service manager may send the signal to every process: the server is to stop.
+        move || end.tell(Command::Shutdown)
     };
     signals::listen_in_worker(drain, output::flush).map_err(system("cannot listen to signals"))?;
     let finalizing = plan.config.lifecycle.timeout_startup;

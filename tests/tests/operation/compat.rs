@@ -13,6 +13,9 @@ import os
 from settings import SITE
 
 print("evaluated", __name__, os.path.basename(__file__))
+os.system("echo a child prints")
+import atexit
+atexit.register(print, "the end prints")
 wsgi_app = "process:app"
 bind = [f"unix:{SITE}.sock", "127.0.0.1:0"]
 workers = min(2, multiprocessing.cpu_count() * 2 + 1)

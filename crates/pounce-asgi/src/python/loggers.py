@@ -112,6 +112,8 @@ class Loggers:
     def __init__(self, server, level):
         self.error = logging.getLogger(f"{server}.error")
         self.access = logging.getLogger(f"{server}.access")
+        # A configuration disables the loggers that it does not name, unless it says otherwise.
+        self.error.disabled = self.access.disabled = False
         if level is not None:
             self.error.setLevel(level)
             self.access.setLevel(level)

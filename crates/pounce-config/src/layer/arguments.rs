@@ -1,7 +1,7 @@
 //! The command line as a layer. The parser has already split arguments into names and values; this module finds
 //! the options they name.
 
-use super::{Layers, Origin, Source, compat};
+use super::{Layers, Origin, Setting, Source, compat};
 use crate::fault::Problem;
 use crate::options::{Arity, ForeignOption, Kind, OptionSpec, find_foreign, find_option, find_short_or_long};
 
@@ -76,8 +76,8 @@ impl Layers {
             Source::CommandLine => &mut self.command_line,
             Source::Environment => &mut self.environment,
         };
-        let by_variable =
-            source == Source::Environment && layer.get(spec).is_some_and(|set| set.origin != origin);
+        let is_set = |set: &Setting| set.origin != origin && !set.is_of_platform();
+        let by_variable = source == Source::Environment && layer.get(spec).is_some_and(is_set);
         if !by_variable {
             layer.set(spec, values, origin);
         }

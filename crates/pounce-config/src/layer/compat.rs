@@ -178,6 +178,16 @@ impl Compat {
         renamed_in(renamed, name)
     }
 
+    /// Whether it has a setting of this name.
+    fn has_setting(self, name: &str) -> bool {
+        let settings = match self {
+            Self::Gunicorn => include_str!("compat/gunicorn.txt"),
+            Self::Hypercorn => include_str!("compat/hypercorn.txt"),
+            Self::Uvicorn | Self::Granian => "",
+        };
+        settings.lines().any(|setting| setting == name)
+    }
+
     /// Whether it has a setting of this name that has no counterpart here.
     fn has_alone(self, name: &str) -> bool {
         match self {
@@ -255,7 +265,12 @@ impl Layers {
                 without_meaning.push(theirs);
             } else if values.iter().all(String::is_empty) {
                 // None, an empty list or text: the setting's default.
+            } else if file.is_python && !file.owner.has_setting(&theirs) {
+                // A variable of the program.
             } else if let Some(spec) = find_option(name) {
+                if self.environment.get(spec).is_some_and(super::Setting::is_of_platform) {
+                    self.environment.remove(spec);
+                }
                 self.file.set(spec, values, origin);
             } else if let Some(option) = find_foreign(name) {
                 let is_off = option.arity != Arity::Value
@@ -297,7 +312,7 @@ impl Layers {
         let typed = compat.setting(&typed);
         let origin = Origin::Environment { name: name.to_owned() };
         if let Some(spec) = find_option(typed) {
-            if self.environment.get(spec).is_none() {
+            if self.environment.get(spec).is_none_or(super::Setting::is_of_platform) {
                 self.environment.set(spec, items(spec, value), origin);
             }
         } else if let Some(option) = find_foreign(typed) {

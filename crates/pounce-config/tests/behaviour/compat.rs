@@ -7,8 +7,8 @@ use pounce_config::{Compat, ForeignFile, FoundFile, Layers, ServerConfig, discov
 use crate::common::{app, env, messages};
 
 const SETTINGS: [(Compat, &str); 2] = [
-    (Compat::Gunicorn, include_str!("foreign/gunicorn-settings.txt")),
-    (Compat::Hypercorn, include_str!("foreign/hypercorn-settings.txt")),
+    (Compat::Gunicorn, include_str!("../../src/layer/compat/gunicorn.txt")),
+    (Compat::Hypercorn, include_str!("../../src/layer/compat/hypercorn.txt")),
 ];
 
 fn file(owner: Compat, is_python: bool) -> ForeignFile {
@@ -72,6 +72,9 @@ fn what_has_no_meaning_is_listed_once_and_defaults_and_variables_are_left_out() 
         ("daemon", "false"),
         ("preload_app", "true"),
         ("cpus", "4"),
+        ("host", "0.0.0.0"),
+        ("port", "9"),
+        ("debug", "true"),
     ]);
     assert_eq!(
         config.notes(),
@@ -186,4 +189,19 @@ fn short_options_mean_what_they_do_in_the_named_server() {
     assert_eq!(config.app.environment.len(), 1);
     assert_eq!(config.origin("user").to_string(), "-u on the command line");
     assert_eq!(messages(app().command_line([("-p", ["x.pid"])]).build()).len(), 1);
+}
+
+#[test]
+fn what_a_platform_sets_for_any_server_is_no_more_than_a_default() {
+    let platform = || app().environment(env("WEB_CONCURRENCY", "2"));
+    let count = |layers: Layers| layers.build().unwrap().workers.count.map(usize::from);
+    assert_eq!(count(platform()), Some(2));
+    let gunicorn = platform().command_line([("compat", ["gunicorn"])]);
+    assert_eq!(count(gunicorn.environment_arguments([("workers".into(), vec!["8".into()])])), Some(8));
+    assert_eq!(
+        count(platform().environment(env("UVICORN_WORKERS", "8")).command_line([("compat", ["uvicorn"])])),
+        Some(8)
+    );
+    let file = file(Compat::Gunicorn, true);
+    assert_eq!(count(platform().foreign_file(&file, vec![("workers".into(), vec!["8".into()])])), Some(8));
 }

@@ -75,7 +75,9 @@ fn a_plan_that_is_cut_short_incomplete_or_no_plan_is_malformed() {
 fn any_config() -> impl Strategy<Value = WorkerConfig> {
     let app = (
         "[a-z_]{1,8}(\\.[a-z]{1,4}){0,2}(:[a-z]{1,8}(\\(\\))?)?"
-            .prop_filter("a module is no file", |target| !target.ends_with(".py")),
+            .prop_filter("a module is no file", |target| {
+                !target.split(':').next().is_some_and(|module| module.ends_with(".py"))
+            }),
         proptest::option::of("[^\0\n]{1,20}"),
         "(/[a-zé]{1,6}){0,3}",
         proptest::sample::select(vec!["auto", "asgi3", "asgi2"]),

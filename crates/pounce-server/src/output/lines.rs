@@ -115,7 +115,14 @@ impl Lines {
                 Taker::Ending { .. } => false,
             };
             let left = deadline.saturating_duration_since(Instant::now());
-            if settled || left.is_zero() {
+            if settled {
+                return;
+            }
+            if left.is_zero() {
+                // Python does not take them in time: it may be blocked, or a handler hangs.
+                let lines = state.take();
+                drop(state);
+                lines.iter().for_each(print);
                 return;
             }
             state.urgent = true;
@@ -130,16 +137,20 @@ impl Lines {
     /// The system cannot start a thread.
     pub(crate) fn hand_over_to(&'static self, loggers: Arc<Loggers>) -> io::Result<()> {
         let mut state = self.lock();
-        if let Taker::Thread { loggers: current, servers, .. } = &mut state.taker {
-            let before = std::mem::replace(current, loggers);
-            *servers += 1;
-            drop(state);
-            // Not under the lock: it needs the GIL.
-            drop(before);
+        let (servers, busy, before) = match std::mem::replace(&mut state.taker, Taker::Nobody) {
+            Taker::Thread { loggers, servers, busy } => (servers, busy, Some(loggers)),
+            // Its handler has not ended yet; it goes on with the new loggers.
+            Taker::Ending { loggers } => (0, true, loggers),
+            Taker::Nobody | Taker::Awaited => (0, false, None),
+        };
+        let is_there = servers > 0 || busy;
+        state.taker = Taker::Thread { loggers, servers: servers + 1, busy };
+        drop(state);
+        // Not under the lock: it needs the GIL.
+        drop(before);
+        if is_there {
             return Ok(());
         }
-        state.taker = Taker::Thread { loggers, servers: 1, busy: false };
-        drop(state);
         let started = thread::Builder::new().name("pounce-log".to_owned()).spawn(|| {
             while let Some((loggers, lines)) = self.next() {
                 loggers.log(&lines);
@@ -147,37 +158,54 @@ impl Lines {
                 self.is_idle();
             }
         });
-        started.map(drop).inspect_err(|_| drop(std::mem::replace(&mut self.lock().taker, Taker::Nobody)))
+        if let Err(error) = started {
+            let mut state = self.lock();
+            let taker = std::mem::replace(&mut state.taker, Taker::Nobody);
+            drop(state);
+            drop(taker);
+            return Err(error);
+        }
+        Ok(())
     }
 
     /// Waits for lines and takes all of them. `None` at the end.
     fn next(&self) -> Option<(Arc<Loggers>, Vec<LogLine>)> {
         let mut state = self.lock();
-        while matches!(state.taker, Taker::Thread { .. }) && state.lines.is_empty() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        let goes_on = |state: &mut LinesState| !state.urgent && matches!(state.taker, Taker::Thread { .. });
-        let gathered = self.changed.wait_timeout_while(state, GATHER, goes_on);
-        state = gathered.unwrap_or_else(PoisonError::into_inner).0;
-        let lines = state.take();
-        match &mut state.taker {
-            Taker::Thread { loggers, busy, .. } => {
-                *busy = true;
-                Some((Arc::clone(loggers), lines))
+        loop {
+            while matches!(state.taker, Taker::Thread { .. }) && state.lines.is_empty() {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            Taker::Ending { loggers: Some(loggers) } if !lines.is_empty() => {
-                Some((Arc::clone(loggers), lines))
+            let goes_on =
+                |state: &mut LinesState| !state.urgent && matches!(state.taker, Taker::Thread { .. });
+            let gathered = self.changed.wait_timeout_while(state, GATHER, goes_on);
+            state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+            let lines = state.take();
+            match &mut state.taker {
+                Taker::Thread { loggers, busy, .. } => {
+                    *busy = true;
+                    return Some((Arc::clone(loggers), lines));
+                }
+                Taker::Ending { loggers: Some(loggers) } if !lines.is_empty() => {
+                    return Some((Arc::clone(loggers), lines));
+                }
+                Taker::Ending { loggers } => {
+                    let last = loggers.take();
+                    drop(state);
+                    lines.iter().for_each(print);
+                    // Not under the lock: it needs the GIL.
+                    drop(last);
+                    state = self.lock();
+                    if matches!(state.taker, Taker::Ending { .. }) {
+                        state.taker = Taker::Nobody;
+                        let lines = state.take();
+                        drop(state);
+                        lines.iter().for_each(print);
+                        self.changed.notify_all();
+                        return None;
+                    }
+                }
+                Taker::Nobody | Taker::Awaited => return None,
             }
-            Taker::Ending { loggers } => {
-                let last = loggers.take();
-                drop(state);
-                // Not under the lock: it needs the GIL.
-                drop(last);
-                self.lock().taker = Taker::Nobody;
-                self.changed.notify_all();
-                None
-            }
-            Taker::Nobody | Taker::Awaited => None,
         }
     }
 

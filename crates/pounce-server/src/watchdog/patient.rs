@@ -118,7 +118,7 @@ impl Patient {
             }
         } else if let (Some(since), Some(timeout), false) = (self.asked_at, self.subject.timeout, self.stuck)
             // The last check before the supervisor's own timeout.
-            && now - since >= timeout * 3 / 4 - Duration::from_millis(10)
+            && now - since >= (timeout * 3 / 4).saturating_sub(Duration::from_millis(10))
         {
             self.stuck = true;
             self.report(timeout);
