@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,9 +29,17 @@ impl PidFile {
         let fault = |reason: String| ServerError::PidFile { path: path.to_owned(), reason };
         let cannot = |error: std::io::Error| fault(format!("it cannot be written: {error}"));
         let absolute = std::path::absolute(path).map_err(cannot)?;
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&absolute);
-        let mut file = options.map_err(cannot)?;
-        if let Err(error) = fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+        let (mut file, locked) = loop {
+            let opened =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&absolute);
+            let file = opened.map_err(cannot)?;
+            let locked = fcntl(&file, FcntlArg::F_SETLK(&whole_file()));
+            // A server that ends may have removed the file between the two steps; its lock would be worth nothing.
+            if locked.is_err() || is_named(&file, &absolute) {
+                break (file, locked);
+            }
+        };
+        if let Err(error) = locked {
             let mut owner = String::new();
             let _ = file.read_to_string(&mut owner);
             return Err(match error {
@@ -51,7 +60,9 @@ impl PidFile {
     /// Removes the file. May be called again.
     pub(crate) fn remove(&self) {
         let file = self.locked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if file.is_some()
+        // Another server's file, if somebody has removed this one, stays.
+        if let Some(file) = &file
+            && is_named(file, &self.path)
             && let Err(error) = std::fs::remove_file(&self.path)
         {
             tracing::warn!(target: "pounce", "cannot remove the file {}: {error}", self.path.display());
@@ -63,6 +74,13 @@ impl Drop for PidFile {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Whether a file has that name.
+fn is_named(file: &File, path: &Path) -> bool {
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let named = std::fs::metadata(path).map(identity);
+    file.metadata().map(identity).is_ok_and(|own| named.is_ok_and(|named| own == named))
 }
 
 fn whole_file() -> libc::flock {
