@@ -103,6 +103,8 @@ fn websockets_are_told_as_well() {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{ALL}\r\n"
     ));
     assert_eq!(client.head().status, 101);
+    // A close frame, masked, so that the server need not wait for it.
+    client.send([0x88, 0x80, 0, 0, 0, 0]);
     let frames = String::from_utf8_lossy(&client.rest()).into_owned();
     for text in [
         "\"client\": [\"192.0.2.1\", 0]",
