@@ -89,7 +89,7 @@ fn app(options: &mut Resolver) -> AppConfig {
         factory: options.flag("factory"),
         interface: options.choice("interface"),
         root_path: options
-            .text("root-path", "a path that begins with /", value::root_path)
+            .text("root-path", "a path that begins with /, without percent-encoding", value::root_path)
             .unwrap_or_default(),
         python: options.path("python"),
         env_file: options.path("env-file"),

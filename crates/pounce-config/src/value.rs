@@ -169,9 +169,10 @@ pub(crate) fn app(text: &str) -> Option<String> {
     (dotted(module) && dotted(attribute)).then(|| text.to_owned())
 }
 
-/// Empty, or an absolute path without the slash at its end.
+/// Empty, or an absolute path without the slash at its end. Percent-encoded, it would not begin the decoded path.
 pub(crate) fn root_path(text: &str) -> Option<String> {
-    let sound = (text.is_empty() || text.starts_with('/')) && !text.contains(char::is_control);
+    let sound =
+        (text.is_empty() || text.starts_with('/')) && !text.contains(|c: char| c.is_control() || c == '%');
     sound.then(|| text.trim_end_matches('/').to_owned())
 }
 
@@ -330,5 +331,6 @@ mod tests {
         assert_eq!(root_path("/api/v1/").as_deref(), Some("/api/v1"));
         assert_eq!(root_path("api"), None);
         assert_eq!(root_path("/a\r\nb"), None);
+        assert_eq!(root_path("/a%20b"), None);
     }
 }
