@@ -129,6 +129,8 @@ fn parse_atom(text: &str) -> Option<(Part, usize)> {
         return match kind {
             "i" => Some((Part::RequestField(field), length)),
             "o" => Some((Part::ResponseField(field), length)),
+            // gunicorn's WSGI environ, which ASGI does not have.
+            "e" => Some((Part::Atom(Atom::Dash), length)),
             _ => None,
         };
     }
@@ -279,6 +281,11 @@ mod tests {
         let mut line = Vec::new();
         escape(b"a\"\\\x1b[31m\n\xe9", &mut line);
         assert_eq!(line, br#"a\"\\\x1b[31m\x0a\xe9"#);
+    }
+
+    #[test]
+    fn an_item_of_environ_is_a_dash() {
+        assert!(matches!(&parse("%({wsgi.url_scheme}e)s")[..], [Part::Atom(Atom::Dash), Part::Literal(_)]));
     }
 
     #[test]
