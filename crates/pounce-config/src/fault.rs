@@ -16,7 +16,7 @@ pub struct ConfigErrors(pub Vec<ConfigFault>);
 impl ConfigErrors {
     /// The one fault of a file that is a program and failed.
     pub fn unusable_file(path: &std::path::Path, reason: String) -> Self {
-        let origin = Origin::File { path: path.to_owned(), key: String::new() };
+        let origin = Origin::file(path);
         ConfigFault::new("config", origin, Problem::Failed { reason }).into()
     }
 

@@ -16,7 +16,7 @@ pub use compat::{Compat, ForeignFile, ForeignSettings};
 pub use file::{ConfigFile, FoundFile, discover};
 
 use crate::fault::{ConfigFault, Problem};
-use crate::options::{Arity, ForeignOption, OptionSpec, Verdict, close_option, find_option};
+use crate::options::{ForeignOption, OptionSpec, Verdict, close_option, find_option};
 use crate::origin::{Origin, Setting};
 
 /// The three sources over the defaults: file, environment and command line, later wins.
@@ -87,8 +87,7 @@ impl Layers {
     /// An option of another server: a note if it is harmless, else a fault. `no` as the only value of a flag turns
     /// it off, which Pounce does anyway.
     fn foreign(&mut self, option: &'static ForeignOption, values: &[String], origin: Origin) {
-        let off = matches!(values, [value] if crate::value::flag(value) == Some(false));
-        let off = off && option.arity != Arity::Value;
+        let off = option.is_turned_off_by(values);
         let verdict = if off { Verdict::Ignored } else { option.verdict_on(values) };
         if verdict != Verdict::Ignored {
             self.fault(option.names[0], origin, Problem::Foreign { option });

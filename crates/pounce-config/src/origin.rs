@@ -43,6 +43,11 @@ pub(crate) struct Setting {
 }
 
 impl Origin {
+    /// A file as a whole.
+    pub(crate) fn file(path: &std::path::Path) -> Self {
+        Self::File { path: path.to_owned(), key: String::new() }
+    }
+
     /// The source's precedence: equal for two values of one source.
     pub(crate) fn rank(&self) -> u8 {
         match self {

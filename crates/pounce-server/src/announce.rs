@@ -59,7 +59,7 @@ impl Announcer {
 
     pub(crate) fn ready(&self) {
         self.say(&format!("Pounce {} ready: {}. Ctrl-C stops.", env!("CARGO_PKG_VERSION"), self.serving));
-        notify(&format!("READY=1\nSTATUS=Serving {}", self.serving));
+        self.tell_serving();
         self.handle.set_serving();
     }
 
@@ -80,7 +80,7 @@ impl Announcer {
         notify(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading", monotonic_micros()));
     }
 
-    fn restarted(&self) {
+    fn tell_serving(&self) {
         notify(&format!("READY=1\nSTATUS=Serving {}", self.serving));
     }
 
@@ -94,10 +94,10 @@ impl Announcer {
             Notice::Ready => self.ready(),
             Notice::Reloaded => {
                 self.say("Reloaded: all workers serve the new code");
-                self.restarted();
+                self.tell_serving();
             }
             Notice::ReloadFailed(why) => {
-                self.restarted();
+                self.tell_serving();
                 tracing::error!(target: "pounce", "the reload failed, and the workers stay as they are: {why}");
             }
             Notice::Lost { slot, how, wait } if wait.is_zero() => {

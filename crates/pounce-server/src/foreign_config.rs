@@ -8,11 +8,11 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use pounce_asgi::python::{self, InterpreterOptions};
+use pounce_asgi::python;
 use pounce_config::ForeignSettings;
 
 use crate::host::Host;
-use crate::output;
+use crate::{output, settings};
 
 /// The first argument of the process that evaluates; the second is the file, the third `--python` if it was given.
 const ARGUMENT: &str = "__evaluate";
@@ -68,11 +68,7 @@ pub(crate) fn evaluate_from_arguments(
 }
 
 fn evaluate(host: &dyn Host, file: &str, python: Option<PathBuf>) -> Result<String, String> {
-    let options = InterpreterOptions {
-        python,
-        virtual_env: std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty()).map(PathBuf::from),
-        projects: std::env::current_dir().into_iter().collect(),
-    };
+    let options = settings::interpreter_in(python, None);
     let interpreter = host.interpreter(&options).map_err(|error| error.to_string())?;
     let evaluated = python::evaluate_config(&interpreter, file);
     interpreter.finalize();

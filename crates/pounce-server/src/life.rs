@@ -178,8 +178,7 @@ impl Bound {
         };
         drop(watching);
         let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
-        let has_stopped = served.is_ok() && server.handle.asked() == Request::Stop;
-        let mut says_so = has_stopped;
+        let mut says_so = served.is_ok() && server.handle.asked() == Request::Stop;
         if let Some(log) = log {
             // While Python's logging still gets it.
             if let Err(error) = &served {

@@ -31,9 +31,15 @@ pub(crate) fn worker(
 
 /// Where the interpreter finds its packages.
 pub(crate) fn interpreter(config: &WorkerConfig) -> InterpreterOptions {
+    interpreter_in(config.app.python.clone(), Some(config.app.folder()))
+}
+
+/// The same for a program without an application: `python` is what `--python` names, `folder` is looked at before the
+/// working directory.
+pub(crate) fn interpreter_in(python: Option<PathBuf>, folder: Option<PathBuf>) -> InterpreterOptions {
     InterpreterOptions {
-        python: config.app.python.clone(),
+        python,
         virtual_env: std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty()).map(PathBuf::from),
-        projects: [config.app.folder()].into_iter().chain(std::env::current_dir().ok()).collect(),
+        projects: folder.into_iter().chain(std::env::current_dir().ok()).collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -27,9 +28,8 @@ pub(crate) fn notify(state: &str) {
 /// Tells systemd twice within its watchdog's time that the loop turns, for as long as it does. Returns at once if there is no
 /// watchdog for this process.
 pub(crate) async fn feed_watchdog() {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let Some(micros) = number("WATCHDOG_USEC").filter(|micros| *micros > 0) else { return };
-    if number("WATCHDOG_PID").is_some_and(|process| process != u64::from(std::process::id())) {
+    let Some(micros) = number::<u64>("WATCHDOG_USEC").filter(|micros| *micros > 0) else { return };
+    if number::<u32>("WATCHDOG_PID").is_some_and(|process| process != std::process::id()) {
         return;
     }
     loop {
@@ -45,12 +45,16 @@ pub(crate) fn listeners() -> Vec<String> {
         // A second server of the process: they are the first one's.
         return Vec::new();
     }
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     if number("LISTEN_PID") != Some(std::process::id()) {
         return Vec::new();
     }
-    let count = number("LISTEN_FDS").unwrap_or(0);
+    let count = number::<u32>("LISTEN_FDS").unwrap_or(0);
     (FIRST_FD..FIRST_FD.saturating_add(count)).map(|fd| format!("fd://{fd}")).collect()
+}
+
+/// The number in a variable.
+fn number<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// The monotonic clock, in microseconds.

@@ -45,8 +45,7 @@ class Config:
         app = self.app if isinstance(self.app, str) else _name_of(self.app)
         arguments = [("app", [app])]
         for name, value in self.options.items():
-            if name != "log_config" or self.log_objects() is None:
-                arguments += _argument(name, value)
+            arguments += _argument(name, value)
         return arguments
 
     def log_objects(self) -> Mapping[str, object] | None:
@@ -69,7 +68,9 @@ def _argument(name: str, value: object) -> list[tuple[str, list[str]]]:
     if name == "headers" and isinstance(value, Sequence):
         return [("header", [f"{key}: {text}" for key, text in value])]
     if name == "log_config" and isinstance(value, Mapping):
-        return [(name, [_json_of(value) or "{}"])]
+        text = _json_of(value)
+        # Objects of this process are no text; the server gets them when it runs.
+        return [] if text is None else [(name, [text])]
     if name == "log_level" and isinstance(value, int):
         value = _LEVELS.get(value, str(value))
     if name == "ssl_cert_reqs" and isinstance(value, int):

@@ -33,7 +33,7 @@ impl Fields {
     }
 
     /// Removes every field of a name, which is in lower case.
-    pub fn remove(&mut self, name: &[u8]) {
+    fn remove(&mut self, name: &[u8]) {
         if self.get_all(name).next().is_none() {
             return;
         }
@@ -41,6 +41,12 @@ impl Fields {
         for (other, value) in all.iter().filter(|(other, _)| *other != name) {
             self.push(other, value);
         }
+    }
+
+    /// Sets a field, in place of those of the same name. The name is in lower case.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.push(name, value);
     }
 
     /// How many fields there are.

@@ -84,8 +84,7 @@ impl RequestHead {
 
     /// Sets a header field, in place of those of the same name. The name is in lower case.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        self.fields.remove(name);
-        self.fields.push(name, value);
+        self.fields.set(name, value);
     }
 
     /// Adds a header field.

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::{Layers, Origin};
 use crate::fault::{ConfigFault, Problem};
-use crate::options::{Arity, Kind, OptionSpec, Verdict, find_foreign, find_option};
-use crate::value;
+use crate::options::{Kind, OptionSpec, Verdict, find_foreign, find_option};
 
 /// A server whose configuration Pounce reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -273,10 +272,8 @@ impl Layers {
                 }
                 self.file.set(spec, values, origin);
             } else if let Some(option) = find_foreign(name) {
-                let is_off = option.arity != Arity::Value
-                    && matches!(&values[..], [value] if value::flag(value) == Some(false));
                 match option.verdict_on(&values) {
-                    _ if is_off => {}
+                    _ if option.is_turned_off_by(&values) => {}
                     Verdict::Ignored => without_meaning.push(theirs),
                     _ => self.fault(&theirs, origin, Problem::Foreign { option }),
                 }

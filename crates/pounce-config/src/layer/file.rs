@@ -86,7 +86,7 @@ impl ForeignFile {
                 Ok(Some(Self { owner, path: path.to_owned(), is_python }))
             }
             None if is_python => {
-                let origin = Origin::File { path: path.to_owned(), key: String::new() };
+                let origin = Origin::file(path);
                 Err(ConfigFault::new("config", origin, Problem::ForeignFile).into())
             }
             None => Ok(None),
@@ -102,7 +102,7 @@ impl ForeignFile {
         let text =
             std::fs::read_to_string(dir.join(&self.path)).map_err(|error| unreadable(&self.path, &error))?;
         let table: Table = text.parse().map_err(|error| {
-            let whole = Origin::File { path: self.path.clone(), key: String::new() };
+            let whole = Origin::file(&self.path);
             ConfigFault::new("config", whole, Problem::Malformed { reason: reason(&error, &text) })
         })?;
         Ok(table.iter().map(|(key, value)| (key.clone(), items(value))).collect())
@@ -116,7 +116,7 @@ impl Layers {
     /// another server leaves a note or a fault.
     #[must_use]
     pub fn file(mut self, file: &ConfigFile) -> Self {
-        let whole = Origin::File { path: file.path.clone(), key: String::new() };
+        let whole = Origin::file(&file.path);
         let in_project = file.path.file_name().is_some_and(|name| name == PROJECT_FILE);
         match file.text.parse::<Table>() {
             Ok(table) if !in_project => self.keys(&file.path, "", table),
@@ -230,6 +230,6 @@ fn text(spec: &OptionSpec, value: &Value) -> Result<String, String> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigErrors {
-    let origin = Origin::File { path: path.to_owned(), key: String::new() };
+    let origin = Origin::file(path);
     ConfigFault::new("config", origin, Problem::Unreadable { reason: error.to_string() }).into()
 }

@@ -57,6 +57,11 @@ impl ForeignOption {
         if !values.is_empty() && values.iter().all(harmless) { Verdict::Ignored } else { self.verdict }
     }
 
+    /// Whether it is a flag that these values turn off, which Pounce does anyway.
+    pub(crate) fn is_turned_off_by(&self, values: &[String]) -> bool {
+        self.arity != Arity::Value && matches!(values, [value] if crate::value::flag(value) == Some(false))
+    }
+
     /// "is uvicorn's and granian's", for a message after its name; empty if no other server has it.
     pub(crate) fn belongs(&self) -> String {
         match self.owners {

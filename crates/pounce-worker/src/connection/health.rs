@@ -36,10 +36,8 @@ pub(super) fn answer(engine: &Engine, head: &RequestHead) -> Option<(ResponseHea
 
 /// Whether an `Accept` names JSON.
 fn accepts_json(accept: &[u8]) -> bool {
-    let media_type =
-        |part: &[u8]| part.split(|&byte| byte == b';').next().map(<[u8]>::trim_ascii).map(<[u8]>::to_vec);
-    accept
-        .split(|&byte| byte == b',')
-        .filter_map(media_type)
-        .any(|name| name.eq_ignore_ascii_case(b"application/json"))
+    accept.split(|&byte| byte == b',').any(|part| {
+        let name = part.split(|&byte| byte == b';').next();
+        name.is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+    })
 }

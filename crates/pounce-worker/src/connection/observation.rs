@@ -100,8 +100,7 @@ impl Observation {
     pub(super) fn add_id(&self, engine: &Engine, head: &mut ResponseHead) {
         let id = engine.settings.http.request_id.as_ref().zip(self.request_id.as_ref());
         if let (Some((name, id)), Stage::Begun | Stage::Head) = (id, self.stage) {
-            head.fields.remove(name.as_bytes());
-            head.fields.push(name.as_bytes(), id.as_bytes());
+            head.fields.set(name.as_bytes(), id.as_bytes());
         }
     }
 
