@@ -1,7 +1,7 @@
 //! A connected socket of any family, and the clear-text or TLS stream over it.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -82,27 +82,10 @@ impl Socket {
     /// Those of [`pounce_net::send_file`].
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &FileBody) -> Poll<io::Result<usize>> {
         let count = usize::try_from(file.length.min(SEND_AT_ONCE)).unwrap_or(usize::MAX);
-        loop {
-            let sent = match &self.kind {
-                Kind::Tcp(stream) => {
-                    std::task::ready!(stream.poll_write_ready(cx))?;
-                    stream.try_io(Interest::WRITABLE, || {
-                        pounce_net::send_file(stream.as_fd(), file.file.as_fd(), file.offset, count)
-                    })
-                }
-                Kind::Unix(stream) => {
-                    std::task::ready!(stream.poll_write_ready(cx))?;
-                    stream.try_io(Interest::WRITABLE, || {
-                        pounce_net::send_file(stream.as_fd(), file.file.as_fd(), file.offset, count)
-                    })
-                }
-            };
-            match sent {
-                // No longer ready: poll again, which registers the task.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return self.count(Poll::Ready(other)),
-            }
-        }
+        let sent = self.poll_with(cx, Interest::WRITABLE, |socket| {
+            pounce_net::send_file(socket, file.file.as_fd(), file.offset, count)
+        });
+        self.count(sent)
     }
 
     fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -127,19 +110,30 @@ impl Socket {
     /// # Errors
     /// Those of [`pounce_net::take_proxy_header`].
     pub(crate) fn poll_proxy_header(&self, cx: &mut Context<'_>) -> Poll<io::Result<ProxyHeader>> {
+        self.poll_with(cx, Interest::READABLE, pounce_net::take_proxy_header)
+    }
+
+    /// Performs a system call once the socket is ready, which one that would block has to wait for.
+    fn poll_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        call: impl Fn(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
         loop {
-            let taken = match &self.kind {
-                Kind::Tcp(stream) => {
-                    std::task::ready!(stream.poll_read_ready(cx))?;
-                    stream.try_io(Interest::READABLE, || pounce_net::take_proxy_header(stream.as_fd()))
-                }
-                Kind::Unix(stream) => {
-                    std::task::ready!(stream.poll_read_ready(cx))?;
-                    stream.try_io(Interest::READABLE, || pounce_net::take_proxy_header(stream.as_fd()))
-                }
+            let ready = match (&self.kind, interest.is_writable()) {
+                (Kind::Tcp(stream), true) => stream.poll_write_ready(cx),
+                (Kind::Tcp(stream), false) => stream.poll_read_ready(cx),
+                (Kind::Unix(stream), true) => stream.poll_write_ready(cx),
+                (Kind::Unix(stream), false) => stream.poll_read_ready(cx),
             };
-            match taken {
-                // No longer ready: poll again, which registers the task. More bytes make it ready again.
+            std::task::ready!(ready)?;
+            let done = match &self.kind {
+                Kind::Tcp(stream) => stream.try_io(interest, || call(stream.as_fd())),
+                Kind::Unix(stream) => stream.try_io(interest, || call(stream.as_fd())),
+            };
+            match done {
+                // No longer ready: poll again, which registers the task.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return Poll::Ready(other),
             }
