@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::rfc3339;
+pub(crate) use file::is_named;
 pub(crate) use lines::LINES;
 pub(crate) use queue::Queue;
 use queue::Target;

@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +9,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use crate::error::ServerError;
+use crate::output::is_named;
 
 /// The file, locked for as long as the server runs. A lock rather than the id tells whether another server runs: an id
 /// that a killed server left behind may be another process's by now.
@@ -74,13 +74,6 @@ impl Drop for PidFile {
     fn drop(&mut self) {
         self.remove();
     }
-}
-
-/// Whether a file has that name.
-fn is_named(file: &File, path: &Path) -> bool {
-    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    let named = std::fs::metadata(path).map(identity);
-    file.metadata().map(identity).is_ok_and(|own| named.is_ok_and(|named| own == named))
 }
 
 fn whole_file() -> libc::flock {
