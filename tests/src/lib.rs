@@ -35,6 +35,7 @@ pub mod client;
 pub mod family;
 pub mod h2;
 pub mod load;
+pub mod metrics;
 pub mod modes;
 pub mod notes;
 pub mod options;

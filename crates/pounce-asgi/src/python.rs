@@ -10,6 +10,7 @@ mod app_coroutine;
 mod asyncio;
 mod call;
 mod callback;
+mod collector;
 mod context;
 mod coroutine;
 mod deadline;
@@ -51,6 +52,7 @@ const fn source(text: &'static str) -> &'static std::ffi::CStr {
 
 pub use app::{LoadError, ProgramObjects, PythonApp, SharedApp};
 pub use call::Call;
+pub use collector::CollectorWatch;
 pub use disowned::disown;
 pub use event_loop::{EventLoop, RunError, SetAside, run};
 pub use foreign_config::evaluate_config;

@@ -46,6 +46,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let workers = workers(&mut options);
     let process = options.part();
     let log = log(&mut options);
+    let metrics_bind = options.text("metrics-bind", endpoint::EXPECTED, endpoint);
     let reload = reload(&mut options);
     if reload.is_some() && !options.is_given("log-blocked-loop") {
         lifecycle.log_blocked_loop = Some(BLOCKED_IN_DEVELOPMENT);
@@ -66,6 +67,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
             workers,
             process,
             log,
+            metrics_bind,
             reload,
             settings,
             notes,

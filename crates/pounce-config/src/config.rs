@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub process: ProcessConfig,
     /// The log.
     pub log: LogConfig,
+    /// The endpoint for metrics, as those of [`ListenConfig::binds`].
+    pub metrics_bind: Option<String>,
     /// Restarting when files change; `None` if it is off.
     pub reload: Option<ReloadConfig>,
     pub(crate) settings: Vec<Setting>,
@@ -151,6 +153,8 @@ pub struct HttpConfig {
     pub health_path: Option<String>,
     /// The path at which a worker says that its loop turns.
     pub live_path: Option<String>,
+    /// The path at which a worker answers with the metrics of all workers.
+    pub metrics_path: Option<String>,
     /// The header that has the id of each request, in lower case; `None` for no ids.
     pub request_id: Option<String>,
     /// Send `Server-Timing`.

@@ -74,5 +74,5 @@ pub use options::{
 };
 pub use origin::Origin;
 #[cfg(feature = "plan")]
-pub use plan::{AddressFamily, ListenerHandle, LoadHandover, PlanError, TlsHandover, WorkerPlan};
+pub use plan::{AddressFamily, Handover, ListenerHandle, PlanError, TlsHandover, WorkerPlan};
 pub use secret::Secret;

@@ -138,6 +138,8 @@ pub enum Section {
     Limits,
     /// What answers those who watch the server.
     Health,
+    /// What the server counts.
+    Metrics,
     /// Headers of responses.
     Responses,
     /// Where options come from.
@@ -199,6 +201,7 @@ impl Section {
             Self::Timeouts => "Timeouts",
             Self::Limits => "Limits",
             Self::Health => "Health",
+            Self::Metrics => "Metrics",
             Self::Responses => "Responses",
             Self::Configuration => "Configuration",
         }

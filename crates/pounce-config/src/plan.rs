@@ -34,7 +34,9 @@ pub struct WorkerPlan {
     /// Requests after which the worker asks to be replaced.
     pub max_requests: Option<NonZeroU64>,
     /// The table in which workers publish their numbers of connections.
-    pub load: Option<LoadHandover>,
+    pub load: Option<Handover>,
+    /// Where the worker counts what it does.
+    pub metrics: Option<Handover>,
     /// The TLS secrets that all workers of a server share.
     pub tls: Option<TlsHandover>,
 }
@@ -54,16 +56,17 @@ impl fmt::Debug for WorkerPlan {
             .field("sys_path", &self.sys_path)
             .field("max_requests", &self.max_requests)
             .field("load", &self.load)
+            .field("metrics", &self.metrics)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }
 
-/// A worker's place in the load table.
+/// A worker's place in memory that all workers share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LoadHandover {
-    /// The descriptor of the table that all workers share.
+pub struct Handover {
+    /// The descriptor of the memory.
     pub fd: i32,
     /// The number of the worker's place.
     pub place: u32,
@@ -147,6 +150,7 @@ impl WorkerPlan {
             sys_path: Vec::new(),
             max_requests: None,
             load: None,
+            metrics: None,
             tls: None,
         }
     }

@@ -44,7 +44,8 @@
 //! | `file` | sending files |
 //! | `load` | how many connections each of several workers has, in memory that they share |
 //! | `proxy_protocol` | the PROXY protocol |
-//! | `raw_fd` | descriptors across `exec`; only this, `accept`, `file`, `load::memory` and `unsent` have unsafe code |
+//! | `raw_fd` | descriptors across `exec`; only this, `accept`, `file`, `shared_memory` and `unsent` have unsafe code |
+//! | `shared_memory` | memory that processes share |
 //! | `unsent` | how many written bytes have not reached the peer |
 //! | `sys` | what differs between Linux and other systems |
 
@@ -58,6 +59,7 @@ mod listener;
 mod load;
 mod proxy_protocol;
 mod raw_fd;
+mod shared_memory;
 mod sys;
 mod unsent;
 
@@ -73,5 +75,6 @@ pub use listener::{Accepted, Listener, StdListener};
 pub use load::{Load, LoadTable, Reservation};
 pub use proxy_protocol::{Proxied, ProxyHeader, take_proxy_header};
 pub use raw_fd::{inherit, inherited_stream};
+pub use shared_memory::{Shared, SharedMemory};
 pub use sys::REUSE_PORT_BALANCES;
 pub use unsent::unsent;

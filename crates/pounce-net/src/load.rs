@@ -2,15 +2,16 @@
 //!
 //! A page of memory shared by processes and threads. It decides nothing; see [`Load::is_ahead`].
 
-mod memory;
-
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memory::{Memory, NUMBERS};
+use crate::shared_memory::SharedMemory;
+
+/// How many numbers fit in a page.
+const NUMBERS: usize = 1024;
 
 /// The page's first number is an upper bound on the places in use; every further number is a place.
 const PLACES: u32 = NUMBERS as u32 - 1;
@@ -21,7 +22,7 @@ const ABSENT: u32 = 0;
 /// A table of the connections that each worker has, shared by processes and threads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LoadTable {
-    memory: Arc<Memory>,
+    memory: Arc<SharedMemory<[AtomicU32; NUMBERS]>>,
     /// The reserved places. Complete only in the server's process, which reserves for all workers.
     reserved: Arc<Mutex<BTreeSet<u32>>>,
 }
@@ -33,7 +34,7 @@ impl LoadTable {
     ///
     /// Memory is exhausted, or the system has no `memfd_create(2)`.
     pub fn new() -> io::Result<Self> {
-        Memory::new().map(Self::of)
+        SharedMemory::new(c"pounce-load").map(Self::of)
     }
 
     /// The table behind a descriptor from [`as_fd`](AsFd::as_fd), in this process or in one that inherited it.
@@ -42,10 +43,10 @@ impl LoadTable {
     ///
     /// The descriptor is not a load table. It is left open as it was.
     pub fn from_raw_fd(fd: RawFd) -> io::Result<Self> {
-        Memory::adopt(fd).map(Self::of)
+        SharedMemory::adopt(fd).map(Self::of)
     }
 
-    fn of(memory: Memory) -> Self {
+    fn of(memory: SharedMemory<[AtomicU32; NUMBERS]>) -> Self {
         Self { memory: Arc::new(memory), reserved: Arc::default() }
     }
 
@@ -65,7 +66,7 @@ impl LoadTable {
     }
 
     fn numbers(&self) -> &[AtomicU32; NUMBERS] {
-        self.memory.numbers()
+        self.memory.get()
     }
 
     /// The places up to the last one in use.
@@ -228,7 +229,7 @@ mod tests {
             // Like a descriptor inherited over exec, which `from_raw_fd` would take over if it were a table.
             SockRef::from(&file).set_cloexec(false).expect("any descriptor has the flag");
             let error = LoadTable::from_raw_fd(file.as_raw_fd()).expect_err("it is a file");
-            assert!(error.to_string().contains("not a load table"), "{error}");
+            assert!(error.to_string().contains("not shared memory"), "{error}");
             file.metadata().expect("it is still open");
         }
         assert!(LoadTable::from_raw_fd(9999).is_err());

@@ -9,9 +9,10 @@ use pounce_config::ServerConfig;
 use pounce_net::LocalAddr;
 use pounce_supervisor::Notice;
 
+use crate::clock::monotonic;
 use crate::detect::{self, Shape};
 use crate::handle::ServerHandle;
-use crate::systemd::{monotonic_micros, notify};
+use crate::systemd::notify;
 
 /// Writes messages for the operator, at level INFO.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ impl Announcer {
 
     /// A reload of the application begins, which [`Notice::Reloaded`] or [`Notice::ReloadFailed`] ends.
     pub(crate) fn restarting(&self) {
-        notify(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading", monotonic_micros()));
+        notify(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading", monotonic().as_micros()));
     }
 
     fn tell_serving(&self) {

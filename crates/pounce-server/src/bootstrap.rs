@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Exclusive};
-use pounce_config::{LifespanMode, ListenerHandle, LoadHandover, WorkerPlan};
+use pounce_config::{Handover, LifespanMode, ListenerHandle, WorkerPlan};
+use pounce_metrics::{Rows, WorkerMetrics};
 use pounce_net::{Listener, Load, LoadTable};
 use pounce_supervisor::Status;
 use pounce_worker::tls::{TicketSecret, TlsStore};
@@ -21,9 +22,16 @@ use crate::serve::{Job, WorkerContext, load, serve};
 pub(crate) enum Sockets {
     /// Opened in this process. Not passed by number: FD_CLOEXEC would then have to tell whether a descriptor has an
     /// owner, and the application may change that flag.
-    Own { listeners: Vec<Listener>, load: Option<Load> },
+    Own(Opened),
     /// Inherited over exec, under the numbers that the plan names.
     Inherited,
+}
+
+/// A worker's listeners, and its places in memory that all workers share.
+pub(crate) struct Opened {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) load: Option<Load>,
+    pub(crate) metrics: Option<WorkerMetrics>,
 }
 
 /// Runs the worker that `plan` describes until told to end. Releases `alone` once the application is imported.
@@ -39,9 +47,9 @@ pub(crate) async fn bootstrap(
 ) -> Result<(), ServerError> {
     context.end.reporter().report(Status::Started);
     let config = Arc::new(plan.config);
-    let (listeners, place) = match sockets {
-        Sockets::Own { listeners, load } => (listeners, load),
-        Sockets::Inherited => inherited(&plan.listeners, plan.load)?,
+    let opened = match sockets {
+        Sockets::Own(opened) => opened,
+        Sockets::Inherited => inherited(&plan.listeners, plan.load, plan.metrics)?,
     };
     context.arm_startup(&config);
     event_loop.extend_sys_path(&plan.sys_path);
@@ -64,9 +72,10 @@ pub(crate) async fn bootstrap(
         config,
         worker_id: plan.worker_id,
         generation: plan.generation,
-        listeners,
+        listeners: opened.listeners,
         max_requests: plan.max_requests,
-        load: place,
+        load: opened.load,
+        metrics: opened.metrics,
     };
     serve(event_loop, app, job, context).await
 }
@@ -74,8 +83,9 @@ pub(crate) async fn bootstrap(
 /// Takes over the descriptors that a plan names by number.
 fn inherited(
     listeners: &[ListenerHandle],
-    load: Option<LoadHandover>,
-) -> Result<(Vec<Listener>, Option<Load>), ServerError> {
+    load: Option<Handover>,
+    metrics: Option<Handover>,
+) -> Result<Opened, ServerError> {
     let listeners = listeners::reconstruct(listeners)
         .map_err(|error| ServerError::System { what: "cannot take over the listeners", error })?;
     let load = load
@@ -86,5 +96,13 @@ fn inherited(
         })
         .transpose()
         .map_err(|error| ServerError::System { what: "cannot take over the load table", error })?;
-    Ok((listeners, load))
+    let metrics = metrics
+        .map(|metrics| {
+            let rows = Rows::from_raw_fd(metrics.fd)?;
+            python::disown(rows.as_fd());
+            Ok(WorkerMetrics::new(rows, metrics.place))
+        })
+        .transpose()
+        .map_err(|error| ServerError::System { what: "cannot take over the metrics", error })?;
+    Ok(Opened { listeners, load, metrics })
 }

@@ -1,6 +1,13 @@
-//! Times in the formats of log lines, in UTC.
+//! Times in the formats of log lines, in UTC, and the clock that all processes share.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use nix::time::{ClockId, clock_gettime};
+
+/// The time of the monotonic clock, since some moment.
+pub(crate) fn monotonic() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}
 
 /// `20/Nov/2026:18:26:40 +0000`, in UTC.
 pub(crate) fn common_log_time(time: SystemTime) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pounce_asgi::python::ProgramObjects;
 use pounce_config::{WorkerConfig, WorkersConfig};
+use pounce_metrics::Scoreboard;
 use pounce_worker::tls::TlsStore;
 
 use crate::announce::Announcer;
@@ -30,6 +31,8 @@ pub(crate) struct ServerContext {
     pub(crate) listeners: Arc<Listeners>,
     /// Certificates and keys; `None` without TLS.
     pub(crate) tls: Option<Arc<TlsStore>>,
+    /// What all workers count, if anybody asks.
+    pub(crate) metrics: Option<Scoreboard>,
     pub(crate) limit: Arc<StopLimit>,
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pounce_asgi::python::{Interpreter, ProgramObjects};
 use pounce_config::{Origin, ServerConfig};
+use pounce_metrics::Scoreboard;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
 
@@ -19,6 +20,7 @@ use crate::error::ServerError;
 use crate::handle::{Order, Request, ServerHandle, ServerState};
 use crate::host::Host;
 use crate::listeners::Listeners;
+use crate::metrics::Metrics;
 use crate::pid_file::PidFile;
 use crate::process::{self, Identity};
 use crate::python_log::{self, PythonLog};
@@ -53,6 +55,13 @@ pub(crate) fn run(
     };
     adopt_listeners(&mut config);
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
+    let metrics = match Metrics::open(&config) {
+        Ok(metrics) => metrics,
+        Err(error) => {
+            listeners.close();
+            return Err(error);
+        }
+    };
     if let Some(identity) = identity
         && let Err(error) = become_user(&identity, &config, &listeners, pid_file.as_deref())
     {
@@ -75,8 +84,9 @@ pub(crate) fn run(
         announcer,
         listeners: Arc::clone(&listeners),
         pid_file: pid_file.clone(),
+        metrics: metrics.scoreboard.clone(),
     };
-    let result = bound.run(orders);
+    let result = metrics.serve().and_then(|serving| bound.run(orders).map(|()| drop(serving)));
     match handle.asked() {
         Request::Reload => {
             output::flush();
@@ -138,6 +148,7 @@ struct Bound {
     announcer: Announcer,
     listeners: Arc<Listeners>,
     pid_file: Option<Arc<PidFile>>,
+    metrics: Option<Scoreboard>,
 }
 
 /// How serving ended.
@@ -244,6 +255,7 @@ impl Bound {
             watchdog,
             listeners: self.listeners,
             tls: self.tls,
+            metrics: self.metrics,
             limit,
         })
     }

@@ -166,6 +166,18 @@ fn endpoint_of(address: &LocalAddr) -> Option<Endpoint> {
     }
 }
 
+/// Binds one address of the server beside those of the application.
+///
+/// # Errors
+/// It is malformed or cannot be bound.
+pub(crate) fn open(text: &str) -> Result<Vec<Listener>, ServerError> {
+    let endpoint: Endpoint =
+        text.parse().map_err(|error| ServerError::Endpoint { bind: text.to_owned(), error })?;
+    let bound = bind(&endpoint, &BindOptions { backlog: None, ..BindOptions::default() })?;
+    bound.iter().for_each(|listener| disown(listener.as_fd()));
+    Ok(bound)
+}
+
 /// The handles of listeners for a plan; the caller keeps the descriptors.
 pub(crate) fn handles(listeners: &[Listener]) -> Vec<ListenerHandle> {
     let family = |family| match family {

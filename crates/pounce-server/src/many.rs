@@ -1,5 +1,6 @@
 //! Several workers under a supervisor.
 
+mod restarts;
 mod workers;
 
 use std::rc::Rc;

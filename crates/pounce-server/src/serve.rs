@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pounce_asgi::python::{EventLoop, ProgramObjects, PythonApp, Stacks};
 use pounce_config::{LifespanMode, WorkerConfig, parse_env_file};
+use pounce_metrics::WorkerMetrics;
 use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
 use pounce_worker::tls::TlsStore;
@@ -31,6 +32,8 @@ pub(crate) struct Job {
     pub(crate) max_requests: Option<NonZeroU64>,
     /// Its entry in the load table of the workers that accept from the same sockets.
     pub(crate) load: Option<Load>,
+    /// Where it counts what it does.
+    pub(crate) metrics: Option<WorkerMetrics>,
     /// Certificates and keys; `None` without TLS.
     pub(crate) tls: Option<Arc<TlsStore>>,
 }
@@ -142,8 +145,11 @@ async fn serve_started(
     }
 
     let access = AccessLog::of(&config.log).map(|access| Box::new(access) as _);
-    let worker =
-        Worker::new(settings::worker(config, job.max_requests, job.load, job.tls), Rc::clone(app), access);
+    let metrics = job.metrics;
+    let _watched =
+        metrics.clone().and_then(|metrics| event_loop.watch_collector(move |lasted| metrics.pause(lasted)));
+    let settings = settings::worker(config, job.max_requests, job.load, job.tls, metrics.as_ref());
+    let worker = Worker::new(settings, Rc::clone(app), access);
     let requests = worker.requests();
     if context.is_alone() {
         event_loop.settle();
@@ -151,6 +157,9 @@ async fn serve_started(
     context.disarm();
     for listener in &job.listeners {
         listener.listen(config.backlog)?;
+    }
+    if let Some(metrics) = &metrics {
+        metrics.serves(std::process::id());
     }
     reporter.report(Status::Serving);
     let subject = Subject {
@@ -160,6 +169,7 @@ async fn serve_started(
         stacks: context.stacks.clone(),
         reporter: reporter.clone(),
         requests: Arc::clone(&requests),
+        metrics: metrics.clone(),
     };
     let watching = context.watchdog.watch(event_loop, subject);
 
@@ -179,6 +189,9 @@ async fn serve_started(
             // Load balancers learn of the stop before connections are refused.
             worker.set_not_ready();
             tokio::time::sleep(lifecycle.drain_delay).await;
+        }
+        if let Some(metrics) = &metrics {
+            metrics.drains();
         }
         reporter.report(Status::Draining);
         let (hooks, timeout) = (hooks.clone(), lifecycle.timeout_graceful_shutdown);

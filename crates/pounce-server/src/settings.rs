@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use pounce_asgi::python::InterpreterOptions;
 use pounce_config::WorkerConfig;
+use pounce_metrics::WorkerMetrics;
 use pounce_net::Load;
 use pounce_worker::Settings;
 use pounce_worker::tls::TlsStore;
+
+use crate::metrics;
 
 /// The settings of the worker.
 pub(crate) fn worker(
@@ -16,6 +19,7 @@ pub(crate) fn worker(
     max_requests: Option<NonZeroU64>,
     load: Option<Load>,
     tls: Option<Arc<TlsStore>>,
+    metrics: Option<&WorkerMetrics>,
 ) -> Settings {
     Settings {
         http: config.http.clone(),
@@ -25,6 +29,8 @@ pub(crate) fn worker(
         tls,
         max_requests,
         load,
+        metrics: metrics.cloned().map(Arc::new),
+        metrics_text: metrics.map(|metrics| metrics::text(metrics.rows())),
         ..Settings::default()
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, RunError, SetAside, Stacks};
+use pounce_metrics::{Place, Restart, Scoreboard};
 use pounce_supervisor::{Command, Notice, Status, WorkerEnd};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -104,6 +105,9 @@ impl Single {
                         server.announcer.restarting();
                         server.refresh_tls();
                         generation += 1;
+                        if let Some(metrics) = &server.metrics {
+                            metrics.restarted(Restart::Reload);
+                        }
                         let modules = self.event_loop.set_modules_aside(&server.code_folders());
                         next = Some(self.begin(generation, Some(modules)));
                     }
@@ -169,10 +173,17 @@ impl Single {
             let duplicates = server.listeners.duplicate();
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
-            let config = Arc::clone(&server.worker);
-            let tls = server.tls.clone();
-            let job =
-                Job { config, worker_id: 0, generation, listeners, max_requests: None, load: None, tls };
+            let place = server.metrics.as_ref().and_then(Scoreboard::take_place);
+            let job = Job {
+                config: Arc::clone(&server.worker),
+                worker_id: 0,
+                generation,
+                listeners,
+                max_requests: None,
+                load: None,
+                metrics: place.as_ref().map(Place::metrics),
+                tls: server.tls.clone(),
+            };
             serve(&event_loop, app, job, &context).await
         });
         Running { end, task, serves, modules }

@@ -6,8 +6,6 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-
 /// The first descriptor that systemd hands over.
 const FIRST_FD: u32 = 3;
 
@@ -55,10 +53,4 @@ pub(crate) fn listeners() -> Vec<String> {
 /// The number in a variable.
 fn number<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
-}
-
-/// The monotonic clock, in microseconds.
-pub(crate) fn monotonic_micros() -> i64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |time| time.tv_sec() * 1_000_000 + time.tv_nsec() / 1_000)
 }

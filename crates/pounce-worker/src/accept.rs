@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use pounce_asgi::{Address, App, ConnectionInfo, Payload, Peer, Scheme};
+use pounce_metrics::Refused;
 use pounce_net::{Accepted, Listener, LocalAddr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -154,9 +155,10 @@ impl Acceptor {
     }
 }
 
-fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
+fn serve<A: App>(mut socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app: &Rc<A>) {
     if engine.settings.http.limit_connections.is_some_and(|limit| engine.connections() as u64 >= limit.get())
     {
+        engine.count_metric(|metrics| metrics.refused(Refused::Connections));
         // Over TLS a response needs a handshake, which is the work the limit avoids.
         if engine.settings.tls.is_none() && engine.refusing.get() < MAX_REFUSING {
             engine.refusing.set(engine.refusing.get() + 1);
@@ -165,6 +167,7 @@ fn serve<A: App>(socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, app:
         return;
     }
     let connection_guard = ConnectionGuard::new(engine);
+    socket.count_in(engine.settings.metrics.clone());
     tokio::task::spawn_local(connection::serve(
         socket,
         info,

@@ -7,10 +7,10 @@
 
 mod alarm;
 mod body_phase;
-mod health;
 mod http1;
 mod http2;
 mod input;
+mod monitoring;
 mod observation;
 mod open;
 mod pace;

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
+use pounce_asgi::ResponseHead;
+use pounce_metrics::{Refused, WorkerMetrics};
+
 pub(crate) use buffers::{Buffers, READ_SIZE};
 use burst::Burst;
 use census::Census;
@@ -25,6 +28,7 @@ use read_ahead::ReadAhead;
 pub(crate) use read_ahead::Share;
 
 use crate::Settings;
+use crate::connection::server_response;
 use crate::flusher::Flusher;
 use crate::observer::Observer;
 use crate::websocket::{Codecs, Refusal};
@@ -161,6 +165,22 @@ impl Engine {
     /// Whether the concurrency limit is reached.
     pub(crate) fn is_busy(&self) -> bool {
         self.settings.http.limit_concurrency.is_some_and(|limit| self.running.get() as u64 >= limit.get())
+    }
+
+    /// Counts something, if anybody looks.
+    pub(crate) fn count_metric(&self, count: impl FnOnce(&WorkerMetrics)) {
+        self.settings.metrics.as_deref().map(count);
+    }
+
+    /// The response of the server to a request that it refuses.
+    pub(crate) fn refuse(&self, status: u16, detail: &str) -> (ResponseHead, String) {
+        self.count_metric(|metrics| {
+            metrics.refused(match self.phase() {
+                WorkerPhase::Draining | WorkerPhase::Aborting if status == 503 => Refused::Draining,
+                _ => Refused::by_status(status),
+            });
+        });
+        server_response(status, detail)
     }
 
     /// Why a WebSocket cannot be opened now, if so.

@@ -28,5 +28,5 @@ mod worker;
 
 pub use engine::OpenRequest;
 pub use observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest, Observer};
-pub use settings::Settings;
+pub use settings::{MetricsText, Settings};
 pub use worker::{Drained, Queue, Worker};

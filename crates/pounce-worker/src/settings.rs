@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pounce_config::{HttpConfig, LifecycleConfig, ProxyConfig, WebSocketConfig};
+use pounce_metrics::{TextFormat, WorkerMetrics};
 use pounce_net::Load;
 
 use crate::tls::TlsStore;
 
+/// The numbers of all workers as text.
+pub type MetricsText = Arc<dyn Fn(TextFormat) -> String + Send + Sync>;
+
 /// The settings of one worker: parts of the configuration, and values from its server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// Timeouts, limits, and the fields of responses.
     pub http: HttpConfig,
@@ -26,6 +30,10 @@ pub struct Settings {
     pub max_requests: Option<NonZeroU64>,
     /// This worker's entry in the load table of the workers that accept from the same sockets.
     pub load: Option<Load>,
+    /// Where the worker counts what it does; `None` if nobody looks.
+    pub metrics: Option<Arc<WorkerMetrics>>,
+    /// What the worker answers at [`HttpConfig::metrics_path`].
+    pub metrics_text: Option<MetricsText>,
     /// The time over which the rates of clients are measured.
     pub rate_window: Duration,
 }
@@ -41,6 +49,8 @@ impl Default for Settings {
             tls: None,
             max_requests: None,
             load: None,
+            metrics: None,
+            metrics_text: None,
             rate_window: Duration::from_secs(30),
         }
     }

@@ -3,9 +3,11 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pounce_asgi::FileBody;
+use pounce_metrics::{Direction, WorkerMetrics};
 use pounce_net::ProxyHeader;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -21,6 +23,8 @@ pub(crate) struct Socket {
     kind: Kind,
     /// Bytes taken by the socket.
     sent: u64,
+    /// Where the bytes of all connections are counted, if they are.
+    metrics: Option<Arc<WorkerMetrics>>,
 }
 
 #[derive(Debug)]
@@ -31,13 +35,13 @@ enum Kind {
 
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
-        Self { kind: Kind::Tcp(stream), sent: 0 }
+        Self { kind: Kind::Tcp(stream), sent: 0, metrics: None }
     }
 }
 
 impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Self {
-        Self { kind: Kind::Unix(stream), sent: 0 }
+        Self { kind: Kind::Unix(stream), sent: 0, metrics: None }
     }
 }
 
@@ -51,6 +55,11 @@ pub(crate) enum Stream {
 }
 
 impl Socket {
+    /// Counts its bytes from now on.
+    pub(crate) fn count_in(&mut self, metrics: Option<Arc<WorkerMetrics>>) {
+        self.metrics = metrics;
+    }
+
     /// Reads into `buffer`; 0 is the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(buffer);
@@ -58,7 +67,11 @@ impl Socket {
             Kind::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut read),
             Kind::Unix(stream) => Pin::new(stream).poll_read(cx, &mut read),
         };
-        polled.map_ok(|()| read.filled().len())
+        let count = read.filled().len();
+        if let (Poll::Ready(Ok(())), Some(metrics)) = (&polled, &self.metrics) {
+            metrics.bytes(Direction::Received, count as u64);
+        }
+        polled.map_ok(|()| count)
     }
 
     /// Writes some of `slices`, in one system call.
@@ -91,6 +104,9 @@ impl Socket {
     fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(count)) = written {
             self.sent += count as u64;
+            if let Some(metrics) = &self.metrics {
+                metrics.bytes(Direction::Sent, count as u64);
+            }
         }
         written
     }

@@ -111,6 +111,8 @@ class Options(TypedDict, total=False):
     health_path: str | None
     live_path: str | None
     drain_delay: Number
+    metrics_bind: str | None
+    metrics_path: str | None
     header: Texts
     headers: Sequence[tuple[str, str]]
     hsts: Number | None

@@ -8,6 +8,7 @@ mod listening;
 mod log_files;
 mod logs;
 mod memory;
+mod metrics;
 mod options;
 mod process;
 mod proxies;

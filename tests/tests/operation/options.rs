@@ -147,7 +147,7 @@ fn options_of_other_servers_are_refused_all_at_once_with_what_to_do() {
         options.flag("--no-such-option"),
         &[
             "--metrics is granian's",
-            "hint: --metrics: count in the application",
+            "hint: --metrics: metrics have an address of their own: use --metrics-bind HOST:PORT",
             "--statsd-host is gunicorn's",
             "not yet in this version",
             "--daemon is gunicorn's",

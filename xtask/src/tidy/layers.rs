@@ -18,15 +18,27 @@ struct Rule {
 }
 
 /// Every crate of the server, lowest layer first.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule { name: "pounce-config", may: &[], never: &["tokio", "pyo3", "socket2"] },
     Rule { name: "pounce-net", may: &[], never: &["tokio", "pyo3", "serde"] },
+    Rule { name: "pounce-metrics", may: &["pounce-net"], never: &["tokio", "pyo3", "serde"] },
     Rule { name: "pounce-asgi", may: &["pounce-config"], never: &[] },
-    Rule { name: "pounce-worker", may: &["pounce-asgi", "pounce-config", "pounce-net"], never: &["pyo3"] },
+    Rule {
+        name: "pounce-worker",
+        may: &["pounce-asgi", "pounce-config", "pounce-metrics", "pounce-net"],
+        never: &["pyo3"],
+    },
     Rule { name: "pounce-supervisor", may: &["pounce-config", "pounce-net"], never: &["pyo3"] },
     Rule {
         name: "pounce-server",
-        may: &["pounce-config", "pounce-net", "pounce-asgi", "pounce-worker", "pounce-supervisor"],
+        may: &[
+            "pounce-config",
+            "pounce-net",
+            "pounce-metrics",
+            "pounce-asgi",
+            "pounce-worker",
+            "pounce-supervisor",
+        ],
         never: &[],
     },
     Rule { name: "pounce-cli", may: &["pounce-config", "pounce-server"], never: &["tokio", "pyo3"] },

@@ -14,6 +14,7 @@ import os
 import re
 import selectors
 import sys
+import time
 import traceback
 import warnings
 
@@ -405,6 +406,32 @@ def _fill_free_list():
     event_loop = asyncio.get_running_loop()
     iterators = [iter(event_loop.create_future()) for _ in range(255)]
     iterators.clear()
+
+
+_collector_reports = []
+_collector_began = 0
+
+
+def watch_collector(report):
+    """Calls `report` with the nanoseconds of each pause of the collector."""
+    if not _collector_reports:
+        gc.callbacks.append(_collector_paused)
+    _collector_reports.append(report)
+
+
+def unwatch_collector(report):
+    """Undoes `watch_collector`."""
+    _collector_reports.remove(report)
+    if not _collector_reports and _collector_paused in gc.callbacks:
+        gc.callbacks.remove(_collector_paused)
+
+
+def _collector_paused(phase, info):
+    global _collector_began
+    if phase == "start":
+        _collector_began = time.perf_counter_ns()
+    elif _collector_began and _collector_reports:
+        _collector_reports[-1](time.perf_counter_ns() - _collector_began)
 
 
 def give_back_memory():

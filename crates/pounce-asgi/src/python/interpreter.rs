@@ -232,11 +232,15 @@ impl Interpreter {
 
     /// The version for the banner: `Python 3.13.0`. Needs no running interpreter.
     pub fn describe() -> String {
+        let threaded = if cfg!(Py_GIL_DISABLED) { " free-threaded" } else { "" };
+        format!("Python {}{threaded}", Self::version())
+    }
+
+    /// The version of Python: `3.13.0`.
+    pub fn version() -> String {
         // SAFETY: the function returns a constant text and may be called at any time.
         let version = unsafe { std::ffi::CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
-        let number = version.split_whitespace().next().unwrap_or_default();
-        let threaded = if cfg!(Py_GIL_DISABLED) { " free-threaded" } else { "" };
-        format!("Python {number}{threaded}")
+        version.split_whitespace().next().unwrap_or_default().to_owned()
     }
 }
 

@@ -95,7 +95,7 @@ fn all_of_them_are_reported_at_once() {
     assert_eq!(
         faults[..4],
         [
-            "--metrics is granian's and is not yet in this version of Pounce",
+            "--metrics is granian's; Pounce does not have it",
             "--statsd-host is gunicorn's and hypercorn's and is not yet in this version of Pounce",
             "--daemon is gunicorn's and hypercorn's; Pounce does not have it",
             "--frobnicate: no such option",

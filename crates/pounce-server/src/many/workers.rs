@@ -8,16 +8,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp, SetAside, Stacks};
-use pounce_config::{
-    LifespanMode, LifespanScope, ListenerHandle, LoadHandover, Secret, TlsHandover, WorkerPlan,
-};
+use pounce_config::{Handover, LifespanMode, LifespanScope, ListenerHandle, Secret, TlsHandover, WorkerPlan};
+use pounce_metrics::{Place, Scoreboard};
 use pounce_net::{LoadTable, Reservation};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
     Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
 };
 
-use crate::bootstrap::{Sockets, bootstrap};
+use super::restarts::Restarts;
+use crate::bootstrap::{Opened, Sockets, bootstrap};
 use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::Request;
@@ -40,6 +40,13 @@ pub(super) struct Workers {
     failure: RefCell<Option<ServerError>>,
     /// The table in which workers that share sockets publish their connection counts.
     loads: Option<LoadTable>,
+    restarts: Restarts,
+}
+
+/// A worker's places in memory that all share; given up when it has ended.
+struct Places {
+    load: Option<Reservation>,
+    metrics: Option<Place>,
 }
 
 /// Python in the server's own process.
@@ -81,6 +88,7 @@ impl Workers {
             state: RefCell::default(),
             failure: RefCell::default(),
             loads,
+            restarts: Restarts::default(),
         }
     }
 
@@ -187,18 +195,18 @@ impl Workers {
         |end| WorkerContext { end, watchdog, stacks, alone: Arc::default() }
     }
 
-    fn spawn_process(
-        &self,
-        spawn: Spawn,
-        reserved: Option<&Reservation>,
-        events: WorkerEvents,
-    ) -> io::Result<WorkerHandle> {
+    fn spawn_process(&self, spawn: Spawn, places: &Places, events: WorkerEvents) -> io::Result<WorkerHandle> {
         let mut plan = self.plan(&spawn, listeners::handles(&spawn.listeners));
         let mut inherited: Vec<OwnedFd> = spawn.listeners.into_iter().map(OwnedFd::from).collect();
-        if let Some(reserved) = reserved {
-            let table = reserved.as_fd().try_clone_to_owned()?;
-            plan.load = Some(LoadHandover { fd: table.as_raw_fd(), place: reserved.place() });
-            inherited.push(table);
+        if let Some(place) = &places.load {
+            let memory = place.as_fd().try_clone_to_owned()?;
+            plan.load = Some(Handover { fd: memory.as_raw_fd(), place: place.place() });
+            inherited.push(memory);
+        }
+        if let Some(place) = &places.metrics {
+            let memory = place.as_fd().try_clone_to_owned()?;
+            plan.metrics = Some(Handover { fd: memory.as_raw_fd(), place: place.number() });
+            inherited.push(memory);
         }
         let plan = plan.to_json().map_err(io::Error::other)?.into();
         let mut program = self.server.host.worker()?;
@@ -211,7 +219,7 @@ impl Workers {
         &self,
         python: &OwnPython,
         spawn: Spawn,
-        reserved: Option<&Reservation>,
+        places: &Places,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
         let generations = self.generations.borrow();
@@ -227,7 +235,8 @@ impl Workers {
             generation,
             listeners,
             max_requests,
-            load: reserved.map(Reservation::load),
+            load: places.load.as_ref().map(Reservation::load),
+            metrics: places.metrics.as_ref().map(Place::metrics),
             tls: self.server.tls.clone(),
         };
         thread::start(format!("pounce-{slot}"), events, move |end| {
@@ -248,11 +257,13 @@ impl Workers {
         &self,
         python: &OwnPython,
         spawn: Spawn,
-        reserved: Option<&Reservation>,
+        places: &Places,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
         let text = Secret::from(self.plan(&spawn, Vec::new()).to_json().map_err(io::Error::other)?);
-        let sockets = Sockets::Own { listeners: spawn.listeners, load: reserved.map(Reservation::load) };
+        let load = places.load.as_ref().map(Reservation::load);
+        let metrics = places.metrics.as_ref().map(Place::metrics);
+        let sockets = Sockets::Own(Opened { listeners: spawn.listeners, load, metrics });
         let interpreter = Arc::clone(&python.interpreter);
         let context = self.context(python);
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
@@ -331,20 +342,27 @@ impl Workforce for Workers {
 
     fn spawn(&self, spawn: Spawn, events: WorkerEvents) -> io::Result<WorkerHandle> {
         self.server.refresh_tls();
-        let reserved = self.loads.as_ref().and_then(LoadTable::reserve);
-        let place = reserved.as_ref();
-        let worker = match (&self.python, self.mode) {
-            (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, place, events),
-            (Some(python), Mode::Subinterpreter) => self.spawn_subinterpreter(python, spawn, place, events),
-            _ => self.spawn_process(spawn, place, events),
+        let metrics = self.server.metrics.as_ref();
+        if let (Some(metrics), Some(why)) = (metrics, self.restarts.started(spawn.slot, spawn.generation)) {
+            metrics.restarted(why);
+        }
+        let places = Places {
+            load: self.loads.as_ref().and_then(LoadTable::reserve),
+            metrics: metrics.and_then(Scoreboard::take_place),
         };
-        Ok(worker?.keeping(reserved))
+        let worker = match (&self.python, self.mode) {
+            (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, &places, events),
+            (Some(python), Mode::Subinterpreter) => self.spawn_subinterpreter(python, spawn, &places, events),
+            _ => self.spawn_process(spawn, &places, events),
+        };
+        Ok(worker?.keeping(places))
     }
 
     fn notify(&self, notice: Notice) {
         if matches!(notice, Notice::Ready | Notice::Reloaded) {
             self.look_at_gil();
         }
+        self.restarts.note(&notice);
         self.server.announcer.notice(notice);
     }
 }

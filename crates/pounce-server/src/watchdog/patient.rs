@@ -8,12 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pounce_asgi::python::{Pulse, Stacks};
+use pounce_metrics::WorkerMetrics;
 use pounce_supervisor::{Heartbeat, Reporter, Status};
 
 use super::stall::{self, Stalls};
+use crate::clock::monotonic;
+use crate::metrics::resident;
 
 /// How often a working loop is checked if there is no timeout.
 const INTERVAL: Duration = Duration::from_millis(7_500);
+
+/// How often its lag is counted.
+const LAG_INTERVAL: Duration = Duration::from_millis(100);
+
+/// From which lag on it counts as blocked, unless that is configured.
+const BLOCKED: Duration = Duration::from_millis(100);
 
 /// What to watch a loop for, and where to report it.
 pub(crate) struct Subject {
@@ -26,6 +35,8 @@ pub(crate) struct Subject {
     pub(crate) stacks: Option<Arc<Stacks>>,
     pub(crate) reporter: Reporter,
     pub(crate) requests: Arc<AtomicU64>,
+    /// Where its lag is counted.
+    pub(crate) metrics: Option<WorkerMetrics>,
 }
 
 pub(super) struct Patient {
@@ -73,12 +84,27 @@ impl Patient {
     /// How often a working loop is checked.
     fn interval(&self) -> Duration {
         let blocked = self.subject.blocked.map_or(Duration::MAX, |blocked| blocked / 2);
+        let blocked = if self.subject.metrics.is_some() { blocked.min(LAG_INTERVAL) } else { blocked };
         self.heartbeat().min(blocked.max(Duration::from_millis(1)))
     }
 
     /// How often the supervisor is told that it works.
     fn heartbeat(&self) -> Duration {
         self.subject.timeout.map_or(INTERVAL, |timeout| timeout / 4)
+    }
+
+    /// Counts how late the loop was to answer; one that waits for events answers at once.
+    fn count_lag(&self) {
+        let Some(metrics) = &self.subject.metrics else { return };
+        let late = match self.asked_at {
+            Some(since) if self.pulse.has_answered() => {
+                self.pulse.answered_at().saturating_duration_since(since)
+            }
+            Some(_) => return,
+            None => Duration::ZERO,
+        };
+        metrics.due(None);
+        metrics.lag(late, self.subject.blocked.unwrap_or(BLOCKED));
     }
 
     /// Logs a stall that is over, and finds out where the loop is in one that goes on.
@@ -97,6 +123,7 @@ impl Patient {
 
     /// Whether it must be checked again.
     fn look(&mut self, now: Instant) -> bool {
+        self.count_lag();
         self.look_for_stall(now);
         if self.blocked_in.is_some() && self.pulse.waits() && !self.pulse.has_answered() {
             // It is about to answer, and then the stall's end is known.
@@ -113,6 +140,9 @@ impl Patient {
             }
             self.tell(true, now);
             if !self.pulse.waits() {
+                if let Some(metrics) = &self.subject.metrics {
+                    metrics.due(Some(monotonic()));
+                }
                 self.pulse.ping();
                 self.asked_at = Some(now);
             }
@@ -154,8 +184,5 @@ impl Drop for Patient {
 
 /// Resident memory of this process in bytes; 0 if unknown.
 pub(crate) fn rss() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse().ok());
-    kib.unwrap_or(0_u64) << 10
+    resident(std::process::id())
 }

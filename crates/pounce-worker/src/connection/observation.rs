@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead, ResponseHead};
+use pounce_metrics::WorkerMetrics;
 
 use crate::engine::Engine;
 use crate::observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest};
@@ -35,6 +36,8 @@ pub(super) struct End<'a> {
     pub(super) response_fields: &'a Fields,
     /// The status sent.
     pub(super) status: Option<u16>,
+    /// It was a WebSocket, which the application accepted.
+    pub(super) is_websocket: bool,
     /// The client left before the response was complete.
     pub(super) client_left: bool,
     pub(super) body_bytes: u64,
@@ -66,6 +69,7 @@ impl Observation {
             started,
             stage: Stage::Begun,
         };
+        engine.count_metric(WorkerMetrics::request_begun);
         if let Some(observer) = &engine.observer {
             observer.begin(
                 begun.number,
@@ -115,8 +119,16 @@ impl Observation {
     /// Reports the end of the exchange.
     pub(super) fn end(&mut self, engine: &Engine, info: &ConnectionInfo, head: &RequestHead, end: &End<'_>) {
         self.head(engine, end.status);
-        let begun = std::mem::replace(&mut self.stage, Stage::Over);
-        let (Some(observer), Stage::Begun | Stage::Head) = (&engine.observer, begun) else { return };
+        let (Stage::Begun | Stage::Head) = std::mem::replace(&mut self.stage, Stage::Over) else { return };
+        if engine.observer.is_none() && engine.settings.metrics.is_none() {
+            return;
+        }
+        let status = end.status.filter(|_| !end.client_left).unwrap_or(CLIENT_CLOSED_REQUEST);
+        let duration = self.started.elapsed();
+        engine.count_metric(|metrics| {
+            metrics.request_ended(head.method(), status, (!end.is_websocket).then_some(duration));
+        });
+        let Some(observer) = &engine.observer else { return };
         let record = ExchangeRecord {
             request: ObservedRequest {
                 connection: info,
@@ -125,9 +137,9 @@ impl Observation {
                 head,
             },
             response_fields: end.response_fields,
-            status: end.status.filter(|_| !end.client_left).unwrap_or(CLIENT_CLOSED_REQUEST),
+            status,
             body_bytes: end.body_bytes,
-            duration: self.started.elapsed(),
+            duration,
         };
         observer.end(self.number, &record);
     }

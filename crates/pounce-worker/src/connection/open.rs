@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use pounce_asgi::{Address, App, ConnectionInfo, Peer, Scheme};
 use pounce_config::{HttpVersions, Proxies};
+use pounce_metrics::{Protocol, Refused};
 use pounce_net::{Proxied, ProxyHeader};
 
 use super::LAST_REQUEST;
@@ -32,8 +33,10 @@ pub(crate) async fn serve<A: App>(
         Poll::Ready(())
     })
     .await;
+    connection_guard.speaks(Protocol::Http1);
     let now = Instant::now();
     if let Err(error) = meet_proxy(&socket, &mut info, &engine, now).await {
+        engine.count_metric(|metrics| metrics.refused(Refused::ProxyHeader));
         tracing::debug!(target: "pounce", client = %info.peer.client, %error, "refused a connection");
         return;
     }
@@ -44,12 +47,14 @@ pub(crate) async fn serve<A: App>(
         None => Stream::Clear(socket),
         Some(store) => match Box::pin(handshake(socket, store, &engine, now)).await {
             Ok(stream) => {
+                engine.count_metric(|metrics| metrics.handshake(true));
                 is_http2 |= stream.alpn() == Some(b"h2");
                 info.tls = stream.info();
                 Rc::make_mut(&mut info.peer).scheme = Scheme::Https;
                 Stream::Tls(Box::new(stream))
             }
             Err(error) => {
+                engine.count_metric(|metrics| metrics.handshake(false));
                 tracing::debug!(target: "pounce", client = %info.peer.client, %error, "no TLS handshake");
                 return;
             }
@@ -57,14 +62,19 @@ pub(crate) async fn serve<A: App>(
     };
     let info = Rc::new(info);
     if is_http2 {
+        connection_guard.speaks(Protocol::Http2);
         return Box::pin(http2::serve(stream, Input::default(), info, engine, app)).await;
     }
     let may_be_http2 = engine.settings.tls.is_none() && engine.settings.http.version == HttpVersions::Auto;
     let link = Http1Link::new(Rc::clone(&engine), Rc::clone(&info), stream, may_be_http2, now);
     match ConnectionTask::new(link, Rc::clone(&app)).await {
         Ended::Closed => {}
-        Ended::Http2(stream, input) => Box::pin(http2::serve(stream, input, info, engine, app)).await,
+        Ended::Http2(stream, input) => {
+            connection_guard.speaks(Protocol::Http2);
+            Box::pin(http2::serve(stream, input, info, engine, app)).await;
+        }
         Ended::WebSocket(upgrade) => {
+            connection_guard.speaks(Protocol::WebSocket);
             // A WebSocket lives long. A new task frees the memory that HTTP/1.1 needed.
             let connection = app.connect(&info);
             let called = (&*app, &connection);

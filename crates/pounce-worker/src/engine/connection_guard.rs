@@ -1,7 +1,10 @@
 //! Counts open connections.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::Waker;
+
+use pounce_metrics::Protocol;
 
 use super::Engine;
 
@@ -10,6 +13,8 @@ pub(crate) struct ConnectionGuard {
     engine: Rc<Engine>,
     key: u64,
     counts: bool,
+    /// What the client speaks.
+    protocol: Cell<Option<Protocol>>,
 }
 
 impl ConnectionGuard {
@@ -26,7 +31,7 @@ impl ConnectionGuard {
         engine.next_key.set(key + 1);
         // The task's first poll, which comes next, sets its waker.
         engine.wakers.borrow_mut().insert(key, Waker::noop().clone());
-        Self { engine: Rc::clone(engine), key, counts: false }
+        Self { engine: Rc::clone(engine), key, counts: false, protocol: Cell::new(None) }
     }
 
     /// Sets the waker of the connection's task.
@@ -34,6 +39,14 @@ impl ConnectionGuard {
         if let Some(known) = self.engine.wakers.borrow_mut().get_mut(&self.key) {
             known.clone_from(waker);
         }
+    }
+
+    /// Notes what the client speaks, from now on.
+    pub(crate) fn speaks(&self, protocol: Protocol) {
+        self.engine.count_metric(|metrics| match self.protocol.replace(Some(protocol)) {
+            Some(before) => metrics.connection_turned(before, protocol),
+            None => metrics.connection_opened(protocol),
+        });
     }
 
     fn count(&self, change: isize) {
@@ -45,6 +58,9 @@ impl ConnectionGuard {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.engine.wakers.borrow_mut().remove(&self.key);
+        if let Some(protocol) = self.protocol.get() {
+            self.engine.count_metric(|metrics| metrics.connection_closed(protocol));
+        }
         if self.counts {
             self.count(-1);
             self.engine.departed.notify_waiters();

@@ -15,7 +15,9 @@ const GUNICORN_HYPERCORN: &[&str] = &["gunicorn", "hypercorn"];
 const UVICORN_GUNICORN: &[&str] = &["uvicorn", "gunicorn"];
 /// The owners of options that only Pounce plans.
 const PLANNED: &[&str] = &[];
-const METRICS: &str = "count in the application for now, such as with prometheus_client or a StatsD client";
+const METRICS: &str = "metrics have an address of their own: use --metrics-bind HOST:PORT";
+const STATSD: &str =
+    "use --metrics-bind, which Prometheus and most agents read, or a StatsD client in the application";
 
 /// Every option of these servers that is neither an option of Pounce nor an alias of one.
 pub fn foreign_options() -> impl Iterator<Item = &'static ForeignOption> {

@@ -81,6 +81,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         .value("SECONDS")
         .default("0")
         .help("How long a server that is to stop goes on serving, not ready, before it drains"),
+    option("metrics-bind", Kind::Text, Section::Metrics)
+        .value("ENDPOINT")
+        .help("Serve Prometheus metrics at /metrics on HOST:PORT, [V6]:PORT or unix:PATH, apart from the application"),
+    option("metrics-path", Kind::UrlPath, Section::Metrics)
+        .value("PATH")
+        .help("Path at which a worker itself answers with the metrics; anyone who reaches the application can read them"),
     option("header", Kind::Headers, Section::Responses)
         .value("NAME:VALUE")
         .help("Header added to every response; repeatable"),

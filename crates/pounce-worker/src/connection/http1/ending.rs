@@ -68,7 +68,7 @@ impl Http1Link {
     /// Answers a client's fault, if no response has begun, and ends the connection.
     pub(super) fn refuse(&self, state: &mut Http1State, fault: Fault) {
         if state.encoder.restart() {
-            self.answer(state, server_response(fault.status(), &fault.to_string()), true);
+            self.answer(state, self.engine.refuse(fault.status(), &fault.to_string()), true);
         }
         state.client = ClientState::CutOff;
         state.end(Ending::Linger);
@@ -79,6 +79,7 @@ impl Http1Link {
         let end = End {
             response_fields: &state.response_fields,
             status: state.encoder.status(),
+            is_websocket: false,
             client_left: state.client == ClientState::Left && !state.encoder.is_complete(),
             body_bytes: state.encoder.body_sent(),
         };

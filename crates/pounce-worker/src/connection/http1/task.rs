@@ -9,11 +9,11 @@ use pounce_asgi::{App, Exchange};
 
 use super::super::body_phase::BodyPhase;
 use super::super::input::Input;
+use super::super::monitoring;
 use super::super::running::Running;
 use super::super::timer::{Moved, Timer};
 use super::super::websocket::Opening;
 use super::super::{HIGH_WATER, LAST_REQUEST, MAX_LINGER};
-use super::super::{health, server_response};
 use super::link::Http1Link;
 use super::state::{Ending, Http1State, Next};
 use super::wait::Http1Wait;
@@ -171,9 +171,9 @@ impl<A: App> ConnectionTask<A> {
     /// Hands the request that has just arrived to the application.
     fn begin(&mut self) {
         let engine = &self.link.engine;
-        let health = health::answer(engine, self.link.state().machine.head());
-        let busy = || (server_response(503, "the server is busy"), true);
-        let answer = health.map(|answer| (answer, false)).or_else(|| engine.is_busy().then(busy));
+        let watched = monitoring::answer(engine, self.link.state().machine.head());
+        let busy = || (engine.refuse(503, "the server is busy"), true);
+        let answer = watched.map(|answer| (answer, false)).or_else(|| engine.is_busy().then(busy));
         if let Some((answer, close)) = answer {
             let mut state = self.link.state();
             self.link.answer(&mut state, answer, close);

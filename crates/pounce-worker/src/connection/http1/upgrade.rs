@@ -3,7 +3,6 @@
 use pounce_config::WebSocketConfig;
 
 use super::super::observation::Observation;
-use super::super::server_response;
 use super::super::websocket::Opening;
 use super::link::Http1Link;
 use super::tunnel::Upgraded;
@@ -38,7 +37,7 @@ impl Http1Link {
                 ),
             })),
             Err(refusal) => {
-                self.answer(state, server_response(refusal.status, refusal.detail), true);
+                self.answer(state, engine.refuse(refusal.status, refusal.detail), true);
                 self.observe_end(state);
                 state.end_exchange(engine.phase());
                 None

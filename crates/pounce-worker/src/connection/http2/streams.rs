@@ -12,11 +12,11 @@ use pounce_asgi::{App, ConnectionInfo, Exchange, RequestHead, ResponseHead};
 use tokio::task::JoinSet;
 
 use super::super::input::Input;
+use super::super::monitoring;
 use super::super::observation::Observation;
 use super::super::running::Running;
 use super::super::stream::{Responder, StreamLink, StreamRequest, StreamTask, Tunnel};
 use super::super::websocket::{self, Opening};
-use super::super::{health, server_response};
 use super::transport::Http2;
 use crate::engine::{ConnectionGuard, Engine};
 use crate::http2::{Request, Unfit, read_request};
@@ -114,7 +114,7 @@ impl<A: App> Streams<A> {
                     expects_continue: false,
                     observation: Observation::none(&self.info, now),
                 };
-                return self.answer(none, server_response(fault.status(), &fault.to_string()), cx);
+                return self.answer(none, self.engine.refuse(fault.status(), &fault.to_string()), cx);
             }
         };
         let observation = Observation::begin(&self.engine, &self.info, &mut request.head, now);
@@ -126,11 +126,11 @@ impl<A: App> Streams<A> {
         let (id, peer) = (responder.stream_id(), Rc::clone(&observation.peer));
         let Request { head, expects_continue, .. } = request;
         let request = StreamRequest { head, receive, responder, expects_continue, observation };
-        if let Some(answer) = health::answer(&self.engine, &request.head) {
+        if let Some(answer) = monitoring::answer(&self.engine, &request.head) {
             return self.answer(request, answer, cx);
         }
         if self.engine.is_busy() {
-            return self.answer(request, server_response(503, "the server is busy"), cx);
+            return self.answer(request, self.engine.refuse(503, "the server is busy"), cx);
         }
         let link = self.link(request);
         let exchange = Exchange::new(Rc::clone(&link) as _, id);
@@ -184,7 +184,7 @@ impl<A: App> Streams<A> {
                 let head = request.head;
                 let request =
                     StreamRequest { head, receive, responder, expects_continue: false, observation };
-                self.answer(request, server_response(refusal.status, refusal.detail), cx);
+                self.answer(request, self.engine.refuse(refusal.status, refusal.detail), cx);
             }
         }
     }

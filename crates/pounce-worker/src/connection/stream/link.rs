@@ -133,7 +133,7 @@ impl<T: Transport> StreamLink<T> {
             state.lose();
         } else {
             state.fate = Fate::Refused;
-            self.answer(state, server_response(fault.status(), &fault.to_string()));
+            self.answer(state, self.engine.refuse(fault.status(), &fault.to_string()));
         }
     }
 
@@ -169,6 +169,7 @@ impl<T: Transport> StreamLink<T> {
         let end = End {
             response_fields: &state.response_fields,
             status: state.responder.status(),
+            is_websocket: false,
             client_left: !state.responder.is_complete() && matches!(state.fate, Fate::Open | Fate::Gone),
             body_bytes: state.responder.body_sent(),
         };

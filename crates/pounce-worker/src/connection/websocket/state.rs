@@ -65,6 +65,8 @@ pub(super) struct WebSocketState {
     pub(super) end_of_input: bool,
     /// The status of the accepting or denying response, once its head has been sent.
     pub(super) status: Option<u16>,
+    /// The application has accepted it.
+    pub(super) is_accepted: bool,
     pub(super) sent: u64,
     pub(super) response_head: ResponseHead,
 }
@@ -103,6 +105,7 @@ impl WebSocketState {
             shut_down: false,
             end_of_input: false,
             status: None,
+            is_accepted: false,
             sent: 0,
             response_head: ResponseHead::default(),
         }

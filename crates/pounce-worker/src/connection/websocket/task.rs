@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pounce_asgi::{App, Outcome, RequestHead, Socket};
+use pounce_metrics::WorkerMetrics;
 
 use super::super::LINGER;
 use super::super::observation::{End, Observation};
@@ -28,7 +29,7 @@ pub(in crate::connection) struct Task<A: App> {
     /// The connection guard has the task's waker.
     is_known: bool,
     path: Box<[u8]>,
-    /// The request, if there is an observer.
+    /// The request, if anybody observes it.
     head: Option<Box<RequestHead>>,
     observation: Observation,
     timer: Timer<WebSocketWait>,
@@ -75,7 +76,7 @@ impl<A: App> Task<A> {
         connection_guard: ConnectionGuard,
         observation: Observation,
     ) -> Self {
-        let is_observed = link.engine.observer.is_some();
+        let is_observed = link.engine.observer.is_some() || link.engine.settings.metrics.is_some();
         let socket = Socket::new(Rc::clone(&link) as _);
         let peer = &observation.peer;
         let call = Running::begin(&link.engine, || app.websocket(connection, peer, &head, socket));
@@ -85,7 +86,7 @@ impl<A: App> Task<A> {
             connection_guard,
             is_known: false,
             path: head.raw_path().into(),
-            // Only the observer needs the head later.
+            // Only observers need the head later.
             head: is_observed.then(|| Box::new(head)),
             timer: Timer::new(WebSocketWait::Nothing, observation.started),
             observation,
@@ -104,6 +105,9 @@ impl<A: App> Drop for Task<A> {
         // The application may keep its side, and so the state, alive.
         if let Some(mut state) = self.link.try_state() {
             state.abandon();
+            if state.is_accepted {
+                self.link.engine.count_metric(WorkerMetrics::websocket_closed);
+            }
         }
     }
 }
@@ -295,6 +299,7 @@ fn observe_end(
     let end = End {
         response_fields: &state.response_head.fields,
         status: state.status,
+        is_websocket: state.is_accepted,
         client_left: false,
         body_bytes: state.sent,
     };

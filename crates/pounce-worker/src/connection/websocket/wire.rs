@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use pounce_asgi::{Accept, MessageKind, Payload, ResponseHead, SendError, SocketEvent, SocketWire};
+use pounce_metrics::{Direction, WorkerMetrics};
 
 use super::link::WebSocketLink;
 use super::phase::WebSocketPhase;
@@ -25,6 +26,7 @@ impl SocketWire for WebSocketLink {
             MessageKind::Text => take(SocketEvent::Text(std::str::from_utf8(bytes).unwrap_or_default())),
         });
         if taken {
+            self.engine.count_metric(|metrics| metrics.message(Direction::Received));
             // The queue may have room now.
             self.waker.wake();
             return Poll::Ready(());
@@ -77,6 +79,8 @@ impl SocketWire for WebSocketLink {
             state.response_head.fields = fields;
         }
         state.phase = WebSocketPhase::Open;
+        state.is_accepted = true;
+        self.engine.count_metric(WorkerMetrics::websocket_opened);
         self.waker.wake();
         Ok(())
     }
@@ -92,6 +96,7 @@ impl SocketWire for WebSocketLink {
         state.prepare_output(&self.engine);
         state.sent += data.as_slice().len() as u64;
         state.sender.message(kind, data, &mut state.output);
+        self.engine.count_metric(|metrics| metrics.message(Direction::Sent));
         drop(guard);
         self.write_soon();
         Ok(())

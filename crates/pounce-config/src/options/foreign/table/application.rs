@@ -1,8 +1,6 @@
 //! Options of running the application, static files and planned features.
 
-use super::{
-    DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, PLANNED, UVICORN, option,
-};
+use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, PLANNED, UVICORN, option};
 use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
@@ -71,8 +69,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     option(GRANIAN, Value, NotYet, &["static-path-expires"], STATIC),
     // Planned by Pounce only
     option(PLANNED, Value, NotYet, &["static"], STATIC),
-    option(PLANNED, Value, NotYet, &["metrics-path"], METRICS),
-    option(PLANNED, Value, NotYet, &["metrics-bind"], METRICS),
     option(
         PLANNED,
         Value,

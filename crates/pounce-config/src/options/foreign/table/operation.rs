@@ -1,6 +1,6 @@
 //! Workers, reloading, logs and metrics.
 
-use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, option};
+use super::{DAPHNE, ForeignOption, GRANIAN, GUNICORN, GUNICORN_HYPERCORN, METRICS, STATSD, option};
 use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
@@ -110,12 +110,18 @@ pub(super) static OPERATION: &[ForeignOption] = &[
     option(GUNICORN, Value, Refused, &["log-syslog-to"], SYSLOG),
     option(GUNICORN, Value, Refused, &["log-syslog-prefix"], SYSLOG),
     option(GUNICORN, Value, Refused, &["log-syslog-facility"], SYSLOG),
-    option(GUNICORN_HYPERCORN, Value, NotYet, &["statsd-host"], METRICS),
-    option(GUNICORN_HYPERCORN, Value, NotYet, &["statsd-prefix"], METRICS),
-    option(GUNICORN, Value, NotYet, &["dogstatsd-tags"], METRICS),
-    option(GUNICORN, Flag, NotYet, &["enable-backlog-metric"], METRICS),
-    option(GRANIAN, Flag, NotYet, &["metrics"], METRICS),
-    option(GRANIAN, Value, NotYet, &["metrics-scrape-interval"], METRICS),
-    option(GRANIAN, Value, NotYet, &["metrics-address"], METRICS),
-    option(GRANIAN, Value, NotYet, &["metrics-port"], METRICS),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["statsd-host"], STATSD),
+    option(GUNICORN_HYPERCORN, Value, NotYet, &["statsd-prefix"], STATSD),
+    option(GUNICORN, Value, NotYet, &["dogstatsd-tags"], STATSD),
+    option(GUNICORN, Flag, NotYet, &["enable-backlog-metric"], STATSD),
+    option(GRANIAN, Flag, Refused, &["metrics"], METRICS),
+    option(
+        GRANIAN,
+        Value,
+        Ignored,
+        &["metrics-scrape-interval"],
+        "metrics are collected when they are asked for",
+    ),
+    option(GRANIAN, Value, Refused, &["metrics-address"], METRICS),
+    option(GRANIAN, Value, Refused, &["metrics-port"], METRICS),
 ];

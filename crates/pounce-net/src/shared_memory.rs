@@ -1,67 +1,80 @@
-//! The memory behind a load table: a page that processes map, and that none of them can truncate.
+//! Memory that processes share, and that none of them can truncate.
 //!
-//! Applications run in these processes and can reach the descriptor. Reading a truncated page ends the process
-//! (SIGBUS), so the file's length is sealed (`fcntl(2)`, File Sealing), and a file without the seals is not mapped.
+//! Applications run in these processes and can reach the descriptor. Reading behind the end of a truncated file ends the
+//! process (SIGBUS), so the file's length is sealed (`fcntl(2)`, File Sealing), and a file without the seals is not mapped.
 
 #![allow(unsafe_code, reason = "memory shared by processes is mapped, and read through a pointer")]
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::adopt_error::AdoptError;
 
-/// How many numbers fit in a page.
-pub(super) const NUMBERS: usize = 1024;
-const BYTES: usize = NUMBERS * size_of::<AtomicU32>();
+/// What processes can share.
+///
+/// # Safety
+/// It is made of atomic numbers alone: any bytes are a value of it, other processes may change it at any time, and its
+/// layout is fixed (`#[repr(C)]`). It needs no larger alignment than a page.
+pub unsafe trait Shared: Sync {}
+
+// SAFETY: an atomic number.
+unsafe impl Shared for AtomicU32 {}
+// SAFETY: an atomic number.
+unsafe impl Shared for AtomicU64 {}
+// SAFETY: an array of what may be shared.
+unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
 
 /// The length can never change, nor can the seals.
 #[cfg(target_os = "linux")]
 const SEALS: libc::c_int = libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
 
-/// The page, mapped, and its descriptor.
+/// A value in memory that processes share, mapped, and the descriptor of the memory.
 #[derive(Debug)]
-pub(super) struct Memory {
-    page: Page,
+pub struct SharedMemory<T: Shared> {
+    mapping: Mapping<T>,
     fd: OwnedFd,
 }
 
-/// The page alone.
+/// The mapping alone.
 #[derive(Debug)]
-struct Page(NonNull<AtomicU32>);
+struct Mapping<T: Shared>(NonNull<T>);
 
-// SAFETY: the pointer leads to atomics, which stay mapped until the page is dropped.
-unsafe impl Send for Page {}
+// SAFETY: the pointer leads to atomics, which stay mapped until the mapping is dropped.
+unsafe impl<T: Shared> Send for Mapping<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Page {}
+unsafe impl<T: Shared> Sync for Mapping<T> {}
 
-impl Memory {
-    /// A new page of zeros.
+impl<T: Shared> SharedMemory<T> {
+    const BYTES: usize = size_of::<T>();
+
+    /// New memory of zeros; `name` is what `/proc` shows.
     ///
     /// # Errors
     ///
     /// Memory is exhausted, or the system has no `memfd_create(2)`.
     #[cfg(target_os = "linux")]
-    pub(super) fn new() -> io::Result<Self> {
+    pub fn new(name: &CStr) -> io::Result<Self> {
         use std::os::fd::FromRawFd as _;
         let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
         // SAFETY: the name is a C string; the call returns a new descriptor or -1.
-        let fd = unsafe { libc::memfd_create(c"pounce-load".as_ptr(), flags) };
+        let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
         if fd == -1 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the descriptor is new, and nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         // SAFETY: no pointer is passed.
-        if unsafe { libc::ftruncate(fd.as_raw_fd(), BYTES as libc::off_t) } == -1 {
+        if unsafe { libc::ftruncate(fd.as_raw_fd(), Self::BYTES as libc::off_t) } == -1 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: no pointer is passed.
         if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } == -1 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self { page: Page::map(fd.as_fd())?, fd })
+        Ok(Self { mapping: Mapping::map(fd.as_fd())?, fd })
     }
 
     /// Other systems have no memory that can be sealed.
@@ -70,47 +83,50 @@ impl Memory {
     ///
     /// Always.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn new() -> io::Result<Self> {
+    pub fn new(_name: &CStr) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// The page behind a descriptor's number.
+    /// The memory behind a descriptor's number, in this process or in one that inherited it.
     ///
     /// # Errors
     ///
-    /// The descriptor is not such a page. It is left as it was.
-    pub(super) fn adopt(number: RawFd) -> io::Result<Self> {
-        let mut page = None;
+    /// The descriptor is not memory of that length and sealed. It is left as it was.
+    pub fn adopt(number: RawFd) -> io::Result<Self> {
+        let mut mapping = None;
         let inspect = |fd: BorrowedFd<'_>| {
-            page = Some(Page::map(fd)?);
+            mapping = Some(Mapping::map(fd)?);
             Ok::<_, AdoptError>(())
         };
         let fd = crate::raw_fd::adopt(number, inspect).map_err(io::Error::other)?;
-        let page = page.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Self { page, fd })
+        let mapping = mapping.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Self { mapping, fd })
     }
 
-    pub(super) fn numbers(&self) -> &[AtomicU32; NUMBERS] {
-        // SAFETY: the mapping is that long, aligned to a page, and lives as long as `self`.
-        unsafe { self.page.0.cast().as_ref() }
+    /// The value.
+    pub fn get(&self) -> &T {
+        // SAFETY: the mapping is that long, aligned to a page, and lives as long as `self`; any bytes are a value.
+        unsafe { self.mapping.0.as_ref() }
     }
 }
 
-impl AsFd for Memory {
+impl<T: Shared> AsFd for SharedMemory<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl Page {
+impl<T: Shared> Mapping<T> {
+    const BYTES: usize = size_of::<T>();
+
     fn map(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        if !is_sealed(fd) || length(fd)? != BYTES as libc::off_t {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a load table"));
+        if !is_sealed(fd) || length(fd)? != Self::BYTES as libc::off_t {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not shared memory of that length"));
         }
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice; the file has this length, and it is sealed.
         let address = unsafe {
-            libc::mmap(std::ptr::null_mut(), BYTES, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
+            libc::mmap(std::ptr::null_mut(), Self::BYTES, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
         };
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
@@ -119,10 +135,10 @@ impl Page {
     }
 }
 
-impl Drop for Page {
+impl<T: Shared> Drop for Mapping<T> {
     fn drop(&mut self) {
         // SAFETY: it was mapped with this length, and nothing refers to it any more.
-        unsafe { libc::munmap(self.0.as_ptr().cast(), BYTES) };
+        unsafe { libc::munmap(self.0.as_ptr().cast(), Self::BYTES) };
     }
 }
 
