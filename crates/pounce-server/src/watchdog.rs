@@ -124,7 +124,7 @@ impl Watchdog {
     /// Watches the loop of this thread.
     pub(crate) fn watch(&self, event_loop: &EventLoop, subject: Subject) -> WatchedWorker {
         let shared = Arc::clone(&self.shared);
-        let pulse = event_loop.pulse(move || {
+        let pulse = event_loop.pulse(subject.blocked.is_some(), move || {
             // Hold the lock, or the thread could miss this between its check and its wait.
             let state = shared.lock();
             shared.changed.notify_one();

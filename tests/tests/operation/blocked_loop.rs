@@ -23,7 +23,8 @@ fn the_line_that_blocks_is_logged(mode: Mode) {
         std::thread::sleep(std::time::Duration::from_millis(200));
         server.get("/block/0.5/file").expect(200);
         server.wait_stderr("was blocked for at least ");
-        assert!(server.stderr().contains(&place()), "{}", server.stderr());
+        let named = format!("{} while it served GET /block/0.5/file", place());
+        assert!(server.stderr().contains(&named), "{}", server.stderr());
         assert!(!server.stderr().contains("is lost"), "{}", server.stderr());
     }
 }
@@ -35,7 +36,7 @@ fn stalls_of_one_place_are_counted() {
     for _ in 0..10 {
         client.get("/block/0.2/file").response().expect(200);
     }
-    server.wait_stderr(&format!("{}; 10 times so far", place()));
+    server.wait_stderr(&format!("{} while it served GET /block/0.2/file; 10 times so far", place()));
     assert_eq!(server.stderr().matches("was blocked").count(), 2, "{}", server.stderr());
 }
 

@@ -19,6 +19,7 @@ use pyo3::types::PyTuple;
 use super::call::CallState;
 use super::object::{ObjectValue, Ref, Visit, Visited, guard, peek};
 use super::owner::Pool;
+use super::pulse;
 use super::slots::{Methods, itself, method_noargs, method_o, method_varargs, slot, thrown};
 
 /// The coroutine of one call.
@@ -138,7 +139,8 @@ unsafe extern "C" fn send(
     unsafe {
         guard(object, ffi::PySendResult::PYGEN_ERROR, |py, coroutine: &AppCoroutine| {
             let mut stepped = std::ptr::null_mut();
-            let status = ffi::PyIter_Send(coroutine.inner(), value, &mut stepped);
+            let step = || ffi::PyIter_Send(coroutine.inner(), value, &mut stepped);
+            let status = pulse::serve(coroutine.state.request(), step);
             Ok(match coroutine.after(py, status, stepped)? {
                 Some(yielded) => {
                     result.write(yielded);
@@ -189,7 +191,7 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
             let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into_unchecked::<PyTuple>();
             let inner = Bound::from_borrowed_ptr(py, coroutine.inner());
             let stepped = match inner.getattr(&coroutine.state.asyncio.names.throw) {
-                Ok(throw) => throw.call1(&arguments),
+                Ok(throw) => pulse::serve(coroutine.state.request(), || throw.call1(&arguments)),
                 Err(_) => Err(thrown(&arguments)?),
             };
             let (status, result) = match stepped {

@@ -41,9 +41,10 @@ impl EventLoop {
         }
     }
 
-    /// Lets a watchdog observe this loop; `wake` is called when the loop works again after a rest.
-    pub fn pulse(&self, wake: impl Fn() + Send + Sync + 'static) -> Pulse {
-        Pulse::of_this_thread(wake)
+    /// Lets a watchdog observe this loop, and see whom it serves if `notes_requests`. `wake` is called when the loop works
+    /// again after a rest.
+    pub fn pulse(&self, notes_requests: bool, wake: impl Fn() + Send + Sync + 'static) -> Pulse {
+        Pulse::of_this_thread(notes_requests, wake)
     }
 
     /// Makes the stacks of threads readable. Once per process, in the main interpreter.

@@ -4,8 +4,8 @@
 //! loop is pinged, and answers in its next turn.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::pthread::{Pthread, pthread_self};
@@ -31,6 +31,8 @@ struct Shared {
     answered_at: AtomicU64,
     created: Instant,
     ping: Notify,
+    /// The request whose application runs, if that is noted.
+    serving: Option<Mutex<Vec<u8>>>,
     /// Whether the watchdog has stopped watching.
     unfelt: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -42,9 +44,9 @@ thread_local! {
 }
 
 impl Pulse {
-    /// Observes the loop that runs on this thread from now on. Call inside its runtime. `wake` is called on this thread
-    /// when the loop works again after [`rest`](Self::rest) returned true.
-    pub(super) fn of_this_thread(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// Observes the loop that runs on this thread from now on, and notes whom it serves if `notes_requests`. Call inside its
+    /// runtime. `wake` is called on this thread when the loop works again after [`rest`](Self::rest) returned true.
+    pub(super) fn of_this_thread(notes_requests: bool, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let pulse = Self {
             shared: Arc::new(Shared {
                 thread: pthread_self(),
@@ -56,6 +58,7 @@ impl Pulse {
                 answered_at: AtomicU64::new(0),
                 created: Instant::now(),
                 ping: Notify::new(),
+                serving: notes_requests.then(Mutex::default),
                 unfelt: AtomicBool::new(false),
                 wake: Box::new(wake),
             }),
@@ -112,6 +115,12 @@ impl Pulse {
         self.shared.ping.notify_one();
     }
 
+    /// Method and path of the request whose application runs at this moment, if requests are noted.
+    pub fn serving(&self) -> Option<String> {
+        let serving = self.shared.serving.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        (!serving.is_empty()).then(|| serving.escape_ascii().to_string())
+    }
+
     /// When the loop answered the last ping, if it [has](Self::has_answered).
     pub fn answered_at(&self) -> Instant {
         self.shared.created + Duration::from_micros(self.shared.answered_at.load(Ordering::Relaxed))
@@ -144,6 +153,28 @@ pub(super) fn end_wait() {
             }
         }
     });
+}
+
+/// Runs a step of the application for this request, by its method and path.
+pub(super) fn serve<T>(request: &[u8], step: impl FnOnce() -> T) -> T {
+    let noted = PULSE.with_borrow(|pulse| {
+        let shared = &pulse.as_ref()?.shared;
+        shared.serving.as_ref()?;
+        Some(Arc::clone(shared))
+    });
+    let Some(shared) = noted else { return step() };
+    note(&shared, request);
+    let stepped = step();
+    note(&shared, &[]);
+    stepped
+}
+
+fn note(shared: &Shared, request: &[u8]) {
+    if let Some(serving) = &shared.serving {
+        let mut serving = serving.lock().unwrap_or_else(PoisonError::into_inner);
+        serving.clear();
+        serving.extend_from_slice(request);
+    }
 }
 
 /// This thread's loop has ended.

@@ -49,8 +49,8 @@ pub(super) struct Patient {
     /// When the supervisor was last told that the loop is busy.
     told_at: Option<Instant>,
     stuck: bool,
-    /// Where the loop is blocked, once it is for too long.
-    blocked_in: Option<String>,
+    /// Where the loop is blocked, and by which request, once it is for too long.
+    blocked_in: Option<(String, Option<String>)>,
     stalls: Stalls,
 }
 
@@ -111,13 +111,14 @@ impl Patient {
     fn look_for_stall(&mut self, now: Instant) {
         let (Some(limit), Some(since)) = (self.subject.blocked, self.asked_at) else { return };
         if self.pulse.has_answered() {
-            if let Some(place) = self.blocked_in.take() {
+            if let Some((place, serving)) = self.blocked_in.take() {
                 let lasted = self.pulse.answered_at().saturating_duration_since(since);
-                self.stalls.log(&self.subject.name, &place, lasted);
+                self.stalls.log(&self.subject.name, &place, serving.as_deref(), lasted);
             }
         } else if self.blocked_in.is_none() && now - since >= limit {
+            let serving = self.pulse.serving();
             let stack = self.subject.stacks.as_ref().and_then(|stacks| stacks.of(self.pulse.thread()));
-            self.blocked_in = stack.as_deref().map(stall::place);
+            self.blocked_in = stack.as_deref().map(|stack| (stall::place(stack), serving));
         }
     }
 

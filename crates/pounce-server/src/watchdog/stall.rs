@@ -15,7 +15,7 @@ pub(super) struct Stalls {
 
 impl Stalls {
     /// Logs a stall at a place. Of many at one place only the first, the tenth, the hundredth and so on are logged.
-    pub(super) fn log(&mut self, worker: &str, place: &str, lasted: Duration) {
+    pub(super) fn log(&mut self, worker: &str, place: &str, serving: Option<&str>, lasted: Duration) {
         if self.places.len() >= MAX_PLACES {
             self.places.clear();
         }
@@ -25,10 +25,11 @@ impl Stalls {
             return;
         }
         let millis = lasted.as_millis();
+        let serving = serving.map(|request| format!(" while it served {request}")).unwrap_or_default();
         let times = if *count == 1 { String::new() } else { format!("; {count} times so far") };
         tracing::warn!(
             target: "pounce",
-            "the event loop of {worker} was blocked for at least {millis} ms in {place}{times}"
+            "the event loop of {worker} was blocked for at least {millis} ms in {place}{serving}{times}"
         );
     }
 }
