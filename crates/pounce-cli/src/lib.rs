@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod arguments;
+mod commands;
 mod file_target;
 mod help;
 
@@ -23,7 +24,7 @@ pub fn run(host: impl Host, arguments: impl IntoIterator<Item = OsString>) -> u8
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let code = match pounce_server::worker_from_arguments(&host, arguments.iter().cloned()) {
         Some(worked) => worked,
-        None => serve(host, arguments),
+        None => commands::run(&host, &arguments).unwrap_or_else(|| serve(host, arguments)),
     };
     output::flush();
     code
@@ -55,10 +56,7 @@ fn serve(host: impl Host, arguments: Vec<OsString>) -> u8 {
 }
 
 fn configure(host: &dyn Host, arguments: Arguments) -> Result<ServerConfig, ConfigErrors> {
-    let layers = Layers::new().environment(std::env::vars_os().filter_map(|(name, value)| {
-        // A variable that is not UTF-8 cannot be an option.
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }));
+    let layers = Layers::new().environment(variables());
     let layers = layers.command_line(arguments.options).surplus(arguments.surplus);
     let layers = match layers.gunicorn_arguments().map(shlex::split) {
         None => layers,
@@ -68,8 +66,19 @@ fn configure(host: &dyn Host, arguments: Arguments) -> Result<ServerConfig, Conf
             _ => layers,
         },
     };
+    file_layers(host, layers)?.build()
+}
+
+/// The environment. A variable that is not UTF-8 cannot be an option.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Adds the layer of the file that the layers name, or that is in the working directory.
+fn file_layers(host: &dyn Host, layers: Layers) -> Result<Layers, ConfigErrors> {
     let directory = std::env::current_dir().unwrap_or_default();
-    let layers = match discover(&directory, layers.config_path().as_deref(), layers.compat())? {
+    Ok(match discover(&directory, layers.config_path().as_deref(), layers.compat())? {
         Some(FoundFile::Own(file)) => layers.file(&file),
         Some(FoundFile::Foreign(file)) => {
             let settings = if file.is_python {
@@ -82,8 +91,7 @@ fn configure(host: &dyn Host, arguments: Arguments) -> Result<ServerConfig, Conf
             layers.foreign_file(&file, settings)
         }
         None => layers,
-    };
-    layers.build()
+    })
 }
 
 /// Every error, then what to do: the hint of each, or how the command is used.

@@ -47,6 +47,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let process = options.part();
     let log = log(&mut options);
     let metrics_bind = options.text("metrics-bind", endpoint::EXPECTED, endpoint);
+    let control = options.path("control");
     let reload = reload(&mut options);
     if reload.is_some() && !options.is_given("log-blocked-loop") {
         lifecycle.log_blocked_loop = Some(BLOCKED_IN_DEVELOPMENT);
@@ -68,6 +69,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
             process,
             log,
             metrics_bind,
+            control,
             reload,
             settings,
             notes,

@@ -48,6 +48,8 @@ pub struct ServerConfig {
     pub log: LogConfig,
     /// The endpoint for metrics, as those of [`ListenConfig::binds`].
     pub metrics_bind: Option<String>,
+    /// The Unix socket by which the server is controlled.
+    pub control: Option<PathBuf>,
     /// Restarting when files change; `None` if it is off.
     pub reload: Option<ReloadConfig>,
     pub(crate) settings: Vec<Setting>,

@@ -68,7 +68,7 @@ impl Layers {
         self.path("config")
     }
 
-    /// The path that an option of the environment or the command line names so far.
+    /// The path that an option names in the sources so far.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.winner(find_option(name)?)?.values.first().map(PathBuf::from)
     }

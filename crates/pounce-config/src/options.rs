@@ -138,7 +138,7 @@ pub enum Section {
     Limits,
     /// What answers those who watch the server.
     Health,
-    /// What the server counts.
+    /// What the server counts, and how it is controlled.
     Metrics,
     /// Headers of responses.
     Responses,
@@ -201,7 +201,7 @@ impl Section {
             Self::Timeouts => "Timeouts",
             Self::Limits => "Limits",
             Self::Health => "Health",
-            Self::Metrics => "Metrics",
+            Self::Metrics => "Metrics and control",
             Self::Responses => "Responses",
             Self::Configuration => "Configuration",
         }

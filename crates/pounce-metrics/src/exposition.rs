@@ -276,15 +276,15 @@ mod tests {
     use crate::Scoreboard;
 
     fn text(format: TextFormat) -> String {
-        let board = Scoreboard::new().expect("memory");
-        let place = board.take_place().expect("a place");
+        let board = Scoreboard::new(false).expect("memory");
+        let place = board.take_place(0, 0).expect("a place");
         let metrics = place.metrics();
         metrics.serves(1);
         for millis in [3, 3, 700, 100_000] {
-            metrics.request_begun();
-            metrics.request_ended(b"GET", 200, Some(Duration::from_millis(millis)));
+            metrics.request_begun(1, b"GET", b"/");
+            metrics.request_ended(None, b"GET", 200, Some(Duration::from_millis(millis)));
         }
-        metrics.request_begun();
+        metrics.request_begun(1, b"GET", b"/");
         metrics.connection_opened(Protocol::Http2);
         metrics.lag(Duration::from_millis(1500), Duration::from_millis(100));
         metrics.due(Some(Duration::from_secs(10)));

@@ -4,14 +4,25 @@
 //! when it ends.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::sync::atomic::AtomicU64;
 
 use crate::buckets;
 use crate::labels::{METHODS, Protocol, Refused, Restart, STATUSES};
 
-/// How many numbers a row has: a page.
-pub(crate) const NUMBERS: usize = 512;
+/// How many numbers of a row are summed: a page.
+pub(crate) const SUMMED: usize = 512;
+
+/// How many requests of a worker are listed while they run.
+pub(crate) const LISTED: usize = 64;
+
+/// How many numbers one of them takes.
+pub(crate) const PER_REQUEST: usize = 16;
+
+/// How many numbers a row has. Pages that nobody touches take no memory.
+pub(crate) const NUMBERS: usize = SUMMED + LISTED * PER_REQUEST;
+
+/// Where the requests are listed.
+pub(crate) const REQUEST_LIST: Range<usize> = SUMMED..NUMBERS;
 
 /// A row of the shared memory.
 pub(crate) type Row = [AtomicU64; NUMBERS];
@@ -50,9 +61,13 @@ layout! {
     RESTARTS: Restart::ALL.len(), after PAUSES.end;
     /// The highest number of a row that has ever been in use; the server's own row has it.
     USED: 1, after RESTARTS.end;
+    /// 1 if workers list their requests; the server's own row has it.
+    LISTS: 1, after USED.end;
+    /// 1 if the server is to look as if it was about to stop; the server's own row has it.
+    NOT_READY: 1, after LISTS.end;
 
     /// Requests in flight.
-    IN_FLIGHT: 1, after USED.end;
+    IN_FLIGHT: 1, after NOT_READY.end;
     /// Open connections, by protocol.
     OPEN: Protocol::ALL.len(), after IN_FLIGHT.end;
     /// Open WebSockets.
@@ -65,16 +80,17 @@ layout! {
     DUE: 1, after PROCESS.end;
     /// When it started, in microseconds since the Unix epoch.
     STARTED: 1, after DUE.end;
+    /// The worker's slot, plus one; 0 if no worker has the row.
+    SLOT: 1, after STARTED.end;
+    /// Its generation.
+    GENERATION: 1, after SLOT.end;
+    /// 1 once it accepts no more.
+    DRAINING: 1, after GENERATION.end;
+    /// A bit for each place in the list of requests that is taken.
+    TAKEN: 1, after DRAINING.end;
 }
 
 /// Where the gauges are.
-pub(crate) const GAUGES: Range<usize> = IN_FLIGHT.start..STARTED.end;
+pub(crate) const GAUGES: Range<usize> = IN_FLIGHT.start..TAKEN.end;
 
-const _: () = assert!(GAUGES.end <= NUMBERS, "a row is a page");
-
-/// Notes that whoever has the row starts now, in this process.
-pub(crate) fn begin(row: &Row, process: u32) {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    row[PROCESS.start].store(process.into(), Ordering::Relaxed);
-    row[STARTED.start].store(u64::try_from(since.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-}
+const _: () = assert!(GAUGES.end <= SUMMED, "what is summed fits in a page");

@@ -15,6 +15,8 @@
 //! | `labels` | the values that labels have |
 //! | `buckets` | histograms |
 //! | `worker` | how a worker counts |
+//! | `requests` | what a worker serves |
+//! | `worker_now` | one worker, as its row shows it |
 //! | `snapshot` | the sum of all rows |
 //! | `exposition` | the sum as the text that Prometheus reads |
 
@@ -25,14 +27,18 @@ mod exposition;
 mod labels;
 mod layout;
 mod number;
+mod requests;
 mod rows;
 mod scoreboard;
 mod snapshot;
 mod worker;
+mod worker_now;
 
 pub use exposition::{Build, TextFormat};
 pub use labels::{Direction, Protocol, Refused, Restart};
+pub use requests::RunningRequest;
 pub use rows::Rows;
 pub use scoreboard::{Place, Scoreboard};
 pub use snapshot::{HistogramSum, Snapshot};
 pub use worker::WorkerMetrics;
+pub use worker_now::{WorkerNow, WorkerPhase};

@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering;
 use pounce_net::SharedMemory;
 
 use crate::layout::{self, Row};
+use crate::number::now;
 use crate::snapshot::Snapshot;
+use crate::worker_now::WorkerNow;
 
 /// How many rows there are: the server's own, and one for each worker.
 pub(crate) const ROWS: usize = 1024;
@@ -18,13 +20,16 @@ pub(crate) const ROWS: usize = 1024;
 pub struct Rows(Arc<SharedMemory<[Row; ROWS]>>);
 
 impl Rows {
-    /// Rows of zeros, of a server that starts in this process now.
+    /// Rows of zeros, of a server that starts in this process now. Workers list their requests if `lists`.
     ///
     /// # Errors
     /// Memory is exhausted, or the system has no `memfd_create(2)`.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(lists: bool) -> io::Result<Self> {
         let made = Self(Arc::new(SharedMemory::new(c"pounce-metrics")?));
-        layout::begin(made.row(0), std::process::id());
+        let server = made.row(0);
+        server[layout::PROCESS.start].store(std::process::id().into(), Ordering::Relaxed);
+        server[layout::STARTED.start].store(now(), Ordering::Relaxed);
+        server[layout::LISTS.start].store(lists.into(), Ordering::Relaxed);
         Ok(made)
     }
 
@@ -39,6 +44,23 @@ impl Rows {
     /// The sum of all rows.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::of(self.row(0), self.workers())
+    }
+
+    /// The workers that there are, in the order of their slots.
+    pub fn workers_now(&self) -> Vec<WorkerNow> {
+        let mut found: Vec<_> = self.workers().iter().filter_map(WorkerNow::of).collect();
+        found.sort_by_key(|worker| (worker.slot, worker.generation));
+        found
+    }
+
+    /// Makes health checks say that the server is ready, or that it is not.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.row(0)[layout::NOT_READY.start].store((!is_ready).into(), Ordering::Relaxed);
+    }
+
+    /// Whether health checks may say that it is.
+    pub fn is_ready(&self) -> bool {
+        self.row(0)[layout::NOT_READY.start].load(Ordering::Relaxed) == 0
     }
 
     /// Notes that the row with this number is in use.

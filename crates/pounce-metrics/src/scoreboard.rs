@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::labels::Restart;
-use crate::layout::{GAUGES, RESTARTS};
+use crate::layout::{self, GAUGES, RESTARTS};
+use crate::number::now;
 use crate::rows::{ROWS, Rows};
 use crate::worker::WorkerMetrics;
 
@@ -20,20 +21,25 @@ pub struct Scoreboard {
 }
 
 impl Scoreboard {
-    /// An empty one, of a server that starts in this process now.
+    /// An empty one, of a server that starts in this process now. Workers list their requests if `lists`.
     ///
     /// # Errors
     /// Memory is exhausted, or the system has no `memfd_create(2)`.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { rows: Rows::new()?, taken: Arc::default() })
+    pub fn new(lists: bool) -> io::Result<Self> {
+        Ok(Self { rows: Rows::new(lists)?, taken: Arc::default() })
     }
 
-    /// A row for a worker that is about to start. `None` if all are taken: nobody sees what such a worker counts.
-    pub fn take_place(&self) -> Option<Place> {
+    /// A row for a worker of this slot and generation that is about to start. `None` if all are taken: nobody sees what such
+    /// a worker counts.
+    pub fn take_place(&self, slot: u32, generation: u32) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let number = (1..ROWS as u32).find(|number| !taken.contains(number))?;
         taken.insert(number);
         self.rows.use_row(number);
+        let row = self.rows.row(number);
+        row[layout::STARTED.start].store(now(), Ordering::Relaxed);
+        row[layout::GENERATION.start].store(generation.into(), Ordering::Relaxed);
+        row[layout::SLOT.start].store(u64::from(slot) + 1, Ordering::Relaxed);
         Some(Place { scoreboard: self.clone(), number })
     }
 

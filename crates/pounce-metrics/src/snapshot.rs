@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::buckets::{self, BOUNDS};
-use crate::layout::{self, NUMBERS, Row};
+use crate::labels::{self, STATUSES};
+use crate::layout::{self, Row, SUMMED};
 
 /// The sum of all rows.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ pub struct HistogramSum {
 
 impl Snapshot {
     pub(crate) fn of(server: &Row, workers: &[Row]) -> Self {
-        let mut numbers = vec![0_u64; NUMBERS];
+        let mut numbers = vec![0_u64; SUMMED];
         let (mut processes, mut due) = (BTreeSet::new(), None::<u64>);
         for row in workers {
             for (sum, number) in numbers.iter_mut().zip(row) {
@@ -81,6 +82,32 @@ impl Snapshot {
     /// Requests that are over.
     pub fn requests(&self) -> u64 {
         self.part(layout::REQUESTS).iter().sum()
+    }
+
+    /// Requests answered with 5xx.
+    pub fn server_errors(&self) -> u64 {
+        let of_method = self.part(layout::REQUESTS).chunks(STATUSES.len());
+        of_method.map(|statuses| statuses[labels::status(500)]).sum()
+    }
+
+    /// Open connections.
+    pub fn open_connections(&self) -> u64 {
+        self.part(layout::OPEN).iter().sum()
+    }
+
+    /// Open WebSockets.
+    pub fn open_websockets(&self) -> u64 {
+        self.number(layout::OPEN_WEBSOCKETS.start)
+    }
+
+    /// Workers started in the place of others.
+    pub fn restarts(&self) -> u64 {
+        self.part(layout::RESTARTS).iter().sum()
+    }
+
+    /// How long event loops were blocked.
+    pub fn blocked(&self) -> Duration {
+        Duration::from_nanos(self.number(layout::BLOCKED.start))
     }
 
     pub(crate) fn number(&self, at: usize) -> u64 {
@@ -141,14 +168,15 @@ mod tests {
 
     #[test]
     fn what_workers_counted_is_summed_and_outlives_them() {
-        let board = Scoreboard::new().expect("memory");
-        let (one, other) = (board.take_place().expect("a place"), board.take_place().expect("a place"));
+        let board = Scoreboard::new(false).expect("memory");
+        let (one, other) =
+            (board.take_place(0, 0).expect("a place"), board.take_place(0, 0).expect("a place"));
         for place in [&one, &other] {
             let metrics = place.metrics();
             metrics.serves(7);
-            metrics.request_begun();
-            metrics.request_begun();
-            metrics.request_ended(b"GET", 200, Some(Duration::from_millis(3)));
+            metrics.request_begun(1, b"GET", b"/");
+            metrics.request_begun(1, b"GET", b"/");
+            metrics.request_ended(None, b"GET", 200, Some(Duration::from_millis(3)));
             metrics.connection_opened(Protocol::Http1);
             metrics.bytes(Direction::Sent, 10);
             metrics.refused(Refused::Timeout);
@@ -163,10 +191,10 @@ mod tests {
         assert_eq!((seen.requests(), seen.in_flight(), seen.serving()), (2, 1, 1));
         assert_eq!(seen.number(layout::OPEN.start), 1);
         assert_eq!(seen.number(layout::RESTARTS.start), 1);
-        let next = board.take_place().expect("a place");
+        let next = board.take_place(0, 0).expect("a place");
         assert_eq!(next.number(), number, "the place is free again");
-        next.metrics().request_begun();
-        next.metrics().request_ended(b"GET", 500, None);
+        next.metrics().request_begun(1, b"GET", b"/");
+        next.metrics().request_ended(None, b"GET", 500, None);
         assert_eq!(board.rows().snapshot().requests(), 3);
         assert_eq!(board.rows().snapshot().durations().count(), 2);
     }
@@ -174,15 +202,15 @@ mod tests {
     #[test]
     fn another_mapping_of_the_memory_sees_the_same() {
         use std::os::fd::{AsFd as _, AsRawFd as _};
-        let board = Scoreboard::new().expect("memory");
-        let place = board.take_place().expect("a place");
+        let board = Scoreboard::new(false).expect("memory");
+        let place = board.take_place(0, 0).expect("a place");
         let again = Rows::from_raw_fd(place.as_fd().as_raw_fd()).expect("the same memory");
         let metrics = WorkerMetrics::new(again.clone(), place.number());
-        metrics.request_begun();
-        metrics.request_ended(b"PUT", 204, None);
+        metrics.request_begun(1, b"GET", b"/");
+        metrics.request_ended(None, b"PUT", 204, None);
         assert_eq!(board.rows().snapshot().requests(), 1);
         // A number from elsewhere is nobody's place, and nothing fails.
-        WorkerMetrics::new(again, u32::MAX).request_begun();
+        WorkerMetrics::new(again, u32::MAX).request_begun(1, b"GET", b"/");
     }
 
     #[test]
@@ -196,8 +224,8 @@ mod tests {
 
     #[test]
     fn the_most_overdue_loop_is_seen() {
-        let board = Scoreboard::new().expect("memory");
-        let places = [board.take_place().expect("a place"), board.take_place().expect("a place")];
+        let board = Scoreboard::new(false).expect("memory");
+        let places = [board.take_place(0, 0).expect("a place"), board.take_place(0, 0).expect("a place")];
         assert_eq!(board.rows().snapshot().stuck_for(Duration::from_secs(9)), Duration::ZERO);
         places[0].metrics().due(Some(Duration::from_secs(8)));
         places[1].metrics().due(Some(Duration::from_secs(5)));

@@ -7,6 +7,7 @@ use crate::buckets;
 use crate::labels::{self, Direction, Protocol, Refused, STATUSES};
 use crate::layout::{self, Row};
 use crate::number::{add, subtract};
+use crate::requests;
 use crate::rows::Rows;
 
 /// The worker's side of a row. Cheap to clone; used on the worker's thread alone, but for what says otherwise.
@@ -14,12 +15,15 @@ use crate::rows::Rows;
 pub struct WorkerMetrics {
     rows: Rows,
     place: u32,
+    /// Whether it lists its requests.
+    lists: bool,
 }
 
 impl WorkerMetrics {
     /// The worker's side of the place with this number.
     pub fn new(rows: Rows, place: u32) -> Self {
-        Self { rows, place }
+        let lists = rows.row(0)[layout::LISTS.start].load(Ordering::Relaxed) == 1;
+        Self { rows, place, lists }
     }
 
     /// The number of its place.
@@ -42,22 +46,27 @@ impl WorkerMetrics {
 
     /// The worker serves, in the process with this number.
     pub fn serves(&self, process: u32) {
-        layout::begin(self.row(), process);
+        self.number(layout::PROCESS.start).store(process.into(), Ordering::Relaxed);
         self.number(layout::SERVING.start).store(1, Ordering::Relaxed);
     }
 
     /// The worker accepts no more.
     pub fn drains(&self) {
         self.number(layout::SERVING.start).store(0, Ordering::Relaxed);
+        self.number(layout::DRAINING.start).store(1, Ordering::Relaxed);
     }
 
-    /// A request has begun.
-    pub fn request_begun(&self) {
+    /// A request has begun, with this number. Returns its place in the list of requests, if it is listed.
+    pub fn request_begun(&self, number: u64, method: &[u8], path: &[u8]) -> Option<u8> {
         add(self.number(layout::IN_FLIGHT.start), 1);
+        if self.lists { requests::list(self.row(), number, method, path) } else { None }
     }
 
     /// It is over. `duration` is `None` for a WebSocket, which lasts as long as its users like.
-    pub fn request_ended(&self, method: &[u8], status: u16, duration: Option<Duration>) {
+    pub fn request_ended(&self, listed: Option<u8>, method: &[u8], status: u16, duration: Option<Duration>) {
+        if let Some(at) = listed {
+            requests::take_off(self.row(), at);
+        }
         let at = labels::method(method) * STATUSES.len() + labels::status(status);
         add(self.number(layout::REQUESTS.start + at), 1);
         if let Some(duration) = duration {

@@ -76,5 +76,5 @@ pub use load::{Load, LoadTable, Reservation};
 pub use proxy_protocol::{Proxied, ProxyHeader, take_proxy_header};
 pub use raw_fd::{inherit, inherited_stream};
 pub use shared_memory::{Shared, SharedMemory};
-pub use sys::REUSE_PORT_BALANCES;
+pub use sys::{REUSE_PORT_BALANCES, is_own_user};
 pub use unsent::unsent;

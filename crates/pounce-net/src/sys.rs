@@ -18,6 +18,11 @@ pub(crate) const ABSTRACT_NAMES: bool = cfg!(target_os = "linux");
 /// The longest path of a Unix socket in bytes: the size of `sun_path` less the final NUL.
 pub(crate) const UNIX_PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
+/// Whether a user, by number, is this process's or root.
+pub fn is_own_user(user: u32) -> bool {
+    user == 0 || user == nix::unistd::geteuid().as_raw()
+}
+
 /// Whether the socket is in the listening state (SO_ACCEPTCONN).
 #[cfg(target_os = "linux")]
 pub(crate) fn is_listening(socket: &Socket) -> io::Result<bool> {

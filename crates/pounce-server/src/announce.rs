@@ -8,6 +8,7 @@ use pounce_asgi::python::Interpreter;
 use pounce_config::ServerConfig;
 use pounce_net::LocalAddr;
 use pounce_supervisor::Notice;
+use tokio::sync::watch;
 
 use crate::clock::monotonic;
 use crate::detect::{self, Shape};
@@ -23,6 +24,8 @@ pub(crate) struct Announcer {
     drain_delay: Duration,
     /// Who waits for the server learns there that it serves.
     handle: ServerHandle,
+    /// How many reloads have ended, and why the last one failed, if it did.
+    reloads: Arc<watch::Sender<(u64, Option<String>)>>,
 }
 
 impl Announcer {
@@ -47,7 +50,26 @@ impl Announcer {
             Interpreter::describe(),
             detect::describe(shape),
         );
-        Self { serving: serving.into(), drain_delay: config.lifecycle.drain_delay, handle }
+        Self {
+            serving: serving.into(),
+            drain_delay: config.lifecycle.drain_delay,
+            handle,
+            reloads: Arc::default(),
+        }
+    }
+
+    /// Tells of each reload that ends.
+    pub(crate) fn reloads(&self) -> watch::Receiver<(u64, Option<String>)> {
+        self.reloads.subscribe()
+    }
+
+    /// What the server serves, where and how.
+    pub(crate) fn serving(&self) -> &str {
+        &self.serving
+    }
+
+    fn end_reload(&self, failure: Option<&str>) {
+        self.reloads.send_modify(|reloads| *reloads = (reloads.0 + 1, failure.map(str::to_owned)));
     }
 
     fn say(&self, text: &str) {
@@ -96,9 +118,11 @@ impl Announcer {
             Notice::Reloaded => {
                 self.say("Reloaded: all workers serve the new code");
                 self.tell_serving();
+                self.end_reload(None);
             }
             Notice::ReloadFailed(why) => {
                 self.tell_serving();
+                self.end_reload(Some(&why));
                 tracing::error!(target: "pounce", "the reload failed, and the workers stay as they are: {why}");
             }
             Notice::Lost { slot, how, wait } if wait.is_zero() => {
@@ -125,6 +149,8 @@ impl Announcer {
             Notice::Unstoppable { slot } => {
                 tracing::error!(target: "pounce", "worker {slot} does not end, and cannot be made to");
             }
+            // The control socket has asked.
+            Notice::Answer { .. } => {}
             Notice::Scaled(count) => self.say(&format!("Scaled to {count} workers")),
         }
     }

@@ -1,15 +1,17 @@
 //! State that the parts of a running server share.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pounce_asgi::python::ProgramObjects;
-use pounce_config::{WorkerConfig, WorkersConfig};
+use pounce_config::{LogLevel, WorkerConfig, WorkersConfig};
 use pounce_metrics::Scoreboard;
 use pounce_worker::tls::TlsStore;
 
 use crate::announce::Announcer;
+use crate::control::Answers;
 use crate::handle::{Request, ServerHandle};
 use crate::host::Host;
 use crate::listeners::Listeners;
@@ -33,6 +35,10 @@ pub(crate) struct ServerContext {
     pub(crate) tls: Option<Arc<TlsStore>>,
     /// What all workers count, if anybody asks.
     pub(crate) metrics: Option<Scoreboard>,
+    /// The level of the log that the operator has set, for workers that start.
+    pub(crate) log_level: Cell<Option<LogLevel>>,
+    /// Where the answers of worker processes go.
+    pub(crate) answers: Arc<Answers>,
     pub(crate) limit: Arc<StopLimit>,
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pounce_config::LogLevel;
 use pounce_net::LocalAddr;
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +27,12 @@ pub(crate) enum Order {
     ScaleUp,
     /// Remove a worker.
     ScaleDown,
+    /// Run so many workers.
+    ScaleTo(usize),
+    /// Ask worker processes for their stacks.
+    ShowStacks,
+    /// Log from this level on.
+    SetLogLevel(LogLevel),
 }
 
 /// How far a server is.

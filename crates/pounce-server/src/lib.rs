@@ -10,6 +10,7 @@ mod announce;
 mod bootstrap;
 mod clock;
 mod context;
+mod control;
 mod detect;
 mod error;
 mod foreign_config;

@@ -2,6 +2,7 @@
 //!
 //! This file has the phases that all servers share; `single` and `many` are the two ways to serve.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pounce_asgi::python::{Interpreter, ProgramObjects};
 use pounce_config::{Origin, ServerConfig};
 use pounce_metrics::Scoreboard;
+use pounce_supervisor::Mode;
 use pounce_worker::tls::{TicketSecret, TlsStore};
 use tokio::sync::mpsc;
 
 use crate::announce::Announcer;
 use crate::context::{ServerContext, StopLimit};
+use crate::control::{Control, Subject};
 use crate::detect::{Shape, shape};
 use crate::error::ServerError;
 use crate::handle::{Order, Request, ServerHandle, ServerState};
@@ -55,8 +58,9 @@ pub(crate) fn run(
     };
     adopt_listeners(&mut config);
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
-    let metrics = match Metrics::open(&config) {
-        Ok(metrics) => metrics,
+    let beside = Metrics::open(&config).and_then(|metrics| Ok((metrics, Control::open(&config)?)));
+    let (metrics, control) = match beside {
+        Ok(beside) => beside,
         Err(error) => {
             listeners.close();
             return Err(error);
@@ -85,6 +89,7 @@ pub(crate) fn run(
         listeners: Arc::clone(&listeners),
         pid_file: pid_file.clone(),
         metrics: metrics.scoreboard.clone(),
+        control,
     };
     let result = metrics.serve().and_then(|serving| bound.run(orders).map(|()| drop(serving)));
     match handle.asked() {
@@ -149,6 +154,7 @@ struct Bound {
     listeners: Arc<Listeners>,
     pid_file: Option<Arc<PidFile>>,
     metrics: Option<Scoreboard>,
+    control: Option<Control>,
 }
 
 /// How serving ended.
@@ -163,7 +169,7 @@ struct Ended {
 
 impl Bound {
     /// Serves, and ends Python.
-    fn run(self, orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
+    fn run(mut self, orders: mpsc::UnboundedReceiver<Order>) -> Result<(), ServerError> {
         let limit = Arc::new(StopLimit::default());
         let watchdog = self.guard(&limit)?;
         // A single worker reloads by executing the program again. So does a server that waits for the user to fix a
@@ -173,7 +179,9 @@ impl Bound {
         let (shape, timeout_startup) = (self.shape, self.config.lifecycle.timeout_startup);
         let reloads = self.config.reload.is_some();
         let clean_up = self.clean_up();
+        let (control, stop) = (self.control.take(), self.stop_by(&watchdog, &limit));
         let server = Rc::new(self.into_context(watchdog, limit)?);
+        let controlled = control.map(|control| control.serve(subject(&server, shape, stop)?)).transpose()?;
         let Ended { served, interpreter, log, mut left } = serve(&server, shape, orders)?;
         let served = match served {
             // After a broken edit, wait for the next change: it executes the program again.
@@ -187,7 +195,7 @@ impl Bound {
             }
             other => other,
         };
-        drop(watching);
+        drop((watching, controlled));
         let exit_code = served.as_ref().map_or_else(ServerError::exit_code, |()| 0);
         let mut says_so = served.is_ok() && server.handle.asked() == Request::Stop;
         if let Some(log) = log {
@@ -218,17 +226,23 @@ impl Bound {
         if !self.host.handles_signals() {
             return Ok(watchdog);
         }
-        let (announcer, armed, limit) = (self.announcer.clone(), watchdog.clone(), Arc::clone(limit));
-        let first_signal = move || {
-            announcer.stopping();
-            match limit.get() {
-                Some(limit) => armed.arm(limit, 0, "the application does not yield; stopped without it"),
-                None => armed.arm(GRACE, 0, "stopped during startup, which does not yield"),
-            }
-        };
-        signals::listen(self.handle.clone(), first_signal, clean_up)
+        signals::listen(self.handle.clone(), self.stop_by(&watchdog, limit), clean_up)
             .map_err(system("cannot listen to signals"))?;
         Ok(watchdog)
+    }
+
+    /// What begins a stop: it announces it, and lets the watchdog end a process that does not stop.
+    fn stop_by(&self, watchdog: &Watchdog, limit: &Arc<StopLimit>) -> impl Fn() + Send + 'static {
+        let (handle, announcer) = (self.handle.clone(), self.announcer.clone());
+        let (watchdog, limit) = (watchdog.clone(), Arc::clone(limit));
+        move || {
+            announcer.stopping();
+            match limit.get() {
+                Some(limit) => watchdog.arm(limit, 0, "the application does not yield; stopped without it"),
+                None => watchdog.arm(GRACE, 0, "stopped during startup, which does not yield"),
+            }
+            handle.ask(Request::Stop);
+        }
     }
 
     /// What a process that ends at once still does: it prints the last lines and leaves no file behind.
@@ -256,9 +270,33 @@ impl Bound {
             listeners: self.listeners,
             tls: self.tls,
             metrics: self.metrics,
+            log_level: Cell::default(),
+            answers: Arc::default(),
             limit,
         })
     }
+}
+
+/// What the control socket acts on.
+fn subject(
+    server: &ServerContext,
+    shape: Shape,
+    stop: impl Fn() + Send + 'static,
+) -> Result<Subject, ServerError> {
+    let rows = server.metrics.as_ref().map(|metrics| metrics.rows().clone());
+    Ok(Subject {
+        handle: server.handle.clone(),
+        rows: rows
+            .ok_or_else(|| system("cannot serve the control socket")(io::ErrorKind::NotFound.into()))?,
+        watchdog: server.watchdog.clone(),
+        answers: Arc::clone(&server.answers),
+        reloads: server.announcer.reloads(),
+        serving: server.announcer.serving().to_owned(),
+        has_supervisor: shape != Shape::Single,
+        has_processes: matches!(shape, Shape::Many { mode: Mode::Process, .. }),
+        is_app_given: server.is_app_given(),
+        stop: Box::new(stop),
+    })
 }
 
 /// The message when a thread outlives the server.

@@ -166,14 +166,14 @@ fn endpoint_of(address: &LocalAddr) -> Option<Endpoint> {
     }
 }
 
-/// Binds one address of the server beside those of the application.
+/// Binds one address of the server beside those of the application. A Unix socket gets these permissions.
 ///
 /// # Errors
 /// It is malformed or cannot be bound.
-pub(crate) fn open(text: &str) -> Result<Vec<Listener>, ServerError> {
+pub(crate) fn open(text: &str, unix_mode: Option<u32>) -> Result<Vec<Listener>, ServerError> {
     let endpoint: Endpoint =
         text.parse().map_err(|error| ServerError::Endpoint { bind: text.to_owned(), error })?;
-    let bound = bind(&endpoint, &BindOptions { backlog: None, ..BindOptions::default() })?;
+    let bound = bind(&endpoint, &BindOptions { backlog: None, unix_mode, ..BindOptions::default() })?;
     bound.iter().for_each(|listener| disown(listener.as_fd()));
     Ok(bound)
 }

@@ -61,8 +61,13 @@ pub(crate) fn install(config: &LogConfig) -> Result<(), ServerError> {
     Ok(())
 }
 
+/// Logs from this level on.
+pub(crate) fn set_level(level: LogLevel) {
+    let _ = LOG.get().map(|log| log.level.reload(filter(level)));
+}
+
 /// Logs what Python's logging does not discard; `least` is in its numbers.
-pub(crate) fn set_level(least: u8) {
+pub(crate) fn set_python_level(least: u8) {
     let level = match least {
         ..10 => LevelFilter::TRACE,
         10..20 => LevelFilter::DEBUG,

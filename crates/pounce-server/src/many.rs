@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use pounce_asgi::python::{self, Interpreter};
 use pounce_config::LifespanScope;
-use pounce_supervisor::{Leftover, Mode, Outcome, Policy, Supervisor};
+use pounce_supervisor::{Leftover, Mode, OperatorRequest, Outcome, Policy, Supervisor};
 use tokio::sync::mpsc;
 
 use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::{Order, Request};
-use crate::systemd;
+use crate::{logging, systemd};
 use workers::Workers;
 
 /// How a server with several workers ended.
@@ -78,16 +78,23 @@ async fn supervise(
             supervised.shutdown();
         }
     };
-    let announcer = server.announcer.clone();
+    let context = Rc::clone(server);
     let obeying = async move {
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Restart => {
-                    announcer.restarting();
+                    context.announcer.restarting();
                     supervised.restart_workers();
                 }
                 Order::ScaleUp => supervised.add_worker(),
                 Order::ScaleDown => supervised.remove_worker(),
+                Order::ScaleTo(count) => supervised.scale_to(count),
+                Order::ShowStacks => supervised.request(OperatorRequest::ShowStack),
+                Order::SetLogLevel(least) => {
+                    logging::set_level(least);
+                    context.log_level.set(Some(least));
+                    supervised.request(OperatorRequest::SetLogLevel { least });
+                }
             }
         }
     };

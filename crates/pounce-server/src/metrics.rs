@@ -31,13 +31,14 @@ impl Metrics {
     /// The address cannot be bound, or memory is exhausted.
     pub(crate) fn open(config: &ServerConfig) -> Result<Self, ServerError> {
         let bind = config.metrics_bind.as_deref();
-        let is_wanted = bind.is_some() || config.http.metrics_path.is_some();
+        let lists = config.control.is_some();
+        let is_wanted = bind.is_some() || config.http.metrics_path.is_some() || lists;
         let system = |error| ServerError::System { what: "cannot make memory for metrics", error };
-        let scoreboard = is_wanted.then(Scoreboard::new).transpose().map_err(system)?;
+        let scoreboard = is_wanted.then(|| Scoreboard::new(lists)).transpose().map_err(system)?;
         if let Some(scoreboard) = &scoreboard {
             python::disown(scoreboard.rows().as_fd());
         }
-        let listeners = bind.map(listeners::open).transpose()?.unwrap_or_default();
+        let listeners = bind.map(|bind| listeners::open(bind, None)).transpose()?.unwrap_or_default();
         Ok(Self { scoreboard, listeners })
     }
 

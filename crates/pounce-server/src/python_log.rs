@@ -35,7 +35,7 @@ pub(crate) fn start(
     let level = log.level_is_given.then(|| number(log.level));
     let loggers = Loggers::configure(interpreter, &source, level, &config.app.folder());
     let loggers = loggers.map_err(|error| ServerError::LogConfig { name, error })?;
-    logging::set_level(loggers.level);
+    logging::set_python_level(loggers.level);
     LINES
         .hand_over_to(Arc::new(loggers))
         .map_err(|error| ServerError::System { what: "cannot hand lines over to Python", error })?;

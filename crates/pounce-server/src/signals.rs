@@ -7,10 +7,10 @@ use std::thread;
 use nix::sys::signal::Signal;
 use pounce_asgi::python::{Received, Sender, Signals};
 
-use crate::handle::{Order, Request, ServerHandle};
+use crate::handle::{Order, ServerHandle};
 use crate::terminal::Terminal;
 
-/// Starts to listen in a server. The first SIGTERM or SIGINT asks the server to stop and calls `first`; the
+/// Starts to listen in a server. The first SIGTERM or SIGINT calls `stop`, which asks the server to stop; the
 /// second calls `clean_up` and ends the process at once. SIGHUP reloads, but stops when the terminal on which the
 /// server was started has hung up.
 ///
@@ -21,7 +21,7 @@ use crate::terminal::Terminal;
 /// The handlers or the thread cannot be installed.
 pub(crate) fn listen(
     handle: ServerHandle,
-    first: impl Fn() + Send + 'static,
+    stop: impl Fn() + Send + 'static,
     clean_up: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
     let terminal = Terminal::of_stdin();
@@ -36,8 +36,7 @@ pub(crate) fn listen(
         match signal {
             _ if stops && !stopping => {
                 stopping = true;
-                first();
-                handle.ask(Request::Stop);
+                stop();
             }
             Signal::SIGTERM | Signal::SIGINT if sender == Sender::Other => {
                 tracing::info!(target: "pounce", "Stopped at once: connections are aborted");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, RunError, SetAside, Stacks};
-use pounce_metrics::{Place, Restart, Scoreboard};
+use pounce_metrics::{Place, Restart};
 use pounce_supervisor::{Command, Notice, Status, WorkerEnd};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::context::ServerContext;
 use crate::error::ServerError;
 use crate::handle::{Order, Request};
+use crate::logging;
 use crate::serve::{Job, WorkerContext, load, serve};
 use crate::systemd;
 use crate::watchdog::{self, GRACE};
@@ -112,7 +113,9 @@ impl Single {
                         next = Some(self.begin(generation, Some(modules)));
                     }
                     Order::Restart => tracing::info!(target: "pounce", "not reloaded: a start is under way already"),
-                    Order::ScaleUp | Order::ScaleDown => tracing::warn!(
+                    Order::ShowStacks => {}
+                    Order::SetLogLevel(least) => logging::set_level(least),
+                    Order::ScaleUp | Order::ScaleDown | Order::ScaleTo(_) => tracing::warn!(
                         target: "pounce",
                         "a server of one worker has no supervisor to add others; start it with --workers"
                     ),
@@ -173,7 +176,7 @@ impl Single {
             let duplicates = server.listeners.duplicate();
             let listeners =
                 duplicates.map_err(|error| ServerError::System { what: "cannot serve", error })?;
-            let place = server.metrics.as_ref().and_then(Scoreboard::take_place);
+            let place = server.metrics.as_ref().and_then(|metrics| metrics.take_place(0, generation));
             let job = Job {
                 config: Arc::clone(&server.worker),
                 worker_id: 0,

@@ -121,6 +121,11 @@ impl Watchdog {
         }
     }
 
+    /// The stacks of the workers in this process: what each event loop does at this moment.
+    pub(crate) fn stacks(&self) -> Vec<String> {
+        self.shared.lock().patients.iter().map(|(_, patient)| patient.stack()).collect()
+    }
+
     /// Watches the loop of this thread.
     pub(crate) fn watch(&self, event_loop: &EventLoop, subject: Subject) -> WatchedWorker {
         let shared = Arc::clone(&self.shared);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::sys::signal::Signal;
 use pounce_asgi::python;
 use pounce_config::WorkerPlan;
-use pounce_supervisor::{Command, Status, WorkerEnd, process::attach};
+use pounce_supervisor::{Command, OperatorRequest, Status, WorkerEnd, process::attach};
 
 use crate::bootstrap::{Sockets, bootstrap};
 use crate::error::ServerError;
@@ -75,6 +75,20 @@ fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), Server
     }
     logging::install(&plan.config.log).map_err(|error| tell(end, error))?;
     let watchdog = Watchdog::start(true, output::flush).map_err(system("cannot start the watchdog"))?;
+    {
+        let watchdog = watchdog.clone();
+        end.handle(move |request| match request {
+            OperatorRequest::ShowStack => {
+                let stacks = watchdog.stacks();
+                let starts = || "a worker that loads its application".to_owned();
+                Some(if stacks.is_empty() { starts() } else { stacks.join("\n") })
+            }
+            OperatorRequest::SetLogLevel { least } => {
+                logging::set_level(least);
+                None
+            }
+        });
+    }
     let drain = {
         let end = end.clone();
         // A service manager may send the signal to every process: the server is to stop.

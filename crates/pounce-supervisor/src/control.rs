@@ -2,9 +2,10 @@
 //!
 //! Between processes each message is one line of JSON; within a process it stays a value.
 
+use pounce_config::LogLevel;
 use serde::{Deserialize, Serialize};
 
-/// A command to a worker.
+/// A command that ends a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
@@ -14,6 +15,27 @@ pub enum Command {
     Drain,
     /// A successor serves: leave queued connections to it, finish running requests, end.
     ReloadDrain,
+}
+
+/// What a worker does for the operator, and goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum OperatorRequest {
+    /// Answer with the stack of the event loop's thread.
+    ShowStack,
+    /// Log from this level on.
+    SetLogLevel {
+        /// The least severe level that is logged.
+        least: LogLevel,
+    },
+}
+
+/// Either, on its way to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Message {
+    Command(Command),
+    Request(OperatorRequest),
 }
 
 /// A worker's report, in the order of its life.
@@ -37,6 +59,11 @@ pub enum Status {
     },
     /// It is alive.
     Heartbeat(Heartbeat),
+    /// The answer to a question of the operator.
+    Answer {
+        /// For the operator.
+        text: String,
+    },
 }
 
 /// A sign of life. A busy worker sends several within the health check's timeout; a worker that becomes idle sends
@@ -84,6 +111,18 @@ mod tests {
             let line = String::from_utf8(to_line(&status)).expect("JSON is UTF-8");
             assert_eq!(line.matches('\n').count(), 1);
             assert_eq!(from_line(&line, "a test"), Some(status));
+        }
+    }
+
+    #[test]
+    fn a_message_is_a_command_or_a_request() {
+        for message in [
+            Message::Command(Command::Drain),
+            Message::Request(OperatorRequest::ShowStack),
+            Message::Request(OperatorRequest::SetLogLevel { least: LogLevel::Debug }),
+        ] {
+            let line = String::from_utf8(to_line(&message)).expect("JSON is UTF-8");
+            assert_eq!(from_line(&line, "a test"), Some(message), "{line}");
         }
     }
 

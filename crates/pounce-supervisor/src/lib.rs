@@ -26,7 +26,7 @@ mod supervisor;
 pub mod thread;
 mod worker;
 
-pub use control::{Command, Heartbeat, Status};
+pub use control::{Command, Heartbeat, OperatorRequest, Status};
 pub use machine::{Action, Event, Machine, Notice, Outcome, WorkerId};
 pub use policy::Policy;
 pub use supervisor::{Leftover, Mode, SlotListeners, Spawn, Supervisor, SupervisorHandle, Workforce};

@@ -123,8 +123,20 @@ impl Machine {
             Event::Reload => self.reload_again = true,
             Event::ScaleUp if self.is_up() => self.scale_up(),
             Event::ScaleDown if self.is_up() && self.slots.len() > 1 => self.scale_down(now),
+            Event::ScaleTo(count) if self.is_up() => {
+                while self.slots.len() < count {
+                    self.scale_up();
+                }
+                while self.slots.len() > count.max(1) {
+                    self.scale_down(now);
+                }
+            }
+            Event::Request(request) => {
+                let workers = self.slots.iter().chain(&self.leaving).flat_map(|slot| &slot.workers);
+                self.actions.extend(workers.map(|worker| Action::Request(worker.id, request)));
+            }
             Event::Shutdown => self.stop(now, Outcome::Stopped),
-            Event::ScaleUp | Event::ScaleDown | Event::Tick => {}
+            Event::ScaleUp | Event::ScaleDown | Event::ScaleTo(_) | Event::Tick => {}
         }
     }
 
@@ -198,6 +210,13 @@ impl Machine {
     }
 
     fn status(&mut self, now: Instant, id: WorkerId, status: Status) {
+        if let Status::Answer { text } = status {
+            let slot = self.slot_of(id).map(|slot| slot.number);
+            if let Some(slot) = slot {
+                self.notify(Notice::Answer { slot, text });
+            }
+            return;
+        }
         let Policy { startup_timeout, drain_timeout, shutdown_timeout, healthcheck, max_rss, .. } =
             self.policy;
         let drained = now + drain_timeout + GRACE;

@@ -131,7 +131,7 @@ async fn watch_child(
             },
             _ = &mut ended => break,
             Some(order) = orders.recv() => match order {
-                Order::Send(command) => drop(sender.send(to_line(&command))),
+                Order::Send(message) => drop(sender.send(to_line(&message))),
                 Order::Terminate => signal(&child, Signal::SIGTERM),
                 Order::Kill => signal(&child, Signal::SIGKILL),
             },
@@ -180,7 +180,7 @@ pub fn attach(
     let told = end.clone();
     thread::Builder::new().name("pounce-control".to_owned()).spawn(move || {
         while let Some(Ok(line)) = lines.next() {
-            from_line(&line, "the server").into_iter().for_each(|command| told.tell(command));
+            from_line(&line, "the server").into_iter().for_each(|message| told.take(message));
         }
         orphaned(told.is_told());
     })?;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use pounce_net::Listener;
 use tokio::sync::mpsc;
 
+use crate::control::{Message, OperatorRequest};
 use crate::machine::{Action, Event, Machine, Notice, Outcome, WorkerId};
 use crate::policy::Policy;
 use crate::worker::{Order, WorkerEvents, WorkerHandle};
@@ -113,6 +114,16 @@ impl SupervisorHandle {
     /// One worker less; the last one stays.
     pub fn remove_worker(&self) {
         self.send(Event::ScaleDown);
+    }
+
+    /// So many workers, at least one.
+    pub fn scale_to(&self, count: usize) {
+        self.send(Event::ScaleTo(count));
+    }
+
+    /// Requests something of every worker; see [`Notice::Answer`].
+    pub fn request(&self, request: OperatorRequest) {
+        self.send(Event::Request(request));
     }
 
     fn send(&self, event: Event) {
@@ -231,7 +242,8 @@ impl Supervisor {
                     Err(error) => events.ended(format!("it could not be started: {error}")),
                 }
             }
-            Action::Send(worker, command) => order(worker, Order::Send(command)),
+            Action::Send(worker, command) => order(worker, Order::Send(Message::Command(command))),
+            Action::Request(worker, request) => order(worker, Order::Send(Message::Request(request))),
             Action::Terminate(worker) => order(worker, Order::Terminate),
             Action::Kill(worker) => order(worker, Order::Kill),
             Action::CloseSlot(slot) => listeners.close_slot(slot),

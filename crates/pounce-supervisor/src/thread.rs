@@ -24,8 +24,8 @@ pub fn start(
     })?;
     let order = move |order| {
         // The machine never orders force against a thread.
-        if let Order::Send(command) = order {
-            told.tell(command);
+        if let Order::Send(message) = order {
+            told.take(message);
         }
     };
     Ok(WorkerHandle::new(order, Some(thread)))

@@ -1,12 +1,12 @@
 //! The two ends of one worker: the supervisor's [`WorkerHandle`] and the worker's [`WorkerEnd`].
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::control::{Command, Status};
+use crate::control::{Command, Message, OperatorRequest, Status};
 use crate::machine::{Event, WorkerId};
 
 /// A supervisor's handle to a worker of any kind.
@@ -19,7 +19,7 @@ pub struct WorkerHandle {
 /// What a supervisor can order of a worker.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
-    Send(Command),
+    Send(Message),
     Terminate,
     Kill,
 }
@@ -72,13 +72,46 @@ impl WorkerEvents {
 #[derive(Debug, Clone)]
 pub struct WorkerEnd {
     commands: Arc<watch::Sender<Option<Command>>>,
+    /// What does what the operator requests.
+    handler: Arc<OnceLock<Handler>>,
     reporter: Reporter,
+}
+
+/// Does what is requested. Returns the answer, if there is one.
+struct Handler(Box<dyn Fn(OperatorRequest) -> Option<String> + Send + Sync>);
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Handler")
+    }
 }
 
 impl WorkerEnd {
     /// Makes a worker's end that passes reports to `report`.
     pub fn new(report: impl Fn(Status) + Send + Sync + 'static) -> Self {
-        Self { commands: Arc::new(watch::Sender::new(None)), reporter: Reporter(Arc::new(report)) }
+        Self {
+            commands: Arc::new(watch::Sender::new(None)),
+            handler: Arc::default(),
+            reporter: Reporter(Arc::new(report)),
+        }
+    }
+
+    /// Lets `handler` do what the operator requests, on the thread that requests come in. Without one they are ignored.
+    /// Only the first handler counts.
+    pub fn handle(&self, handler: impl Fn(OperatorRequest) -> Option<String> + Send + Sync + 'static) {
+        let _ = self.handler.set(Handler(Box::new(handler)));
+    }
+
+    /// Passes on a message of the supervisor.
+    pub(crate) fn take(&self, message: Message) {
+        match message {
+            Message::Command(command) => self.tell(command),
+            Message::Request(request) => {
+                if let Some(text) = self.handler.get().and_then(|handler| (handler.0)(request)) {
+                    self.reporter.report(Status::Answer { text });
+                }
+            }
+        }
     }
 
     /// Gives the worker a command. Only the first counts.

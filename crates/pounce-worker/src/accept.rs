@@ -166,6 +166,10 @@ fn serve<A: App>(mut socket: Socket, info: ConnectionInfo, engine: &Rc<Engine>, 
         }
         return;
     }
+    if engine.settings.own_user_only && !socket.is_of_own_user() {
+        tracing::warn!(target: "pounce", "refused a connection from another user");
+        return;
+    }
     let connection_guard = ConnectionGuard::new(engine);
     socket.count_in(engine.settings.metrics.clone());
     tokio::task::spawn_local(connection::serve(

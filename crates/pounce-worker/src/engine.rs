@@ -154,7 +154,8 @@ impl Engine {
 
     /// Whether load balancers should send requests here.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_ready.get()
+        let metrics = self.settings.metrics.as_ref();
+        self.is_ready.get() && metrics.is_none_or(|metrics| metrics.rows().is_ready())
     }
 
     /// From now on load balancers should not.

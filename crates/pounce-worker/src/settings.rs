@@ -34,6 +34,8 @@ pub struct Settings {
     pub metrics: Option<Arc<WorkerMetrics>>,
     /// What the worker answers at [`HttpConfig::metrics_path`].
     pub metrics_text: Option<MetricsText>,
+    /// Accept connections to Unix sockets from this process's user and from root alone.
+    pub own_user_only: bool,
     /// The time over which the rates of clients are measured.
     pub rate_window: Duration,
 }
@@ -51,6 +53,7 @@ impl Default for Settings {
             load: None,
             metrics: None,
             metrics_text: None,
+            own_user_only: false,
             rate_window: Duration::from_secs(30),
         }
     }

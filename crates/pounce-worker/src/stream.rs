@@ -60,6 +60,14 @@ impl Socket {
         self.metrics = metrics;
     }
 
+    /// Whether the process at the other end is root's or of the same user as this one. False for other than Unix sockets.
+    pub(crate) fn is_of_own_user(&self) -> bool {
+        match &self.kind {
+            Kind::Unix(stream) => stream.peer_cred().is_ok_and(|peer| pounce_net::is_own_user(peer.uid())),
+            Kind::Tcp(_) => false,
+        }
+    }
+
     /// Reads into `buffer`; 0 is the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(buffer);

@@ -3,6 +3,7 @@
 mod access_log;
 mod blocked_loop;
 mod compat;
+mod control;
 mod health;
 mod listening;
 mod log_files;

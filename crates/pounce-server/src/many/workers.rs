@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp, SetAside, Stacks};
 use pounce_config::{Handover, LifespanMode, LifespanScope, ListenerHandle, Secret, TlsHandover, WorkerPlan};
-use pounce_metrics::{Place, Scoreboard};
+use pounce_metrics::Place;
 use pounce_net::{LoadTable, Reservation};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
@@ -163,7 +163,8 @@ impl Workers {
     }
 
     fn plan(&self, spawn: &Spawn, handles: Vec<ListenerHandle>) -> WorkerPlan {
-        let config = (*self.server.worker).clone();
+        let mut config = (*self.server.worker).clone();
+        config.log.level = self.server.log_level.get().unwrap_or(config.log.level);
         let mut plan = WorkerPlan::new(config, spawn.slot, spawn.generation, handles);
         plan.max_requests = spawn.max_requests;
         plan.tls = self.server.tls.as_ref().map(|store| {
@@ -348,7 +349,7 @@ impl Workforce for Workers {
         }
         let places = Places {
             load: self.loads.as_ref().and_then(LoadTable::reserve),
-            metrics: metrics.and_then(Scoreboard::take_place),
+            metrics: metrics.and_then(|metrics| metrics.take_place(spawn.slot, spawn.generation)),
         };
         let worker = match (&self.python, self.mode) {
             (Some(python), Mode::Thread) => self.spawn_thread(python, spawn, &places, events),
@@ -361,6 +362,9 @@ impl Workforce for Workers {
     fn notify(&self, notice: Notice) {
         if matches!(notice, Notice::Ready | Notice::Reloaded) {
             self.look_at_gil();
+        }
+        if let Notice::Answer { slot, text } = notice {
+            return self.server.answers.give(slot, text);
         }
         self.restarts.note(&notice);
         self.server.announcer.notice(notice);

@@ -157,6 +157,19 @@ impl Patient {
         true
     }
 
+    /// What its thread does at this moment.
+    pub(super) fn stack(&self) -> String {
+        let name = &self.subject.name;
+        if self.pulse.waits() {
+            return format!("{name} waits for events");
+        }
+        let stack = self.subject.stacks.as_ref().and_then(|stacks| stacks.of(self.pulse.thread()));
+        match stack {
+            Some(stack) => format!("{name} runs\n{stack}"),
+            None => format!("{name} runs no Python code"),
+        }
+    }
+
     fn report(&self, timeout: Duration) {
         let stack = self.subject.stacks.as_ref().and_then(|stacks| stacks.of(self.pulse.thread()));
         let place = stack.map_or_else(|| "no Python code".to_owned(), |stack| format!("\n{stack}"));

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::control::{Command, Status};
+use crate::control::{Command, OperatorRequest, Status};
 
 /// Identifies one worker from its spawn to its end. Never reused.
 pub type WorkerId = u64;
@@ -27,6 +27,10 @@ pub enum Event {
     ScaleUp,
     /// One worker less.
     ScaleDown,
+    /// So many workers, at least one.
+    ScaleTo(usize),
+    /// Request something of all workers.
+    Request(OperatorRequest),
     /// Drain and stop.
     Shutdown,
     /// Time has passed: [`Machine::deadline`] is due.
@@ -54,6 +58,8 @@ pub enum Action {
     },
     /// Send a command to a worker.
     Send(WorkerId, Command),
+    /// Request something of a worker.
+    Request(WorkerId, OperatorRequest),
     /// Ask a process to end (SIGTERM).
     Terminate(WorkerId),
     /// End a process (SIGKILL).
@@ -119,6 +125,13 @@ pub enum Notice {
     Unstoppable {
         /// Its slot.
         slot: u32,
+    },
+    /// A worker answers a question.
+    Answer {
+        /// Its slot.
+        slot: u32,
+        /// Its answer.
+        text: String,
     },
     /// The number of workers has changed.
     Scaled(usize),

@@ -1,6 +1,6 @@
 //! One worker more, one worker less.
 
-use pounce_supervisor::{Action, Command, Event, Notice, Policy, Status};
+use pounce_supervisor::{Action, Command, Event, Notice, OperatorRequest, Policy, Status};
 
 use crate::harness::{Done, Scene, seconds, threads, workers};
 
@@ -25,6 +25,30 @@ fn one_less_is_closed_and_drained_and_not_respawned() {
     assert_eq!(done.0, expected);
     assert_eq!(scene.machine.worker_count(), 2);
     assert_eq!(scene.drains(worker), Done::default());
+    assert_eq!(scene.pass(seconds(600)), Done::default());
+}
+
+#[test]
+fn a_number_may_be_named_and_one_is_the_least() {
+    let mut scene = Scene::running(workers(2));
+    let done = scene.tell(Event::ScaleTo(4));
+    assert_eq!(done.notices(), [Notice::Scaled(3), Notice::Scaled(4)]);
+    assert_eq!(scene.machine.worker_count(), 4);
+    assert_eq!(scene.tell(Event::ScaleTo(4)), Done::default());
+    scene.tell(Event::ScaleTo(0));
+    assert_eq!(scene.machine.worker_count(), 1);
+}
+
+#[test]
+fn what_the_operator_requests_goes_to_every_worker_and_ends_none() {
+    let mut scene = Scene::running(workers(2));
+    let [one, other] = [0, 1].map(|slot| scene.at(slot));
+    let request = OperatorRequest::ShowStack;
+    let done = scene.tell(Event::Request(request));
+    assert_eq!(done.0, [Action::Request(one, request), Action::Request(other, request)]);
+    let answer = Status::Answer { text: "waits".to_owned() };
+    let done = scene.tell(Event::Status(other, answer));
+    assert_eq!(done.notices(), [Notice::Answer { slot: 1, text: "waits".to_owned() }]);
     assert_eq!(scene.pass(seconds(600)), Done::default());
 }
 

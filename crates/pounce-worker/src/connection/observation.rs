@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead, ResponseHead};
-use pounce_metrics::WorkerMetrics;
 
 use crate::engine::Engine;
 use crate::observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest};
@@ -20,6 +19,8 @@ pub(super) struct Observation {
     request_id: Option<String>,
     pub(super) started: Instant,
     stage: Stage,
+    /// Its place in the list of running requests.
+    listed: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,14 @@ pub(super) struct End<'a> {
 impl Observation {
     /// Before the first exchange of a connection.
     pub(super) fn none(info: &ConnectionInfo, now: Instant) -> Self {
-        Self { number: 0, peer: Rc::clone(&info.peer), request_id: None, started: now, stage: Stage::Untold }
+        Self {
+            number: 0,
+            peer: Rc::clone(&info.peer),
+            request_id: None,
+            started: now,
+            stage: Stage::Untold,
+            listed: None,
+        }
     }
 
     /// Begins an exchange and reports it.
@@ -62,14 +70,17 @@ impl Observation {
             .is_trusted_proxy
             .then(|| forwarded::peer(head, &info.peer, &engine.settings.proxies.trusted))
             .flatten();
-        let begun = Self {
+        let mut begun = Self {
             number: engine.number_exchange(),
             peer: told.map_or_else(|| Rc::clone(&info.peer), Rc::new),
             request_id,
             started,
             stage: Stage::Begun,
+            listed: None,
         };
-        engine.count_metric(WorkerMetrics::request_begun);
+        if let Some(metrics) = &engine.settings.metrics {
+            begun.listed = metrics.request_begun(begun.number, head.method(), head.raw_path());
+        }
         if let Some(observer) = &engine.observer {
             observer.begin(
                 begun.number,
@@ -126,7 +137,12 @@ impl Observation {
         let status = end.status.filter(|_| !end.client_left).unwrap_or(CLIENT_CLOSED_REQUEST);
         let duration = self.started.elapsed();
         engine.count_metric(|metrics| {
-            metrics.request_ended(head.method(), status, (!end.is_websocket).then_some(duration));
+            metrics.request_ended(
+                self.listed.take(),
+                head.method(),
+                status,
+                (!end.is_websocket).then_some(duration),
+            );
         });
         let Some(observer) = &engine.observer else { return };
         let record = ExchangeRecord {

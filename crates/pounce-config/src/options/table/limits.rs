@@ -87,6 +87,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("metrics-path", Kind::UrlPath, Section::Metrics)
         .value("PATH")
         .help("Path at which a worker itself answers with the metrics; anyone who reaches the application can read them"),
+    option("control", Kind::Path, Section::Metrics)
+        .value("PATH")
+        .help("Unix socket by which `pounce ctl` and `pounce top` look at the server and control it, for its own user"),
     option("header", Kind::Headers, Section::Responses)
         .value("NAME:VALUE")
         .help("Header added to every response; repeatable"),

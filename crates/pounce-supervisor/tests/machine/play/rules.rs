@@ -78,7 +78,7 @@ impl Play {
             Action::Notify(Notice::ReloadFailed(_)) => self.note_reload_failed(),
             Action::Notify(Notice::Unstoppable { slot }) => self.note_abandoned(*slot),
             Action::Notify(Notice::Ready) => self.ready = true,
-            Action::CloseSlot(_) | Action::Notify(_) => {}
+            Action::CloseSlot(_) | Action::Request(..) | Action::Notify(_) => {}
             Action::Exit(_) => self.exited = true,
         }
     }

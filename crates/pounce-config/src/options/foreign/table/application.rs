@@ -84,13 +84,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         "compress in the application for now (Starlette's GZipMiddleware) or in a proxy",
     ),
     option(PLANNED, Value, NotYet, &["cpu-affinity"], "use taskset or CPUAffinity= of systemd for now"),
-    option(
-        PLANNED,
-        Value,
-        NotYet,
-        &["control"],
-        "use signals for now: HUP reloads, TTIN and TTOU change the number of workers",
-    ),
     option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application for now"),
     option(
         PLANNED,

@@ -1,0 +1,167 @@
+//! The control socket's requests: `GET` shows, `POST` changes, and everything is answered in JSON.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, Payload, Peer, RequestHead, ResponseHead, Socket};
+use serde_json::{Value, json};
+
+use super::{Subject, view};
+use crate::handle::Order;
+
+/// How long to wait for the answers of all workers: one whose process is stopped gives none.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The most workers that may be asked for, as with `--workers`.
+const MOST_WORKERS: usize = 1024;
+
+/// Levels of the log.
+const LEVELS: &str = "critical, error, warning, info, debug or trace";
+
+/// The application behind the control socket.
+pub(super) struct ControlApp(Rc<Subject>);
+
+/// A status and a body.
+type Answered = (u16, Value);
+
+impl ControlApp {
+    pub(super) fn new(subject: Subject) -> Self {
+        Self(Rc::new(subject))
+    }
+}
+
+impl App for ControlApp {
+    type Connection = ();
+    type Call = Pin<Box<dyn Future<Output = Outcome>>>;
+
+    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
+
+    fn http(&self, (): &(), _peer: &Rc<Peer>, head: &RequestHead, exchange: Exchange) -> Self::Call {
+        let subject = Rc::clone(&self.0);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (method, path, query) = (text(head.method()), text(head.raw_path()), text(head.query()));
+        Box::pin(async move {
+            let (status, body) = answer(&subject, &method, &path, &query).await;
+            let mut head = ResponseHead { status, ..ResponseHead::default() };
+            head.fields.push(b"content-type", b"application/json");
+            // Fails only if the client has gone.
+            let _ = exchange
+                .start(&head)
+                .and_then(|()| exchange.body(Payload::Borrowed(format!("{body}\n").as_bytes()), false));
+            Outcome::Returned
+        })
+    }
+
+    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
+        let _ = socket.close(1000, "");
+        Box::pin(async { Outcome::Returned })
+    }
+}
+
+async fn answer(subject: &Subject, method: &str, path: &str, query: &str) -> Answered {
+    match (method, path) {
+        ("GET", "/status") => (200, view::status(subject)),
+        ("GET", "/workers") => (200, view::workers(subject)),
+        ("GET", "/requests") => (200, view::requests(subject)),
+        ("GET", "/stack") => (200, stacks(subject).await),
+        ("POST", "/reload") => reload(subject).await,
+        ("POST", "/scale") => scale(subject, value(query, "workers")),
+        ("POST", "/drain") => set_ready(subject, false),
+        ("POST", "/ready") => set_ready(subject, true),
+        ("POST", "/stop") => {
+            (subject.stop)();
+            (202, json!({ "stopping": true }))
+        }
+        ("POST", "/log-level") => set_log_level(subject, value(query, "level")),
+        (_, "/status" | "/workers" | "/requests" | "/stack") => refused(405, "use GET"),
+        (_, "/reload" | "/scale" | "/drain" | "/ready" | "/stop" | "/log-level") => refused(405, "use POST"),
+        _ => refused(404, "there is no such resource"),
+    }
+}
+
+fn refused(status: u16, why: impl Into<String>) -> Answered {
+    (status, json!({ "error": why.into() }))
+}
+
+/// The value of a name in a query.
+fn value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Reloads, and waits until that has ended.
+async fn reload(subject: &Subject) -> Answered {
+    if subject.is_app_given {
+        return refused(
+            409,
+            "the application was given as an object, not by its name: it cannot be imported again",
+        );
+    }
+    if subject.handle.is_asked_to_stop() {
+        return refused(409, "the server is stopping");
+    }
+    let mut reloads = subject.reloads.clone();
+    reloads.mark_unchanged();
+    subject.handle.order(Order::Restart);
+    tokio::select! {
+        changed = reloads.changed() => {
+            let (count, failure) = reloads.borrow().clone();
+            match failure {
+                None if changed.is_ok() => (200, json!({ "reloads": count })),
+                None => refused(409, "the server is stopping"),
+                Some(why) => refused(500, why),
+            }
+        }
+        () = subject.handle.stopped() => refused(409, "the server is stopping"),
+    }
+}
+
+fn scale(subject: &Subject, workers: Option<&str>) -> Answered {
+    let count =
+        workers.and_then(|workers| workers.parse().ok()).filter(|count| (1..=MOST_WORKERS).contains(count));
+    let Some(count) = count else {
+        return refused(400, format!("workers must be a number from 1 to {MOST_WORKERS}"));
+    };
+    if !subject.has_supervisor {
+        let why = "a server of one worker has no supervisor to add others; start it with --workers 2 or more";
+        return refused(409, why);
+    }
+    subject.handle.order(Order::ScaleTo(count));
+    (202, json!({ "workers": count }))
+}
+
+fn set_ready(subject: &Subject, is_ready: bool) -> Answered {
+    subject.rows.set_ready(is_ready);
+    let state = if is_ready { "ready" } else { "not ready, and serving on" };
+    tracing::info!(target: "pounce", "Health checks say that the server is {state}");
+    (200, json!({ "ready": is_ready }))
+}
+
+fn set_log_level(subject: &Subject, level: Option<&str>) -> Answered {
+    let Some(found) = level.and_then(|level| serde_json::from_value(json!(level)).ok()) else {
+        return refused(400, format!("level must be {LEVELS}"));
+    };
+    subject.handle.order(Order::SetLogLevel(found));
+    (200, json!({ "level": level }))
+}
+
+/// What each worker does at this moment.
+async fn stacks(subject: &Subject) -> Value {
+    if !subject.has_processes {
+        return subject.watchdog.stacks().into_iter().map(|stack| json!({ "stack": stack })).collect();
+    }
+    let expected = subject.rows.workers_now().len();
+    let mut answers = subject.answers.ask();
+    subject.handle.order(Order::ShowStacks);
+    let mut found = Vec::new();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while found.len() < expected {
+        match tokio::time::timeout_at(deadline, answers.recv()).await {
+            Ok(Some(answer)) => found.push(answer),
+            _ => break,
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(slot, stack)| json!({ "slot": slot, "stack": stack })).collect()
+}
