@@ -31,6 +31,7 @@ mod names;
 mod object;
 mod owner;
 mod park;
+mod program_objects;
 mod pulse;
 mod reading;
 mod scope;
@@ -50,7 +51,7 @@ const fn source(text: &'static str) -> &'static std::ffi::CStr {
     }
 }
 
-pub use app::{LoadError, ProgramObjects, PythonApp, SharedApp};
+pub use app::{LoadError, PythonApp, SharedApp};
 pub use call::Call;
 pub use collector::CollectorWatch;
 pub use disowned::disown;
@@ -59,6 +60,7 @@ pub use foreign_config::evaluate_config;
 pub use forked::disown_opened_by;
 pub use interpreter::{Interpreter, InterpreterError, InterpreterOptions};
 pub use loggers::{LogConfigError, LogDict, LogEvent, LogLine, LogRequest, Loggers};
+pub use program_objects::ProgramObjects;
 pub use pulse::Pulse;
 pub use scope::ScopeConnection;
 pub use signals::{Received, Sender, Signals, call_handlers_for};

@@ -21,7 +21,7 @@ pub(crate) enum Request {
 }
 
 /// The options of a command line, in their order.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Arguments {
     /// Names as they were typed, long ones without dashes, and their values.
     pub(crate) options: Vec<(String, Vec<String>)>,

@@ -4,6 +4,8 @@ use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command};
 use pounce_config::{Kind, OPTIONS, OptionSpec};
 
+use crate::commands;
+
 const EXAMPLES: &str = "\
 Examples:
   pounce main:app                      serve `app` of main.py on 127.0.0.1:8000
@@ -53,16 +55,19 @@ fn base() -> Command {
     Command::new("pounce")
         .version(env!("CARGO_PKG_VERSION"))
         .about("An ASGI server: serves a Python application over HTTP")
-        .override_usage("pounce [OPTIONS] APP")
+        .override_usage("pounce [OPTIONS] APP\n       pounce COMMAND ...")
         .max_term_width(120)
         .disable_help_flag(true)
         .disable_version_flag(true)
 }
 
-fn command() -> Command {
-    let mut command = base().after_help(
-        "Every option can also be set in pounce.toml, in [tool.pounce] of pyproject.toml, or by the variable POUNCE_NAME.",
+pub(crate) fn command() -> Command {
+    let after = format!(
+        "Commands (a module of such a name is served as `NAME:app`):\n{}\n\nEvery option can also be set in pounce.toml, \
+         in [tool.pounce] of pyproject.toml, or by the variable POUNCE_NAME.",
+        commands::list()
     );
+    let mut command = base().after_help(after);
     let mut options: Vec<&OptionSpec> = OPTIONS.iter().collect();
     options.sort_by_key(|option| option.section);
     for option in options {

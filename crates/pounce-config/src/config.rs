@@ -362,12 +362,16 @@ impl ServerConfig {
     }
 
     /// Every option in the order of the table: its name, its value as text (`None` if it has none, items of a list
-    /// separated by commas, `(hidden)` for a password) and the value's origin.
+    /// separated by commas, `(hidden)` for a password and for the values of variables) and the value's origin.
     pub fn settings(&self) -> impl Iterator<Item = (&'static str, Option<String>, &Origin)> {
         self.settings.iter().map(|Setting { spec, values, origin }| {
             let text = (!values.is_empty()).then(|| {
-                let shown: Vec<_> = values.iter().map(|value| spec.shown(value)).collect();
-                shown.join(", ")
+                let shown = values.iter().map(|value| match value.split_once('=') {
+                    // Passwords are often in the application's environment.
+                    Some((variable, _)) if spec.name == "set-env" => format!("{variable}=(hidden)"),
+                    _ => spec.shown(value).to_owned(),
+                });
+                shown.collect::<Vec<_>>().join(", ")
             });
             (spec.name, text, origin)
         })

@@ -68,6 +68,8 @@ pub use fault::{ConfigErrors, ConfigFault, Problem};
 pub use layer::{Compat, ForeignFile, ForeignSettings, Layers};
 #[cfg(feature = "file")]
 pub use layer::{ConfigFile, FoundFile, discover};
+#[cfg(feature = "file")]
+pub use options::json_schema;
 pub use options::{
     Arity, ForeignOption, Kind, OPTIONS, OptionSpec, Section, Verdict, arity, close_option, find_foreign,
     find_option, foreign_options,

@@ -7,11 +7,15 @@
 
 mod build;
 mod foreign;
+#[cfg(feature = "file")]
+mod schema;
 mod table;
 
 use std::time::Duration;
 
 pub use foreign::{Arity, ForeignOption, Verdict, find_foreign, foreign_options};
+#[cfg(feature = "file")]
+pub use schema::json_schema;
 pub use table::OPTIONS;
 
 /// One option, as every source of configuration knows it.

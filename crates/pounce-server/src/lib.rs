@@ -8,6 +8,7 @@
 mod access_log;
 mod announce;
 mod bootstrap;
+mod check;
 mod clock;
 mod context;
 mod control;
@@ -16,6 +17,7 @@ mod error;
 mod foreign_config;
 mod handle;
 mod host;
+mod info;
 mod life;
 mod lifespan;
 mod listeners;
@@ -39,10 +41,12 @@ mod waiting;
 mod watchdog;
 mod worker_process;
 
+pub use check::{Checked, check};
 pub use error::ServerError;
 pub use foreign_config::evaluate_config;
 pub use handle::{ServerHandle, ServerState};
 pub use host::{Embedding, Host, Program};
+pub use info::info;
 pub use pounce_net::LocalAddr;
 pub use server::Server;
 pub use worker_process::worker_from_arguments;

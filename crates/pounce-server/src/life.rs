@@ -133,7 +133,7 @@ fn become_user(
 }
 
 /// Reads certificates and keys, if connections are to be encrypted.
-fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError> {
+pub(crate) fn open_tls(config: &ServerConfig) -> Result<Option<Arc<TlsStore>>, ServerError> {
     let Some(tls) = config.tls.clone() else { return Ok(None) };
     let secret = TicketSecret::generate().ok_or_else(|| ServerError::System {
         what: "cannot make a secret for session tickets",

@@ -113,6 +113,7 @@ class Options(TypedDict, total=False):
     drain_delay: Number
     metrics_bind: str | None
     metrics_path: str | None
+    control: str | PathLike[str] | None
     header: Texts
     headers: Sequence[tuple[str, str]]
     hsts: Number | None

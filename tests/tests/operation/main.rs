@@ -4,6 +4,7 @@ mod access_log;
 mod blocked_loop;
 mod compat;
 mod control;
+mod deploy;
 mod health;
 mod listening;
 mod log_files;

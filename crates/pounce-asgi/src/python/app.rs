@@ -19,6 +19,7 @@ use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
 use super::memory;
 use super::object::owned;
+use super::program_objects::ProgramObjects;
 use super::scope::{ScopeConnection, ScopeTemplate};
 use super::side::Side;
 use super::types::Types;
@@ -31,30 +32,6 @@ pub struct LoadError {
     pub message: String,
     /// A hint for the user; may be empty.
     pub hint: String,
-}
-
-/// What the program that runs the server gives as Python objects. To be dropped attached.
-#[derive(Default)]
-pub struct ProgramObjects {
-    /// The application, or a factory of one, in place of the one that the configuration names.
-    pub app: Option<Py<PyAny>>,
-    /// A function that makes the ASGI 3 application to serve out of that one; it is told whether that one is ASGI 2.
-    pub wrap: Option<Py<PyAny>>,
-    /// A configuration of Python's logging: a dictionary.
-    pub log_config: Option<Py<PyAny>>,
-}
-
-impl ProgramObjects {
-    /// Whether the application is one of them.
-    pub fn has_app(&self) -> bool {
-        self.app.is_some() || self.wrap.is_some()
-    }
-}
-
-impl std::fmt::Debug for ProgramObjects {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ProgramObjects(..)")
-    }
 }
 
 /// An application for another thread of the same interpreter. Must be dropped attached.
@@ -134,6 +111,11 @@ impl PythonApp {
             types,
             asyncio,
         })
+    }
+
+    /// Whether it is called as ASGI 2 says.
+    pub fn is_asgi2(&self) -> bool {
+        self.asgi2
     }
 
     /// A copy for other threads of this interpreter to serve, lifespan state included.

@@ -14,39 +14,36 @@ pub(super) fn command(base: Command) -> Command {
         .action(ArgAction::SetTrue)
         .global(true)
         .help("Print the answer as JSON");
-    base.about(
-        "Looks at a running server and changes it, through its control socket (--control of the server)",
-    )
-    .subcommand_required(true)
-    .arg(control_argument())
-    .arg(json)
-    .subcommand(sub("status", "The server as a whole"))
-    .subcommand(sub("workers", "Its workers"))
-    .subcommand(sub("requests", "The requests that run, the longest first"))
-    .subcommand(sub(
-        "reload",
-        "Replace every worker by one that imports the application afresh; waits until it is done",
-    ))
-    .subcommand(
-        sub("scale", "Run so many workers").arg(
-            Arg::new("workers")
-                .value_name("N")
-                .required(true)
-                .value_parser(clap::value_parser!(u16).range(1..=1024)),
-        ),
-    )
-    .subcommand(sub("drain", "Make health checks say that the server is not ready; it serves on"))
-    .subcommand(sub("ready", "Undo drain"))
-    .subcommand(sub("stop", "Finish running requests, then stop, as on SIGTERM"))
-    .subcommand(
-        sub("log-level", "Log from this level on").arg(
-            Arg::new("level")
-                .value_name("LEVEL")
-                .required(true)
-                .value_parser(["critical", "error", "warning", "info", "debug", "trace"]),
-        ),
-    )
-    .subcommand(sub("stack", "What each worker does at this moment: its Python stack"))
+    base.subcommand_required(true)
+        .arg(control_argument())
+        .arg(json)
+        .subcommand(sub("status", "The server as a whole"))
+        .subcommand(sub("workers", "Its workers"))
+        .subcommand(sub("requests", "The requests that run, the longest first"))
+        .subcommand(sub(
+            "reload",
+            "Replace every worker by one that imports the application afresh; waits until it is done",
+        ))
+        .subcommand(
+            sub("scale", "Run so many workers").arg(
+                Arg::new("workers")
+                    .value_name("N")
+                    .required(true)
+                    .value_parser(clap::value_parser!(u16).range(1..=1024)),
+            ),
+        )
+        .subcommand(sub("drain", "Make health checks say that the server is not ready; it serves on"))
+        .subcommand(sub("ready", "Undo drain"))
+        .subcommand(sub("stop", "Finish running requests, then stop, as on SIGTERM"))
+        .subcommand(
+            sub("log-level", "Log from this level on").arg(
+                Arg::new("level")
+                    .value_name("LEVEL")
+                    .required(true)
+                    .value_parser(["critical", "error", "warning", "info", "debug", "trace"]),
+            ),
+        )
+        .subcommand(sub("stack", "What each worker does at this moment: its Python stack"))
 }
 
 /// Runs it.

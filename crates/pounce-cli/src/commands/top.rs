@@ -22,8 +22,7 @@ pub(super) fn command(base: Command) -> Command {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected seconds from 0.1 to 3600"),
     };
-    base.about("Shows a running server live, through its control socket: q ends it; a line each time where there is no terminal")
-        .arg(control_argument())
+    base.arg(control_argument())
         .arg(
             Arg::new("interval")
                 .long("interval")
