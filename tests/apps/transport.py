@@ -44,6 +44,13 @@ async def slow_stream(scope, receive, send, count, seconds):
     await body(send)
 
 
+async def go_on(scope, receive, send, token, seconds):
+    """Goes on after its response, as background tasks do."""
+    await respond(send, b"answered")
+    await asyncio.sleep(float(seconds))
+    note(token, "ended")
+
+
 async def hint_then_wait(scope, receive, send, token):
     """Early hints, and the response once a client asks for /open/TOKEN."""
     await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})

@@ -48,6 +48,8 @@ pub struct ServerConfig {
     pub log: LogConfig,
     /// The endpoint for metrics, as those of [`ListenConfig::binds`].
     pub metrics_bind: Option<String>,
+    /// The endpoints that redirect to HTTPS, as those of [`ListenConfig::binds`].
+    pub redirect_binds: Vec<String>,
     /// The Unix socket by which the server is controlled.
     pub control: Option<PathBuf>,
     /// Restarting when files change; `None` if it is off.
@@ -132,6 +134,9 @@ pub struct HttpConfig {
     pub timeout_body: Duration,
     /// How long a client may leave a response unread; not zero.
     pub timeout_write: Duration,
+    /// How long a request may take until the application has sent its response; `None` for no limit.
+    #[serde(deserialize_with = "none_if_zero")]
+    pub timeout_request: Option<Duration>,
     /// Most open connections; `None` for no limit.
     pub limit_connections: Option<NonZeroU64>,
     /// Most requests running at a time; `None` for no limit.

@@ -79,6 +79,8 @@ label! {
         TooLarge = "too_large",
         /// The client was too slow.
         Timeout = "timeout",
+        /// The application took longer than `--timeout-request`.
+        RequestTimeout = "request_timeout",
         /// No header of the PROXY protocol, or a malformed one.
         ProxyHeader = "proxy_header",
     }

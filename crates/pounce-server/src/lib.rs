@@ -28,6 +28,7 @@ pub mod output;
 mod pid_file;
 mod process;
 mod python_log;
+mod redirect;
 mod reload;
 mod serve;
 mod server;

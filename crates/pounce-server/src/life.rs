@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::pid_file::PidFile;
 use crate::process::{self, Identity};
 use crate::python_log::{self, PythonLog};
+use crate::redirect::Redirect;
 use crate::watchdog::{GRACE, Watchdog};
 use crate::{logging, many, output, reload, settings, signals, single, systemd};
 
@@ -58,8 +59,10 @@ pub(crate) fn run(
     };
     adopt_listeners(&mut config);
     let listeners = Arc::new(Listeners::open(&config.listen, config.workers.reuse_port, slots)?);
-    let beside = Metrics::open(&config).and_then(|metrics| Ok((metrics, Control::open(&config)?)));
-    let (metrics, control) = match beside {
+    let addresses = listeners.addresses();
+    let beside = Metrics::open(&config)
+        .and_then(|metrics| Ok((metrics, Control::open(&config)?, Redirect::open(&config, &addresses)?)));
+    let (metrics, control, redirect) = match beside {
         Ok(beside) => beside,
         Err(error) => {
             listeners.close();
@@ -74,7 +77,6 @@ pub(crate) fn run(
     }
     // An error is ignored here: starting the interpreter reports it.
     let virtualenv = host.environment(&settings::interpreter(&config.worker())).ok().flatten();
-    let addresses = listeners.addresses();
     let announcer = Announcer::new(&config, shape, &addresses, virtualenv.as_deref(), handle.clone());
     handle.set_state(ServerState::Bound(addresses));
     announcer.loading(&config.app.target);
@@ -91,7 +93,9 @@ pub(crate) fn run(
         metrics: metrics.scoreboard.clone(),
         control,
     };
-    let result = metrics.serve().and_then(|serving| bound.run(orders).map(|()| drop(serving)));
+    let beside =
+        metrics.serve().and_then(|metrics| Ok((metrics, redirect.map(Redirect::serve).transpose()?)));
+    let result = beside.and_then(|beside| bound.run(orders).map(|()| drop(beside)));
     match handle.asked() {
         Request::Reload => {
             output::flush();

@@ -36,6 +36,9 @@ use crate::websocket::{Codecs, Refusal};
 /// The close reason that both sides of a WebSocket get when the worker stops.
 pub(crate) const RESTARTING: &str = "the server is restarting";
 
+/// The answer to a request that takes longer than `--timeout-request`.
+pub(crate) const REQUEST_TOO_LONG: &str = "the request took too long";
+
 /// The phase of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WorkerPhase {
@@ -171,6 +174,18 @@ impl Engine {
     /// Counts something, if anybody looks.
     pub(crate) fn count_metric(&self, count: impl FnOnce(&WorkerMetrics)) {
         self.settings.metrics.as_deref().map(count);
+    }
+
+    /// Logs and counts a request that takes longer than it may.
+    pub(crate) fn log_request_timeout(&self, method: &[u8], path: &[u8]) {
+        self.count_metric(|metrics| metrics.refused(Refused::RequestTimeout));
+        tracing::warn!(
+            target: "pounce",
+            "{} {} has taken {:?} and is given up: its application is cancelled",
+            method.escape_ascii(),
+            path.escape_ascii(),
+            self.settings.http.timeout_request.unwrap_or_default(),
+        );
     }
 
     /// The response of the server to a request that it refuses.

@@ -97,6 +97,7 @@ class Options(TypedDict, total=False):
     timeout_header: Number
     timeout_body: Number
     timeout_write: Number
+    timeout_request: Number | None
     timeout_graceful_shutdown: Number | None
     timeout_startup: Number
     timeout_worker_healthcheck: Number
@@ -114,6 +115,7 @@ class Options(TypedDict, total=False):
     metrics_bind: str | None
     metrics_path: str | None
     control: str | PathLike[str] | None
+    redirect_http: int | None
     header: Texts
     headers: Sequence[tuple[str, str]]
     hsts: Number | None

@@ -4,6 +4,7 @@ mod clients;
 mod files;
 mod handshake;
 mod hostile;
+mod redirect;
 mod renewal;
 mod resumption;
 mod stream;

@@ -8,4 +8,5 @@ mod files;
 mod limits;
 mod operation;
 mod options;
+mod request_timeout;
 mod scope;

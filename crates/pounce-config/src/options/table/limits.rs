@@ -24,6 +24,10 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         .value("SECONDS")
         .default("30")
         .help("How long a client may leave a response unread"),
+    option("timeout-request", FROM_ZERO, Section::Timeouts)
+        .value("SECONDS")
+        .default("0")
+        .help("How long a request may take until its response is complete, WebSockets aside, else 503; 0 is no limit"),
     option("timeout-graceful-shutdown", FROM_ZERO, Section::Timeouts)
         .value("SECONDS")
         .aliases(&["graceful-timeout", "workers-kill-timeout"])

@@ -160,6 +160,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         .default("1.2")
         .synonyms(&[("tls1.2", "1.2"), ("tls1.3", "1.3"), ("TLSv1.2", "1.2"), ("TLSv1.3", "1.3")])
         .help("Oldest version of TLS to speak"),
+    option("redirect-http", Kind::Integer { min: 0, max: 65535 }, Section::Tls)
+        .value("PORT")
+        .help("Port at the same hosts, such as 80, at which requests in clear text are redirected to HTTPS"),
     option("ssl-handshake-timeout", DEADLINE, Section::Tls)
         .value("SECONDS")
         .default("10")

@@ -3,26 +3,35 @@
 use pounce_asgi::{Outcome, Payload, ResponseHead};
 
 use super::super::observation::End;
+use super::super::running::CallEnd;
 use super::super::server_response;
 use super::link::Http1Link;
 use super::state::{ClientState, Ending, Http1State};
-use crate::engine::WorkerPhase;
+use crate::engine::{REQUEST_TOO_LONG, WorkerPhase};
 use crate::http1::Fault;
 
 impl Http1Link {
     /// Handles a call that returned before its response was complete: answers for it, or makes the break visible.
-    pub(super) fn conclude(&self, state: &mut Http1State, outcome: Outcome) {
+    pub(super) fn conclude(&self, state: &mut Http1State, end: CallEnd) {
         if state.is_gone() {
             return;
         }
-        if outcome == Outcome::Returned && state.disconnect_told {
+        if end == CallEnd::Ended(Outcome::Returned) && state.disconnect_told {
             // The application knew of the disconnect, so it owes no response.
             state.client = ClientState::Left;
             state.end(Ending::Close);
             return;
         }
+        if end == CallEnd::TimedOut {
+            let head = state.machine.head();
+            self.engine.log_request_timeout(head.method(), head.raw_path());
+            if state.encoder.restart() {
+                self.answer(state, server_response(503, REQUEST_TOO_LONG), false);
+                return;
+            }
+        }
         if state.encoder.restart() {
-            if outcome == Outcome::Returned {
+            if end == CallEnd::Ended(Outcome::Returned) {
                 tracing::error!(
                     target: "pounce",
                     "the application returned without a complete response to {} {}",
@@ -33,7 +42,7 @@ impl Http1Link {
             self.answer(state, server_response(500, "Internal Server Error"), false);
             return;
         }
-        if outcome == Outcome::Returned {
+        if end == CallEnd::Ended(Outcome::Returned) {
             tracing::error!(
                 target: "pounce",
                 "the application returned in the middle of its response to {} {}; the connection is closed",

@@ -186,7 +186,8 @@ impl<A: App> ConnectionTask<A> {
             (state.machine.take_head(), state.exchange, Rc::clone(&state.observation.peer))
         };
         let exchange = Exchange::new(Rc::clone(&self.link) as _, id);
-        let running = Running::begin(engine, || self.app.http(&self.connection, &peer, &head, exchange));
+        let running =
+            Running::begin_timed(engine, || self.app.http(&self.connection, &peer, &head, exchange));
         self.link.state().machine.restore_head(head);
         self.current = Some(running);
     }
@@ -195,7 +196,7 @@ impl<A: App> ConnectionTask<A> {
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(running) = &mut self.current else { return Poll::Ready(()) };
-            let outcome = running.poll(cx);
+            let outcome = running.poll_unanswered(cx);
             let mut state = self.link.state();
             match outcome {
                 Poll::Ready(outcome) if !state.encoder.is_complete() => {

@@ -135,7 +135,8 @@ impl<A: App> Streams<A> {
         let link = self.link(request);
         let exchange = Exchange::new(Rc::clone(&link) as _, id);
         let app = &self.app;
-        let call = Running::begin(&self.engine, || app.http(&self.connection, &peer, &link.head, exchange));
+        let call =
+            Running::begin_timed(&self.engine, || app.http(&self.connection, &peer, &link.head, exchange));
         self.go_on(link, Some(call), cx);
     }
 

@@ -10,6 +10,7 @@ use pounce_asgi::{ConnectionInfo, Fields, Outcome, Payload, RequestHead, Respons
 
 use super::super::body_phase::BodyPhase;
 use super::super::observation::{End, Observation};
+use super::super::running::CallEnd;
 use super::super::server_response;
 use super::super::task_waker::TaskWaker;
 use super::super::waits::AppWaits;
@@ -17,7 +18,7 @@ use super::body::Body;
 use super::request_body::RequestBody;
 use super::responder::Responder;
 use super::transport::{Receive, Reset, Respond, Transport};
-use crate::engine::Engine;
+use crate::engine::{Engine, REQUEST_TOO_LONG};
 use crate::http1::{Fault, decimal};
 
 /// A request on a stream.
@@ -138,14 +139,21 @@ impl<T: Transport> StreamLink<T> {
     }
 
     /// Handles a call that returned before its response was complete: answers for it, or makes the break visible.
-    pub(super) fn conclude(&self, state: &mut StreamState<T>, outcome: Outcome) {
+    pub(super) fn conclude(&self, state: &mut StreamState<T>, end: CallEnd) {
         state.waits.clear();
         if state.is_gone() || state.responder.is_complete() {
             return;
         }
         let (method, path) = (self.head.method().escape_ascii(), self.head.raw_path().escape_ascii());
+        if end == CallEnd::TimedOut {
+            self.engine.log_request_timeout(self.head.method(), self.head.raw_path());
+            if !state.responder.is_head_sent() {
+                self.answer(state, server_response(503, REQUEST_TOO_LONG));
+                return;
+            }
+        }
         if !state.responder.is_head_sent() {
-            if outcome == Outcome::Returned {
+            if end == CallEnd::Ended(Outcome::Returned) {
                 tracing::error!(
                     target: "pounce",
                     "the application returned without a complete response to {method} {path}",
@@ -154,7 +162,7 @@ impl<T: Transport> StreamLink<T> {
             self.answer(state, server_response(500, "Internal Server Error"));
             return;
         }
-        if outcome == Outcome::Returned {
+        if end == CallEnd::Ended(Outcome::Returned) {
             tracing::error!(
                 target: "pounce",
                 "the application returned in the middle of its response to {method} {path}; the stream is reset",

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pounce_asgi::App;
 
-use super::super::running::Running;
+use super::super::running::{CallEnd, Running};
 use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::{Fate, StreamLink, StreamState};
 use super::transport::{Reset, Transport};
@@ -66,11 +66,14 @@ impl<A: App, T: Transport> StreamTask<A, T> {
     pub(in crate::connection) fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.link.waker.begin_poll_again();
         let polled = loop {
-            if let Some(call) = &mut self.call
-                && let Poll::Ready(outcome) = call.poll(cx)
-            {
-                self.call = None;
-                self.link.conclude(&mut self.link.state(), outcome);
+            if let Some(call) = &mut self.call {
+                let is_answered = self.link.state().responder.is_complete();
+                let polled =
+                    if is_answered { call.poll(cx).map(CallEnd::Ended) } else { call.poll_unanswered(cx) };
+                if let Poll::Ready(end) = polled {
+                    self.call = None;
+                    self.link.conclude(&mut self.link.state(), end);
+                }
             }
             match self.poll_once(cx) {
                 Some(ended) => break ended,
@@ -84,6 +87,7 @@ impl<A: App, T: Transport> StreamTask<A, T> {
     /// For when another task takes over: an alarm already set would wake the previous task.
     pub(in crate::connection) fn forget_alarm(&mut self) {
         self.timer.forget_alarm();
+        self.call.iter_mut().for_each(Running::forget_alarm);
     }
 
     /// The link, through which the connection reports its end.

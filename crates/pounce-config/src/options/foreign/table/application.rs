@@ -84,12 +84,4 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         "compress in the application for now (Starlette's GZipMiddleware) or in a proxy",
     ),
     option(PLANNED, Value, NotYet, &["cpu-affinity"], "use taskset or CPUAffinity= of systemd for now"),
-    option(PLANNED, Value, NotYet, &["timeout-request"], "use asyncio.timeout in the application for now"),
-    option(
-        PLANNED,
-        Value,
-        NotYet,
-        &["redirect-http"],
-        "redirect in a proxy or in a second application for now",
-    ),
 ];
