@@ -206,6 +206,8 @@ pub struct WorkersConfig {
     /// What a worker is.
     #[serde(rename = "worker-mode")]
     pub mode: WorkerMode,
+    /// Fork worker processes from one that has imported the application.
+    pub preload: bool,
     /// A socket for each worker (SO_REUSEPORT) rather than one that all share.
     pub reuse_port: bool,
     /// Requests after which a worker is replaced.

@@ -41,6 +41,18 @@ pub struct WorkerPlan {
     pub tls: Option<TlsHandover>,
 }
 
+impl WorkerPlan {
+    /// Replaces the numbers of descriptors by those that they have in this process.
+    pub fn renumber(&mut self, number: impl Fn(i32) -> i32) {
+        for listener in &mut self.listeners {
+            listener.fd = number(listener.fd);
+        }
+        for handover in [&mut self.load, &mut self.metrics].into_iter().flatten() {
+            handover.fd = number(handover.fd);
+        }
+    }
+}
+
 impl fmt::Debug for WorkerPlan {
     /// Shows only the keys of the lifespan's state: applications keep passwords in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

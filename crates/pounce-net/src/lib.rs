@@ -74,7 +74,7 @@ pub use listener::addr::{Family, LocalAddr, UnknownFamily};
 pub use listener::{Accepted, Listener, StdListener};
 pub use load::{Load, LoadTable, Reservation};
 pub use proxy_protocol::{Proxied, ProxyHeader, take_proxy_header};
-pub use raw_fd::{inherit, inherited_stream};
+pub use raw_fd::{inherit, inherited_packets, inherited_stream};
 pub use shared_memory::{Shared, SharedMemory};
 pub use sys::{REUSE_PORT_BALANCES, is_own_user};
 pub use unsent::unsent;

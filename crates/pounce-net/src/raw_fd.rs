@@ -82,12 +82,26 @@ pub fn inherit(program: &mut Command, descriptors: &[BorrowedFd<'_>]) {
 ///
 /// The number is not an open descriptor, or not such a socket. The descriptor is then left as it was.
 pub fn inherited_stream(number: RawFd) -> io::Result<UnixStream> {
+    inherited(number, Type::STREAM).map(UnixStream::from)
+}
+
+/// Takes over a connected Unix socket that keeps the boundaries of messages (SOCK_SEQPACKET), inherited over `exec`.
+///
+/// # Errors
+///
+/// The number is not an open descriptor, or not such a socket. The descriptor is then left as it was.
+pub fn inherited_packets(number: RawFd) -> io::Result<OwnedFd> {
+    inherited(number, Type::SEQPACKET)
+}
+
+/// Takes over a connected Unix socket of a type.
+fn inherited(number: RawFd, kind: Type) -> io::Result<OwnedFd> {
     let inspect = |fd: BorrowedFd<'_>| {
         let socket = SockRef::from(&fd);
-        match socket.peer_addr()?.is_unix() && socket.r#type()? == Type::STREAM {
+        match socket.peer_addr()?.is_unix() && socket.r#type()? == kind {
             true => Ok(()),
             false => Err(AdoptError::Io(io::ErrorKind::InvalidInput.into())),
         }
     };
-    Ok(UnixStream::from(adopt(number, inspect).map_err(io::Error::other)?))
+    adopt(number, inspect).map_err(io::Error::other)
 }

@@ -26,6 +26,7 @@ mod many;
 mod metrics;
 pub mod output;
 mod pid_file;
+mod preload;
 mod process;
 mod python_log;
 mod redirect;

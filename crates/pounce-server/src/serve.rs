@@ -85,8 +85,17 @@ pub(crate) fn load(
     object: Option<&ProgramObjects>,
     lifespan: LifespanMode,
 ) -> Result<PythonApp, ServerError> {
-    event_loop.add_environment(&config.app.environment, read_env_file(config)?);
+    set_environment(event_loop, config)?;
     Ok(PythonApp::load(event_loop, &config.app, object, lifespan)?)
+}
+
+/// Sets the variables of the configuration and of the environment file.
+///
+/// # Errors
+/// The environment file cannot be read.
+pub(crate) fn set_environment(event_loop: &EventLoop, config: &WorkerConfig) -> Result<(), ServerError> {
+    event_loop.add_environment(&config.app.environment, read_env_file(config)?);
+    Ok(())
 }
 
 fn read_env_file(config: &WorkerConfig) -> Result<Vec<(String, String)>, ServerError> {

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd as _, RawFd};
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use pounce_asgi::python;
+use pounce_asgi::python::{self, Interpreter};
 use pounce_config::WorkerPlan;
+use pounce_supervisor::fork_server::Forked;
 use pounce_supervisor::{Command, OperatorRequest, Status, WorkerEnd, process::attach};
 
 use crate::bootstrap::{Sockets, bootstrap};
@@ -15,7 +16,7 @@ use crate::host::Host;
 use crate::python_log::{self, PythonLog};
 use crate::serve::WorkerContext;
 use crate::watchdog::{self, Watchdog};
-use crate::{foreign_config, logging, output, process, settings, signals};
+use crate::{foreign_config, logging, output, preload, process, settings, signals};
 
 /// The first argument of a worker process; the second is the descriptor of its control socket.
 pub(crate) const ARGUMENT: &str = "__worker";
@@ -30,21 +31,33 @@ pub fn worker_from_arguments(
         return Some(code);
     }
     let mut arguments = arguments.into_iter();
-    if arguments.next()? != ARGUMENT {
+    let first = arguments.next()?;
+    let forks = first == preload::ARGUMENT;
+    if !forks && first != ARGUMENT {
         return None;
     }
-    let control: Option<RawFd> = arguments.next().and_then(|number| number.to_str()?.parse().ok());
-    let Some(control) = control else {
-        output::error(format!("{ARGUMENT} is for the server itself: it starts its workers with it"), None);
+    let number: Option<RawFd> = arguments.next().and_then(|number| number.to_str()?.parse().ok());
+    let Some(number) = number else {
+        let name = first.display();
+        output::error(format!("{name} is for the server itself: it starts its workers with it"), None);
         output::flush();
         return Some(2);
     };
-    let worked = run(host, control);
+    let worked = if forks { fork(host, number) } else { run(host, number, None) };
     output::flush();
     Some(worked.map_or_else(|error| error.exit_code(), |()| 0))
 }
 
-fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {
+/// Runs the fork server, and each worker that it forks.
+fn fork(host: &dyn Host, number: RawFd) -> Result<(), ServerError> {
+    match preload::run(host, number)? {
+        Some((interpreter, forked)) => run(host, forked.control, Some((interpreter, forked))),
+        None => Ok(()),
+    }
+}
+
+/// Runs a worker; one that was forked has the interpreter already, and other numbers for its descriptors.
+fn run(host: &dyn Host, control: RawFd, forked: Option<(Interpreter, Forked)>) -> Result<(), ServerError> {
     let orphaned = |is_told: bool| {
         if !is_told {
             output::error(format!("the server is gone; its worker {} stops", std::process::id()), None);
@@ -63,12 +76,23 @@ fn run(host: &dyn Host, control: RawFd) -> Result<(), ServerError> {
     let plan = WorkerPlan::from_json(&text).map_err(ServerError::Plan);
     drop(text);
     match plan {
-        Ok(plan) => work(host, plan, &end),
+        Ok(mut plan) => {
+            let interpreter = forked.map(|(interpreter, Forked { numbers, .. })| {
+                plan.renumber(|number| numbers.get(&number).copied().unwrap_or(number));
+                interpreter
+            });
+            work(host, plan, &end, interpreter)
+        }
         Err(error) => Err(tell(&end, error)),
     }
 }
 
-fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), ServerError> {
+fn work(
+    host: &dyn Host,
+    plan: WorkerPlan,
+    end: &WorkerEnd,
+    preloaded: Option<Interpreter>,
+) -> Result<(), ServerError> {
     let system = |what| move |error| ServerError::System { what, error };
     if let Some(name) = &plan.config.process_name {
         process::set_name(name);
@@ -96,7 +120,10 @@ fn work(host: &dyn Host, plan: WorkerPlan, end: &WorkerEnd) -> Result<(), Server
     };
     signals::listen_in_worker(drain, output::flush).map_err(system("cannot listen to signals"))?;
     let finalizing = plan.config.lifecycle.timeout_startup;
-    let interpreter = host.interpreter(&settings::interpreter(&plan.config));
+    let interpreter = match preloaded {
+        Some(mut interpreter) => interpreter.see_signals().map(|()| interpreter),
+        None => host.interpreter(&settings::interpreter(&plan.config)),
+    };
     let interpreter = interpreter.map_err(|error| tell(end, error.into()))?;
     let log = python_log::start(&interpreter, &plan.config, None).map_err(|error| tell(end, error))?;
     let context = WorkerContext {

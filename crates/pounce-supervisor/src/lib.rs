@@ -14,12 +14,15 @@
 //! | `control` | the messages between supervisor and worker |
 //! | `supervisor` | the driver, and its public API |
 //! | `worker` | the two ends of one worker |
-//! | `process`, `thread` | the two ways to start one |
+//! | `process`, `fork_server`, `thread` | the ways to start one: by exec, by a fork of a process that has loaded the application, as a thread |
+//! | `packets` | messages with descriptors, between supervisor and fork server |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod control;
+pub mod fork_server;
 mod machine;
+mod packets;
 mod policy;
 pub mod process;
 mod supervisor;

@@ -4,6 +4,7 @@
 //! supervisor sends the worker's plan as one line and then commands; the child sends statuses. A child that reads
 //! the end of the socket has lost its parent.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -11,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command as Program};
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -65,20 +67,54 @@ pub fn start(launch: Launch, events: WorkerEvents) -> io::Result<WorkerHandle> {
     let mut child = program.spawn()?;
     // Keep no copy of the child's end: the connection must close when the child ends.
     drop((theirs, launch.inherited));
-    let ended = match when_ended(&child) {
+    let has_ended = match when_ended(&child) {
         Ok(ended) => ended,
         Err(error) => {
             let _ = child.kill().and_then(|()| child.wait());
             return Err(error);
         }
     };
+    let (process, from) = (pid(&child), format!("worker process {}", child.id()));
+    let (end, ended) = oneshot::channel();
+    // Reaps the child only here, on the thread that may signal it: until then its process id is not reused.
+    let is_reaped = Rc::new(Cell::new(false));
+    let reaped = Rc::clone(&is_reaped);
+    tokio::task::spawn_local(async move {
+        let _ = has_ended.await;
+        reaped.set(true);
+        let how = match child.wait() {
+            Ok(status) => format!("it ended with {status}").replace("with signal", "by signal"),
+            Err(error) => format!("it ended, and how is not known: {error}"),
+        };
+        let _ = end.send(how);
+    });
+    let signal = move |signal: Signal| match is_reaped.get() {
+        true => Ok(()),
+        false => kill(process, signal)
+            .map_err(|error| format!("cannot send {signal} to the worker process {process}: {error}")),
+    };
+    Ok(watch(control, launch.plan, Box::new(signal), ended, from, events))
+}
+
+/// Sends a signal to a worker's process, if it has not ended.
+pub(crate) type SendSignal = Box<dyn Fn(Signal) -> Result<(), String>>;
+
+/// Watches a worker's process to its end, of which `ended` tells. Call inside a tokio `LocalRuntime`.
+pub(crate) fn watch(
+    control: tokio::net::UnixStream,
+    plan: Zeroizing<String>,
+    signal: SendSignal,
+    ended: oneshot::Receiver<String>,
+    from: String,
+    events: WorkerEvents,
+) -> WorkerHandle {
     let (orders, inbox) = mpsc::unbounded_channel();
-    tokio::task::spawn_local(watch_child(child, control, launch.plan, ended, inbox, events));
-    // The task ends with the child; later orders have no one to go to.
+    tokio::task::spawn_local(watch_process(control, plan, signal, ended, from, inbox, events));
+    // The task ends with the process; later orders have no one to go to.
     let order = move |order| {
         let _ = orders.send(order);
     };
-    Ok(WorkerHandle::new(order, None))
+    WorkerHandle::new(order, None)
 }
 
 /// Waits for a child on a dedicated thread without reaping it (WNOWAIT): until the thread that may signal the child
@@ -93,15 +129,20 @@ fn when_ended(child: &Child) -> io::Result<oneshot::Receiver<()>> {
     Ok(receiver)
 }
 
-async fn watch_child(
-    mut child: Child,
+async fn watch_process(
     control: tokio::net::UnixStream,
     plan: Zeroizing<String>,
-    mut ended: oneshot::Receiver<()>,
+    signal: SendSignal,
+    mut ended: oneshot::Receiver<String>,
+    from: String,
     mut orders: mpsc::UnboundedReceiver<Order>,
     events: WorkerEvents,
 ) {
-    let from = format!("worker process {}", child.id());
+    let send_signal = |name| {
+        if let Err(error) = signal(name) {
+            tracing::warn!(target: "pounce", "{error}");
+        }
+    };
     let (reader, mut writer) = control.into_split();
     let mut lines = tokio::io::BufReader::new(reader).lines();
     let mut open = true;
@@ -122,41 +163,31 @@ async fn watch_child(
         // Keep the socket open until the child has ended: it takes a closed socket for the end of its parent.
         while outbox.recv().await.is_some() {}
     });
-    loop {
+    let how = loop {
         tokio::select! {
             biased;
             line = lines.next_line(), if open => match line {
                 Ok(Some(line)) => from_line(&line, &from).into_iter().for_each(|status| events.status(status)),
                 Ok(None) | Err(_) => open = false,
             },
-            _ = &mut ended => break,
+            how = &mut ended => break how.unwrap_or_else(|_| "it ended, and how is not known".to_owned()),
             Some(order) = orders.recv() => match order {
                 Order::Send(message) => drop(sender.send(to_line(&message))),
-                Order::Terminate => signal(&child, Signal::SIGTERM),
-                Order::Kill => signal(&child, Signal::SIGKILL),
+                Order::Terminate => send_signal(Signal::SIGTERM),
+                Order::Kill => send_signal(Signal::SIGKILL),
             },
         }
-    }
+    };
     // A process that the child left behind may keep the socket open, so do not wait for its end.
     while open && let Ok(Ok(Some(line))) = tokio::time::timeout(LAST_WORDS, lines.next_line()).await {
         from_line(&line, &from).into_iter().for_each(|status| events.status(status));
     }
-    let how = match child.wait() {
-        Ok(status) => format!("it ended with {status}").replace("with signal", "by signal"),
-        Err(error) => format!("it ended, and how is not known: {error}"),
-    };
     events.ended(how);
 }
 
 fn pid(child: &Child) -> Pid {
     // std made this u32 from a pid_t.
     Pid::from_raw(child.id().cast_signed())
-}
-
-fn signal(child: &Child, signal: Signal) {
-    if let Err(error) = kill(pid(child), signal) {
-        tracing::warn!(target: "pounce", "cannot send {signal} to the worker process {}: {error}", child.id());
-    }
 }
 
 /// In the child: takes the plan from the control socket and reads commands on a dedicated thread, so that they

@@ -70,7 +70,7 @@ fn a_project_of_gunicorn_starts_with_its_file() {
         );
         let stderr = server.stderr();
         assert!(stderr.contains("evaluated __config__ gunicorn.conf.py"), "{stderr}");
-        let note = "gunicorn.conf.py sets what has no meaning here: worker_class, preload_app, post_fork";
+        let note = "gunicorn.conf.py sets what has no meaning here: worker_class, post_fork";
         assert_eq!(stderr.matches(note).count(), 1, "{stderr}");
         assert!(stderr.contains("2 worker "), "{stderr}");
         server.sigterm();

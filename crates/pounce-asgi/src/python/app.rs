@@ -372,7 +372,7 @@ fn request_name(head: &RequestHead) -> Box<[u8]> {
     [head.method(), b" ", head.raw_path()].concat().into()
 }
 
-fn load_error(py: Python<'_>, asyncio: &Asyncio, error: &PyErr) -> LoadError {
+pub(super) fn load_error(py: Python<'_>, asyncio: &Asyncio, error: &PyErr) -> LoadError {
     let value = error.value(py);
     let text = |name| value.getattr(name).ok().and_then(|text| text.extract::<String>().ok());
     match (text("message"), text("hint")) {

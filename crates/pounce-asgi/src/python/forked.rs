@@ -27,6 +27,9 @@ use super::signals;
 /// place.
 static NUMBERS: [AtomicI32; 1024] = [const { AtomicI32::new(0) }; 1024];
 
+/// Whether the server itself forks: the child is a worker, and keeps everything.
+static FORKS_WORKER: AtomicBool = AtomicBool::new(false);
+
 /// Whether this process is a forked child.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
@@ -63,9 +66,14 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
         return Ok(());
     }
     let before = PyCFunction::new_closure(py, Some(c"before_fork"), None, |_, _| {
-        BEFORE.set(watched());
+        if !FORKS_WORKER.load(Ordering::Relaxed) {
+            BEFORE.set(watched());
+        }
     })?;
     let in_child = PyCFunction::new_closure(py, Some(c"in_child"), None, |_, _| {
+        if FORKS_WORKER.load(Ordering::Relaxed) {
+            return;
+        }
         IS_CHILD.store(true, Ordering::Relaxed);
         signals::leave_to_child();
         let_go();
@@ -74,6 +82,15 @@ pub(super) fn register(py: Python<'_>) -> PyResult<()> {
     keywords.set_item("before", before)?;
     keywords.set_item("after_in_child", in_child)?;
     py.import("os")?.call_method("register_at_fork", (), Some(&keywords)).map(drop)
+}
+
+/// Forks a process that is to become a worker: Python's own callbacks for forks run, those of the server do not. Returns 0
+/// in the child.
+pub(super) fn fork_worker(py: Python<'_>) -> PyResult<i32> {
+    FORKS_WORKER.store(true, Ordering::Relaxed);
+    let forked = py.import("os").and_then(|os| os.call_method0("fork")).and_then(|process| process.extract());
+    FORKS_WORKER.store(false, Ordering::Relaxed);
+    forked
 }
 
 /// While this lives, forked children replace the descriptors watched by a runtime, and those of its asyncio loop.

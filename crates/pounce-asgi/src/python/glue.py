@@ -14,6 +14,7 @@ import os
 import re
 import selectors
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -214,8 +215,8 @@ class LoadError(Exception):
         self.hint = hint
 
 
-def load(target, app_dir, factory):
-    """Imports `module:attribute` and returns that callable."""
+def load(target, app_dir, factory, calls=True):
+    """Imports `module:attribute` and returns that callable. A factory is not called unless `calls`."""
     app_dir = os.fspath(app_dir)
     if app_dir not in sys.path:
         sys.path.insert(0, app_dir)
@@ -247,7 +248,32 @@ def load(target, app_dir, factory):
             ) from None
         raise LoadError(_import_failed(module_name, error)) from None
 
-    return check_app(_find(module, module_name, attribute), target, factory)
+    found = _find(module, module_name, attribute)
+    return check_app(found, target, factory) if calls else found
+
+
+_is_preloaded = False
+
+
+def preload(target, app_dir):
+    """Imports the module of an application, and returns the names of the threads that there are now."""
+    global _is_preloaded
+    load(target, app_dir, False, calls=False)
+    for stream in (sys.stdout, sys.stderr):
+        # What is buffered would be written once more by each fork.
+        if stream is not None:
+            stream.flush()
+    names = {}
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/comm") as file:
+            names[int(task)] = file.read().strip()
+    for thread in threading.enumerate():
+        names[thread.native_id] = thread.name
+    del names[threading.main_thread().native_id]
+    _is_preloaded = True
+    gc.collect()
+    gc.freeze()
+    return sorted(names.values())
 
 
 def check_app(app, target, factory):
@@ -392,8 +418,10 @@ def settle():
 
     Objects of a generation that has ended are collected first.
     """
-    gc.unfreeze()
-    gc.collect()
+    if not _is_preloaded:
+        # To look at objects would copy the memory that a worker shares with others.
+        gc.unfreeze()
+        gc.collect()
     _fill_free_list()
     gc.freeze()
 

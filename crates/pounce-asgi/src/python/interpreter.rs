@@ -156,6 +156,24 @@ impl Interpreter {
         Self::join(Ends::Python)
     }
 
+    /// Forks this process, which has a single thread and runs no loop, to become a worker. Returns 0 in the child.
+    ///
+    /// # Errors
+    /// Python's error.
+    pub fn fork_worker(&self) -> Result<i32, String> {
+        Python::attach(|py| forked::fork_worker(py).map_err(|error| error.to_string()))
+    }
+
+    /// Lets Python see the signals that the process has begun to catch since this was made.
+    ///
+    /// # Errors
+    /// See [`InterpreterError`].
+    pub fn see_signals(&mut self) -> Result<(), InterpreterError> {
+        let handlers = Python::attach(signals::register);
+        self.handlers = handlers.map_err(|error| InterpreterError::Start(error.to_string()))?;
+        Ok(())
+    }
+
     /// The interpreter that runs in this process already, because the process is a Python program. With `owns_process`
     /// the program is the server, and ends with it; otherwise [`finalize`](Self::finalize) leaves everything as it was.
     ///

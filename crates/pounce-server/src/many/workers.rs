@@ -11,6 +11,7 @@ use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp, SetAside, Sta
 use pounce_config::{Handover, LifespanMode, LifespanScope, ListenerHandle, Secret, TlsHandover, WorkerPlan};
 use pounce_metrics::Place;
 use pounce_net::{LoadTable, Reservation};
+use pounce_supervisor::fork_server::{ForkServer, Loaded};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
     Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
@@ -25,7 +26,7 @@ use crate::host::Program;
 use crate::serve::{Job, WorkerContext, load, serve};
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
-use crate::{lifespan, listeners, watchdog};
+use crate::{lifespan, listeners, preload, watchdog};
 
 /// The workforce of a server.
 pub(super) struct Workers {
@@ -41,6 +42,8 @@ pub(super) struct Workers {
     /// The table in which workers that share sockets publish their connection counts.
     loads: Option<LoadTable>,
     restarts: Restarts,
+    /// The process of each generation that workers are forked from.
+    fork_servers: RefCell<BTreeMap<u32, ForkServer>>,
 }
 
 /// A worker's places in memory that all share; given up when it has ended.
@@ -89,6 +92,7 @@ impl Workers {
             failure: RefCell::default(),
             loads,
             restarts: Restarts::default(),
+            fork_servers: RefCell::default(),
         }
     }
 
@@ -162,6 +166,38 @@ impl Workers {
         Ok(())
     }
 
+    /// Starts the process that the workers of a generation are forked from, if they are.
+    async fn prepare_forks(&self, generation: u32) -> Result<(), ServerError> {
+        if self.mode != Mode::Process || !self.server.workers.preload {
+            return Ok(());
+        }
+        let spawn = Spawn { slot: 0, generation, max_requests: None, listeners: Vec::new() };
+        let mut plan = self.plan(&spawn, Vec::new());
+        // It needs no secrets, and has the room of one message for its plan.
+        (plan.tls, plan.lifespan_state) = (None, None);
+        let system = |error| ServerError::System { what: "cannot start the fork server", error };
+        let plan = plan.to_json().map_err(|error| system(io::Error::other(error)))?.into();
+        let mut program = self.server.host.worker().map_err(system)?;
+        program.arguments.push(preload::ARGUMENT.into());
+        let Program { path, arguments } = program;
+        let launch = Launch { program: path, arguments, plan, inherited: Vec::new() };
+        let timeout = self.server.worker.lifecycle.timeout_startup;
+        let started = tokio::time::timeout(timeout, ForkServer::start(launch)).await;
+        match started.unwrap_or_else(|_| Err(ServerError::StartupTimeout(timeout).with_hint())) {
+            Ok((fork_server, Loaded::Fully)) => {
+                self.fork_servers.borrow_mut().insert(generation, fork_server);
+            }
+            Ok((_, Loaded::WithThreads(names))) => tracing::warn!(
+                target: "pounce",
+                "{} starts threads when it is imported, which a fork would be without: {}; served without --preload",
+                self.server.worker.app.target,
+                names.join(", ")
+            ),
+            Err(why) => return Err(ServerError::Worker(why)),
+        }
+        Ok(())
+    }
+
     fn plan(&self, spawn: &Spawn, handles: Vec<ListenerHandle>) -> WorkerPlan {
         let mut config = (*self.server.worker).clone();
         config.log.level = self.server.log_level.get().unwrap_or(config.log.level);
@@ -209,11 +245,20 @@ impl Workers {
             plan.metrics = Some(Handover { fd: memory.as_raw_fd(), place: place.number() });
             inherited.push(memory);
         }
-        let plan = plan.to_json().map_err(io::Error::other)?.into();
+        let plan = plan.to_json().map_err(io::Error::other)?;
+        if let Some(fork_server) = self.fork_servers.borrow().get(&spawn.generation) {
+            match fork_server.fork(&plan, &inherited, events.clone()) {
+                Ok(worker) => return Ok(worker),
+                Err(error) => tracing::error!(
+                    target: "pounce",
+                    "a worker cannot be forked, and starts without --preload: {error}"
+                ),
+            }
+        }
         let mut program = self.server.host.worker()?;
         program.arguments.push(ARGUMENT.into());
         let Program { path, arguments } = program;
-        process::start(Launch { program: path, arguments, plan, inherited }, events)
+        process::start(Launch { program: path, arguments, plan: plan.into(), inherited }, events)
     }
 
     fn spawn_thread(
@@ -305,6 +350,10 @@ impl Workforce for Workers {
             }
             _ => Ok(()),
         };
+        let prepared = match prepared {
+            Ok(()) => self.prepare_forks(generation).await,
+            failed => failed,
+        };
         let lifecycle = &self.server.worker.lifecycle;
         if generation == 0 && self.server.handle.asked() == Request::Run {
             // Not during a stop, which has set another deadline.
@@ -322,6 +371,7 @@ impl Workforce for Workers {
     }
 
     async fn release(&self, generation: u32) {
+        drop(self.fork_servers.borrow_mut().remove(&generation));
         let (released, newest) = {
             let mut generations = self.generations.borrow_mut();
             let released = generations.remove(&generation);

@@ -20,6 +20,10 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("worker-hooks", Kind::Flag, Section::Workers)
         .default("off")
         .help("Call the application with the scope types pounce.worker.startup, .draining and .shutdown"),
+    option("preload", Kind::Flag, Section::Workers)
+        .default("off")
+        .aliases(&["preload-app"])
+        .help("Import the application once and fork worker processes from there, which share its memory"),
     option("reuse-port", Kind::Flag, Section::Workers)
         .default("off")
         .help("Give each worker its own listening socket (SO_REUSEPORT) instead of a shared one"),

@@ -31,7 +31,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
     option(GRANIAN, Value, Ignored, &["blocking-threads"], ONE_THREAD),
     option(GRANIAN, Value, Ignored, &["blocking-threads-idle-timeout"], ONE_THREAD),
     option(GUNICORN, Value, Ignored, &["threads"], ONE_THREAD),
-    option(GUNICORN, Flag, Ignored, &["preload"], "a worker imports the application itself"),
     option(GUNICORN, Flag, Ignored, &["spew"], "use python -m trace, or sys.settrace in the application"),
     option(GUNICORN, Value, Refused, &["pythonpath"], "use --app-dir, or set PYTHONPATH"),
     option(
