@@ -31,6 +31,11 @@ pub(crate) fn shape(config: &ServerConfig, is_given: bool) -> Result<Shape, Serv
                 .to_owned(),
         ));
     }
+    if config.workers.preload && !matches!(shape, Shape::Many { mode: Mode::Process, .. }) {
+        let why =
+            if shape == Shape::Single { "there is one worker" } else { "the workers share one process" };
+        tracing::warn!(target: "pounce", "preload has no effect: {why}");
+    }
     let needs_name = match shape {
         Shape::Many { mode: Mode::Process, .. } => Some("worker processes import"),
         Shape::Many { mode: Mode::Subinterpreter, .. } => Some("subinterpreters import"),

@@ -243,10 +243,9 @@ impl ForkServerEnd {
     /// The number is not such a connection.
     pub fn attach(number: RawFd) -> io::Result<(Self, Zeroizing<String>)> {
         let socket = pounce_net::inherited_packets(number)?;
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGCHLD);
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
-        let children = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let ended: SigSet = [Signal::SIGCHLD].into_iter().collect();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ended), None)?;
+        let children = SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         let this = Self { socket, workers: HashMap::new(), is_finishing: false, children };
         match packets::receive(this.socket.as_fd(), MsgFlags::empty())? {
             Some((Order::Load { plan }, _)) => Ok((this, plan.into())),
@@ -276,6 +275,8 @@ impl ForkServerEnd {
     /// # Errors
     /// The supervisor cannot be heard.
     pub fn serve(mut self, fork: impl Fn() -> Result<i32, String>) -> io::Result<Option<Forked>> {
+        // A terminal, or a service manager, sends these to every process; what they mean is the supervisor's business.
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&for_supervisor()), None)?;
         loop {
             if self.is_finishing && self.workers.is_empty() {
                 return Ok(None);
@@ -317,10 +318,10 @@ impl ForkServerEnd {
 
     /// In a worker: what it needs of the fork server.
     fn into_worker(self, numbers: &[RawFd], received: &[RawFd]) -> Forked {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGCHLD);
-        // It was blocked, so it can be unblocked.
-        let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&signals), None);
+        let mut blocked = for_supervisor();
+        blocked.add(Signal::SIGCHLD);
+        // They were blocked, so they can be unblocked.
+        let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&blocked), None);
         Forked {
             control: received.first().copied().unwrap_or(-1),
             numbers: numbers.iter().copied().zip(received.iter().copied()).collect(),
@@ -354,6 +355,12 @@ impl ForkServerEnd {
             }
         }
     }
+}
+
+/// The signals that a server acts on.
+fn for_supervisor() -> SigSet {
+    use Signal::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1};
+    [SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1].into_iter().collect()
 }
 
 /// Closes descriptors of the supervisor that only a worker needs.

@@ -70,6 +70,7 @@ class Options(TypedDict, total=False):
     worker_mode: Literal["auto", "process", "thread", "subinterpreter"]
     worker_hooks: bool
     reuse_port: bool
+    preload: bool
     limit_max_requests: int | None
     limit_max_requests_jitter: int
     workers_lifetime: Number | None

@@ -7,6 +7,7 @@ mod hooks;
 mod idle;
 mod lifespan;
 mod options;
+mod preload;
 mod recycle;
 mod reload;
 mod resources;

@@ -51,7 +51,7 @@ impl EventLoop {
         let glue = self.asyncio.glue.bind(attached());
         let loaded = glue.call_method1("preload", (target, folder.as_os_str()));
         self.asyncio.driver.look();
-        let names = loaded.and_then(|names| names.extract());
+        let names = loaded.and_then(|names| signals::prepare(attached()).and(names.extract()));
         names.map_err(|error| load_error(attached(), &self.asyncio, &error))
     }
 

@@ -151,6 +151,21 @@ impl Handlers {
     }
 }
 
+/// The name of the module in `signals.py`.
+const MODULE: &str = "pounce_signals";
+
+/// Loads the Python half for processes that this one forks: compiling it would cost each of them memory of its own.
+pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
+    let module = load(py)?;
+    py.import("sys")?.getattr("modules")?.set_item(MODULE, module)
+}
+
+fn load(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let module = PyModule::from_code(py, SOURCE, c"<pounce>", c"pounce_signals")?;
+    py.import("sys")?.getattr("modules")?.call_method1("pop", (MODULE, py.None()))?;
+    Ok(module.into_any())
+}
+
 /// Installs handlers with Python's `signal` if this process catches signals. On Python's main thread.
 pub(super) fn register(py: Python<'_>) -> PyResult<Option<Handlers>> {
     if PIPE.load(Ordering::Acquire) == -1 {
@@ -173,7 +188,10 @@ pub(super) fn register(py: Python<'_>) -> PyResult<Option<Handlers>> {
         }
         Ok::<_, PyErr>(())
     })?;
-    let module = PyModule::from_code(py, SOURCE, c"<pounce>", c"pounce_signals")?;
+    let module = match py.import("sys")?.getattr("modules")?.call_method1("pop", (MODULE, py.None()))? {
+        prepared if !prepared.is_none() => prepared,
+        _ => load(py)?,
+    };
     let numbers = SIGNALS.map(|signal| signal as i32);
     let uninstall = module.call_method1("install", (numbers.to_vec(), installed, called))?.unbind();
     Ok(Some(Handlers { uninstall }))
