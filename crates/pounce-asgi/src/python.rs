@@ -23,6 +23,7 @@ mod forked;
 mod function;
 mod http_message;
 mod interpreter;
+mod load_error;
 mod loggers;
 mod loop_driver;
 mod memory;
@@ -31,6 +32,7 @@ mod names;
 mod object;
 mod owner;
 mod park;
+mod preload;
 mod program_objects;
 mod pulse;
 mod reading;
@@ -51,7 +53,7 @@ const fn source(text: &'static str) -> &'static std::ffi::CStr {
     }
 }
 
-pub use app::{LoadError, PythonApp, SharedApp};
+pub use app::{PythonApp, SharedApp};
 pub use call::Call;
 pub use collector::CollectorWatch;
 pub use disowned::disown;
@@ -59,6 +61,7 @@ pub use event_loop::{EventLoop, RunError, SetAside, run};
 pub use foreign_config::evaluate_config;
 pub use forked::disown_opened_by;
 pub use interpreter::{Interpreter, InterpreterError, InterpreterOptions};
+pub use load_error::LoadError;
 pub use loggers::{LogConfigError, LogDict, LogEvent, LogLine, LogRequest, Loggers};
 pub use program_objects::ProgramObjects;
 pub use pulse::Pulse;

@@ -1,5 +1,6 @@
 //! Several workers under a supervisor.
 
+mod fork_servers;
 mod restarts;
 mod workers;
 

@@ -17,11 +17,11 @@ use crate::settings;
 pub(crate) const ARGUMENT: &str = "__preload";
 
 /// Runs the fork server. Returns in each worker that it forks, with the interpreter that has the application; in itself
-/// `None`, at its end.
+/// never.
 ///
 /// # Errors
 /// There is no server, or it cannot be heard.
-pub(crate) fn run(host: &dyn Host, number: RawFd) -> Result<Option<(Interpreter, Forked)>, ServerError> {
+pub(crate) fn run(host: &dyn Host, number: RawFd) -> Result<(Interpreter, Forked), ServerError> {
     let system = |error| ServerError::System { what: "no server", error };
     let (end, text) = ForkServerEnd::attach(number).map_err(system)?;
     let plan = WorkerPlan::from_json(&text).map_err(ServerError::Plan);
@@ -43,11 +43,9 @@ pub(crate) fn run(host: &dyn Host, number: RawFd) -> Result<Option<(Interpreter,
     end.report(Ok(said)).map_err(system)?;
     let forked = end.serve(|| interpreter.fork_worker()).map_err(system)?;
     match forked {
-        Some(forked) => Ok(Some((interpreter, forked))),
-        None => {
-            interpreter.finalize();
-            Ok(None)
-        }
+        Some(forked) => Ok((interpreter, forked)),
+        // What the application has registered for the end is for the workers to do.
+        None => signal_hook::low_level::exit(0),
     }
 }
 

@@ -50,10 +50,8 @@ pub fn worker_from_arguments(
 
 /// Runs the fork server, and each worker that it forks.
 fn fork(host: &dyn Host, number: RawFd) -> Result<(), ServerError> {
-    match preload::run(host, number)? {
-        Some((interpreter, forked)) => run(host, forked.control, Some((interpreter, forked))),
-        None => Ok(()),
-    }
+    let (interpreter, forked) = preload::run(host, number)?;
+    run(host, forked.control, Some((interpreter, forked)))
 }
 
 /// Runs a worker; one that was forked has the interpreter already, and other numbers for its descriptors.

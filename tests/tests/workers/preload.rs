@@ -203,6 +203,28 @@ fn a_module_that_does_not_load_is_shown_and_a_reload_keeps_the_old_code() {
 }
 
 #[test]
+fn a_module_that_never_comes_back_is_given_up() {
+    let (_folder, options) = application("import time\ntime.sleep(3600)");
+    let mut server =
+        Server::spawn(options.workers(Mode::Process, 2).flag("--preload").with("--timeout-startup", "1"));
+    let group = server.pid();
+    let exit = server.wait_exit();
+    assert_eq!(exit.code, Some(3), "{}", exit.stderr);
+    assert!(exit.stderr.contains("it was not complete after 1s"), "{}", exit.stderr);
+    eventually("nothing is left", || members(group).is_empty().then_some(()));
+
+    let (_folder, options) = application("import time\ntime.sleep(3600)");
+    let server = Server::spawn(options.workers(Mode::Process, 2).flag("--preload"));
+    eventually("the fork server runs", || (children(server.pid()).len() == 1).then_some(()));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut server = server;
+    server.signal(Signal::SIGKILL);
+    server.wait_exit();
+    let group = server.pid();
+    eventually("nothing is left", || members(group).is_empty().then_some(()));
+}
+
+#[test]
 fn workers_differ_where_they_must() {
     let code = "import random, uuid\nrandom.random()";
     let folder = TempDir::new().expect("temporary directories can be made");

@@ -17,22 +17,13 @@ use super::callback::Callback;
 use super::context::Context;
 use super::event_loop::EventLoop;
 use super::function::{Function, Receive, Send};
+use super::load_error::{LoadError, load_error};
 use super::memory;
 use super::object::owned;
 use super::program_objects::ProgramObjects;
 use super::scope::{ScopeConnection, ScopeTemplate};
 use super::side::Side;
 use super::types::Types;
-
-/// Why an application could not be imported, with a hint.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct LoadError {
-    /// The fault, with a traceback if there is one.
-    pub message: String,
-    /// A hint for the user; may be empty.
-    pub hint: String,
-}
 
 /// An application for another thread of the same interpreter. Must be dropped attached.
 pub struct SharedApp {
@@ -370,13 +361,4 @@ impl App for PythonApp {
 /// Method and path, which identify a request in log lines.
 fn request_name(head: &RequestHead) -> Box<[u8]> {
     [head.method(), b" ", head.raw_path()].concat().into()
-}
-
-pub(super) fn load_error(py: Python<'_>, asyncio: &Asyncio, error: &PyErr) -> LoadError {
-    let value = error.value(py);
-    let text = |name| value.getattr(name).ok().and_then(|text| text.extract::<String>().ok());
-    match (text("message"), text("hint")) {
-        (Some(message), Some(hint)) => LoadError { message, hint },
-        _ => LoadError { message: asyncio.traceback(py, error), hint: String::new() },
-    }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::{CStr, OsStr};
 use std::future::{Future, poll_fn};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use tokio::runtime::LocalRuntime;
 
-use super::app::{LoadError, load_error};
 use super::asyncio::{Asyncio, attached, whole};
 use super::callback::{Callback, Wake};
 use super::flag::Flag;
@@ -40,19 +39,6 @@ impl EventLoop {
         if let Err(error) = self.asyncio.glue.bind(attached()).call_method0("settle") {
             tracing::error!(target: "pounce", "cannot freeze the garbage collector: {error}");
         }
-    }
-
-    /// Imports the module of an application for workers that this process forks later, and returns the names of the threads
-    /// that there are now besides this one: a fork would be without them. Factories are not called.
-    ///
-    /// # Errors
-    /// See [`LoadError`](super::LoadError).
-    pub fn preload(&self, target: &str, folder: &Path) -> Result<Vec<String>, LoadError> {
-        let glue = self.asyncio.glue.bind(attached());
-        let loaded = glue.call_method1("preload", (target, folder.as_os_str()));
-        self.asyncio.driver.look();
-        let names = loaded.and_then(|names| signals::prepare(attached()).and(names.extract()));
-        names.map_err(|error| load_error(attached(), &self.asyncio, &error))
     }
 
     /// Lets a watchdog observe this loop, and see whom it serves if `notes_requests`. `wake` is called when the loop works

@@ -11,12 +11,12 @@ use pounce_asgi::python::{self, EventLoop, Interpreter, PythonApp, SetAside, Sta
 use pounce_config::{Handover, LifespanMode, LifespanScope, ListenerHandle, Secret, TlsHandover, WorkerPlan};
 use pounce_metrics::Place;
 use pounce_net::{LoadTable, Reservation};
-use pounce_supervisor::fork_server::{ForkServer, Loaded};
 use pounce_supervisor::process::{self, Launch};
 use pounce_supervisor::{
     Mode, Notice, Spawn, Status, WorkerEnd, WorkerEvents, WorkerHandle, Workforce, thread,
 };
 
+use super::fork_servers::ForkServers;
 use super::restarts::Restarts;
 use crate::bootstrap::{Opened, Sockets, bootstrap};
 use crate::context::ServerContext;
@@ -26,7 +26,7 @@ use crate::host::Program;
 use crate::serve::{Job, WorkerContext, load, serve};
 use crate::watchdog::GRACE;
 use crate::worker_process::ARGUMENT;
-use crate::{lifespan, listeners, preload, watchdog};
+use crate::{lifespan, listeners, watchdog};
 
 /// The workforce of a server.
 pub(super) struct Workers {
@@ -43,7 +43,7 @@ pub(super) struct Workers {
     loads: Option<LoadTable>,
     restarts: Restarts,
     /// The process of each generation that workers are forked from.
-    fork_servers: RefCell<BTreeMap<u32, ForkServer>>,
+    fork_servers: ForkServers,
 }
 
 /// A worker's places in memory that all share; given up when it has ended.
@@ -92,7 +92,7 @@ impl Workers {
             failure: RefCell::default(),
             loads,
             restarts: Restarts::default(),
-            fork_servers: RefCell::default(),
+            fork_servers: ForkServers::default(),
         }
     }
 
@@ -172,30 +172,8 @@ impl Workers {
             return Ok(());
         }
         let spawn = Spawn { slot: 0, generation, max_requests: None, listeners: Vec::new() };
-        let mut plan = self.plan(&spawn, Vec::new());
-        // It needs no secrets, and has the room of one message for its plan.
-        (plan.tls, plan.lifespan_state) = (None, None);
-        let system = |error| ServerError::System { what: "cannot start the fork server", error };
-        let plan = plan.to_json().map_err(|error| system(io::Error::other(error)))?.into();
-        let mut program = self.server.host.worker().map_err(system)?;
-        program.arguments.push(preload::ARGUMENT.into());
-        let Program { path, arguments } = program;
-        let launch = Launch { program: path, arguments, plan, inherited: Vec::new() };
-        let timeout = self.server.worker.lifecycle.timeout_startup;
-        let started = tokio::time::timeout(timeout, ForkServer::start(launch)).await;
-        match started.unwrap_or_else(|_| Err(ServerError::StartupTimeout(timeout).with_hint())) {
-            Ok((fork_server, Loaded::Fully)) => {
-                self.fork_servers.borrow_mut().insert(generation, fork_server);
-            }
-            Ok((_, Loaded::WithThreads(names))) => tracing::warn!(
-                target: "pounce",
-                "{} starts threads when it is imported, which a fork would be without: {}; served without --preload",
-                self.server.worker.app.target,
-                names.join(", ")
-            ),
-            Err(why) => return Err(ServerError::Worker(why)),
-        }
-        Ok(())
+        let plan = self.plan(&spawn, Vec::new());
+        self.fork_servers.start(&self.server, generation, plan).await
     }
 
     fn plan(&self, spawn: &Spawn, handles: Vec<ListenerHandle>) -> WorkerPlan {
@@ -246,14 +224,8 @@ impl Workers {
             inherited.push(memory);
         }
         let plan = plan.to_json().map_err(io::Error::other)?;
-        if let Some(fork_server) = self.fork_servers.borrow().get(&spawn.generation) {
-            match fork_server.fork(&plan, &inherited, events.clone()) {
-                Ok(worker) => return Ok(worker),
-                Err(error) => tracing::error!(
-                    target: "pounce",
-                    "a worker cannot be forked, and starts without --preload: {error}"
-                ),
-            }
+        if let Some(worker) = self.fork_servers.fork(spawn.generation, &plan, &inherited, &events) {
+            return Ok(worker);
         }
         let mut program = self.server.host.worker()?;
         program.arguments.push(ARGUMENT.into());
@@ -371,7 +343,7 @@ impl Workforce for Workers {
     }
 
     async fn release(&self, generation: u32) {
-        drop(self.fork_servers.borrow_mut().remove(&generation));
+        self.fork_servers.end(generation);
         let (released, newest) = {
             let mut generations = self.generations.borrow_mut();
             let released = generations.remove(&generation);
