@@ -164,6 +164,8 @@ pub struct HttpConfig {
     pub metrics_path: Option<String>,
     /// The header that has the id of each request, in lower case; `None` for no ids.
     pub request_id: Option<String>,
+    /// Where spans of requests are sent; `None` for no traces.
+    pub otel_endpoint: Option<String>,
     /// Send `Server-Timing`.
     pub server_timing: bool,
     /// Send `Server`.

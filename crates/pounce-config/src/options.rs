@@ -68,6 +68,8 @@ pub enum Kind {
     Secret,
     /// The path of a URL, such as `/health`.
     UrlPath,
+    /// A URL with the scheme `http` or `https`.
+    HttpUrl,
     /// A path, relative to the working directory.
     Path,
     /// A whole number within a range.

@@ -39,6 +39,7 @@ impl Kind {
             Self::Flag => "on or off".into(),
             Self::Text | Self::Secret => "text".into(),
             Self::Path => "a path".into(),
+            Self::HttpUrl => "a URL such as http://localhost:4318".into(),
             Self::UrlPath => "a path of URLs without a query, such as /health".into(),
             Self::PathOrTable => "a path, or a JSON object".into(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
@@ -89,6 +90,7 @@ impl Value {
             }
             Kind::Permissions => permissions(text).map(|bits| Some(Self::Number(bits.into()))),
             Kind::FieldName => header::name(text).map(|name| Some(Self::Text(name))),
+            Kind::HttpUrl => http_url(text).map(|url| Some(Self::Text(url))),
             Kind::UrlPath => url_path(text).map(|path| Some(Self::Text(path))),
             Kind::Text | Kind::Path | Kind::PathOrTable => path(text).map(|text| Some(Self::Text(text))),
             _ => None,
@@ -184,6 +186,13 @@ pub(crate) fn variable(text: &str) -> Option<(String, String)> {
 }
 
 /// The path of a URL: absolute, of printable ASCII, without query and fragment.
+/// A URL of the web with a host.
+fn http_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_plain && !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#'])).then(|| text.to_owned())
+}
+
 fn url_path(text: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
     (text.starts_with('/') && text.bytes().all(fits)).then(|| text.to_owned())

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::labels::{Direction, METHODS, Protocol, Refused, Restart, STATUSES};
+use crate::labels::{Direction, METHODS, Protocol, Refused, Restart, STATUSES, Spans};
 use crate::layout;
 use crate::snapshot::{HistogramSum, Snapshot};
 
@@ -245,6 +245,8 @@ impl Exposition {
 
     fn server(&self, to: &mut Writer<'_>) -> fmt::Result {
         let seen = &self.snapshot;
+        let spans = labelled("result", Spans::ALL, |fate| fate.as_str(), seen.part(layout::SPANS));
+        to.counters(("pounce_spans", "Spans of traces, by what became of them"), spans)?;
         to.gauge("pounce_workers", "Workers that serve", None, seen.serving())?;
         let restarts = labelled("reason", Restart::ALL, |why| why.as_str(), seen.part(layout::RESTARTS));
         to.counters(("pounce_worker_restarts", "Workers started in the place of others"), restarts)?;

@@ -99,6 +99,18 @@ impl Refused {
 }
 
 label! {
+    /// What became of spans.
+    Spans {
+        /// A collector has them.
+        Exported = "exported",
+        /// There were more than the collector takes.
+        Dropped = "dropped",
+        /// The collector could not be reached, or refused them.
+        Failed = "failed",
+    }
+}
+
+label! {
     /// Why a worker was started in the place of another.
     Restart {
         /// It ended unexpectedly.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
 use crate::buckets;
-use crate::labels::{METHODS, Protocol, Refused, Restart, STATUSES};
+use crate::labels::{METHODS, Protocol, Refused, Restart, STATUSES, Spans};
 
 /// How many numbers of a row are summed: a page.
 pub(crate) const SUMMED: usize = 512;
@@ -57,8 +57,10 @@ layout! {
     BLOCKED: 1, after LAGS.end;
     /// The pauses of the garbage collector.
     PAUSES: buckets::NUMBERS, after BLOCKED.end;
+    /// Spans of traces, by what became of them.
+    SPANS: Spans::ALL.len(), after PAUSES.end;
     /// Workers started in the place of others, by reason; the server's own row has them.
-    RESTARTS: Restart::ALL.len(), after PAUSES.end;
+    RESTARTS: Restart::ALL.len(), after SPANS.end;
     /// The highest number of a row that has ever been in use; the server's own row has it.
     USED: 1, after RESTARTS.end;
     /// 1 if workers list their requests; the server's own row has it.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::buckets;
-use crate::labels::{self, Direction, Protocol, Refused, STATUSES};
+use crate::labels::{self, Direction, Protocol, Refused, STATUSES, Spans};
 use crate::layout::{self, Row};
 use crate::number::{add, subtract};
 use crate::requests;
@@ -136,6 +136,11 @@ impl WorkerMetrics {
             let nanos = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
             add(self.number(layout::BLOCKED.start), nanos);
         }
+    }
+
+    /// Spans of traces have met this fate. Dropped ones are counted on the worker's thread, others on the exporter's.
+    pub fn spans(&self, fate: Spans, count: u64) {
+        add(self.number(layout::SPANS.start + fate as usize), count);
     }
 
     /// The garbage collector has paused the interpreter. Its callers take turns, whatever thread they run on.

@@ -21,6 +21,13 @@ pub(crate) enum Shape {
 /// # Errors
 /// This Python cannot run what the configuration asks for.
 pub(crate) fn shape(config: &ServerConfig, is_given: bool) -> Result<Shape, ServerError> {
+    if cfg!(not(feature = "otel")) && config.http.otel_endpoint.is_some() {
+        return Err(ServerError::Mode(
+            "otel-endpoint: this program was built without OpenTelemetry; the Python package has it, and \
+             cargo build --features otel builds it"
+                .to_owned(),
+        ));
+    }
     let shape = decide(config)?;
     if config.log.python == Some(LogSource::Program)
         && matches!(shape, Shape::Many { mode: Mode::Process, .. })

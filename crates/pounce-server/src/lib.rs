@@ -24,6 +24,7 @@ mod listeners;
 mod logging;
 mod many;
 mod metrics;
+mod observers;
 pub mod output;
 mod pid_file;
 mod preload;
@@ -37,6 +38,8 @@ mod settings;
 mod side_server;
 mod signals;
 mod single;
+#[cfg(feature = "otel")]
+mod spans;
 mod systemd;
 mod terminal;
 mod waiting;

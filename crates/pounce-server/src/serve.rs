@@ -14,13 +14,13 @@ use pounce_metrics::WorkerMetrics;
 use pounce_net::{Listener, Load};
 use pounce_supervisor::{Command, Heartbeat, Status, WorkerEnd};
 use pounce_worker::tls::TlsStore;
-use pounce_worker::{Drained, Queue, Worker};
+use pounce_worker::{Drained, Observer, Queue, Worker};
 
 use crate::access_log::AccessLog;
 use crate::error::ServerError;
 use crate::waiting::name_open_requests;
 use crate::watchdog::{GRACE, Subject, Watchdog, rss};
-use crate::{lifespan, settings};
+use crate::{lifespan, observers, settings};
 
 /// What a worker serves, as decided by its server.
 pub(crate) struct Job {
@@ -153,12 +153,22 @@ async fn serve_started(
         _ = context.end.told() => return Ok(None),
     }
 
-    let access = AccessLog::of(&config.log).map(|access| Box::new(access) as _);
+    let mut observers: Vec<Box<dyn Observer>> = Vec::new();
+    observers.extend(AccessLog::of(&config.log).map(|access| Box::new(access) as _));
+    // Dropped after the worker, and so after what it notes.
+    #[cfg(feature = "otel")]
+    let _export = match crate::spans::start(config, job.metrics.as_ref())? {
+        Some((spans, export)) => {
+            observers.push(Box::new(spans));
+            Some(export)
+        }
+        None => None,
+    };
     let metrics = job.metrics;
     let _watched =
         metrics.clone().and_then(|metrics| event_loop.watch_collector(move |lasted| metrics.pause(lasted)));
     let settings = settings::worker(config, job.max_requests, job.load, job.tls, metrics.as_ref());
-    let worker = Worker::new(settings, Rc::clone(app), access);
+    let worker = Worker::new(settings, Rc::clone(app), observers::together(observers));
     let requests = worker.requests();
     if context.is_alone() {
         event_loop.settle();

@@ -23,10 +23,12 @@ mod settings;
 mod stream;
 pub mod test_apps;
 pub mod tls;
+mod trace_context;
 pub mod websocket;
 mod worker;
 
 pub use engine::OpenRequest;
 pub use observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest, Observer};
 pub use settings::{MetricsText, Settings};
+pub use trace_context::TraceContext;
 pub use worker::{Drained, Queue, Worker};

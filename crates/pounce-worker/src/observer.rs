@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead};
 
+use crate::trace_context::TraceContext;
+
 /// The status recorded if a client leaves before its response is complete, as in nginx.
 pub const CLIENT_CLOSED_REQUEST: u16 = 499;
 
@@ -41,6 +43,8 @@ pub struct ObservedRequest<'a> {
     pub peer: &'a Peer,
     /// Its id, if requests have one.
     pub request_id: Option<&'a str>,
+    /// The trace that it belongs to, if requests are traced.
+    pub trace: Option<&'a TraceContext>,
     /// The head of the request.
     pub head: &'a RequestHead,
 }

@@ -14,6 +14,7 @@ mod stream;
 mod tests;
 mod tickets;
 
+pub use crate::crypto::default_provider as crypto_provider;
 pub use error::TlsError;
 pub use store::TlsStore;
 pub(crate) use stream::TlsStream;

@@ -116,6 +116,7 @@ class Options(TypedDict, total=False):
     metrics_bind: str | None
     metrics_path: str | None
     control: str | PathLike[str] | None
+    otel_endpoint: str | None
     redirect_http: int | None
     header: Texts
     headers: Sequence[tuple[str, str]]

@@ -21,3 +21,4 @@ mod shutdown;
 mod shutdown_under_load;
 mod signals;
 mod systemd;
+mod traces;

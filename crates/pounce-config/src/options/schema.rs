@@ -35,6 +35,7 @@ fn option_schema(spec: &OptionSpec) -> Value {
         Kind::Flag if spec.flag_words.is_empty() => json!({ "type": "boolean" }),
         Kind::Flag => json!({ "type": ["boolean", "string"] }),
         Kind::Text | Kind::Secret | Kind::Path | Kind::FieldName => text,
+        Kind::HttpUrl => json!({ "type": "string", "pattern": "^https?://" }),
         Kind::UrlPath => json!({ "type": "string", "pattern": "^/" }),
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Count | Kind::Size { .. } | Kind::SizeLimit => whole_or_text,

@@ -7,6 +7,7 @@ use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead, ResponseHead};
 
 use crate::engine::Engine;
 use crate::observer::{CLIENT_CLOSED_REQUEST, ExchangeRecord, ObservedRequest};
+use crate::trace_context::TraceContext;
 use crate::{forwarded, request_id};
 
 /// Reports an exchange to the observer, each event once.
@@ -17,6 +18,8 @@ pub(super) struct Observation {
     pub(super) peer: Rc<Peer>,
     /// The request's id, if requests have one.
     request_id: Option<String>,
+    /// The trace that it belongs to, if requests are traced.
+    trace: Option<TraceContext>,
     pub(super) started: Instant,
     stage: Stage,
     /// Its place in the list of running requests.
@@ -51,6 +54,7 @@ impl Observation {
             number: 0,
             peer: Rc::clone(&info.peer),
             request_id: None,
+            trace: None,
             started: now,
             stage: Stage::Untold,
             listed: None,
@@ -74,6 +78,7 @@ impl Observation {
             number: engine.number_exchange(),
             peer: told.map_or_else(|| Rc::clone(&info.peer), Rc::new),
             request_id,
+            trace: engine.settings.http.otel_endpoint.is_some().then(|| TraceContext::enter(head)),
             started,
             stage: Stage::Begun,
             listed: None,
@@ -88,6 +93,7 @@ impl Observation {
                     connection: info,
                     peer: &begun.peer,
                     request_id: begun.request_id.as_deref(),
+                    trace: begun.trace.as_ref(),
                     head,
                 },
             );
@@ -150,6 +156,7 @@ impl Observation {
                 connection: info,
                 peer: &self.peer,
                 request_id: self.request_id.as_deref(),
+                trace: self.trace.as_ref(),
                 head,
             },
             response_fields: end.response_fields,

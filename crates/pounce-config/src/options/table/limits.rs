@@ -91,6 +91,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("metrics-path", Kind::UrlPath, Section::Metrics)
         .value("PATH")
         .help("Path at which a worker itself answers with the metrics; anyone who reaches the application can read them"),
+    option("otel-endpoint", Kind::HttpUrl, Section::Metrics)
+        .value("URL")
+        .help("OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318, that gets a span of each request"),
     option("control", Kind::Path, Section::Metrics)
         .value("PATH")
         .help("Unix socket by which `pounce ctl` and `pounce top` look at the server and control it, for its own user"),

@@ -72,13 +72,6 @@ pub(super) static APPLICATION: &[ForeignOption] = &[
         PLANNED,
         Value,
         NotYet,
-        &["otel-endpoint"],
-        "instrument the application for now, such as with opentelemetry-instrumentation-asgi",
-    ),
-    option(
-        PLANNED,
-        Value,
-        NotYet,
         &["compression"],
         "compress in the application for now (Starlette's GZipMiddleware) or in a proxy",
     ),

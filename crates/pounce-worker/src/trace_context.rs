@@ -1,0 +1,147 @@
+//! The trace that a request belongs to: W3C Trace Context (`traceparent`).
+
+use pounce_asgi::RequestHead;
+
+/// The name of the field.
+const TRACEPARENT: &[u8] = b"traceparent";
+
+/// The flag of a trace that somebody records.
+const SAMPLED: u8 = 1;
+
+/// The server's part in a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace.
+    pub trace: [u8; 16],
+    /// The server's span: the parent of what the application does.
+    pub span: [u8; 8],
+    /// Whoever has sent the request; `None` for a trace that begins here.
+    pub parent: Option<[u8; 8]>,
+    /// The flags, of which [`is_sampled`](Self::is_sampled) is one.
+    pub flags: u8,
+}
+
+impl TraceContext {
+    /// Whether the trace is recorded.
+    pub fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// Joins the trace that the request names, or begins one, and makes the server's span the parent of what the application
+    /// does.
+    pub(crate) fn enter(head: &mut RequestHead) -> Self {
+        let told = {
+            let mut fields = head.fields().get_all(TRACEPARENT);
+            let first = fields.next();
+            first.filter(|_| fields.next().is_none()).and_then(parse)
+        };
+        let span = fastrand::u64(1..).to_be_bytes();
+        let context = match told {
+            Some((trace, parent, flags)) => Self { trace, span, parent: Some(parent), flags },
+            None => Self { trace: fastrand::u128(1..).to_be_bytes(), span, parent: None, flags: SAMPLED },
+        };
+        head.set(TRACEPARENT, &context.format());
+        context
+    }
+
+    /// As the field.
+    fn format(&self) -> [u8; 55] {
+        let mut text = *b"00-................................-................-..";
+        write(&mut text[3..35], &self.trace);
+        write(&mut text[36..52], &self.span);
+        write(&mut text[53..], &[self.flags]);
+        text
+    }
+}
+
+/// The trace, the parent and the flags of a field, unless it is malformed. Later versions may add to it.
+fn parse(field: &[u8]) -> Option<([u8; 16], [u8; 8], u8)> {
+    let [version] = read(field.get(..2)?)?;
+    let has_more = field.len() > 55;
+    let is_whole = field.len() == 55 || version > 0 && has_more && field[55] == b'-';
+    if version == 0xff || !is_whole || [2, 35, 52].iter().any(|at| field[*at] != b'-') {
+        return None;
+    }
+    let (trace, parent, [flags]) = (read(&field[3..35])?, read(&field[36..52])?, read(&field[53..55])?);
+    // Of the flags of later versions only this one is known.
+    (trace != [0; 16] && parent != [0; 8]).then_some((trace, parent, flags & SAMPLED))
+}
+
+/// Bytes out of lower-case hexadecimal digits.
+fn read<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn write(to: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in to.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELD: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn head(fields: &[&[u8]]) -> RequestHead {
+        let mut head = RequestHead::default();
+        for field in fields {
+            head.push(TRACEPARENT, field);
+        }
+        head
+    }
+
+    #[test]
+    fn a_trace_is_joined_and_handed_on_with_the_server_as_the_parent() {
+        let mut request = head(&[FIELD]);
+        let context = TraceContext::enter(&mut request);
+        assert_eq!(context.parent, Some([0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31]));
+        assert!(context.is_sampled());
+        let handed_on: Vec<_> = request.fields().get_all(TRACEPARENT).collect();
+        assert_eq!(handed_on, [&context.format()[..]]);
+        let (trace, parent, flags) = parse(handed_on[0]).expect("well formed");
+        assert_eq!((trace, parent, flags), (context.trace, context.span, 1));
+        assert_eq!(&context.format()[..36], &FIELD[..36]);
+    }
+
+    #[test]
+    fn what_is_malformed_begins_a_new_trace() {
+        for field in [
+            &b""[..],
+            b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+            b"00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
+            b"00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            b"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+            b"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            b"00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            b"00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(parse(field), None, "{}", field.escape_ascii());
+        }
+        assert!(parse(b"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more").is_some());
+        let twice = TraceContext::enter(&mut head(&[FIELD, FIELD]));
+        assert_eq!(twice.parent, None);
+        let none = TraceContext::enter(&mut head(&[]));
+        assert!(none.parent.is_none() && none.is_sampled() && none.trace != twice.trace);
+    }
+
+    #[test]
+    fn a_trace_that_nobody_records_is_handed_on_as_that() {
+        let field = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02";
+        let context = TraceContext::enter(&mut head(&[field]));
+        assert!(!context.is_sampled());
+        assert!(context.format().ends_with(b"-00"));
+    }
+}
