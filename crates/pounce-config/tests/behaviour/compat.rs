@@ -78,7 +78,7 @@ fn what_has_no_meaning_is_listed_once_and_defaults_and_variables_are_left_out() 
     ]);
     assert_eq!(
         config.notes(),
-        ["theirs sets what has no meaning here: post_fork, worker_class, preload_app"]
+        ["theirs sets what has no meaning here: post_fork, worker_class"]
     );
 }
 
