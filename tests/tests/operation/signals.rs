@@ -32,7 +32,11 @@ const WAYS: [(&str, bool); 9] = [
 
 /// A server whose application handles signals in the named way.
 fn start(mode: Option<Mode>, how: &str, signals: &str) -> Server {
-    let options = Options::app("signalled:app").env("HANDLE", how).env("SIGNALS", signals);
+    start_with(Options::app("signalled:app"), mode, how, signals)
+}
+
+fn start_with(options: Options, mode: Option<Mode>, how: &str, signals: &str) -> Server {
+    let options = options.env("HANDLE", how).env("SIGNALS", signals);
     let options = options.flag("--no-access-log");
     Server::start(match mode {
         // Only the main interpreter handles signals.
@@ -75,9 +79,11 @@ fn the_application_s_own_handler_runs_and_the_server_stops(mode: Mode) {
     }
 }
 
-/// A handler must not be interrupted by that of another signal: threads have little room for them.
+/// A handler must not be interrupted by that of another signal: threads have little room for them. Workers come and go
+/// meanwhile, and the allocator for debugging ends the process if they free memory in a wrong way.
 fn signals_that_come_all_at_once_are_stood(mode: Mode) {
-    let mut server = start(Some(mode), "own", "SIGUSR1 SIGHUP");
+    let options = Options::app("signalled:app").env("PYTHONMALLOC", "debug");
+    let mut server = start_with(options, Some(mode), "own", "SIGUSR1 SIGHUP");
     let of_workers = if mode == Mode::Process { server.children() } else { vec![server.pid()] };
     for _ in 0..200 {
         for pid in of_workers.iter().chain([&server.pid()]) {

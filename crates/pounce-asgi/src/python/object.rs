@@ -24,7 +24,8 @@ use super::slots::slot;
 pub(super) struct Object<T> {
     base: ffi::PyObject,
     vectorcall: Option<ffi::vectorcallfunc>,
-    /// A reference to the thread that owns `value`, unless the type is for any thread. Memory in a pool keeps it.
+    /// A reference to the thread that owns `value`, unless the type is for any thread. Memory in a pool keeps it, and its
+    /// reference to the type, which says how the memory is freed.
     owner: *const Owner,
     value: ManuallyDrop<T>,
 }
@@ -202,7 +203,9 @@ unsafe fn allocate<T: ObjectValue>(
     unsafe {
         if let Some(memory) = T::POOL.and_then(|pool| (*owner).take_memory(pool)) {
             let object = memory.cast::<Object<T>>();
+            let before = ffi::Py_TYPE(memory);
             ffi::PyObject_Init(memory, kind);
+            ffi::Py_DECREF(before.cast());
             (&raw mut (*object).value).write(ManuallyDrop::new(value));
             if T::COLLECTED {
                 ffi::PyObject_GC_Track(object.cast());
@@ -229,7 +232,10 @@ pub(super) unsafe fn free_memory(owner: &Owner) {
         // SAFETY: only memory of collected types is pooled. All objects have the same layout up to the value.
         unsafe {
             drop(Arc::from_raw((*memory.cast::<Object<()>>()).owner));
+            let kind = ffi::Py_TYPE(memory);
+            // The type says what is in front of the object.
             ffi::PyObject_GC_Del(memory.cast());
+            ffi::Py_DECREF(kind.cast());
         }
     }
 }
@@ -303,13 +309,14 @@ unsafe extern "C" fn dealloc<T: ObjectValue>(object: *mut ffi::PyObject) {
         } else {
             (*owner).defer_drop(value);
         }
-        if !T::POOL.is_some_and(|pool| (*owner).keep_memory(pool, object)) {
-            drop(Arc::from_raw(owner));
-            if T::COLLECTED {
-                ffi::PyObject_GC_Del(object.cast());
-            } else {
-                ffi::PyObject_Free(object.cast());
-            }
+        if T::POOL.is_some_and(|pool| (*owner).keep_memory(pool, object)) {
+            return;
+        }
+        drop(Arc::from_raw(owner));
+        if T::COLLECTED {
+            ffi::PyObject_GC_Del(object.cast());
+        } else {
+            ffi::PyObject_Free(object.cast());
         }
         ffi::Py_DECREF(kind.cast());
     }

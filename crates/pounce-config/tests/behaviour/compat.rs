@@ -76,10 +76,7 @@ fn what_has_no_meaning_is_listed_once_and_defaults_and_variables_are_left_out() 
         ("port", "9"),
         ("debug", "true"),
     ]);
-    assert_eq!(
-        config.notes(),
-        ["theirs sets what has no meaning here: post_fork, worker_class"]
-    );
+    assert_eq!(config.notes(), ["theirs sets what has no meaning here: post_fork, worker_class"]);
 }
 
 #[test]
