@@ -13,6 +13,9 @@ use crate::workspace;
 /// The Pythons to test, each with alternative names, those likely to fail first.
 const MATRIX: [&[&str]; 5] = [&["3.13"], &["3.11"], &["3.12"], &["3.14"], &["3.14t", "3.13t"]];
 
+/// The Python whose neighbours are both in the matrix.
+const BETWEEN: &str = "3.12";
+
 /// Runs every check, even after one has failed.
 pub(crate) fn run() -> Result<Tally> {
     let pythons: Vec<Option<Python>> =
@@ -60,7 +63,9 @@ pub(crate) fn run() -> Result<Tally> {
     for (names, python) in MATRIX.iter().zip(&pythons) {
         let title = format!("tests with Python {}", names.join(" or "));
         tally += step(&title, || match (python, first) {
-            (Some(python), Some(first)) if !std::ptr::eq(python, first) => test::of_python(python, first),
+            (Some(python), Some(first)) if !std::ptr::eq(python, first) => {
+                test::of_python(python, first, names[0] == BETWEEN)
+            }
             (Some(python), _) => test::against(python, &[]),
             (None, _) if names[0].ends_with('t') => {
                 println!("skipped: no free-threaded Python");
