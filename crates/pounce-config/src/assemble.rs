@@ -41,7 +41,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
     let websocket = options.flag("ws").then_some(websocket);
     let tls = tls::tls(&mut options);
     http.headers.extend(hsts(&mut options, tls.is_some()));
-    let redirect_binds = redirect_binds(&mut options, &listen.binds, tls.is_some());
+    let redirect_http = redirect_http(&mut options, tls.is_some());
     let proxies = proxies(&mut options);
     let mut lifecycle: LifecycleConfig = options.part();
     let workers = workers(&mut options);
@@ -69,7 +69,7 @@ fn assemble(layers: Layers) -> Result<ServerConfig, ConfigErrors> {
             workers,
             process,
             log,
-            redirect_binds,
+            redirect_http,
             metrics_bind,
             control,
             reload,
@@ -139,26 +139,16 @@ fn overruled(options: &mut Resolver, named: &str) {
     }
 }
 
-/// The port that redirects, at each host that is listened at.
-fn redirect_binds(options: &mut Resolver, binds: &[String], has_tls: bool) -> Vec<String> {
-    let Some(port) = options.optional_integer("redirect-http") else { return Vec::new() };
+/// The port that redirects to HTTPS.
+fn redirect_http(options: &mut Resolver, has_tls: bool) -> Option<u16> {
+    let port = options.optional_integer("redirect-http")?;
     if !has_tls {
         let origin = options.origin("redirect-http");
         let note = format!("redirect-http ({origin}) has no effect without a certificate (ssl-certfile)");
         options.notes.push(note);
-        return Vec::new();
+        return None;
     }
-    let hosts = binds.iter().filter(|bind| !bind.starts_with("unix:") && !bind.starts_with("fd:"));
-    let mut found: Vec<String> =
-        hosts.filter_map(|bind| Some(format!("{}:{port}", bind.rsplit_once(':')?.0))).collect();
-    found.dedup();
-    if found.is_empty() {
-        let origin = options.origin("redirect-http");
-        options
-            .notes
-            .push(format!("redirect-http ({origin}) has no effect: no host and port is listened at"));
-    }
-    found
+    Some(narrow(port))
 }
 
 /// The header that tells browsers to use only HTTPS.

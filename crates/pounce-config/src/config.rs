@@ -48,8 +48,8 @@ pub struct ServerConfig {
     pub log: LogConfig,
     /// The endpoint for metrics, as those of [`ListenConfig::binds`].
     pub metrics_bind: Option<String>,
-    /// The endpoints that redirect to HTTPS, as those of [`ListenConfig::binds`].
-    pub redirect_binds: Vec<String>,
+    /// The port that redirects to HTTPS, at each address that is listened at.
+    pub redirect_http: Option<u16>,
     /// The Unix socket by which the server is controlled.
     pub control: Option<PathBuf>,
     /// Restarting when files change; `None` if it is off.
@@ -374,14 +374,8 @@ impl ServerConfig {
     /// separated by commas, `(hidden)` for a password and for the values of variables) and the value's origin.
     pub fn settings(&self) -> impl Iterator<Item = (&'static str, Option<String>, &Origin)> {
         self.settings.iter().map(|Setting { spec, values, origin }| {
-            let text = (!values.is_empty()).then(|| {
-                let shown = values.iter().map(|value| match value.split_once('=') {
-                    // Passwords are often in the application's environment.
-                    Some((variable, _)) if spec.name == "set-env" => format!("{variable}=(hidden)"),
-                    _ => spec.shown(value).to_owned(),
-                });
-                shown.collect::<Vec<_>>().join(", ")
-            });
+            let text = (!values.is_empty())
+                .then(|| values.iter().map(|value| spec.shown(value)).collect::<Vec<_>>().join(", "));
             (spec.name, text, origin)
         })
     }

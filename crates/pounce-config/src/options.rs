@@ -11,12 +11,16 @@ mod foreign;
 mod schema;
 mod table;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub use foreign::{Arity, ForeignOption, Verdict, find_foreign, foreign_options};
 #[cfg(feature = "file")]
 pub use schema::json_schema;
 pub use table::OPTIONS;
+
+/// What stands in place of a value that nobody may read.
+const HIDDEN: &str = "(hidden)";
 
 /// One option, as every source of configuration knows it.
 #[derive(Debug, Clone, Copy)]
@@ -164,8 +168,17 @@ impl OptionSpec {
     }
 
     /// A value of this option as messages may show it.
-    pub(crate) fn shown<'a>(&self, value: &'a str) -> &'a str {
-        if self.kind == Kind::Secret { "(hidden)" } else { value }
+    pub(crate) fn shown<'a>(&self, value: &'a str) -> Cow<'a, str> {
+        match self.kind {
+            Kind::Secret => HIDDEN.into(),
+            // Passwords are often in the application's environment.
+            _ if self.name == "set-env" => match value.split_once('=') {
+                Some((variable, _)) => format!("{variable}={HIDDEN}").into(),
+                None => HIDDEN.into(),
+            },
+            Kind::HttpUrl if value.contains('@') => HIDDEN.into(),
+            _ => value.into(),
+        }
     }
 
     /// The words the option accepts; empty if it is not a choice.

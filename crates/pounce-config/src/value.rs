@@ -39,7 +39,7 @@ impl Kind {
             Self::Flag => "on or off".into(),
             Self::Text | Self::Secret => "text".into(),
             Self::Path => "a path".into(),
-            Self::HttpUrl => "a URL such as http://localhost:4318".into(),
+            Self::HttpUrl => "a URL such as http://localhost:4318, without a user and a password".into(),
             Self::UrlPath => "a path of URLs without a query, such as /health".into(),
             Self::PathOrTable => "a path, or a JSON object".into(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
@@ -185,14 +185,16 @@ pub(crate) fn variable(text: &str) -> Option<(String, String)> {
     sound.then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// The path of a URL: absolute, of printable ASCII, without query and fragment.
-/// A URL of the web with a host.
+/// A URL of the web with a host, without a user and a password.
 fn http_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    (is_plain && !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#'])).then(|| text.to_owned())
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    (is_plain && !rest.is_empty() && !authority.contains('@') && !rest.starts_with(['/', ':', '?', '#']))
+        .then(|| text.to_owned())
 }
 
+/// The path of a URL: absolute, of printable ASCII, without query and fragment.
 fn url_path(text: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
     (text.starts_with('/') && text.bytes().all(fits)).then(|| text.to_owned())

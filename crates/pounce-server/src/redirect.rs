@@ -1,10 +1,13 @@
 //! Redirecting requests in clear text to HTTPS.
 
+use std::collections::BTreeSet;
 use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, Payload, Peer, RequestHead, ResponseHead, Socket};
-use pounce_config::ServerConfig;
+use pounce_config::{HttpConfig, ServerConfig};
 use pounce_net::{Listener, LocalAddr};
 use pounce_worker::Settings;
 
@@ -15,28 +18,35 @@ use crate::side_server::SideServer;
 /// The port of HTTPS, which URLs need not name.
 const HTTPS: u16 = 443;
 
+/// Most connections to the port that redirects, unless the server's own limit is lower or higher: a client there needs
+/// one request.
+const MOST_CONNECTIONS: u64 = 1_000;
+
 /// Sockets that nobody serves yet.
 pub(crate) struct Redirect {
     listeners: Vec<Listener>,
     /// The port of the server itself.
     port: u16,
+    settings: Settings,
 }
 
 impl Redirect {
-    /// Binds the port that redirects to one of these addresses, if one is configured.
+    /// Binds the port that redirects, if one is configured, at the hosts of the addresses that the server listens at.
     ///
     /// # Errors
     /// It cannot be bound.
     pub(crate) fn open(config: &ServerConfig, addresses: &[LocalAddr]) -> Result<Option<Self>, ServerError> {
+        let Some(from) = config.redirect_http else { return Ok(None) };
+        let served: Vec<SocketAddr> = addresses.iter().filter_map(tcp).collect();
+        let Some(to) = served.first() else {
+            tracing::warn!(target: "pounce", "redirect-http has no effect: the server listens at no TCP port");
+            return Ok(None);
+        };
         let mut listeners = Vec::new();
-        for bind in &config.redirect_binds {
-            listeners.extend(listeners::open(bind, None)?);
+        for host in hosts(&served) {
+            listeners.extend(listeners::open(&SocketAddr::new(host, from).to_string(), None)?);
         }
-        let port = addresses.iter().find_map(|address| match address {
-            LocalAddr::Tcp(address) => Some(address.port()),
-            LocalAddr::Unix(_) => None,
-        });
-        Ok(port.filter(|_| !listeners.is_empty()).map(|port| Self { listeners, port }))
+        Ok(Some(Self { listeners, port: to.port(), settings: settings(&config.http) }))
     }
 
     /// Serves them.
@@ -47,9 +57,45 @@ impl Redirect {
         for listener in &self.listeners {
             tracing::info!(target: "pounce", "Redirecting http://{} to HTTPS", listener.local_addr());
         }
-        let (port, settings) = (self.port, Settings { websocket: None, ..Settings::default() });
-        SideServer::start("redirect", self.listeners, settings, move || ToHttps { port })
+        let port = self.port;
+        SideServer::start("redirect", self.listeners, self.settings, move || ToHttps { port })
     }
+}
+
+fn tcp(address: &LocalAddr) -> Option<SocketAddr> {
+    match address {
+        LocalAddr::Tcp(address) => Some(*address),
+        LocalAddr::Unix(_) => None,
+    }
+}
+
+/// Each host once, without those that another one, `0.0.0.0` or `[::]`, includes.
+fn hosts(addresses: &[SocketAddr]) -> BTreeSet<IpAddr> {
+    let all: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    let (every, every_v4) = (IpAddr::from(Ipv6Addr::UNSPECIFIED), IpAddr::from(Ipv4Addr::UNSPECIFIED));
+    match all.contains(&every) {
+        true => BTreeSet::from([every]),
+        false if all.contains(&every_v4) => {
+            all.into_iter().filter(|host| host.is_ipv6() || *host == every_v4).collect()
+        }
+        false => all,
+    }
+}
+
+/// The server's own timeouts and limits, without what concerns the application's responses.
+fn settings(http: &HttpConfig) -> Settings {
+    let most = http.limit_connections.or(NonZeroU64::new(MOST_CONNECTIONS));
+    let http = HttpConfig {
+        limit_connections: most,
+        headers: Vec::new(),
+        health_path: None,
+        live_path: None,
+        metrics_path: None,
+        otel_endpoint: None,
+        server_timing: false,
+        ..http.clone()
+    };
+    Settings { http, websocket: None, ..Settings::default() }
 }
 
 /// Answers every request with its HTTPS address.
@@ -97,4 +143,23 @@ fn location(head: &RequestHead, port: u16) -> Option<Vec<u8>> {
     // Only a target in origin form names a resource of this host.
     let target = Some(head.target()).filter(|target| target.starts_with(b"/")).unwrap_or(b"/");
     Some([b"https://", name, port.as_bytes(), target].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_bound_once_and_not_where_another_includes_it() {
+        for (addresses, expected) in [
+            (&["127.0.0.1:1", "[::1]:2", "127.0.0.1:3"][..], &["127.0.0.1", "::1"][..]),
+            (&["0.0.0.0:1", "127.0.0.1:2", "[::1]:3"], &["0.0.0.0", "::1"]),
+            (&["127.0.0.1:1", "[::]:2", "0.0.0.0:3"], &["::"]),
+        ] {
+            let addresses: Vec<SocketAddr> =
+                addresses.iter().map(|address| address.parse().expect("an address")).collect();
+            let found: Vec<String> = hosts(&addresses).iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected);
+        }
+    }
 }

@@ -1,9 +1,12 @@
-//! The trace that a request belongs to: W3C Trace Context (`traceparent`).
+//! The trace that a request belongs to: W3C Trace Context (`traceparent`, `tracestate`).
 
 use pounce_asgi::RequestHead;
 
 /// The name of the field.
 const TRACEPARENT: &[u8] = b"traceparent";
+
+/// The name of the field with what vendors add.
+const TRACESTATE: &[u8] = b"tracestate";
 
 /// The flag of a trace that somebody records.
 const SAMPLED: u8 = 1;
@@ -38,7 +41,11 @@ impl TraceContext {
         let span = fastrand::u64(1..).to_be_bytes();
         let context = match told {
             Some((trace, parent, flags)) => Self { trace, span, parent: Some(parent), flags },
-            None => Self { trace: fastrand::u128(1..).to_be_bytes(), span, parent: None, flags: SAMPLED },
+            None => {
+                // It belongs to the trace that its `traceparent` names.
+                head.remove(TRACESTATE);
+                Self { trace: fastrand::u128(1..).to_be_bytes(), span, parent: None, flags: SAMPLED }
+            }
         };
         head.set(TRACEPARENT, &context.format());
         context
@@ -113,6 +120,16 @@ mod tests {
         let (trace, parent, flags) = parse(handed_on[0]).expect("well formed");
         assert_eq!((trace, parent, flags), (context.trace, context.span, 1));
         assert_eq!(&context.format()[..36], &FIELD[..36]);
+    }
+
+    #[test]
+    fn what_vendors_add_is_handed_on_only_with_its_trace() {
+        for (field, handed_on) in [(FIELD, 1), (b"malformed", 0)] {
+            let mut request = head(&[field]);
+            request.push(TRACESTATE, b"vendor=1");
+            TraceContext::enter(&mut request);
+            assert_eq!(request.fields().get_all(TRACESTATE).count(), handed_on);
+        }
     }
 
     #[test]

@@ -153,6 +153,7 @@ fn help_and_version_need_no_reader() {
 
 #[test]
 fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
+    const REQUESTS: usize = 2_500;
     let (stdout, mut stalled) = Broken::Stalled.open();
     let mut server = Running::start(Options::app("raw:app"), |command| {
         command.stdout(stdout).stderr(Stdio::piped());
@@ -160,8 +161,8 @@ fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
     let stderr = Output::collect(server.child.stderr.take().expect("piped"));
     let mut client = Client::tcp(server.address);
     let target = format!("/hello?{}", "x".repeat(7_000));
-    // More than the 8 MiB that the server queues for a reader.
-    for _ in 0..1_500 {
+    // More than the 8 MiB that the server queues for a reader and the up to 8 MiB that it is writing.
+    for _ in 0..REQUESTS {
         client.get(&target).response().expect(200);
     }
     assert!(!stderr.text().contains("could not be written"), "{}", stderr.text());
@@ -177,7 +178,7 @@ fn lines_that_a_stalled_reader_missed_are_counted_once_it_reads_again() {
     });
     assert_eq!(server.stop(), Some(0));
     let read = String::from_utf8(reader.join().expect("it reads to the end")).expect("ASCII");
-    assert_eq!(read.lines().filter(|line| line.contains("/hello")).count() + lost, 1_500);
+    assert_eq!(read.lines().filter(|line| line.contains("/hello")).count() + lost, REQUESTS);
     assert_eq!(stderr.text().matches("could not be written").count(), 1, "{}", stderr.text());
 }
 

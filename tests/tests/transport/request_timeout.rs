@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pounce_tests::notes::token;
-use pounce_tests::transport::Servers;
+use pounce_tests::transport::{Ask, Servers};
 use pounce_tests::{End, Options, Server, Transport, over_every_transport};
 
 static SERVERS: Servers = Servers::new(|| {
@@ -12,6 +12,7 @@ static SERVERS: Servers = Servers::new(|| {
 
 over_every_transport! {
     an_application_that_does_not_answer_is_cancelled_and_answered_for,
+    a_client_that_leaves_does_not_make_its_request_last_longer,
     a_response_that_does_not_end_is_cut_off,
     what_the_application_does_after_its_response_goes_on,
     a_websocket_lasts_as_long_as_its_users_like,
@@ -31,6 +32,16 @@ fn an_application_that_does_not_answer_is_cancelled_and_answered_for(transport: 
     transport.get(server(transport), "/hello").expect(200);
     let metrics = transport.get(server(transport), "/metrics").expect(200).text();
     assert!(!metrics.contains("reason=\"request_timeout\"} 0\n"), "{metrics}");
+}
+
+fn a_client_that_leaves_does_not_make_its_request_last_longer(transport: Transport) {
+    let (server, token) = (server(transport), token());
+    let path = format!("/sleep/60/{token}");
+    let exchange = transport.ask(server, &Ask::get(&path));
+    server.wait_note(&token, "began");
+    exchange.leave();
+    server.wait_note(&token, "cancelled");
+    server.wait_stderr(&format!("GET {path} has taken 500ms and is given up"));
 }
 
 fn a_response_that_does_not_end_is_cut_off(transport: Transport) {

@@ -33,7 +33,7 @@ impl Fields {
     }
 
     /// Removes every field of a name, which is in lower case.
-    fn remove(&mut self, name: &[u8]) {
+    pub fn remove(&mut self, name: &[u8]) {
         if self.get_all(name).next().is_none() {
             return;
         }

@@ -87,6 +87,11 @@ impl RequestHead {
         self.fields.set(name, value);
     }
 
+    /// Removes every header field of a name, which is in lower case.
+    pub fn remove(&mut self, name: &[u8]) {
+        self.fields.remove(name);
+    }
+
     /// Adds a header field.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         self.fields.push(name, value);

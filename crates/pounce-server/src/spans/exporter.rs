@@ -22,6 +22,12 @@ const BATCH: usize = 512;
 /// How long a span waits for others of its batch.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// The methods that OpenTelemetry's conventions name. Clients could make up any other, and with it names of spans.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// Most bytes of any other method that a span has.
+const LONGEST_METHOD: usize = 32;
+
 /// The path of traces, for an endpoint that names none (OTLP over HTTP).
 const PATH: &str = "/v1/traces";
 
@@ -110,15 +116,19 @@ impl Exporter {
     fn span(&self, noted: Noted) -> SpanData {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let Noted { trace, client, status, ended, lasted, .. } = noted;
-        let method = text(&noted.method);
+        let method = METHODS.into_iter().find(|known| known.as_bytes() == &*noted.method);
         let mut attributes = vec![
-            KeyValue::new("http.request.method", method.clone()),
+            KeyValue::new("http.request.method", method.unwrap_or("_OTHER")),
             KeyValue::new("url.path", text(&noted.path)),
             KeyValue::new("url.scheme", noted.scheme),
             KeyValue::new("http.response.status_code", i64::from(status)),
             KeyValue::new("network.protocol.version", noted.version),
             KeyValue::new("client.address", client),
         ];
+        if method.is_none() {
+            let original = &noted.method[..noted.method.len().min(LONGEST_METHOD)];
+            attributes.push(KeyValue::new("http.request.method_original", text(original)));
+        }
         let is_error = status >= 500;
         if is_error {
             attributes.push(KeyValue::new("error.type", status.to_string()));
@@ -135,7 +145,7 @@ impl Exporter {
             parent_span_id: trace.parent.map_or(SpanId::INVALID, SpanId::from_bytes),
             parent_span_is_remote: trace.parent.is_some(),
             span_kind: SpanKind::Server,
-            name: method.into(),
+            name: method.unwrap_or("HTTP").into(),
             start_time: ended.checked_sub(lasted).unwrap_or(ended),
             end_time: ended,
             attributes,

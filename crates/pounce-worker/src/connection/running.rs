@@ -47,9 +47,9 @@ impl<A: App> Running<A> {
         Self { deadline: deadline.map(|deadline| Box::new((deadline, Alarm::default()))), ..begun }
     }
 
-    /// Polls the call of a request that has not been answered.
-    pub(super) fn poll_unanswered(&mut self, cx: &mut Context<'_>) -> Poll<CallEnd> {
-        let polled = self.poll(cx).map(CallEnd::Ended);
+    /// Polls the call, which a deadline may end until the request is [answered](Self::set_answered).
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallEnd> {
+        let polled = Pin::new(&mut self.call).poll(cx).map(CallEnd::Ended);
         match &mut self.deadline {
             Some(deadline) if polled.is_pending() => {
                 let (deadline, alarm) = &mut **deadline;
@@ -62,16 +62,16 @@ impl<A: App> Running<A> {
         }
     }
 
+    /// From now on it may take as long as it likes.
+    pub(super) fn set_answered(&mut self) {
+        self.deadline = None;
+    }
+
     /// For when another task takes over: an alarm already set would wake the previous task.
     pub(super) fn forget_alarm(&mut self) {
         if let Some(deadline) = &mut self.deadline {
             deadline.1 = Alarm::default();
         }
-    }
-
-    /// Polls the call.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        Pin::new(&mut self.call).poll(cx)
     }
 
     /// Runs the call to its end in a new task, unless the worker aborts.

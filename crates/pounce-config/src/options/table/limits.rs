@@ -27,7 +27,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("timeout-request", FROM_ZERO, Section::Timeouts)
         .value("SECONDS")
         .default("0")
-        .help("How long a request may take until its response is complete, WebSockets aside, else 503; 0 is no limit"),
+        .help("How long a request may take until its response is complete, whether or not its client still waits, WebSockets aside, else 503; 0 is no limit"),
     option("timeout-graceful-shutdown", FROM_ZERO, Section::Timeouts)
         .value("SECONDS")
         .aliases(&["graceful-timeout", "workers-kill-timeout"])

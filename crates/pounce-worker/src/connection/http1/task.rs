@@ -10,7 +10,7 @@ use pounce_asgi::{App, Exchange};
 use super::super::body_phase::BodyPhase;
 use super::super::input::Input;
 use super::super::monitoring;
-use super::super::running::Running;
+use super::super::running::{CallEnd, Running};
 use super::super::timer::{Moved, Timer};
 use super::super::websocket::Opening;
 use super::super::{HIGH_WATER, LAST_REQUEST, MAX_LINGER};
@@ -89,7 +89,7 @@ impl<A: App> Future for ConnectionTask<A> {
         }
         let ends = !this.closed && this.poll_connection(cx);
         // Polled after the connection: they may wait for a write or a disconnect that just happened.
-        this.background.retain_mut(|running| running.poll(cx).is_pending());
+        this.poll_background(cx);
         this.link.waker.end_poll();
         this.count_if_asked();
         if this.is_http2 {
@@ -196,7 +196,7 @@ impl<A: App> ConnectionTask<A> {
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(running) = &mut self.current else { return Poll::Ready(()) };
-            let outcome = running.poll_unanswered(cx);
+            let outcome = running.poll(cx);
             let mut state = self.link.state();
             match outcome {
                 Poll::Ready(outcome) if !state.encoder.is_complete() => {
@@ -217,14 +217,32 @@ impl<A: App> ConnectionTask<A> {
             self.link.observe_end(&mut state);
             state.end_exchange(self.link.engine.phase());
             drop(state);
-            let finished = self.current.take();
-            if outcome.is_pending() {
-                self.background.extend(finished);
+            if let Some(mut running) = self.current.take()
+                && outcome.is_pending()
+            {
+                running.set_answered();
+                self.background.push(running);
             }
             return Poll::Ready(());
         }
         self.background.extend(self.current.take());
         Poll::Ready(())
+    }
+
+    /// Drives the calls whose exchange is over.
+    fn poll_background(&mut self, cx: &mut Context<'_>) {
+        let link = &self.link;
+        self.background.retain_mut(|running| match running.poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(CallEnd::Ended(_)) => false,
+            Poll::Ready(CallEnd::TimedOut) => {
+                // Only a client that has gone leaves a call unanswered, and its request was the connection's last.
+                let state = link.state();
+                let head = state.machine.head();
+                link.engine.log_request_timeout(head.method(), head.raw_path());
+                false
+            }
+        });
     }
 
     /// Moves bytes while an exchange runs. True if the application must be polled: an event it waits for has happened.

@@ -141,17 +141,17 @@ impl<T: Transport> StreamLink<T> {
     /// Handles a call that returned before its response was complete: answers for it, or makes the break visible.
     pub(super) fn conclude(&self, state: &mut StreamState<T>, end: CallEnd) {
         state.waits.clear();
+        if end == CallEnd::TimedOut {
+            self.engine.log_request_timeout(self.head.method(), self.head.raw_path());
+        }
         if state.is_gone() || state.responder.is_complete() {
             return;
         }
-        let (method, path) = (self.head.method().escape_ascii(), self.head.raw_path().escape_ascii());
-        if end == CallEnd::TimedOut {
-            self.engine.log_request_timeout(self.head.method(), self.head.raw_path());
-            if !state.responder.is_head_sent() {
-                self.answer(state, server_response(503, REQUEST_TOO_LONG));
-                return;
-            }
+        if end == CallEnd::TimedOut && !state.responder.is_head_sent() {
+            self.answer(state, server_response(503, REQUEST_TOO_LONG));
+            return;
         }
+        let (method, path) = (self.head.method().escape_ascii(), self.head.raw_path().escape_ascii());
         if !state.responder.is_head_sent() {
             if end == CallEnd::Ended(Outcome::Returned) {
                 tracing::error!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pounce_asgi::App;
 
-use super::super::running::{CallEnd, Running};
+use super::super::running::Running;
 use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::{Fate, StreamLink, StreamState};
 use super::transport::{Reset, Transport};
@@ -67,10 +67,10 @@ impl<A: App, T: Transport> StreamTask<A, T> {
         self.link.waker.begin_poll_again();
         let polled = loop {
             if let Some(call) = &mut self.call {
-                let is_answered = self.link.state().responder.is_complete();
-                let polled =
-                    if is_answered { call.poll(cx).map(CallEnd::Ended) } else { call.poll_unanswered(cx) };
-                if let Poll::Ready(end) = polled {
+                if self.link.state().responder.is_complete() {
+                    call.set_answered();
+                }
+                if let Poll::Ready(end) = call.poll(cx) {
                     self.call = None;
                     self.link.conclude(&mut self.link.state(), end);
                 }

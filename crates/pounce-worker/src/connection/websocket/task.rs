@@ -11,7 +11,7 @@ use pounce_metrics::WorkerMetrics;
 
 use super::super::LINGER;
 use super::super::observation::{End, Observation};
-use super::super::running::Running;
+use super::super::running::{CallEnd, Running};
 use super::super::timer::{Moved, Progress, Timer, Wait};
 use super::link::WebSocketLink;
 use super::phase::{WebSocketEnd, WebSocketPhase};
@@ -159,8 +159,9 @@ impl<A: App> Task<A> {
             state.poll_input(&link.engine, cx);
             state.phase
         };
+        // It has no deadline, so it ends by itself.
         if let Some(call) = &mut self.call
-            && let Poll::Ready(outcome) = call.poll(cx)
+            && let Poll::Ready(CallEnd::Ended(outcome)) = call.poll(cx)
         {
             self.call = None;
             self.conclude(outcome);
