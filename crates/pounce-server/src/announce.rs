@@ -15,6 +15,16 @@ use crate::detect::{self, Shape};
 use crate::handle::ServerHandle;
 use crate::systemd::notify;
 
+/// The reloads of a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reloads {
+    pub(crate) is_under_way: bool,
+    /// How many have ended.
+    pub(crate) ended: u64,
+    /// Why the last one failed, if it did.
+    pub(crate) failure: Option<String>,
+}
+
 /// Writes messages for the operator, at level INFO.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcer {
@@ -24,8 +34,7 @@ pub(crate) struct Announcer {
     drain_delay: Duration,
     /// Who waits for the server learns there that it serves.
     handle: ServerHandle,
-    /// How many reloads have ended, and why the last one failed, if it did.
-    reloads: Arc<watch::Sender<(u64, Option<String>)>>,
+    reloads: Arc<watch::Sender<Reloads>>,
 }
 
 impl Announcer {
@@ -59,7 +68,7 @@ impl Announcer {
     }
 
     /// Tells of each reload that ends.
-    pub(crate) fn reloads(&self) -> watch::Receiver<(u64, Option<String>)> {
+    pub(crate) fn reloads(&self) -> watch::Receiver<Reloads> {
         self.reloads.subscribe()
     }
 
@@ -69,7 +78,10 @@ impl Announcer {
     }
 
     fn end_reload(&self, failure: Option<&str>) {
-        self.reloads.send_modify(|reloads| *reloads = (reloads.0 + 1, failure.map(str::to_owned)));
+        self.reloads.send_modify(|reloads| {
+            let failure = failure.map(str::to_owned);
+            *reloads = Reloads { is_under_way: false, ended: reloads.ended + 1, failure };
+        });
     }
 
     fn say(&self, text: &str) {
@@ -100,6 +112,7 @@ impl Announcer {
 
     /// A reload of the application begins, which [`Notice::Reloaded`] or [`Notice::ReloadFailed`] ends.
     pub(crate) fn restarting(&self) {
+        self.reloads.send_modify(|reloads| reloads.is_under_way = true);
         notify(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading", monotonic().as_micros()));
     }
 

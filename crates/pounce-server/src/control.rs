@@ -4,6 +4,7 @@ mod answers;
 mod app;
 mod view;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use pounce_config::ServerConfig;
@@ -12,6 +13,7 @@ use pounce_net::Listener;
 use pounce_worker::Settings;
 use tokio::sync::watch;
 
+use crate::announce::Reloads;
 use crate::error::ServerError;
 use crate::handle::ServerHandle;
 use crate::listeners;
@@ -26,7 +28,7 @@ pub(crate) struct Subject {
     pub(crate) rows: Rows,
     pub(crate) watchdog: Watchdog,
     pub(crate) answers: Arc<Answers>,
-    pub(crate) reloads: watch::Receiver<(u64, Option<String>)>,
+    pub(crate) reloads: watch::Receiver<Reloads>,
     /// What the server serves, where and how.
     pub(crate) serving: String,
     /// Whether there is a supervisor, which can change the number of workers.
@@ -35,6 +37,8 @@ pub(crate) struct Subject {
     pub(crate) has_processes: bool,
     /// Whether the application was given as an object, which cannot be imported again.
     pub(crate) is_app_given: bool,
+    /// Whether a request for a reload waits for its end.
+    pub(crate) is_reloading: Cell<bool>,
     /// Begins to stop the server.
     pub(crate) stop: Box<dyn Fn() + Send>,
 }

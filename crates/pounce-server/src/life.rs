@@ -299,6 +299,7 @@ fn subject(
         has_supervisor: shape != Shape::Single,
         has_processes: matches!(shape, Shape::Many { mode: Mode::Process, .. }),
         is_app_given: server.is_app_given(),
+        is_reloading: Cell::default(),
         stop: Box::new(stop),
     })
 }

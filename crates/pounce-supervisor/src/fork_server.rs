@@ -213,6 +213,8 @@ async fn listen(link: Rc<Link>) {
         match received {
             Ok(Some((said, _))) => link.take(said),
             Ok(None) => return link.lost(),
+            // It has ended with an order unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return link.lost(),
             Err(error) => {
                 tracing::error!(target: "pounce", "cannot read what the fork server says: {error}");
                 return link.lost();

@@ -33,12 +33,31 @@ pub(crate) fn send(
     message: &impl Serialize,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
+    write(socket, message, descriptors, MsgFlags::MSG_DONTWAIT)
+}
+
+/// Sends a message, and waits until there is room for it.
+///
+/// # Errors
+/// The other end is gone.
+pub(crate) fn send_waiting(socket: BorrowedFd<'_>, message: &impl Serialize) -> io::Result<()> {
+    write(socket, message, &[], MsgFlags::empty())
+}
+
+fn write(
+    socket: BorrowedFd<'_>,
+    message: &impl Serialize,
+    descriptors: &[BorrowedFd<'_>],
+    flags: MsgFlags,
+) -> io::Result<()> {
     let text = serde_json::to_vec(message).map_err(io::Error::other)?;
+    if text.len() > LONGEST {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let numbers: Vec<RawFd> = descriptors.iter().map(|descriptor| descriptor.as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let rights = if numbers.is_empty() { &[][..] } else { &rights[..] };
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&text)], rights, flags, None)?;
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&text)], rights, flags | MsgFlags::MSG_NOSIGNAL, None)?;
     Ok(())
 }
 

@@ -145,6 +145,39 @@ fn a_single_worker_is_controlled_as_well() {
 }
 
 #[test]
+fn a_reload_is_answered_for_itself_and_for_no_other() {
+    for workers in [1, 2] {
+        let folder = tempfile::TempDir::new().expect("temporary directories can be made");
+        let wait = folder.path().join("wait");
+        let module = "import os, time\nopen('imports', 'a').write('x')\nwhile os.path.exists('wait'): time.sleep(0.01)\n\
+            async def app(scope, receive, send):\n    raise RuntimeError\n";
+        fs::write(folder.path().join("main.py"), module).expect("it can be written");
+        fs::write(&wait, "").expect("it can be written");
+        let bare = Options::bare().directory(folder.path()).flag("main:app").with("--port", "0");
+        let bare = options(bare.with("--lifespan", "off"));
+        let server = Server::spawn(if workers == 1 { bare } else { bare.workers(Mode::Process, workers) });
+        let tries = || String::from_utf8_lossy(&pounce(&server, &["ctl", "reload"]).stderr).into_owned();
+        eventually("a server that starts is not reloaded", || {
+            tries().contains("has not started yet").then_some(())
+        });
+        fs::remove_file(&wait).expect("it is there");
+        server.wait_stderr("Pounce");
+        server.wait_stderr(" ready: ");
+        fs::write(&wait, "").expect("it can be written");
+        let imports = || fs::metadata(folder.path().join("imports")).expect("it has been imported").len();
+        let before = imports();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| said(&server, &["ctl", "reload"]));
+            eventually("the first is under way", || (imports() > before).then_some(()));
+            let second = refused(&server, &["ctl", "reload"], 1);
+            assert!(second.contains("a reload is under way already"), "{second}");
+            fs::remove_file(&wait).expect("it is there");
+            assert!(first.join().expect("no panic").contains("reloaded"));
+        });
+    }
+}
+
+#[test]
 fn the_level_of_the_log_changes_for_workers_that_run_and_that_start() {
     let options = options(Options::app("workers:app")).workers(Mode::Process, 2);
     let server = Server::start(options.flag("--proxy-protocol"));

@@ -203,6 +203,48 @@ fn a_module_that_does_not_load_is_shown_and_a_reload_keeps_the_old_code() {
 }
 
 #[test]
+fn a_long_traceback_is_shown_shortened() {
+    let (_folder, options) = application("raise RuntimeError('begins ' + 'x' * 200_000 + ' ends')");
+    let exit = Server::run(options.workers(Mode::Process, 2).flag("--preload"));
+    assert_eq!(exit.code, Some(3), "{}", exit.stderr);
+    assert!(exit.stderr.contains("begins x") && exit.stderr.contains("x ends"), "{}", exit.stderr);
+}
+
+#[test]
+fn whatever_the_application_does_with_sigchld_a_worker_that_dies_is_forked_again() {
+    for code in ["signal.SIG_IGN", "lambda *_: None"] {
+        let code = format!("import signal\nsignal.signal(signal.SIGCHLD, {code})");
+        let (_folder, options) = application(&code);
+        let server = preloaded(options, 2);
+        let (fork_server, before) = family(&server, 2);
+        send(before[0], Signal::SIGKILL);
+        server.wait_stderr("is lost: it ended by signal: 9 (SIGKILL)");
+        eventually("it is forked again", || {
+            let workers = children(fork_server);
+            (workers.len() == 2 && !workers.contains(&before[0])).then_some(())
+        });
+    }
+}
+
+#[test]
+fn handlers_and_masks_are_those_that_the_application_has_set_at_import() {
+    let code = "import signal, subprocess\n\
+        signal.signal(signal.SIGUSR2, lambda *_: open('usr2', 'a').write('called\\n'))\n\
+        signal.signal(signal.SIGTERM, lambda *_: open('term', 'a').write('called\\n'))\n\
+        subprocess.run(\"grep SigBlk /proc/self/status > mask\", shell=True)";
+    let (folder, options) = application(code);
+    let mut server = preloaded(options, 2);
+    let file = |name: &str| folder.path().join(name);
+    assert_eq!(fs::read_to_string(file("mask")).expect("written").trim(), "SigBlk:\t0000000000000000");
+    let (_, workers) = family(&server, 2);
+    send(workers[0], Signal::SIGUSR2);
+    eventually("the handler of SIGUSR2 is called", || (lines(&file("usr2")) == 1).then_some(()));
+    server.sigterm();
+    assert_eq!(server.wait_exit().code, Some(0));
+    assert_eq!(lines(&file("term")), 2, "that of SIGTERM in each worker");
+}
+
+#[test]
 fn a_module_that_never_comes_back_is_given_up() {
     let (_folder, options) = application("import time\ntime.sleep(3600)");
     let mut server =

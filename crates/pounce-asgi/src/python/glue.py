@@ -13,6 +13,7 @@ import json
 import os
 import re
 import selectors
+import signal
 import sys
 import threading
 import time
@@ -254,6 +255,12 @@ def load(target, app_dir, factory, calls=True):
 
 _is_preloaded = False
 
+# What the application wants to happen when a child ends, for the workers that are forked.
+_on_child_end = None
+
+# How often, and how far apart in seconds, the threads are looked at: one that has been joined is still there for a moment.
+_LOOKS, _BETWEEN_LOOKS = 50, 0.002
+
 
 def preload(target, app_dir):
     """Imports the module of an application, and returns the names of the threads that there are now."""
@@ -263,17 +270,47 @@ def preload(target, app_dir):
         # What is buffered would be written once more by each fork.
         if stream is not None:
             stream.flush()
-    names = {}
-    for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/comm") as file:
-            names[int(task)] = file.read().strip()
-    for thread in threading.enumerate():
-        names[thread.native_id] = thread.name
-    del names[threading.main_thread().native_id]
+    for _ in range(_LOOKS):
+        names = _other_threads()
+        if not names:
+            break
+        time.sleep(_BETWEEN_LOOKS)
+    _take_child_ends()
     _is_preloaded = True
     gc.collect()
     gc.freeze()
+    return names
+
+
+def _other_threads():
+    names = {}
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/comm") as file:
+                names[int(task)] = file.read().strip()
+        except OSError:
+            pass  # It has ended.
+    for thread in threading.enumerate():
+        names[thread.native_id] = thread.name
+    names.pop(threading.main_thread().native_id, None)
     return sorted(names.values())
+
+
+def _take_child_ends():
+    """Lets the process see how its children end, and gives each child the application's handler back."""
+    global _on_child_end
+    _on_child_end = signal.getsignal(signal.SIGCHLD)
+    if _on_child_end is not None:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def in_child():
+        global _on_child_end
+        # What this child forks later keeps what it has by then.
+        handler, _on_child_end = _on_child_end, None
+        if handler is not None:
+            signal.signal(signal.SIGCHLD, handler)
+
+    os.register_at_fork(after_in_child=in_child)
 
 
 def check_app(app, target, factory):

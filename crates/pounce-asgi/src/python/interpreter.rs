@@ -164,12 +164,13 @@ impl Interpreter {
         Python::attach(|py| forked::fork_worker(py).map_err(|error| error.to_string()))
     }
 
-    /// Lets Python see the signals that the process has begun to catch since this was made.
+    /// Lets Python see the signals that the process has begun to catch since this was made. Handlers that the application has
+    /// installed meanwhile stay.
     ///
     /// # Errors
     /// See [`InterpreterError`].
     pub fn see_signals(&mut self) -> Result<(), InterpreterError> {
-        let handlers = Python::attach(signals::register);
+        let handlers = Python::attach(|py| signals::register(py, true));
         self.handlers = handlers.map_err(|error| InterpreterError::Start(error.to_string()))?;
         Ok(())
     }
@@ -199,7 +200,7 @@ impl Interpreter {
                 return Ok(None);
             }
             MAIN_THREAD.get_or_init(|| thread::current().id());
-            signals::register(py)
+            signals::register(py, false)
         });
         let handlers = handlers.map_err(|error: PyErr| InterpreterError::Start(error.to_string()))?;
         Ok(Self { ends, handlers })

@@ -11,11 +11,12 @@ import os
 import sys
 
 
-def install(numbers, installed, called):
+def install(numbers, installed, called, keeps):
     """Installs a handler for each of `numbers`.
 
     `installed(number, is_called)` is called after `signal.signal()` has set a handler, `called(number)` when the
-    server's handler is called. Returns a function that undoes it all.
+    server's handler is called. `keeps` says that handlers which are there are the application's, and stay. Returns a
+    function that undoes it all.
     """
     set_handler = _signal.signal
     before = {number: _signal.getsignal(number) for number in numbers}
@@ -70,7 +71,10 @@ def install(numbers, installed, called):
 
     _signal.signal = signal
     for number in numbers:
-        signal(number, handle_signal)
+        if keeps and callable(before[number]) and before[number] is not _signal.default_int_handler:
+            installed(number, True)
+        else:
+            signal(number, handle_signal)
     # atexit calls the first registered function last, so handlers work until then.
     atexit.register(end)
     os.register_at_fork(after_in_child=in_child)

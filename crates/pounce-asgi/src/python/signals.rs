@@ -166,8 +166,9 @@ fn load(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     Ok(module.into_any())
 }
 
-/// Installs handlers with Python's `signal` if this process catches signals. On Python's main thread.
-pub(super) fn register(py: Python<'_>) -> PyResult<Option<Handlers>> {
+/// Installs handlers with Python's `signal` if this process catches signals. With `keeps` the handlers that Python has are
+/// the application's, and stay. On Python's main thread.
+pub(super) fn register(py: Python<'_>, keeps: bool) -> PyResult<Option<Handlers>> {
     if PIPE.load(Ordering::Acquire) == -1 {
         return Ok(None);
     }
@@ -193,7 +194,7 @@ pub(super) fn register(py: Python<'_>) -> PyResult<Option<Handlers>> {
         _ => load(py)?,
     };
     let numbers = SIGNALS.map(|signal| signal as i32);
-    let uninstall = module.call_method1("install", (numbers.to_vec(), installed, called))?.unbind();
+    let uninstall = module.call_method1("install", (numbers.to_vec(), installed, called, keeps))?.unbind();
     Ok(Some(Handlers { uninstall }))
 }
 

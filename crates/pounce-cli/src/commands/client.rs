@@ -3,8 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks the server; the answer's JSON.
 ///
@@ -19,9 +23,15 @@ pub(super) fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, St
         std::io::ErrorKind::PermissionDenied => {
             format!("only the server's user and root may use the control socket {shown}")
         }
+        std::io::ErrorKind::WouldBlock => {
+            format!("the server at the control socket {shown} has not answered within {PATIENCE:?}")
+        }
         _ => format!("cannot use the control socket {shown}: {error}"),
     };
     let mut stream = UnixStream::connect(socket).map_err(unusable)?;
+    // A reload takes as long as the application takes to start.
+    let patience = (target != "/reload").then_some(PATIENCE);
+    stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience)).map_err(unusable)?;
     write!(stream, "{method} {target} HTTP/1.0\r\n\r\n").map_err(unusable)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).map_err(unusable)?;

@@ -1,5 +1,6 @@
 //! The control socket's requests: `GET` shows, `POST` changes, and everything is answered in JSON.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, Payload, Peer, Request
 use serde_json::{Value, json};
 
 use super::{Subject, view};
-use crate::handle::Order;
+use crate::handle::{Order, ServerState};
 
 /// How long to wait for the answers of all workers: one whose process is stopped gives none.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -90,6 +91,21 @@ fn value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
+/// While it lives, no other reload is ordered here.
+struct Ordered<'s>(&'s Cell<bool>);
+
+impl<'s> Ordered<'s> {
+    fn begin(is_reloading: &'s Cell<bool>) -> Option<Self> {
+        (!is_reloading.replace(true)).then_some(Self(is_reloading))
+    }
+}
+
+impl Drop for Ordered<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 /// Reloads, and waits until that has ended.
 async fn reload(subject: &Subject) -> Answered {
     if subject.is_app_given {
@@ -101,18 +117,24 @@ async fn reload(subject: &Subject) -> Answered {
     if subject.handle.is_asked_to_stop() {
         return refused(409, "the server is stopping");
     }
+    if !matches!(subject.handle.state(), ServerState::Serving(_)) {
+        return refused(409, "the server has not started yet");
+    }
     let mut reloads = subject.reloads.clone();
-    reloads.mark_unchanged();
+    let ended = reloads.borrow().ended;
+    let Some(_ordered) = Ordered::begin(&subject.is_reloading).filter(|_| !reloads.borrow().is_under_way)
+    else {
+        return refused(409, "a reload is under way already; ask again when it has ended");
+    };
     subject.handle.order(Order::Restart);
     tokio::select! {
-        changed = reloads.changed() => {
-            let (count, failure) = reloads.borrow().clone();
-            match failure {
-                None if changed.is_ok() => (200, json!({ "reloads": count })),
-                None => refused(409, "the server is stopping"),
-                Some(why) => refused(500, why),
-            }
-        }
+        found = reloads.wait_for(|reloads| reloads.ended > ended) => match found {
+            Ok(reloads) => match &reloads.failure {
+                None => (200, json!({ "reloads": reloads.ended })),
+                Some(why) => refused(500, why.as_str()),
+            },
+            Err(_) => refused(409, "the server is stopping"),
+        },
         () = subject.handle.stopped() => refused(409, "the server is stopping"),
     }
 }

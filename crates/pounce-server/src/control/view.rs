@@ -21,7 +21,7 @@ pub(super) fn status(subject: &Subject) -> Value {
         "stopping": subject.handle.is_asked_to_stop(),
         "uptime": age.saturating_sub(seen.started()).as_secs_f64(),
         "workers": seen.serving(),
-        "reloads": subject.reloads.borrow().0,
+        "reloads": subject.reloads.borrow().ended,
         "requests": seen.requests(),
         "errors": seen.server_errors(),
         "in_flight": seen.in_flight(),

@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 use super::{Loaded, Order, Said};
 use crate::packets;
 
+/// Characters at the start and at the end of what the supervisor is told about a failure.
+const KEPT: usize = 4_000;
+
 /// The fork server's own end of the connection.
 pub struct ForkServerEnd {
     socket: OwnedFd,
@@ -22,8 +25,6 @@ pub struct ForkServerEnd {
     workers: HashMap<Pid, u64>,
     /// It forks no more.
     is_finishing: bool,
-    /// Tells of children that have ended.
-    children: SignalFd,
 }
 
 /// A worker, in its own process.
@@ -44,10 +45,7 @@ impl ForkServerEnd {
         let socket = pounce_net::inherited_packets(number)?;
         // It may be loading an application that never comes back.
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        let ended: SigSet = [Signal::SIGCHLD].into_iter().collect();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ended), None)?;
-        let children = SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let this = Self { socket, workers: HashMap::new(), is_finishing: false, children };
+        let this = Self { socket, workers: HashMap::new(), is_finishing: false };
         match packets::receive(this.socket.as_fd(), MsgFlags::empty())? {
             Some((Order::Load { plan }, _)) => Ok((this, plan.into())),
             _ => Err(io::ErrorKind::InvalidData.into()),
@@ -62,12 +60,13 @@ impl ForkServerEnd {
         self.say(&match loaded {
             Ok(Loaded::Fully) => Said::Loaded,
             Ok(Loaded::WithThreads(names)) => Said::Threads { names },
-            Err(detail) => Said::Failed { detail },
+            Err(detail) => Said::Failed { detail: shorten(detail) },
         })
     }
 
     fn say(&self, said: &Said) -> io::Result<()> {
-        packets::send(self.socket.as_fd(), said, &[])
+        // The supervisor reads whatever else it does, so it makes room.
+        packets::send_waiting(self.socket.as_fd(), said)
     }
 
     /// Forks workers by `fork`, which returns 0 in the child. Returns in each worker; in the fork server `None`, once the
@@ -76,21 +75,25 @@ impl ForkServerEnd {
     /// # Errors
     /// The supervisor cannot be heard.
     pub fn serve(mut self, fork: impl Fn() -> Result<i32, String>) -> io::Result<Option<Forked>> {
+        let before = SigSet::thread_get_mask()?;
         // A terminal, or a service manager, sends these to every process; what they mean is the supervisor's business.
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&for_supervisor()), None)?;
+        let ended: SigSet = [Signal::SIGCHLD].into_iter().collect();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ended), None)?;
+        let children = SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         loop {
             if self.is_finishing && self.workers.is_empty() {
                 return Ok(None);
             }
             let mut waits = [
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+                PollFd::new(children.as_fd(), PollFlags::POLLIN),
             ];
             match poll(&mut waits, PollTimeout::NONE) {
                 Ok(_) | Err(nix::Error::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            while let Ok(Some(_)) = self.children.read_signal() {}
+            while let Ok(Some(_)) = children.read_signal() {}
             self.reap()?;
             let (order, received) = match packets::receive(self.socket.as_fd(), MsgFlags::MSG_DONTWAIT) {
                 Ok(Some(order)) => order,
@@ -103,7 +106,7 @@ impl ForkServerEnd {
                 Order::Finish => self.is_finishing = true,
                 Order::Signal { id, signal } => self.signal(id, signal),
                 Order::Fork { id, numbers } => match fork() {
-                    Ok(0) => return Ok(Some(self.into_worker(&numbers, &received))),
+                    Ok(0) => return Ok(Some(into_worker(before, &numbers, &received))),
                     Ok(process) => {
                         self.workers.insert(Pid::from_raw(process), id);
                         close(&received);
@@ -114,18 +117,6 @@ impl ForkServerEnd {
                     }
                 },
             }
-        }
-    }
-
-    /// In a worker: what it needs of the fork server.
-    fn into_worker(self, numbers: &[RawFd], received: &[RawFd]) -> Forked {
-        let mut blocked = for_supervisor();
-        blocked.add(Signal::SIGCHLD);
-        // They were blocked, so they can be unblocked.
-        let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&blocked), None);
-        Forked {
-            control: received.first().copied().unwrap_or(-1),
-            numbers: numbers.iter().copied().zip(received.iter().copied()).collect(),
         }
     }
 
@@ -156,6 +147,28 @@ impl ForkServerEnd {
             }
         }
     }
+}
+
+/// In a worker: what it needs of the fork server.
+fn into_worker(mask: SigSet, numbers: &[RawFd], received: &[RawFd]) -> Forked {
+    // The mask was this thread's before, so it can be again.
+    let _ = mask.thread_set_mask();
+    Forked {
+        control: received.first().copied().unwrap_or(-1),
+        numbers: numbers.iter().copied().zip(received.iter().copied()).collect(),
+    }
+}
+
+/// The beginning and the end of a text that is too long for a message.
+fn shorten(text: String) -> String {
+    let mut characters = text.chars();
+    if characters.by_ref().nth(2 * KEPT).is_none() {
+        return text;
+    }
+    let start: String = text.chars().take(KEPT).collect();
+    let mut end: Vec<char> = text.chars().rev().take(KEPT).collect();
+    end.reverse();
+    format!("{start}\n[…]\n{}", end.into_iter().collect::<String>())
 }
 
 /// The signals that a server acts on.
