@@ -183,7 +183,7 @@ fn what_cannot_be_done_to_the_process_is_said() {
         ("--user", "nosuch", "there is no user \"nosuch\" on this system"),
         ("--group", "nosuch", "there is no group \"nosuch\" on this system"),
         ("--umask", "9", "umask: expected octal permission bits"),
-        ("--set-env", "A", "set-env: expected NAME=VALUE, not \"A\""),
+        ("--set-env", "A", "set-env: expected NAME=VALUE, not \"(hidden)\""),
         ("--pid", "/nowhere/pid", "cannot use the pid file /nowhere/pid: it cannot be written"),
         ("--error-logfile", "/nowhere/log", "cannot open the log file /nowhere/log: No such file"),
         ("--access-logfile", "/", "cannot open the log file /: Is a directory"),

@@ -44,6 +44,17 @@ fn a_plan_hides_keys_from_debug_and_brings_them_to_the_worker() {
 }
 
 #[test]
+fn faults_do_not_quote_variables_and_the_collectors_password() {
+    for (option, text) in [
+        ("set-env", PASSWORD.to_owned()),
+        ("otel-endpoint", format!("http://user:{PASSWORD}@collector:4318")),
+    ] {
+        let said = messages(app().command_line([(option, [text.as_str()])]).build()).join("\n");
+        assert!(said.starts_with(option) && said.contains("(hidden)") && !said.contains(PASSWORD), "{said}");
+    }
+}
+
+#[test]
 fn faults_do_not_quote_a_password() {
     for text in [
         format!("ssl-keyfile-password = ['{PASSWORD}']"),
