@@ -106,6 +106,22 @@ fn hex(bytes: &[u8]) -> String {
 
 over_every_transport! {
     a_request_has_a_span_in_the_trace_of_its_client,
+    a_method_that_a_client_makes_up_names_no_span,
+}
+
+fn a_method_that_a_client_makes_up_names_no_span(transport: Transport) {
+    if !has_traces() {
+        return;
+    }
+    let collector = Collector::start("200 OK", Duration::ZERO);
+    let options = Options::app("transport:app").with("--otel-endpoint", collector.endpoint());
+    let server = Server::start(options.over(transport));
+    transport.ask(&server, &Ask::new("MADEUP", "/scope")).answer().expect(200);
+    let span = collector.wait_spans(1).remove(0);
+    let told = attributes(&span.attributes);
+    assert_eq!(span.name, "HTTP");
+    assert_eq!(told["http.request.method"], "_OTHER");
+    assert_eq!(told["http.request.method_original"], "MADEUP");
 }
 
 fn a_request_has_a_span_in_the_trace_of_its_client(transport: Transport) {
