@@ -4,6 +4,11 @@
 pub(crate) const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "other"];
 
+/// The name of a method that has a label of its own.
+pub fn known_method(method: &[u8]) -> Option<&'static str> {
+    METHODS[..METHODS.len() - 1].iter().copied().find(|known| known.as_bytes() == method)
+}
+
 /// The place of a method in [`METHODS`].
 pub(crate) fn method(method: &[u8]) -> usize {
     let known = METHODS.iter().position(|known| known.as_bytes() == method);

@@ -35,7 +35,7 @@ mod worker;
 mod worker_now;
 
 pub use exposition::{Build, TextFormat};
-pub use labels::{Direction, Protocol, Refused, Restart, Spans};
+pub use labels::{Direction, Protocol, Refused, Restart, Spans, known_method};
 pub use requests::RunningRequest;
 pub use rows::Rows;
 pub use scoreboard::{Place, Scoreboard};

@@ -52,6 +52,7 @@ pub use foreign_config::evaluate_config;
 pub use handle::{ServerHandle, ServerState};
 pub use host::{Embedding, Host, Program};
 pub use info::info;
+pub use pounce_metrics::HistogramSum;
 pub use pounce_net::LocalAddr;
 pub use server::Server;
 pub use worker_process::worker_from_arguments;

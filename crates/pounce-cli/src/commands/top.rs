@@ -10,7 +10,7 @@ use clap::{Arg, ArgMatches, Command};
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::style::{Attribute, SetAttribute};
 use crossterm::{cursor, event, execute, queue, terminal};
-use pounce_server::Host;
+use pounce_server::{HistogramSum, Host};
 use serde_json::Value;
 
 use super::ctl::{count, number, requests, text, time, workers};
@@ -116,33 +116,17 @@ fn requests_since(now: &Value, before: &Value) -> u64 {
     number(now, "requests").saturating_sub(number(before, "requests"))
 }
 
-/// Below what this share of the requests of an interval took, by a straight line within the bucket; `None` without any.
+/// Below what this share of the requests of an interval took; `None` without any.
 fn quantile(now: &Value, before: &Value, share: f64) -> Option<f64> {
-    let buckets = |of: &Value| -> Vec<(f64, u64)> {
-        let pairs = of["durations"].as_array().map_or(&[][..], Vec::as_slice).iter();
-        pairs.map(|pair| (pair[0].as_f64().unwrap_or(f64::INFINITY), pair[1].as_u64().unwrap_or(0))).collect()
-    };
-    let then = buckets(before).into_iter().map(|(_, count)| count);
-    let pairs: Vec<(f64, u64)> = buckets(now)
-        .into_iter()
-        .zip(then)
-        .map(|((bound, count), then)| (bound, count.saturating_sub(then)))
-        .collect();
-    let rank = pairs.iter().map(|(_, count)| count).sum::<u64>() as f64 * share;
-    let (mut below, mut seen) = (0.0, 0.0);
-    for (bound, count) in pairs {
-        let count = count as f64;
-        if count > 0.0 && seen + count >= rank {
-            return Some(if bound.is_finite() {
-                below + (bound - below) * (rank - seen) / count
-            } else {
-                below
-            });
-        }
-        seen += count;
-        below = if bound.is_finite() { bound } else { below };
-    }
-    None
+    durations(now).since(&durations(before)).quantile(share)
+}
+
+/// The histogram in a status, which has no sum.
+fn durations(status: &Value) -> HistogramSum {
+    let pairs = status["durations"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let buckets =
+        pairs.map(|pair| (pair[0].as_f64().unwrap_or(f64::INFINITY), pair[1].as_u64().unwrap_or(0)));
+    HistogramSum { buckets: buckets.collect(), sum: 0.0 }
 }
 
 fn head(sample: &Sample) -> Vec<String> {

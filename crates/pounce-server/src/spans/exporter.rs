@@ -11,7 +11,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
-use pounce_metrics::{Spans, WorkerMetrics};
+use pounce_metrics::{Spans, WorkerMetrics, known_method};
 
 use super::Noted;
 use super::client::Client;
@@ -21,9 +21,6 @@ const BATCH: usize = 512;
 
 /// How long a span waits for others of its batch.
 const WAIT: Duration = Duration::from_secs(1);
-
-/// The methods that OpenTelemetry's conventions name. Clients could make up any other, and with it names of spans.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 /// Most bytes of any other method that a span has.
 const LONGEST_METHOD: usize = 32;
@@ -116,7 +113,8 @@ impl Exporter {
     fn span(&self, noted: Noted) -> SpanData {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let Noted { trace, client, status, ended, lasted, .. } = noted;
-        let method = METHODS.into_iter().find(|known| known.as_bytes() == &*noted.method);
+        // Clients could make up any other, and with it names of spans.
+        let method = known_method(&noted.method);
         let mut attributes = vec![
             KeyValue::new("http.request.method", method.unwrap_or("_OTHER")),
             KeyValue::new("url.path", text(&noted.path)),
