@@ -166,6 +166,8 @@ pub struct HttpConfig {
     pub request_id: Option<String>,
     /// Where spans of requests are sent; `None` for no traces.
     pub otel_endpoint: Option<String>,
+    /// One of so many traces that begin here is recorded.
+    pub otel_sample: NonZeroU64,
     /// Send `Server-Timing`.
     pub server_timing: bool,
     /// Send `Server`.

@@ -32,6 +32,8 @@ pub struct Proxied {
     pub ends: Option<(SocketAddr, SocketAddr)>,
     /// The host name that the client asked for by TLS (SNI).
     pub authority: Option<String>,
+    /// The id that the proxy has given to the connection, if it is visible ASCII.
+    pub unique_id: Option<String>,
     /// Whether the client speaks TLS.
     pub is_tls: bool,
 }
@@ -140,6 +142,7 @@ fn parse_v2(bytes: &[u8]) -> io::Result<Option<(ProxyHeader, usize)>> {
     while let Some((kind, value, after)) = tlv(rest)? {
         match kind {
             0x02 => proxied.authority = authority(value),
+            0x05 => proxied.unique_id = unique_id(value),
             // PP2_TYPE_SSL, PP2_CLIENT_SSL.
             0x20 => proxied.is_tls = value.first().is_some_and(|flags| flags & 1 != 0),
             _ => {}
@@ -173,6 +176,12 @@ fn tlv(bytes: &[u8]) -> io::Result<Option<Tlv<'_>>> {
 fn authority(value: &[u8]) -> Option<String> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     let sound = !value.is_empty() && value.len() <= 255 && value.iter().all(fits);
+    sound.then(|| String::from_utf8_lossy(value).into_owned())
+}
+
+/// Up to 128 bytes, as the protocol allows; others than visible ASCII would not fit into a field or a log.
+fn unique_id(value: &[u8]) -> Option<String> {
+    let sound = (1..=128).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
     sound.then(|| String::from_utf8_lossy(value).into_owned())
 }
 
@@ -219,9 +228,18 @@ mod tests {
     #[test]
     fn addresses_and_tlvs_of_version_2_are_read() {
         assert_eq!(taken(&v2(1, 0x11, &IPV4)), proxied("192.0.2.1:12345", "192.0.2.2:443"));
-        let tlvs = [&IPV4[..], &[0x02, 0, 3], b"a.b", &[0x04, 0, 1, 9, 0x20, 0, 5, 1, 0, 0, 0, 0]].concat();
+        let tlvs = [
+            &IPV4[..],
+            &[0x02, 0, 3],
+            b"a.b",
+            &[0x04, 0, 1, 9, 0x05, 0, 2],
+            b"id",
+            &[0x20, 0, 5, 1, 0, 0, 0, 0],
+        ]
+        .concat();
         let expected = Proxied {
             authority: Some("a.b".into()),
+            unique_id: Some("id".into()),
             is_tls: true,
             ..proxied("192.0.2.1:12345", "192.0.2.2:443")
         };

@@ -120,7 +120,7 @@ impl App for ToHttps {
             None => response.status = 400,
         }
         // Fails only if the client has gone.
-        let _ = exchange.start(&response).and_then(|()| exchange.body(Payload::Borrowed(b""), false));
+        let _ = exchange.start(&mut response).and_then(|()| exchange.body(Payload::Borrowed(b""), false));
         ready(Outcome::Returned)
     }
 

@@ -5,18 +5,21 @@
 
 mod client;
 mod exporter;
+mod queue;
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use pounce_config::WorkerConfig;
 use pounce_metrics::{Spans, WorkerMetrics};
 use pounce_worker::{ExchangeRecord, Observer, TraceContext};
 
+use self::queue::Queue;
 use crate::error::ServerError;
 
-/// How many requests may wait for the exporter.
-const QUEUE: usize = 4096;
+/// Most bytes of a path that a span has, so that those that wait need little memory.
+const LONGEST_PATH: usize = 1024;
 
 /// How long the rest may take when the worker ends.
 const LAST_BATCH: Duration = Duration::from_secs(2);
@@ -36,7 +39,7 @@ struct Noted {
 
 /// Notes requests for the exporter.
 pub(crate) struct SpanObserver {
-    queue: SyncSender<Noted>,
+    queue: Arc<Queue>,
     metrics: Option<WorkerMetrics>,
 }
 
@@ -56,7 +59,8 @@ pub(crate) fn start(
     let Some(endpoint) = &config.http.otel_endpoint else { return Ok(None) };
     let exporter = exporter::Exporter::new(endpoint, &config.app.target, metrics.cloned())
         .map_err(|why| ServerError::Mode(format!("cannot use the collector {endpoint}: {why}")))?;
-    let (queue, noted) = sync_channel(QUEUE);
+    let queue = Arc::<Queue>::default();
+    let noted = Arc::clone(&queue);
     let (ends, done) = sync_channel(1);
     std::thread::Builder::new()
         .name("pounce-spans".to_owned())
@@ -72,10 +76,11 @@ impl Observer for SpanObserver {
     fn end(&self, _number: u64, record: &ExchangeRecord<'_>) {
         let request = &record.request;
         let Some(trace) = request.trace.filter(|trace| trace.is_sampled()) else { return };
+        let path = request.head.raw_path();
         let noted = Noted {
             trace: *trace,
             method: request.head.method().into(),
-            path: request.head.raw_path().into(),
+            path: path[..path.len().min(LONGEST_PATH)].into(),
             scheme: request.peer.scheme.as_str(),
             client: request.peer.client.to_string(),
             version: request.head.version().as_str(),
@@ -83,11 +88,15 @@ impl Observer for SpanObserver {
             ended: SystemTime::now(),
             lasted: record.duration,
         };
-        if let (Err(TrySendError::Full(_) | TrySendError::Disconnected(_)), Some(metrics)) =
-            (self.queue.try_send(noted), &self.metrics)
-        {
+        if let (false, Some(metrics)) = (self.queue.push(noted), &self.metrics) {
             metrics.spans(Spans::Dropped, 1);
         }
+    }
+}
+
+impl Drop for SpanObserver {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 

@@ -79,7 +79,7 @@ impl Acceptor {
             }
         };
         let peer = Rc::new(Peer { client, server, scheme: Scheme::Http, root_path: None });
-        Ok((stream, ConnectionInfo { peer, tls: None, is_trusted_proxy: false }))
+        Ok((stream, ConnectionInfo { peer, tls: None, is_trusted_proxy: false, id: None }))
     }
 
     /// Accepts until it is dropped. Queued connections are accepted without waiting in between; other tasks get their

@@ -52,7 +52,7 @@ impl<'a> Said<'a> {
         Some(Self(said.collect()))
     }
 
-    fn get_all(&self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    fn get_all<'b>(&'b self, name: &'b [u8]) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a, 'b> {
         self.0.iter().filter(move |(found, _)| *found == name).map(|(_, value)| *value)
     }
 }
@@ -81,9 +81,8 @@ impl Told {
         }
         // A proxy that keeps the elements of those before it adds one for each hop, as to the addresses.
         let of_client = |name: &'static [u8]| {
-            let elements = elements(fields, name);
-            let depth = hops.passed.saturating_sub(1).min(elements.len().saturating_sub(1));
-            elements.rev().nth(depth).filter(|element| !element.is_empty())
+            let depth = hops.passed.max(1);
+            elements(fields, name).rev().take(depth).last().filter(|element| !element.is_empty())
         };
         let parsed = |name: &'static [u8]| Field { name, value: of_client(name) };
         Self {
@@ -163,11 +162,11 @@ fn log_malformed(name: &str, value: &[u8]) {
 }
 
 /// The elements of a field's lists, from left to right. `X-Forwarded-*` has no quoting.
-fn elements<'a>(fields: &Said<'a>, name: &[u8]) -> std::vec::IntoIter<&'a [u8]> {
-    let lists = fields.get_all(name);
-    let elements: Vec<_> =
-        lists.flat_map(|list| list.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii).collect();
-    elements.into_iter()
+fn elements<'a, 'b>(
+    fields: &'b Said<'a>,
+    name: &'b [u8],
+) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a, 'b> {
+    fields.get_all(name).flat_map(|list| list.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// The elements of `Forwarded`, from left to right. Commas in quotes separate nothing; but a quote that is never closed is

@@ -13,6 +13,7 @@ mod crypto;
 mod engine;
 mod flusher;
 mod forwarded;
+mod hex;
 pub mod http1;
 pub mod http2;
 mod observer;

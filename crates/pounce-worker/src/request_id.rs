@@ -1,16 +1,24 @@
-//! The ids of requests: those of trusted proxies, else new ones.
+//! The ids of requests: those of trusted proxies, those made of the connection's id, else new ones.
 
 use pounce_asgi::{ConnectionInfo, RequestHead};
+
+use crate::hex;
 
 /// The most bytes of a proxy's id.
 const LONGEST: usize = 128;
 
-/// The id of a request, which its head has from now on, in the field `name`.
-pub(crate) fn give(name: &str, info: &ConnectionInfo, head: &mut RequestHead) -> String {
-    let id = match taken(name, info, head) {
-        Some(id) => id,
+/// The id of a request, which its head has from now on, in the field `name`. `number` is the request's among those of the
+/// worker.
+pub(crate) fn give(name: &str, info: &ConnectionInfo, head: &mut RequestHead, number: u64) -> String {
+    let id = match (taken(name, info, head), &info.id) {
+        (Some(id), _) => id,
+        (None, Some(connection)) => format!("{connection}-{number}"),
         // As many bits as a UUID has; nobody is to guess anything from it, and nothing depends on that.
-        None => format!("{:032x}", fastrand::u128(..)),
+        (None, None) => {
+            let mut digits = [0; 32];
+            hex::write(&mut digits, &fastrand::u128(..).to_be_bytes());
+            String::from_utf8_lossy(&digits).into_owned()
+        }
     };
     head.set(name.as_bytes(), id.as_bytes());
     id

@@ -38,7 +38,9 @@ impl App for HelloApp {
 
     fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         // Fails only if the client has gone.
-        let _ = exchange.start(&self.head).and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
+        let _ = exchange
+            .start(&mut self.head.clone())
+            .and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
         std::future::ready(Outcome::Returned)
     }
 
@@ -60,8 +62,8 @@ impl App for EchoApp {
 
     fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
         Box::pin(async move {
-            let head = ResponseHead { status: 200, ..ResponseHead::default() };
-            if exchange.start(&head).is_err() {
+            let mut head = ResponseHead { status: 200, ..ResponseHead::default() };
+            if exchange.start(&mut head).is_err() {
                 return Outcome::Returned;
             }
             loop {
@@ -117,8 +119,8 @@ impl App for SlowApp {
         let pause = self.0;
         Box::pin(async move {
             tokio::time::sleep(pause).await;
-            let head = ResponseHead { status: 200, ..ResponseHead::default() };
-            let _ = exchange.start(&head).and_then(|()| exchange.body(Payload::Borrowed(b"slow"), false));
+            let mut head = ResponseHead { status: 200, ..ResponseHead::default() };
+            let _ = exchange.start(&mut head).and_then(|()| exchange.body(Payload::Borrowed(b"slow"), false));
             Outcome::Returned
         })
     }
@@ -145,8 +147,8 @@ impl App for FailingApp {
 
     fn http(&self, (): &(), _peer: &Rc<Peer>, head: &RequestHead, exchange: Exchange) -> Self::Call {
         if head.raw_path() != b"/" {
-            let head = ResponseHead { status: 200, ..ResponseHead::default() };
-            let _ = exchange.start(&head).and_then(|()| exchange.body(Payload::Borrowed(b"half"), true));
+            let mut head = ResponseHead { status: 200, ..ResponseHead::default() };
+            let _ = exchange.start(&mut head).and_then(|()| exchange.body(Payload::Borrowed(b"half"), true));
         }
         std::future::ready(Outcome::Failed)
     }

@@ -1,6 +1,10 @@
 //! The trace that a request belongs to: W3C Trace Context (`traceparent`, `tracestate`).
 
+use std::num::NonZeroU64;
+
 use pounce_asgi::RequestHead;
+
+use crate::hex;
 
 /// The name of the field.
 const TRACEPARENT: &[u8] = b"traceparent";
@@ -31,8 +35,8 @@ impl TraceContext {
     }
 
     /// Joins the trace that the request names, or begins one, and makes the server's span the parent of what the application
-    /// does.
-    pub(crate) fn enter(head: &mut RequestHead) -> Self {
+    /// does. One of `one_in` traces that begin here is recorded.
+    pub(crate) fn enter(head: &mut RequestHead, one_in: NonZeroU64) -> Self {
         let told = {
             let mut fields = head.fields().get_all(TRACEPARENT);
             let first = fields.next();
@@ -44,7 +48,9 @@ impl TraceContext {
             None => {
                 // It belongs to the trace that its `traceparent` names.
                 head.remove(TRACESTATE);
-                Self { trace: fastrand::u128(1..).to_be_bytes(), span, parent: None, flags: SAMPLED }
+                let is_sampled = fastrand::u64(..one_in.get()) == 0;
+                let flags = if is_sampled { SAMPLED } else { 0 };
+                Self { trace: fastrand::u128(1..).to_be_bytes(), span, parent: None, flags }
             }
         };
         head.set(TRACEPARENT, &context.format());
@@ -54,50 +60,32 @@ impl TraceContext {
     /// As the field.
     fn format(&self) -> [u8; 55] {
         let mut text = *b"00-................................-................-..";
-        write(&mut text[3..35], &self.trace);
-        write(&mut text[36..52], &self.span);
-        write(&mut text[53..], &[self.flags]);
+        hex::write(&mut text[3..35], &self.trace);
+        hex::write(&mut text[36..52], &self.span);
+        hex::write(&mut text[53..], &[self.flags]);
         text
     }
 }
 
 /// The trace, the parent and the flags of a field, unless it is malformed. Later versions may add to it.
 fn parse(field: &[u8]) -> Option<([u8; 16], [u8; 8], u8)> {
-    let [version] = read(field.get(..2)?)?;
+    let [version] = hex::read(field.get(..2)?)?;
     let has_more = field.len() > 55;
     let is_whole = field.len() == 55 || version > 0 && has_more && field[55] == b'-';
     if version == 0xff || !is_whole || [2, 35, 52].iter().any(|at| field[*at] != b'-') {
         return None;
     }
-    let (trace, parent, [flags]) = (read(&field[3..35])?, read(&field[36..52])?, read(&field[53..55])?);
+    let (trace, parent, [flags]) =
+        (hex::read(&field[3..35])?, hex::read(&field[36..52])?, hex::read(&field[53..55])?);
     // Of the flags of later versions only this one is known.
     (trace != [0; 16] && parent != [0; 8]).then_some((trace, parent, flags & SAMPLED))
-}
-
-/// Bytes out of lower-case hexadecimal digits.
-fn read<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
-fn write(to: &mut [u8], bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in to.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALL: NonZeroU64 = NonZeroU64::MIN;
 
     const FIELD: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -112,7 +100,7 @@ mod tests {
     #[test]
     fn a_trace_is_joined_and_handed_on_with_the_server_as_the_parent() {
         let mut request = head(&[FIELD]);
-        let context = TraceContext::enter(&mut request);
+        let context = TraceContext::enter(&mut request, ALL);
         assert_eq!(context.parent, Some([0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31]));
         assert!(context.is_sampled());
         let handed_on: Vec<_> = request.fields().get_all(TRACEPARENT).collect();
@@ -127,7 +115,7 @@ mod tests {
         for (field, handed_on) in [(FIELD, 1), (b"malformed", 0)] {
             let mut request = head(&[field]);
             request.push(TRACESTATE, b"vendor=1");
-            TraceContext::enter(&mut request);
+            TraceContext::enter(&mut request, ALL);
             assert_eq!(request.fields().get_all(TRACESTATE).count(), handed_on);
         }
     }
@@ -148,16 +136,26 @@ mod tests {
             assert_eq!(parse(field), None, "{}", field.escape_ascii());
         }
         assert!(parse(b"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more").is_some());
-        let twice = TraceContext::enter(&mut head(&[FIELD, FIELD]));
+        let twice = TraceContext::enter(&mut head(&[FIELD, FIELD]), ALL);
         assert_eq!(twice.parent, None);
-        let none = TraceContext::enter(&mut head(&[]));
+        let none = TraceContext::enter(&mut head(&[]), ALL);
         assert!(none.parent.is_none() && none.is_sampled() && none.trace != twice.trace);
+    }
+
+    #[test]
+    fn a_share_of_the_traces_that_begin_here_is_recorded() {
+        let one_in = NonZeroU64::new(4).expect("not zero");
+        let is_sampled = |fields: &[&[u8]]| TraceContext::enter(&mut head(fields), one_in).is_sampled();
+        let recorded = (0..4000).filter(|_| is_sampled(&[])).count();
+        // The chance of a count outside is below 1e-12.
+        assert!((700..1300).contains(&recorded), "{recorded}");
+        assert!((0..100).all(|_| is_sampled(&[FIELD])), "its client has decided");
     }
 
     #[test]
     fn a_trace_that_nobody_records_is_handed_on_as_that() {
         let field = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02";
-        let context = TraceContext::enter(&mut head(&[field]));
+        let context = TraceContext::enter(&mut head(&[field]), ALL);
         assert!(!context.is_sampled());
         assert!(context.format().ends_with(b"-00"));
     }

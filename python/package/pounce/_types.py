@@ -117,6 +117,7 @@ class Options(TypedDict, total=False):
     metrics_path: str | None
     control: str | PathLike[str] | None
     otel_endpoint: str | None
+    otel_sample: int
     redirect_http: int | None
     header: Texts
     headers: Sequence[tuple[str, str]]

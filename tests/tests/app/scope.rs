@@ -232,3 +232,19 @@ fn a_context_variable_that_is_set_before_the_coroutine_is_the_requests_own() {
         assert_eq!(text, "nothing before, what an earlier request set now");
     }
 }
+
+#[test]
+fn every_request_of_a_connection_has_its_own_headers() {
+    let mut client = server().connect();
+    let long = "v".repeat(4000);
+    let mut rounds = vec![vec![("x-a", "1"), ("x-b", "2")], vec![("x-a", "1"), ("x-b", "3")]];
+    rounds.extend([vec![("x-a", "1")], vec![], vec![("x-b", "1"), ("x-a", "2"), ("x-c", "")]]);
+    rounds.extend([vec![("x-long", &*long)], vec![("x-b", "1"), ("x-a", "2"), ("x-c", "")]]);
+    for sent in rounds.iter().chain(rounds.iter().rev()) {
+        let lines: String = sent.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        client.send(format!("GET /scope HTTP/1.1\r\nHost: test\r\n{lines}\r\n"));
+        let told: Value = client.response().expect(200).json();
+        let expected: Vec<_> = [("host", "test")].into_iter().chain(sent.iter().copied()).collect();
+        assert_eq!(told["scope"]["headers"], json!(expected));
+    }
+}

@@ -166,6 +166,29 @@ fn the_proxy_protocol_says_who_has_connected() {
 }
 
 #[test]
+fn the_connections_id_begins_the_ids_of_its_requests() {
+    let server = Server::start(options().flag("--proxy-protocol").with("--request-id", "x-request-id"));
+    let id_of = |answer: &pounce_tests::Response| answer.header("x-request-id").expect("an id").to_owned();
+    let mut connection = server.connect();
+    connection.send([&v2(1, &[&[0x05, 0, 6][..], b"ID:4a/"].concat())[..], GET].concat());
+    let first = id_of(&connection.response().expect(200));
+    connection.send(GET);
+    let second = id_of(&connection.response().expect(200));
+    for id in [&first, &second] {
+        let number = id.strip_prefix("ID:4a/-").expect("it begins with the connection's");
+        assert!(number.parse::<u64>().is_ok(), "{id}");
+    }
+    assert_ne!(first, second);
+    // What cannot stand in a field is ignored.
+    for unsound in [&b"a\r\nb"[..], b"", b"\xff", &[b'a'; 129]] {
+        let tlv = [&[0x05, 0, unsound.len() as u8][..], unsound].concat();
+        let mut connection = server.connect();
+        connection.send([&v2(1, &tlv)[..], GET].concat());
+        assert_eq!(id_of(&connection.response().expect(200)).len(), 32);
+    }
+}
+
+#[test]
 fn a_client_behind_the_proxy_protocol_is_no_trusted_proxy() {
     let server = Server::start(options().flag("--proxy-protocol"));
     let mut connection = server.connect();

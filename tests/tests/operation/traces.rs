@@ -211,6 +211,27 @@ fn failures_are_errors_and_what_nobody_records_is_not_sent() {
 }
 
 #[test]
+fn of_new_traces_a_share_is_recorded() {
+    if !has_traces() {
+        return;
+    }
+    let collector = Collector::start("200 OK", Duration::ZERO);
+    let options = Options::app("transport:app").with("--otel-endpoint", collector.endpoint());
+    let mut server = Server::start(options.with("--otel-sample", "1000000"));
+    // The application is told not to record either. One of them may be recorded, but not all.
+    let unrecorded = (0..20).filter(|_| server.get("/scope").expect(200).text().contains("-00\"")).count();
+    assert!(unrecorded > 10, "{unrecorded}");
+    let known =
+        format!("GET /scope HTTP/1.1\r\nHost: a\r\nTraceparent: {PARENT}\r\nConnection: close\r\n\r\n");
+    server.request(known);
+    server.sigterm();
+    assert_eq!(server.wait_exit().code, Some(0));
+    let spans = collector.wait_spans(1);
+    assert!(spans.iter().any(|span| hex(&span.trace_id) == "0af7651916cd43dd8448eb211c80319c"));
+    assert_eq!(spans.len(), 21 - unrecorded);
+}
+
+#[test]
 fn a_slow_collector_costs_spans_and_no_request() {
     if !has_traces() {
         return;
@@ -224,8 +245,8 @@ fn a_slow_collector_costs_spans_and_no_request() {
             client.get("/hello").response().expect(200);
         }
     };
-    // One batch is under way, and as many wait as the queue holds.
-    ask(512 + 4096 + 512);
+    // At most as many are under way as the queue holds, and as many wait.
+    ask(4096 + 4096 + 512);
     let dropped = || server.metrics().value("pounce_spans_total", &[("result", "dropped")]);
     eventually("some are dropped", || {
         ask(10);

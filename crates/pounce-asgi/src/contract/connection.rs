@@ -85,4 +85,6 @@ pub struct ConnectionInfo {
     pub tls: Option<TlsInfo>,
     /// Whether its peer is a proxy that is trusted to say who asks.
     pub is_trusted_proxy: bool,
+    /// The id that a trusted proxy has given to the connection.
+    pub id: Option<String>,
 }

@@ -52,11 +52,12 @@ pub trait Wire {
     /// [`SendError::Disconnected`] once the client has gone.
     fn poll_ready(&self, id: ExchangeId, cx: &mut Context<'_>) -> Poll<Result<(), SendError>>;
 
-    /// Begins the response. It may stay unsent until the first piece of the body.
+    /// Begins the response. It may stay unsent until the first piece of the body. The wire may add fields of its own to the
+    /// head.
     ///
     /// # Errors
     /// See [`SendError`]; nothing has been sent then.
-    fn start(&self, id: ExchangeId, head: &ResponseHead) -> Result<(), SendError>;
+    fn start(&self, id: ExchangeId, head: &mut ResponseHead) -> Result<(), SendError>;
 
     /// Sends a piece of the body, the last one if not `more`.
     ///
@@ -141,7 +142,7 @@ impl Exchange {
     ///
     /// # Errors
     /// See [`SendError`].
-    pub fn start(&self, head: &ResponseHead) -> Result<(), SendError> {
+    pub fn start(&self, head: &mut ResponseHead) -> Result<(), SendError> {
         self.wire.start(self.id, head)
     }
 

@@ -132,7 +132,7 @@ impl CallState {
             .cast_into::<PyBytes>()?;
         let mut head = ResponseHead { status: 500, ..ResponseHead::default() };
         head.fields.push(b"content-type", b"text/html; charset=utf-8");
-        let sent = exchange.start(&head);
+        let sent = exchange.start(&mut head);
         let sent = sent.and_then(|()| exchange.body(Payload::Borrowed(page.as_bytes()), false));
         // If the client has gone, no one needs the page.
         drop(sent);

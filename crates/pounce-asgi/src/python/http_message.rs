@@ -33,7 +33,7 @@ pub(super) fn send(
         "http.response.start" => {
             let mut head = asyncio.head.take();
             let read = read_head(names, message, &mut head);
-            let sent = read.map(|()| exchange.start(&head));
+            let sent = read.map(|()| exchange.start(&mut head));
             asyncio.head.replace(head);
             sent?
         }

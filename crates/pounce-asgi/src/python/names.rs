@@ -3,6 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::Scheme;
+
 macro_rules! names {
     ($($field:ident = $text:literal),* $(,)?) => {
         /// The strings that the bridge uses for lookups.
@@ -23,6 +25,14 @@ macro_rules! names {
                     empty_bytes: PyBytes::new(py, b"").unbind(),
                 }
             }
+
+            /// The scheme of a request that is not a WebSocket.
+            pub(super) fn scheme_of(&self, scheme: Scheme) -> &Py<PyString> {
+                match scheme {
+                    Scheme::Http => &self.http,
+                    Scheme::Https => &self.https,
+                }
+            }
         }
     };
 }
@@ -39,6 +49,7 @@ names! {
     extensions = "extensions",
     headers = "headers",
     http = "http",
+    https = "https",
     http_version = "http_version",
     links = "links",
     method = "method",

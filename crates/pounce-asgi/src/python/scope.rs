@@ -198,6 +198,27 @@ struct Last {
     line: RequestHead,
     /// Its fields, and the list made of them.
     fields: Option<(Fields, Py<PyList>)>,
+    /// Who asked, where that was not who has connected.
+    told: Option<ToldPeer>,
+}
+
+/// A peer that proxies told of, and those of its values for a scope that the connection's peer does not share.
+struct ToldPeer {
+    peer: Rc<Peer>,
+    client: Option<Py<PyAny>>,
+    server: Option<Py<PyTuple>>,
+}
+
+impl ToldPeer {
+    fn new(py: Python<'_>, peer: &Rc<Peer>, connected: &Peer) -> PyResult<Self> {
+        let client = (peer.client != connected.client).then(|| client(py, &peer.client)).transpose()?;
+        let server = (peer.server != connected.server).then(|| server(py, &peer.server)).transpose()?;
+        Ok(Self {
+            peer: Rc::clone(peer),
+            client: client.map(Bound::unbind),
+            server: server.map(Bound::unbind),
+        })
+    }
 }
 
 impl ScopeConnection {
@@ -213,14 +234,19 @@ impl ScopeConnection {
             return Ok(());
         }
         let (py, connected) = (scope.py(), &*self.peer);
-        if peer.client != connected.client {
-            scope.set_item(&names.client, client(py, &peer.client)?)?;
+        let last = &mut *self.last.borrow_mut();
+        let told = match last.told.take() {
+            Some(told) if told.peer == *peer => last.told.insert(told),
+            _ => last.told.insert(ToldPeer::new(py, peer, connected)?),
+        };
+        if let Some(client) = &told.client {
+            scope.set_item(&names.client, client)?;
         }
-        if peer.server != connected.server {
-            scope.set_item(&names.server, server(py, &peer.server)?)?;
+        if let Some(server) = &told.server {
+            scope.set_item(&names.server, server)?;
         }
         if peer.scheme != connected.scheme {
-            scope.set_item(&names.scheme, PyString::intern(py, peer.scheme.as_str()))?;
+            scope.set_item(&names.scheme, names.scheme_of(peer.scheme))?;
         }
         match &peer.root_path {
             Some(root_path) => {
@@ -243,21 +269,37 @@ impl ScopeConnection {
 impl Last {
     /// A new list for each request; its pairs are immutable and may be shared.
     fn headers<'py>(&mut self, py: Python<'py>, fields: &Fields) -> PyResult<Bound<'py, PyList>> {
-        if let Some((known, list)) = &self.fields
-            && known == fields
-        {
-            return Ok(list.bind(py).get_slice(0, fields.len()));
+        let pair = |(name, value)| PyTuple::new(py, [PyBytes::new(py, name), PyBytes::new(py, value)]);
+        if fields.as_bytes().len() > REMEMBERED {
+            let list = PyList::empty(py);
+            for field in fields.iter() {
+                list.append(pair(field)?)?;
+            }
+            return Ok(list);
         }
-        let list = PyList::empty(py);
-        for (name, value) in fields.iter() {
-            list.append(PyTuple::new(py, [PyBytes::new(py, name), PyBytes::new(py, value)])?)?;
+        // An error on the way leaves nothing to remember.
+        let (mut known, list) =
+            self.fields.take().unwrap_or_else(|| (Fields::new(), PyList::empty(py).unbind()));
+        let list = list.into_bound(py);
+        if known != *fields {
+            // Most differ from the last ones in few values, such as those of cookies, ids and addresses.
+            let shared = known.len().min(fields.len());
+            for (at, (known, field)) in known.iter().zip(fields.iter()).enumerate() {
+                if known != field {
+                    list.set_item(at, pair(field)?)?;
+                }
+            }
+            if known.len() > shared {
+                list.del_slice(shared, known.len())?;
+            }
+            for field in fields.iter().skip(shared) {
+                list.append(pair(field)?)?;
+            }
+            known.clone_from(fields);
         }
-        if fields.as_bytes().len() <= REMEMBERED {
-            let copy = list.get_slice(0, fields.len());
-            self.fields = Some((fields.clone(), list.unbind()));
-            return Ok(copy);
-        }
-        Ok(list)
+        let copy = list.get_slice(0, fields.len());
+        self.fields = Some((known, list.unbind()));
+        Ok(copy)
     }
 }
 
@@ -310,7 +352,7 @@ fn set_peer(scope: &Bound<'_, PyDict>, names: &Names, peer: &Peer) -> PyResult<(
     let py = scope.py();
     scope.set_item(&names.server, server(py, &peer.server)?)?;
     scope.set_item(&names.client, client(py, &peer.client)?)?;
-    scope.set_item(&names.scheme, PyString::intern(py, peer.scheme.as_str()))
+    scope.set_item(&names.scheme, names.scheme_of(peer.scheme))
 }
 
 fn server<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyTuple>> {

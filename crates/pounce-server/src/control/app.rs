@@ -49,7 +49,7 @@ impl App for ControlApp {
             head.fields.push(b"content-type", b"application/json");
             // Fails only if the client has gone.
             let _ = exchange
-                .start(&head)
+                .start(&mut head)
                 .and_then(|()| exchange.body(Payload::Borrowed(format!("{body}\n").as_bytes()), false));
             Outcome::Returned
         })

@@ -37,7 +37,7 @@ impl App for Elsewhere {
         head.fields.push(b"content-type", b"text/plain; charset=utf-8");
         let body = Payload::Borrowed(b"The metrics are at /metrics\n");
         // Fails only if the client has gone.
-        let _ = exchange.start(&head).and_then(|()| exchange.body(body, false));
+        let _ = exchange.start(&mut head).and_then(|()| exchange.body(body, false));
         ready(Outcome::Returned)
     }
 

@@ -2,9 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
@@ -15,12 +13,7 @@ use pounce_metrics::{Spans, WorkerMetrics, known_method};
 
 use super::Noted;
 use super::client::Client;
-
-/// The most spans of a batch.
-const BATCH: usize = 512;
-
-/// How long a span waits for others of its batch.
-const WAIT: Duration = Duration::from_secs(1);
+use super::queue::Queue;
 
 /// Most bytes of any other method that a span has.
 const LONGEST_METHOD: usize = 32;
@@ -72,18 +65,10 @@ impl Exporter {
     }
 
     /// Sends batches until nobody notes requests any more.
-    pub(super) fn run(mut self, noted: &Receiver<Noted>) {
-        while let Ok(first) = noted.recv() {
-            let mut batch = vec![self.span(first)];
-            let sends_at = Instant::now() + WAIT;
-            let mut is_over = false;
-            while batch.len() < BATCH && !is_over {
-                match noted.recv_timeout(sends_at.saturating_duration_since(Instant::now())) {
-                    Ok(next) => batch.push(self.span(next)),
-                    Err(RecvTimeoutError::Timeout) => break,
-                    Err(RecvTimeoutError::Disconnected) => is_over = true,
-                }
-            }
+    pub(super) fn run(mut self, queue: &Queue) {
+        let mut noted = Vec::new();
+        while queue.take(&mut noted) {
+            let batch = noted.drain(..).map(|noted| self.span(noted)).collect();
             self.send(batch);
         }
     }

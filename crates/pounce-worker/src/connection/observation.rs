@@ -1,7 +1,7 @@
 //! Reports an exchange to the worker's observer, each event once, over every protocol.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pounce_asgi::{ConnectionInfo, Fields, Peer, RequestHead, ResponseHead};
 
@@ -68,17 +68,18 @@ impl Observation {
         head: &mut RequestHead,
         started: Instant,
     ) -> Self {
-        let name = engine.settings.http.request_id.as_ref();
-        let request_id = name.map(|name| request_id::give(name, info, head));
+        let http = &engine.settings.http;
+        let number = engine.number_exchange();
+        let request_id = http.request_id.as_ref().map(|name| request_id::give(name, info, head, number));
         let told = info
             .is_trusted_proxy
             .then(|| forwarded::peer(head, &info.peer, &engine.settings.proxies.trusted))
             .flatten();
         let mut begun = Self {
-            number: engine.number_exchange(),
+            number,
             peer: told.map_or_else(|| Rc::clone(&info.peer), Rc::new),
             request_id,
-            trace: engine.settings.http.otel_endpoint.is_some().then(|| TraceContext::enter(head)),
+            trace: http.otel_endpoint.is_some().then(|| TraceContext::enter(head, http.otel_sample)),
             started,
             stage: Stage::Begun,
             listed: None,
@@ -101,19 +102,12 @@ impl Observation {
         begun
     }
 
-    /// The head of the application's response with what the server adds for this request; `None` if it adds nothing.
-    pub(super) fn dress(&self, engine: &Engine, head: &ResponseHead) -> Option<ResponseHead> {
-        let http = &engine.settings.http;
-        if self.request_id.is_none() && !http.server_timing {
-            return None;
+    /// Adds to the head of the application's response what the server says of this request.
+    pub(super) fn dress(&self, engine: &Engine, head: &mut ResponseHead) {
+        self.add_id(engine, head);
+        if engine.settings.http.server_timing {
+            head.fields.push(b"server-timing", &server_timing(self.started.elapsed()));
         }
-        let mut head = head.clone();
-        self.add_id(engine, &mut head);
-        if http.server_timing {
-            let millis = self.started.elapsed().as_secs_f64() * 1000.0;
-            head.fields.push(b"server-timing", format!("app;dur={millis:.3}").as_bytes());
-        }
-        Some(head)
     }
 
     /// Adds the request's id to a response of the server itself. The exchange may have ended before, where a request is
@@ -165,5 +159,31 @@ impl Observation {
             duration,
         };
         observer.end(self.number, &record);
+    }
+}
+
+/// The value of `Server-Timing`: milliseconds with three decimals. The machinery of `format!` would cost more than all the
+/// rest of the field.
+fn server_timing(lasted: Duration) -> Vec<u8> {
+    let micros = lasted.as_micros() as u64;
+    let mut value = Vec::with_capacity(32);
+    value.extend_from_slice(b"app;dur=");
+    value.extend_from_slice(itoa::Buffer::new().format(micros / 1000).as_bytes());
+    // The digit in front becomes the point.
+    let decimals = value.len();
+    value.extend_from_slice(itoa::Buffer::new().format(1000 + micros % 1000).as_bytes());
+    value[decimals] = b'.';
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_timing_is_in_milliseconds() {
+        for (micros, value) in [(0, "app;dur=0.000"), (7, "app;dur=0.007"), (1_234_050, "app;dur=1234.050")] {
+            assert_eq!(server_timing(Duration::from_micros(micros)), value.as_bytes());
+        }
     }
 }

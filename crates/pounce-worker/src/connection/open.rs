@@ -94,7 +94,8 @@ async fn meet_proxy(
     if proxies.protocol && is_trusted(&info.peer.client, &proxies.trusted) {
         let deadline = now + engine.settings.http.timeout_header;
         let header = within(deadline, engine, |cx| socket.poll_proxy_header(cx)).await?;
-        if let ProxyHeader::Proxied(proxied) = header {
+        if let ProxyHeader::Proxied(mut proxied) = header {
+            info.id = proxied.unique_id.take();
             set_proxied(Rc::make_mut(&mut info.peer), proxied);
         }
     }

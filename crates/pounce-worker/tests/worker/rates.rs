@@ -61,10 +61,10 @@ impl App for CountApp {
                 // Wait for something else between the pieces.
                 tokio::task::yield_now().await;
             }
-            let head = ResponseHead { status: 200, ..ResponseHead::default() };
+            let mut head = ResponseHead { status: 200, ..ResponseHead::default() };
             let length = body.len().to_string();
             let _ = exchange
-                .start(&head)
+                .start(&mut head)
                 .and_then(|()| exchange.body(Payload::Borrowed(length.as_bytes()), false));
             Outcome::Returned
         })

@@ -94,6 +94,10 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("otel-endpoint", Kind::HttpUrl, Section::Metrics)
         .value("URL")
         .help("OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318, that gets a span of each request"),
+    option("otel-sample", Kind::Integer { min: 1, max: 1_000_000 }, Section::Metrics)
+        .value("N")
+        .default("1")
+        .help("Record one of so many new traces, chosen at random; of a trace that a client has begun, its traceparent decides"),
     option("control", Kind::Path, Section::Metrics)
         .value("PATH")
         .help("Unix socket by which `pounce ctl` and `pounce top` look at the server and control it, for its own user"),

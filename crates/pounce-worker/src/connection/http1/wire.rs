@@ -48,15 +48,14 @@ impl Wire for Http1Link {
         state.waits.poll_send(unwritten).map(Ok)
     }
 
-    fn start(&self, id: ExchangeId, head: &ResponseHead) -> Result<(), SendError> {
+    fn start(&self, id: ExchangeId, head: &mut ResponseHead) -> Result<(), SendError> {
         let mut state = self.admit(id, "http.response.start")?;
         let state = &mut *state;
         let held = state.encoder.held_buffer();
         if held.capacity() == 0 {
             *held = self.engine.buffers.take_write();
         }
-        let dressed = state.observation.dress(&self.engine, head);
-        let head = dressed.as_ref().unwrap_or(head);
+        state.observation.dress(&self.engine, head);
         state.encoder.start(head)?;
         if self.engine.needs_response_fields {
             state.response_fields.clone_from(&head.fields);

@@ -40,10 +40,9 @@ impl<T: Transport> Wire for StreamLink<T> {
         state.waits.poll_send(state.responder.waiting()).map(Ok)
     }
 
-    fn start(&self, _id: ExchangeId, head: &ResponseHead) -> Result<(), SendError> {
+    fn start(&self, _id: ExchangeId, head: &mut ResponseHead) -> Result<(), SendError> {
         let state = &mut *self.admit("http.response.start")?;
-        let dressed = state.observation.dress(&self.engine, head);
-        let head = dressed.as_ref().unwrap_or(head);
+        state.observation.dress(&self.engine, head);
         state.responder.start(head)?;
         if self.engine.needs_response_fields {
             state.response_fields.clone_from(&head.fields);
