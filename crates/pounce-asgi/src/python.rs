@@ -29,6 +29,7 @@ mod loop_driver;
 mod memory;
 mod message;
 mod names;
+mod native_loop;
 mod object;
 mod owner;
 mod park;
@@ -43,6 +44,7 @@ mod slots;
 mod socket_message;
 mod stacks;
 mod subinterpreter;
+mod turns;
 mod types;
 
 /// Python source that ends with a NUL.
@@ -63,6 +65,7 @@ pub use forked::disown_opened_by;
 pub use interpreter::{Interpreter, InterpreterError, InterpreterOptions};
 pub use load_error::LoadError;
 pub use loggers::{LogConfigError, LogDict, LogEvent, LogLine, LogRequest, Loggers};
+pub use native_loop::loop_class;
 pub use program_objects::ProgramObjects;
 pub use pulse::Pulse;
 pub use scope::ScopeConnection;

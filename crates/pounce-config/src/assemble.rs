@@ -94,6 +94,7 @@ fn app(options: &mut Resolver) -> AppConfig {
         app_dir: options.path("app-dir"),
         factory: options.flag("factory"),
         interface: options.choice("interface"),
+        event_loop: options.choice("loop"),
         root_path: options
             .text("root-path", "a path that begins with /, without percent-encoding", value::root_path)
             .unwrap_or_default(),

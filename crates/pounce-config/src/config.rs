@@ -96,6 +96,9 @@ pub struct AppConfig {
     pub factory: bool,
     /// The ASGI version it speaks.
     pub interface: Interface,
+    /// The event loop that runs it.
+    #[serde(rename = "loop")]
+    pub event_loop: LoopKind,
     /// `scope["root_path"]`: empty, or absolute without a slash at its end.
     pub root_path: String,
     /// Interpreter or virtual environment whose packages it sees; `None` for the active one.
@@ -259,6 +262,16 @@ pub enum Interface {
     Asgi3,
     /// A call with the scope, then one with receive and send.
     Asgi2,
+}
+
+/// The event loop that runs the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoopKind {
+    /// Pounce's, which behaves as asyncio's.
+    Pounce,
+    /// asyncio's own.
+    Asyncio,
 }
 
 /// Whether an application gets lifespan events.

@@ -60,8 +60,9 @@ mod value;
 pub use config::{
     AccessLogFormat, AppConfig, AsgiExtension, CertificateFiles, ClientCertificates, Http2Config, HttpConfig,
     HttpVersions, Interface, LifecycleConfig, LifespanMode, LifespanScope, ListenConfig, LogConfig,
-    LogFormat, LogLevel, LogSource, ProcessConfig, Proxies, ProxyConfig, ReloadConfig, RequestLimits,
-    ServerConfig, TlsConfig, TlsVersion, WebSocketConfig, WorkerConfig, WorkerMode, WorkersConfig,
+    LogFormat, LogLevel, LogSource, LoopKind, ProcessConfig, Proxies, ProxyConfig, ReloadConfig,
+    RequestLimits, ServerConfig, TlsConfig, TlsVersion, WebSocketConfig, WorkerConfig, WorkerMode,
+    WorkersConfig,
 };
 pub use env_file::{EnvFileError, parse_env_file};
 pub use fault::{ConfigErrors, ConfigFault, Problem};

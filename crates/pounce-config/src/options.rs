@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(close_option("prot"), Some("port"));
         assert_eq!(close_option("LOG_LEVLE"), Some("log-level"));
         assert_eq!(close_option("gracefull-timeout"), Some("timeout-graceful-shutdown"));
-        for other in ["kubernetes", "statsd-host", "loop", "hosts-allowed", "workload"] {
+        for other in ["kubernetes", "statsd-host", "hosts-allowed", "workload"] {
             assert_eq!(close_option(other), None, "{other}");
         }
     }

@@ -41,7 +41,7 @@ pub fn check(config: &ServerConfig, host: &dyn Host) -> Result<Checked, ServerEr
     let options = settings::interpreter(&worker);
     let interpreter = host.interpreter(&options)?;
     let virtualenv = host.environment(&options)?;
-    let interface = python::run(&interpreter, async move |event_loop| {
+    let interface = python::run(&interpreter, worker.app.event_loop, async move |event_loop| {
         let app = serve::load(&event_loop, &worker, None, LifespanMode::Off)?;
         Ok::<_, ServerError>(if app.is_asgi2() { "ASGI 2" } else { "ASGI 3" })
     });

@@ -47,7 +47,7 @@ pub(crate) fn run(
     match interpreter {
         Some(interpreter) => {
             let own = Arc::clone(interpreter);
-            Ok(python::run(interpreter, async move |event_loop| {
+            Ok(python::run(interpreter, server.worker.app.event_loop, async move |event_loop| {
                 let workers = Rc::new(Workers::new(&server, mode, Some((own, event_loop))));
                 supervise(&server, supervisor, workers, orders).await
             })?)

@@ -51,7 +51,7 @@ pub(crate) fn run(host: &dyn Host, number: RawFd) -> Result<(Interpreter, Forked
 
 /// Imports the application's module; the names of the threads that there are then.
 fn load(interpreter: &Interpreter, plan: WorkerPlan) -> Result<Vec<String>, ServerError> {
-    let loaded = python::run(interpreter, async move |event_loop| {
+    let loaded = python::run(interpreter, plan.config.app.event_loop, async move |event_loop| {
         let WorkerConfig { app, .. } = &plan.config;
         event_loop.extend_sys_path(&plan.sys_path);
         crate::serve::set_environment(&event_loop, &plan.config)?;

@@ -31,7 +31,7 @@ pub(crate) fn run(
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), ServerError> {
     let server = Rc::clone(server);
-    python::run(interpreter, async move |event_loop| {
+    python::run(interpreter, server.worker.app.event_loop, async move |event_loop| {
         let stacks = watchdog::stacks(&event_loop);
         let alone = Arc::new(AtomicBool::new(true));
         Single { server, event_loop, stacks, alone }.work(orders).await

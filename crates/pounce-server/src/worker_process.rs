@@ -130,7 +130,7 @@ fn work(
         stacks: None,
         alone: Arc::new(true.into()),
     };
-    let served = python::run(&interpreter, async move |event_loop| {
+    let served = python::run(&interpreter, plan.config.app.event_loop, async move |event_loop| {
         let context = WorkerContext { stacks: watchdog::stacks(&event_loop), ..context };
         let told = context.end.clone();
         tokio::task::spawn_local(async move {

@@ -27,6 +27,7 @@ class Options(TypedDict, total=False):
     app_dir: Text | None
     factory: bool
     interface: Literal["auto", "asgi3", "asgi2"]
+    loop: Literal["pounce", "asyncio"]
     lifespan: Literal["auto", "on", "off"]
     lifespan_scope: Literal["auto", "server", "worker"]
     root_path: str

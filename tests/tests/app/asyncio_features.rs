@@ -9,8 +9,17 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("asyncio_features:app")))
 }
 
+/// A server on asyncio's own loop.
+fn server_on_asyncio() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(Options::app("asyncio_features:app").with("--loop", "asyncio")))
+}
+
+/// On either loop.
 fn answers(target: &str, wanted: &str) {
-    assert_eq!(server().get(target).expect(200).text(), wanted, "{target}");
+    for (name, server) in [("pounce", server()), ("asyncio", server_on_asyncio())] {
+        assert_eq!(server.get(target).expect(200).text(), wanted, "{target} on the loop of {name}");
+    }
 }
 
 #[test]
@@ -179,7 +188,12 @@ fn an_asyncio_that_lacks_what_the_server_uses_is_named_at_the_start() {
     let text = "import asyncio\ndel asyncio.TimerHandle._when\n";
     std::fs::write(folder.path().join("sitecustomize.py"), text).expect("writable");
     let folder = folder.path().to_str().expect("it is text");
-    let exit = Server::run(Options::app("raw:app").env("PYTHONPATH", folder));
-    assert_eq!(exit.code, Some(1), "{exit:?}");
-    assert!(exit.stderr.contains("has no TimerHandle._when, which Pounce uses"), "{}", exit.stderr);
+    for (name, said) in [
+        ("pounce", "asyncio.TimerHandle of this Python has no slot _when, which Pounce's loop uses"),
+        ("asyncio", "has no TimerHandle._when, which Pounce uses"),
+    ] {
+        let exit = Server::run(Options::app("raw:app").with("--loop", name).env("PYTHONPATH", folder));
+        assert_eq!(exit.code, Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(said), "{}", exit.stderr);
+    }
 }

@@ -9,8 +9,17 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(Options::app("asyncio_io:app")))
 }
 
+/// A server on asyncio's own loop.
+fn server_on_asyncio() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(Options::app("asyncio_io:app").with("--loop", "asyncio")))
+}
+
+/// On either loop.
 fn answers(target: &str, wanted: &str) {
-    assert_eq!(server().get(target).expect(200).text(), wanted, "{target}");
+    for (name, server) in [("pounce", server()), ("asyncio", server_on_asyncio())] {
+        assert_eq!(server.get(target).expect(200).text(), wanted, "{target} on the loop of {name}");
+    }
 }
 
 #[test]

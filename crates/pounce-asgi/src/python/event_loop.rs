@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
+use pounce_config::LoopKind;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use tokio::runtime::LocalRuntime;
@@ -19,6 +20,7 @@ use super::flag::Flag;
 use super::forked::{self, Watched};
 use super::interpreter::{self, Interpreter};
 use super::loop_driver::LoopDriver;
+use super::native_loop::loop_class;
 use super::object::{self, Type};
 use super::owner::Owner;
 use super::park;
@@ -124,13 +126,14 @@ pub enum RunError {
     Panicked,
 }
 
-/// Runs `main` to its end on this thread, together with asyncio's loop, then cancels the remaining tasks and closes
+/// Runs `main` to its end on this thread, together with an asyncio loop of that kind, then cancels the remaining tasks and closes
 /// the loop as `asyncio.run()` does.
 ///
 /// # Errors
 /// See [`RunError`].
 pub fn run<R, F>(
     interpreter: &Interpreter,
+    kind: LoopKind,
     main: impl FnOnce(EventLoop) -> F + 'static,
 ) -> Result<R, RunError>
 where
@@ -144,7 +147,7 @@ where
         let watched = Watched::by(&runtime);
         let owner = Arc::new(Owner::this_thread());
         let driver = Rc::default();
-        let ran = run_attached(py, &runtime, &owner, &driver, main, Rc::clone(&result));
+        let ran = run_attached(py, kind, &runtime, &owner, &driver, main, Rc::clone(&result));
         // Break the cycle: the loop has a callback that has the driver, which has the loop.
         driver.take();
         if interpreter::is_main_thread() {
@@ -166,6 +169,7 @@ where
 
 fn run_attached<R, F>(
     py: Python<'_>,
+    kind: LoopKind,
     runtime: &Rc<LocalRuntime>,
     owner: &Arc<Owner>,
     driver: &Rc<RefCell<Option<Rc<LoopDriver>>>>,
@@ -244,7 +248,11 @@ where
             }),
         )?
     };
-    glue.call_method1("run", (run_loop, wake, is_running, get_debug, start)).map(drop)
+    let loop_class = match kind {
+        LoopKind::Pounce => Some(loop_class(py)?),
+        LoopKind::Asyncio => None,
+    };
+    glue.call_method1("run", (loop_class, run_loop, wake, is_running, get_debug, start)).map(drop)
 }
 
 /// The Python half of the bridge, as a module: one for all threads of an interpreter.

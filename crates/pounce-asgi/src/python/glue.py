@@ -35,20 +35,11 @@ class Selector(selectors.DefaultSelector):
         return super().select(0) if self.readable else []
 
 
-class EventLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop, turned by the runtime that also drives the sockets of the server."""
+class Hosted:
+    """A loop that is turned by the runtime which also drives the sockets of the server."""
 
-    def __init__(self, run, wake, is_running, get_debug):
-        # Called from any thread. Several calls before the loop turns cost one wake-up. An attribute rather
-        # than a method: one Python frame less for each result of a thread pool.
-        self._write_to_self = wake
-        # Likewise for the questions that each task asks its loop.
-        self.is_running = is_running
-        self.get_debug = get_debug
-        super().__init__(Selector())
-        self.serving = True
-        self._pounce_run = run
-        self._pounce_turn = super()._run_once
+    # Until its runner has started: the application cannot stop the loop.
+    serving = True
 
     def _run_once(self):
         # Returns when the loop was stopped; the runtime takes the turns in between one by one.
@@ -56,7 +47,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def set_debug(self, enabled):
         super().set_debug(enabled)
-        self.get_debug.set(enabled)
+        self._pounce_debug.set(enabled)
 
     def stop(self):
         if self.serving:
@@ -65,6 +56,38 @@ class EventLoop(asyncio.SelectorEventLoop):
             return
         super().stop()
         self._write_to_self()
+
+
+def native(loop_class, run, debug):
+    """Pounce's loop."""
+
+    class EventLoop(Hosted, loop_class):
+        is_native = True
+
+        def forget(self):
+            self._pounce_run = None
+
+    event_loop = EventLoop.__new__(EventLoop)
+    event_loop._pounce_run, event_loop._pounce_debug = run, debug
+    event_loop.__init__()
+    return event_loop
+
+
+class AsyncioLoop(Hosted, asyncio.SelectorEventLoop):
+    """asyncio's loop."""
+
+    is_native = False
+
+    def __init__(self, run, wake, is_running, debug):
+        # Called from any thread. Several calls before the loop turns cost one wake-up. An attribute rather
+        # than a method: one Python frame less for each result of a thread pool.
+        self._write_to_self = wake
+        # Likewise for the questions that each task asks its loop.
+        self.is_running = is_running
+        self.get_debug = self._pounce_debug = debug
+        super().__init__(Selector())
+        self._pounce_run = run
+        self._pounce_turn = super(Hosted, self)._run_once
 
     def forget(self):
         """Drops the references to the runtime, which ends before a loop that the application may still refer to."""
@@ -96,10 +119,13 @@ async def root(start):
         loop.serving = False
 
 
-def run(run_loop, wake, is_running, get_debug, start):
-    """Runs the loop until the future passed to `start` has a result, then cleans up."""
-    event_loop = EventLoop(run_loop, wake, is_running, get_debug)
-    check(event_loop)
+def run(loop_class, run_loop, wake, is_running, debug, start):
+    """Runs a loop, asyncio's if `loop_class` is None, until the future passed to `start` has a result, then cleans up."""
+    if loop_class is None:
+        event_loop = AsyncioLoop(run_loop, wake, is_running, debug)
+        check(event_loop)
+    else:
+        event_loop = native(loop_class, run_loop, debug)
     try:
         with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
             runner.run(root(start))

@@ -1,6 +1,6 @@
 //! Drives asyncio's loop, turn by turn, from within the runtime that drives the sockets.
 //!
-//! A turn is asyncio's `_run_once`. It never waits, because [`LoopDriver`] calls it only when there is something to do,
+//! A turn is asyncio's `_run_once` ([`turns`](super::turns)). It never waits, because [`LoopDriver`] calls it only when there is something to do,
 //! and the runtime does the waiting for both. The loop wakes for a handle that Python code called by a connection made
 //! ready, a timer, an event on asyncio's selector, another thread, or a signal.
 
@@ -15,69 +15,40 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::deadline::Deadline;
 use super::owner::Owner;
 use super::signals;
+use super::turns::{Timer, Turns};
 
 /// Takes the turns of one asyncio loop.
 pub(super) struct LoopDriver {
-    event_loop: Py<PyAny>,
-    selector: Py<PyAny>,
-    /// `BaseEventLoop._run_once`, bound.
-    run_once: Py<PyAny>,
-    /// The deque of ready handles, one object for the loop's whole life.
-    ready: Py<PyAny>,
-    names: LoopNames,
-    /// A duplicate of the descriptor of asyncio's selector.
+    turns: Turns,
+    /// A duplicate of the descriptor of the loop's selector.
     selector_fd: AsyncFd<OwnedFd>,
     waker: Waker,
     deadline: RefCell<Deadline>,
-    /// The loop's heap of timers. A turn may replace it.
-    timers: RefCell<Py<PyList>>,
     /// The timer that the deadline is set for.
-    armed: RefCell<Option<Py<PyAny>>>,
+    armed: RefCell<Option<Timer>>,
     /// The same moment on the runtime's clock and on the loop's.
     epoch: (Instant, f64),
     raised: RefCell<Option<PyErr>>,
     owner: Arc<Owner>,
 }
 
-struct LoopNames {
-    scheduled: Py<PyString>,
-    when: Py<PyString>,
-    stopping: Py<PyString>,
-    readable: Py<PyString>,
-}
-
 impl LoopDriver {
-    /// A driver for `event_loop`, a `glue.EventLoop`. Call inside the runtime.
+    /// A driver for `event_loop`, a loop of `glue.py`. Call inside the runtime.
     pub(super) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, owner: &Arc<Owner>) -> PyResult<Rc<Self>> {
-        let py = event_loop.py();
-        let selector = event_loop.getattr("_selector")?;
-        let fd: RawFd = selector.call_method0("fileno")?.extract()?;
+        let turns = Turns::of(event_loop, &waker)?;
         let time: f64 = event_loop.call_method0("time")?.extract()?;
-        let name = |name| PyString::intern(py, name).unbind();
         Ok(Rc::new(Self {
-            run_once: event_loop.getattr("_pounce_turn")?.unbind(),
-            ready: event_loop.getattr("_ready")?.unbind(),
-            event_loop: event_loop.clone().unbind(),
-            selector: selector.unbind(),
-            names: LoopNames {
-                scheduled: name("_scheduled"),
-                when: name("_when"),
-                stopping: name("_stopping"),
-                readable: name("readable"),
-            },
-            selector_fd: watch(fd)?,
+            selector_fd: watch(turns.descriptor(event_loop.py())?)?,
+            turns,
             waker,
             deadline: RefCell::new(Deadline::new()?),
-            timers: RefCell::new(event_loop.getattr("_scheduled")?.cast_into::<PyList>()?.unbind()),
             armed: RefCell::default(),
             epoch: (Instant::now(), time),
             raised: RefCell::new(None),
@@ -89,7 +60,8 @@ impl LoopDriver {
     pub(super) fn look(&self) {
         // SAFETY: every caller is attached.
         let py = unsafe { Python::assume_attached() };
-        if self.has_ready(py) || !self.is_armed_for(self.first_timer(py).as_ref()) {
+        let is_armed = self.turns.first_timer(py).is_ok_and(|first| *self.armed.borrow() == first);
+        if self.turns.has_ready(py) || !is_armed {
             self.waker.wake_by_ref();
         }
     }
@@ -122,12 +94,12 @@ impl LoopDriver {
             }
             Poll::Pending => false,
         };
-        if readable.is_some() || due || self.has_ready(py) {
+        if readable.is_some() || due || self.turns.has_ready(py) {
             self.turn(py, readable.is_some())?;
             if let Some(mut guard) = readable.take() {
                 // Run the woken tasks at once rather than after polling all of the server's sockets: most
                 // applications wait for one thing at a time.
-                if self.has_ready(py) && !self.is_stopping(py)? {
+                if self.turns.has_ready(py) && !self.turns.is_stopping(py)? {
                     self.turn(py, false)?;
                 }
                 // The selector is level-triggered, but the runtime reports its readiness only once. So ask until no
@@ -144,23 +116,19 @@ impl LoopDriver {
                 }
             }
         }
-        if self.is_stopping(py)? {
+        if self.turns.is_stopping(py)? {
             return Poll::Ready(Ok(()));
         }
         self.arm(py, cx)?;
-        if self.has_ready(py) {
+        if !self.turns.rest(py) {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// One turn of asyncio's loop.
+    /// One turn of the loop.
     fn turn(&self, py: Python<'_>, readable: bool) -> PyResult<()> {
-        self.selector.bind(py).setattr(&self.names.readable, readable)?;
-        let ran = self.run_once.bind(py).call0();
-        let timers = self.event_loop.bind(py).getattr(&self.names.scheduled)?;
-        self.timers.replace(timers.cast_into::<PyList>()?.unbind());
-        match ran {
+        match self.turns.take(py, readable) {
             Err(error)
                 if error.is_instance_of::<PySystemExit>(py)
                     || error.is_instance_of::<PyKeyboardInterrupt>(py) =>
@@ -170,45 +138,19 @@ impl LoopDriver {
                 tracing::error!(target: "pounce", "a task of the application raised {error}; the server goes on");
                 Ok(())
             }
-            Err(error) => Err(error),
-            Ok(_) => Ok(()),
-        }
-    }
-
-    fn has_ready(&self, _attached: Python<'_>) -> bool {
-        // SAFETY: attached, and the deque is alive.
-        unsafe { ffi::PyObject_Size(self.ready.as_ptr()) > 0 }
-    }
-
-    fn is_stopping(&self, py: Python<'_>) -> PyResult<bool> {
-        self.event_loop.bind(py).getattr(&self.names.stopping)?.is_truthy()
-    }
-
-    fn first_timer<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let timers = self.timers.borrow();
-        let timers = timers.bind(py);
-        // Check first: indexing an empty list would raise, which costs more than everything else here.
-        if timers.is_empty() { None } else { timers.get_item(0).ok() }
-    }
-
-    /// Whether the deadline is set for `first`.
-    fn is_armed_for(&self, first: Option<&Bound<'_, PyAny>>) -> bool {
-        match (&*self.armed.borrow(), first) {
-            (Some(armed), Some(first)) => armed.is(first),
-            (None, None) => true,
-            _ => false,
+            ran => ran,
         }
     }
 
     /// Makes the runtime wake the loop when its first timer is due.
     fn arm(&self, py: Python<'_>, cx: &mut Context<'_>) -> PyResult<()> {
-        let first = self.first_timer(py);
-        if self.is_armed_for(first.as_ref()) {
+        let first = self.turns.first_timer(py)?;
+        if *self.armed.borrow() == first {
             return Ok(());
         }
-        let when = first.as_ref().and_then(|first| first.getattr(&self.names.when).ok()?.extract().ok());
-        self.armed.replace(first.map(Bound::unbind));
-        let Some(when): Option<f64> = when else { return Ok(()) };
+        let when = first.as_ref().and_then(|first| self.turns.due(py, first));
+        self.armed.replace(first);
+        let Some(when) = when else { return Ok(()) };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
         let now = Instant::now();
         // A timer beyond the range of the clock is checked again in a year.

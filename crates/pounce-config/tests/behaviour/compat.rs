@@ -141,7 +141,7 @@ fn variables_of_the_named_server_are_read() {
         ("UVICORN_PORT", "81"),
         ("UVICORN_WORKERS", "3"),
         ("UVICORN_RELOAD_DIRS", "a:b"),
-        ("UVICORN_LOOP", "uvloop"),
+        ("UVICORN_RESET_CONTEXTVARS", "1"),
         ("UVICORN_NOPE", "1"),
         ("GRANIAN_PORT", "82"),
         ("POUNCE_WORKERS", "4"),
@@ -153,7 +153,7 @@ fn variables_of_the_named_server_are_read() {
     assert_eq!(config.workers.count.map(usize::from), Some(4));
     assert_eq!(config.origin("port").to_string(), "UVICORN_PORT in the environment");
     let notes = config.notes().join("\n");
-    assert!(notes.contains("UVICORN_LOOP in the environment is uvicorn's and granian's"), "{notes}");
+    assert!(notes.contains("UVICORN_RESET_CONTEXTVARS in the environment is uvicorn's"), "{notes}");
     assert!(notes.contains("UVICORN_NOPE in the environment names no option of uvicorn"), "{notes}");
     assert!(notes.contains("GRANIAN_PORT in the environment is not read"), "{notes}");
     let granian = [("GRANIAN_LOG_ACCESS_ENABLED", "false"), ("GRANIAN_WEBSOCKETS", "false")];

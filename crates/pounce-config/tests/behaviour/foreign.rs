@@ -1,7 +1,7 @@
 //! Every option of other servers: the lists in `foreign/` are what those servers' parsers declare.
 
 use pounce_config::{
-    Arity, ConfigErrors, ServerConfig, Verdict, arity, find_foreign, find_option, foreign_options,
+    Arity, ConfigErrors, LoopKind, ServerConfig, Verdict, arity, find_foreign, find_option, foreign_options,
 };
 
 use crate::common::{app, env, given, messages, toml};
@@ -114,13 +114,16 @@ fn turning_off_a_feature_that_pounce_lacks_is_noted() {
 }
 
 #[test]
-fn a_loop_that_changes_nothing_is_noted_and_another_is_refused_with_the_accepted_ones() {
-    for name in ["auto", "asyncio", "uvloop"] {
-        let config = given(&[&format!("loop={name}")]).unwrap();
-        assert!(config.notes()[0].starts_with("--loop is uvicorn's and granian's and does nothing here: "));
+fn loops_of_other_servers_are_noted_and_others_are_refused_with_the_accepted_ones() {
+    for name in ["loop=auto", "loop=uvloop", "asgi-loop=uvloop"] {
+        let config = given(&[name]).unwrap();
+        assert_eq!(config.app.event_loop, LoopKind::Pounce);
+        assert!(config.notes()[0].contains("does nothing here: Pounce has its own"), "{:?}", config.notes());
     }
+    let config = given(&["loop=asyncio"]).unwrap();
+    assert_eq!((config.app.event_loop, config.notes().len()), (LoopKind::Asyncio, 0));
     let faults = messages(given(&["loop=mine:loop"]));
-    assert!(faults[0].contains("Pounce takes only auto, asyncio, uvloop"), "{faults:?}");
+    assert!(faults[0].contains("expected pounce or asyncio"), "{faults:?}");
 }
 
 #[test]

@@ -259,7 +259,7 @@ impl Workers {
         };
         thread::start(format!("pounce-{slot}"), events, move |end| {
             let context = context(end.clone());
-            let ran = python::run(&interpreter, async move |event_loop| {
+            let ran = python::run(&interpreter, job.config.app.event_loop, async move |event_loop| {
                 context.end.reporter().report(Status::Started);
                 let app = match shared {
                     Some(shared) => PythonApp::adopt(&event_loop, shared, &job.config.app)?,
@@ -278,6 +278,7 @@ impl Workers {
         places: &Places,
         events: WorkerEvents,
     ) -> io::Result<WorkerHandle> {
+        let event_loop = self.server.worker.app.event_loop;
         let text = Secret::from(self.plan(&spawn, Vec::new()).to_json().map_err(io::Error::other)?);
         let load = places.load.as_ref().map(Reservation::load);
         let metrics = places.metrics.as_ref().map(Place::metrics);
@@ -287,7 +288,7 @@ impl Workers {
         thread::start(format!("pounce-{}", spawn.slot), events, move |end| {
             let context = context(end.clone());
             let ran = interpreter.with_subinterpreter(|own, alone| {
-                let ran = python::run(own, async move |event_loop| {
+                let ran = python::run(own, event_loop, async move |event_loop| {
                     let plan = WorkerPlan::from_json(text.reveal()).map_err(ServerError::Plan);
                     drop(text);
                     bootstrap(&event_loop, plan?, sockets, Some(alone), &context).await

@@ -27,6 +27,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
             ("asginl", "asginl is ASGI without lifespan: write --interface asgi3 --lifespan off"),
         ])
         .help("ASGI version of the application; auto looks at how it is called"),
+    option("loop", Kind::Choice(&["pounce", "asyncio"]), Section::Application)
+        .value("NAME")
+        .aliases(&["asgi-loop"])
+        .default("pounce")
+        .implementations(&["auto", "none", "uvloop", "rloop", "winloop", "zuvloop"])
+        .help("Event loop: Pounce's, which behaves as asyncio's and is faster, or asyncio's own"),
     option("lifespan", Kind::Choice(&["auto", "on", "off"]), Section::Application)
         .value("MODE")
         .aliases(&["asgi-lifespan"])

@@ -5,7 +5,6 @@ use crate::options::foreign::Arity::{Flag, Value};
 use crate::options::foreign::Verdict::{Ignored, NotYet, Refused};
 
 const ONE_THREAD: &str = "a worker is one thread, which runs the network and the application";
-const LOOP: &str = "the event loop is asyncio's, driven by Pounce; no other is available";
 const STATIC: &str =
     "serve the files with the application for now (Starlette's StaticFiles, WhiteNoise) or with a proxy";
 const DIRTY: &str = "run such work in a task queue or in a separate service";
@@ -13,9 +12,6 @@ const PASTE: &str = "load it in a module of yours, app = paste.deploy.loadapp(..
 
 pub(super) static APPLICATION: &[ForeignOption] = &[
     // How the application runs
-    option(&["uvicorn", "granian"], Value, Refused, &["loop"], LOOP)
-        .harmless(&["auto", "asyncio", "uvloop", "rloop", "winloop", "zuvloop"]),
-    option(GUNICORN, Value, Refused, &["asgi-loop"], LOOP).harmless(&["auto", "asyncio", "uvloop"]),
     option(UVICORN, Flag, Ignored, &["reset-contextvars"], "every request runs in a copy of the context"),
     option(GRANIAN, Value, Ignored, &["task-impl"], "there is one way to run the application"),
     option(

@@ -1,0 +1,52 @@
+//! An asyncio event loop whose hot parts are Rust: handles, timers, the turn, readiness of descriptors, wake-ups.
+//!
+//! The rest stays CPython's: the Python class (`native_loop/loop.py`) inherits from the type made here and from asyncio's
+//! selector loop. Handles are instances of subclasses of `asyncio.Handle` and `asyncio.TimerHandle` and keep their state in those
+//! classes' own slots, so that asyncio's Python code works on them as on its own. The order of callbacks is asyncio's.
+
+mod attributes;
+mod calls;
+mod core;
+mod descriptors;
+mod handle;
+mod handle_type;
+mod hosted;
+mod instance;
+mod kinds;
+mod layout;
+mod loop_type;
+mod poller;
+mod timers;
+mod turn;
+mod watches;
+
+use std::ffi::CStr;
+
+use pyo3::prelude::*;
+use pyo3::types::PyModule;
+
+use super::source;
+
+pub(super) use hosted::HostedLoop;
+
+const LOOP: &CStr = source(concat!(include_str!("native_loop/loop.py"), "\0"));
+
+/// The class of the loop, a subclass of `asyncio.SelectorEventLoop`: one for each interpreter.
+///
+/// # Errors
+/// This Python's asyncio lacks something that the loop builds on.
+pub fn loop_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let name = "pounce_loop";
+    let modules = py.import("sys")?.getattr("modules")?;
+    let module = match modules.get_item(name) {
+        Ok(loaded) => loaded,
+        Err(_) => {
+            let core = loop_type::make(py)?;
+            // Coverage tools and debuggers skip files whose names are in angle brackets.
+            let module = PyModule::from_code(py, LOOP, c"<pounce>", c"pounce_loop")?;
+            module.call_method1("define", (core,))?;
+            module.into_any()
+        }
+    };
+    module.getattr("Loop")
+}

@@ -1,0 +1,132 @@
+//! The attributes of a loop that asyncio's code reads and sets, and the core keeps.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::sync::atomic::Ordering;
+
+use pyo3::ffi;
+
+use super::core::thread_number;
+use super::instance::{boolean, core};
+
+/// Attributes in static memory: CPython keeps pointers to it.
+pub(super) struct Attributes(pub(super) [ffi::PyGetSetDef; 6]);
+
+// SAFETY: names and functions are constants, and nothing writes to them.
+unsafe impl Sync for Attributes {}
+
+pub(super) static ATTRIBUTES: Attributes = Attributes([
+    attribute(c"_stopping", get_stopping, set_stopping),
+    attribute(c"_closed", get_closed, set_closed),
+    attribute(c"_debug", get_debug_attribute, set_debug_attribute),
+    attribute(c"_thread_id", get_thread, set_thread),
+    attribute(c"_timer_cancelled_count", get_cancelled_count, set_cancelled_count),
+    // SAFETY: an all-zero definition is the end of the list.
+    unsafe { std::mem::zeroed() },
+]);
+
+const fn attribute(name: &'static CStr, get: ffi::getter, set: ffi::setter) -> ffi::PyGetSetDef {
+    ffi::PyGetSetDef {
+        name: name.as_ptr(),
+        get: Some(get),
+        set: Some(set),
+        doc: std::ptr::null(),
+        closure: std::ptr::null_mut(),
+    }
+}
+
+/// Reads the truth of what is assigned to an attribute.
+unsafe fn assigned(value: *mut ffi::PyObject, set: impl FnOnce(bool)) -> c_int {
+    // SAFETY: CPython calls setters attached, with an object, or null for a deletion.
+    unsafe {
+        if value.is_null() {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the attribute cannot be deleted".as_ptr());
+            return -1;
+        }
+        match ffi::PyObject_IsTrue(value) {
+            -1 => return -1,
+            truth => set(truth != 0),
+        }
+    }
+    0
+}
+
+unsafe extern "C" fn get_stopping(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with an instance of the type; likewise below.
+    unsafe { boolean(core(object).stopping.get()) }
+}
+
+unsafe extern "C" fn set_stopping(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    _: *mut c_void,
+) -> c_int {
+    // SAFETY: as above.
+    unsafe { assigned(value, |value| core(object).stopping.set(value)) }
+}
+
+unsafe extern "C" fn get_closed(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe { boolean(core(object).is_closed()) }
+}
+
+unsafe extern "C" fn set_closed(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    _: *mut c_void,
+) -> c_int {
+    // SAFETY: as above.
+    unsafe { assigned(value, |value| core(object).closed.store(value, Ordering::Relaxed)) }
+}
+
+unsafe extern "C" fn get_debug_attribute(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe { boolean(core(object).debug.get()) }
+}
+
+unsafe extern "C" fn set_debug_attribute(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    _: *mut c_void,
+) -> c_int {
+    // SAFETY: as above.
+    unsafe { assigned(value, |value| core(object).debug.set(value)) }
+}
+
+unsafe extern "C" fn get_thread(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let thread = core(object).thread.get();
+        ffi::Py_NewRef(if thread.is_null() { ffi::Py_None() } else { thread })
+    }
+}
+
+/// asyncio sets it when the loop begins and ends to run, on the thread that runs it.
+unsafe extern "C" fn set_thread(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    _: *mut c_void,
+) -> c_int {
+    // SAFETY: as above. The loop has the new value before the old one is dropped.
+    unsafe {
+        let core = core(object);
+        let runs = !value.is_null() && value != ffi::Py_None();
+        core.running_on.store(if runs { thread_number() } else { 0 }, Ordering::Relaxed);
+        let thread = if runs { ffi::Py_NewRef(value) } else { std::ptr::null_mut() };
+        ffi::Py_XDECREF(core.thread.replace(thread));
+    }
+    0
+}
+
+unsafe extern "C" fn get_cancelled_count(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe { ffi::PyLong_FromSize_t(core(object).cancelled_timers.get()) }
+}
+
+/// asyncio sets it to zero in a new loop.
+unsafe extern "C" fn set_cancelled_count(
+    _: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+    _: *mut c_void,
+) -> c_int {
+    0
+}

@@ -1,0 +1,169 @@
+//! Handles: what `call_soon()` and the other methods return. How they are made, and how their callbacks are called.
+
+use pyo3::ffi;
+
+use super::kinds::Kinds;
+use super::layout::{field, layout};
+
+/// Which of asyncio's two classes a type is a subclass of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Handle,
+    Timer,
+}
+
+/// The memory of dead handles that a loop keeps for new ones, of each kind.
+const MOST_FREE: usize = 256;
+
+/// Memory of handles, without their state.
+#[derive(Default)]
+pub(super) struct Free {
+    handles: Vec<*mut ffi::PyObject>,
+    timers: Vec<*mut ffi::PyObject>,
+}
+
+impl Free {
+    fn list(&mut self, kind: Kind) -> &mut Vec<*mut ffi::PyObject> {
+        match kind {
+            Kind::Handle => &mut self.handles,
+            Kind::Timer => &mut self.timers,
+        }
+    }
+
+    /// Keeps the memory of a handle. False if there is enough.
+    pub(super) fn keep(&mut self, kind: Kind, memory: *mut ffi::PyObject) -> bool {
+        let list = self.list(kind);
+        let has_room = list.len() < MOST_FREE;
+        if has_room {
+            list.push(memory);
+        }
+        has_room
+    }
+
+    /// # Safety
+    /// Attached.
+    pub(super) unsafe fn give_back(&mut self) {
+        for memory in self.handles.drain(..).chain(self.timers.drain(..)) {
+            // SAFETY: the memory is that of an object of a collected heap type, which it still refers to.
+            unsafe {
+                let kind = ffi::Py_TYPE(memory);
+                ffi::PyObject_GC_Del(memory.cast());
+                ffi::Py_DECREF(kind.cast());
+            }
+        }
+    }
+}
+
+/// A new handle of the loop, without debug information. Null with an exception set if memory is exhausted.
+///
+/// # Safety
+/// Attached. `callback`, `event_loop`, and if not null `context` are alive; `arguments` is an owned tuple; `when` is an owned
+/// number for a timer, else null. What is owned is taken over in every case.
+pub(super) unsafe fn make(
+    kinds: &Kinds,
+    free: &mut Free,
+    event_loop: *mut ffi::PyObject,
+    callback: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    context: *mut ffi::PyObject,
+    when: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: by contract. All slots are written before the collector can see the object.
+    unsafe {
+        let (kind, type_object) =
+            if when.is_null() { (Kind::Handle, kinds.handle) } else { (Kind::Timer, kinds.timer) };
+        let context = if context.is_null() { ffi::PyContext_CopyCurrent() } else { ffi::Py_NewRef(context) };
+        let pooled = if context.is_null() { None } else { free.list(kind).pop() };
+        let handle = match pooled {
+            Some(memory) => {
+                // The memory has kept its reference to its type.
+                ffi::PyObject_Init(memory, type_object);
+                ffi::Py_DECREF(type_object.cast());
+                memory
+            }
+            None if context.is_null() => std::ptr::null_mut(),
+            None => {
+                let object = ffi::PyType_GenericAlloc(type_object, 0);
+                if !object.is_null() {
+                    // It is tracked once it is complete.
+                    ffi::PyObject_GC_UnTrack(object.cast());
+                }
+                object
+            }
+        };
+        if handle.is_null() {
+            ffi::Py_DECREF(arguments);
+            ffi::Py_XDECREF(when);
+            ffi::Py_XDECREF(context);
+            return handle;
+        }
+        let at = layout();
+        field(handle, at.callback).write(ffi::Py_NewRef(callback));
+        field(handle, at.arguments).write(arguments);
+        field(handle, at.cancelled).write(ffi::Py_NewRef(ffi::Py_False()));
+        field(handle, at.event_loop).write(ffi::Py_NewRef(event_loop));
+        field(handle, at.source_traceback).write(ffi::Py_NewRef(ffi::Py_None()));
+        field(handle, at.repr).write(ffi::Py_NewRef(ffi::Py_None()));
+        field(handle, at.context).write(context);
+        if kind == Kind::Timer {
+            field(handle, at.scheduled).write(ffi::Py_NewRef(ffi::Py_False()));
+            field(handle, at.when).write(when);
+        }
+        ffi::PyObject_GC_Track(handle.cast());
+        handle
+    }
+}
+
+/// Whether asyncio's `_run` of this handle is what [`call`] does.
+///
+/// # Safety
+/// `handle` is alive.
+#[inline]
+pub(super) unsafe fn is_plain(kinds: &Kinds, handle: *mut ffi::PyObject) -> bool {
+    // SAFETY: by contract.
+    let kind = unsafe { ffi::Py_TYPE(handle) };
+    kind == kinds.handle || kind == kinds.timer || kind == kinds.asyncio_handle || kind == kinds.asyncio_timer
+}
+
+/// Calls the callback of a handle in its context. Null with an exception set if it raised.
+///
+/// # Safety
+/// Attached; `handle` is an instance of `asyncio.Handle`, is alive meanwhile, and is not cancelled.
+#[inline]
+pub(super) unsafe fn call(handle: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: by contract. The callback may cancel its handle, so the call owns what it uses.
+    unsafe {
+        let at = layout();
+        let context = ffi::Py_NewRef(*field(handle, at.context));
+        if ffi::PyContext_Enter(context) != 0 {
+            ffi::Py_DECREF(context);
+            return std::ptr::null_mut();
+        }
+        let callback = ffi::Py_NewRef(*field(handle, at.callback));
+        let arguments = ffi::Py_NewRef(*field(handle, at.arguments));
+        let result = if ffi::PyTuple_CheckExact(arguments) != 0 {
+            let tuple = arguments.cast::<ffi::PyTupleObject>();
+            let count = ffi::Py_SIZE(arguments) as usize;
+            ffi::PyObject_Vectorcall(
+                callback,
+                (&raw const (*tuple).ob_item).cast(),
+                count,
+                std::ptr::null_mut(),
+            )
+        } else {
+            let tuple = ffi::PySequence_Tuple(arguments);
+            let result = if tuple.is_null() {
+                tuple
+            } else {
+                ffi::PyObject_Call(callback, tuple, std::ptr::null_mut())
+            };
+            ffi::Py_XDECREF(tuple);
+            result
+        };
+        ffi::PyContext_Exit(context);
+        ffi::Py_DECREF(arguments);
+        ffi::Py_DECREF(callback);
+        ffi::Py_DECREF(context);
+        result
+    }
+}

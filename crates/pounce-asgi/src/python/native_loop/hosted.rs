@@ -1,0 +1,79 @@
+//! A loop that a runtime drives: it takes its turns without waiting, and the runtime waits for its descriptor and timers.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+use super::core::{Alarm, Core};
+use super::instance::core_of;
+use super::turn::{self, Events};
+
+/// A loop of ours, for the runtime that drives it. On the loop's thread, attached.
+pub(in crate::python) struct HostedLoop {
+    event_loop: Py<PyAny>,
+    core: *const Core,
+}
+
+impl HostedLoop {
+    /// Has the loop wake `waker` from now on.
+    ///
+    /// # Errors
+    /// It is no loop of ours.
+    pub(in crate::python) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker) -> PyResult<Self> {
+        // SAFETY: attached; the loop is kept alive with the result, and its core as long as it.
+        let core = unsafe { core_of(event_loop.as_ptr()) };
+        let core = core.ok_or_else(|| PyTypeError::new_err("expected a loop of Pounce"))?;
+        core.set_alarm(Alarm::Runtime(waker));
+        Ok(Self { core, event_loop: event_loop.clone().unbind() })
+    }
+
+    fn core(&self) -> &Core {
+        // SAFETY: the loop is alive, and has its core as long.
+        unsafe { &*self.core }
+    }
+
+    /// The descriptor that is readable while one that the loop watches is ready. -1 once the loop is closed.
+    pub(in crate::python) fn descriptor(&self) -> RawFd {
+        self.core().poller.borrow().as_ref().map_or(-1, |poller| poller.descriptor())
+    }
+
+    /// Takes a turn, with events if the descriptor may be readable.
+    ///
+    /// # Errors
+    /// What ends the loop.
+    pub(in crate::python) fn turn(&self, py: Python<'_>, readable: bool) -> PyResult<()> {
+        let events = if readable { Events::Poll } else { Events::Ignore };
+        // SAFETY: it is the loop of the core.
+        unsafe { turn::turn(py, self.event_loop.as_ptr(), self.core(), events) }
+    }
+
+    /// Whether there are handles to call.
+    pub(in crate::python) fn has_ready(&self) -> bool {
+        !self.core().ready.borrow().is_empty() || self.core().has_sent()
+    }
+
+    pub(in crate::python) fn is_stopping(&self) -> bool {
+        self.core().stopping.get()
+    }
+
+    /// When the first timer is due, on the loop's clock.
+    pub(in crate::python) fn first_timer(&self) -> Option<f64> {
+        self.core().timers.borrow().first().map(|timer| timer.when)
+    }
+
+    /// Has calls from other threads wake the runtime from now on. False if there are handles to call.
+    pub(in crate::python) fn rest(&self) -> bool {
+        self.core().is_waiting.store(true, Ordering::SeqCst);
+        !self.has_ready()
+    }
+}
+
+impl Drop for HostedLoop {
+    fn drop(&mut self) {
+        // The runtime ends before a loop that the application may still refer to.
+        self.core().set_alarm(Alarm::Off);
+    }
+}

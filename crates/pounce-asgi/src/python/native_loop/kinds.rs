@@ -1,0 +1,28 @@
+//! What the loops of one interpreter share: the types of handles, and interned names.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+/// Of one interpreter. It lives as long as the interpreter does: handles may outlive every loop.
+pub(super) struct Kinds {
+    pub(super) handle: *mut ffi::PyTypeObject,
+    pub(super) timer: *mut ffi::PyTypeObject,
+    /// `asyncio.Handle` and `asyncio.TimerHandle`.
+    pub(super) asyncio_handle: *mut ffi::PyTypeObject,
+    pub(super) asyncio_timer: *mut ffi::PyTypeObject,
+    pub(super) names: Names,
+}
+
+/// Interned strings.
+pub(super) struct Names {
+    pub(super) time: Py<PyString>,
+    pub(super) context: Py<PyString>,
+    pub(super) run: Py<PyString>,
+    pub(super) slow_call_soon: Py<PyString>,
+    pub(super) slow_call_soon_threadsafe: Py<PyString>,
+    pub(super) slow_call_at: Py<PyString>,
+    pub(super) slow_call_later: Py<PyString>,
+    pub(super) report: Py<PyString>,
+    pub(super) run_debug: Py<PyString>,
+}

@@ -1,0 +1,163 @@
+"""The Python part of Pounce's event loop: what is not hot, and what asyncio's debug mode adds.
+
+Executed once per interpreter.
+"""
+
+import asyncio
+import selectors
+from asyncio import base_events, format_helpers, selector_events
+
+Loop = None
+
+
+class Selector(selectors.BaseSelector):
+    """What asyncio's code asks of a loop's selector: the registrations, which the loop itself keeps."""
+
+    def __init__(self, event_loop):
+        self._loop = event_loop
+
+    def get_key(self, fileobj):
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        reader, writer = self._loop._watched(fd)
+        if reader is None and writer is None:
+            raise KeyError(f"{fileobj!r} is not registered")
+        events = (reader is not None and selectors.EVENT_READ) | (writer is not None and selectors.EVENT_WRITE)
+        return selectors.SelectorKey(fileobj, fd, events, (reader, writer))
+
+    def get_map(self):
+        return {fd: self.get_key(fd) for fd in self._loop._watched_descriptors()}
+
+    def register(self, fileobj, events, data=None):
+        raise NotImplementedError("use the loop's add_reader() and add_writer()")
+
+    def unregister(self, fileobj):
+        raise NotImplementedError("use the loop's remove_reader() and remove_writer()")
+
+    def select(self, timeout=None):
+        raise NotImplementedError("the loop waits itself")
+
+    def close(self):
+        self._loop._close_core()
+
+
+def _descriptor(fileobj):
+    return fileobj if type(fileobj) is int and fileobj >= 0 else selectors._fileobj_to_fd(fileobj)
+
+
+class Ready:
+    """The loop's ready handles, as asyncio's code adds to them."""
+
+    def __init__(self, add):
+        self.append = add
+
+    def clear(self):
+        """asyncio clears it when the loop is closed, which the loop does itself."""
+
+
+def define(core):
+    """Defines the class, above the type that has the hot methods."""
+    global Loop
+    base = asyncio.SelectorEventLoop
+
+    class Loop(core, base):
+        """asyncio's event loop with its hot parts in Rust."""
+
+        __module__ = "pounce"
+        __qualname__ = "Loop"
+
+        def __init__(self):
+            # Set first: asyncio's code reads them while it makes its wake-up sockets.
+            base.__init__(self, Selector(self))
+            self._ready = Ready(self._add_callback)
+            self._scheduled = []
+
+        def close(self):
+            base.close(self)
+
+        def _add_reader(self, fd, callback, *args):
+            return self._add_watch(fd, False, callback, args)
+
+        def _remove_reader(self, fd):
+            return self._remove_watch(fd, False)
+
+        def _add_writer(self, fd, callback, *args):
+            return self._add_watch(fd, True, callback, args)
+
+        def _remove_writer(self, fd):
+            return self._remove_watch(fd, True)
+
+        def _add_watch(self, fd, is_writer, callback, args):
+            self._check_closed()
+            handle = asyncio.Handle(callback, args, self, None)
+            replaced = self._watch(_descriptor(fd), is_writer, handle)
+            if replaced is not None:
+                replaced.cancel()
+            return handle
+
+        def _remove_watch(self, fd, is_writer):
+            if self.is_closed():
+                return False
+            handle = self._unwatch(_descriptor(fd), is_writer)
+            if handle is None:
+                return False
+            handle.cancel()
+            return True
+
+        # What the hot methods leave to asyncio: debug mode, closed loops, unusual arguments.
+
+        _slow_call_soon = base.call_soon
+
+        def _slow_call_soon_threadsafe(self, callback, *args, context=None):
+            self._check_closed()
+            if self._debug:
+                self._check_callback(callback, "call_soon_threadsafe")
+            handle = asyncio.Handle(callback, args, self, context)
+            if handle._source_traceback:
+                del handle._source_traceback[-1]
+            self._send_callback(handle)
+            return handle
+
+        def _slow_call_later(self, delay, callback, *args, context=None):
+            if delay is None:
+                raise TypeError("delay must not be None")
+            timer = self._slow_call_at(self.time() + delay, callback, *args, context=context)
+            if timer._source_traceback:
+                del timer._source_traceback[-1]
+            return timer
+
+        def _slow_call_at(self, when, callback, *args, context=None):
+            if when is None:
+                raise TypeError("when cannot be None")
+            self._check_closed()
+            if self._debug:
+                self._check_thread()
+                self._check_callback(callback, "call_at")
+            timer = asyncio.TimerHandle(when, callback, args, self, context)
+            if timer._source_traceback:
+                del timer._source_traceback[-1]
+            self._schedule(timer)
+            return timer
+
+        def _report(self, handle, error):
+            """What `Handle._run` does with an exception of its callback."""
+            callback = format_helpers._format_callback_source(handle._callback, handle._args)
+            context = {"message": f"Exception in callback {callback}", "exception": error, "handle": handle}
+            if handle._source_traceback:
+                context["source_traceback"] = handle._source_traceback
+            self.call_exception_handler(context)
+
+        def _run_debug(self, handle):
+            """Runs a handle in debug mode, and logs it if it was slow."""
+            try:
+                self._current_handle = handle
+                start = self.time()
+                handle._run()
+                took = self.time() - start
+                if took >= self.slow_callback_duration:
+                    base_events.logger.warning(
+                        "Executing %s took %.3f seconds", base_events._format_handle(handle), took
+                    )
+            finally:
+                self._current_handle = None
+                # The traceback of an exception refers to this frame: without this, a cycle.
+                handle = None

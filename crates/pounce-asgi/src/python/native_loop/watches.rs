@@ -1,0 +1,121 @@
+//! The descriptors that are watched, and the handles for each.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use pyo3::ffi;
+
+use super::poller::{Interest, Poller};
+
+/// A direction of a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Read,
+    Write,
+}
+
+/// The handles of one descriptor; null where there is none.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    pub(super) reader: *mut ffi::PyObject,
+    pub(super) writer: *mut ffi::PyObject,
+}
+
+impl Watch {
+    const NONE: Self = Self { reader: std::ptr::null_mut(), writer: std::ptr::null_mut() };
+
+    fn interest(&self) -> Interest {
+        Interest { read: !self.reader.is_null(), write: !self.writer.is_null() }
+    }
+
+    fn slot(&mut self, direction: Direction) -> &mut *mut ffi::PyObject {
+        match direction {
+            Direction::Read => &mut self.reader,
+            Direction::Write => &mut self.writer,
+        }
+    }
+}
+
+/// By number of descriptor.
+#[derive(Default)]
+pub(super) struct Watches {
+    list: Vec<Watch>,
+    count: usize,
+}
+
+impl Watches {
+    /// Whether nothing is watched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn get(&self, fd: RawFd) -> Watch {
+        usize::try_from(fd).ok().and_then(|at| self.list.get(at)).copied().unwrap_or(Watch::NONE)
+    }
+
+    /// Has `handle`, whose reference is taken over, called when the descriptor is ready. The handle in its place until now, whose
+    /// reference the caller gets, or null.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl(2); nothing has changed then, and the caller still owns the reference.
+    pub(super) fn set(
+        &mut self,
+        poller: &Poller,
+        fd: RawFd,
+        direction: Direction,
+        handle: *mut ffi::PyObject,
+    ) -> io::Result<*mut ffi::PyObject> {
+        let at = usize::try_from(fd).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let mut watch = self.get(fd);
+        let before = watch.interest();
+        let replaced = std::mem::replace(watch.slot(direction), handle);
+        let after = watch.interest();
+        if before == Interest::default() {
+            poller.add(fd, after)?;
+            self.count += 1;
+        } else if before != after {
+            poller.modify(fd, after)?;
+        }
+        if at >= self.list.len() {
+            self.list.resize(at + 1, Watch::NONE);
+        }
+        self.list[at] = watch;
+        Ok(replaced)
+    }
+
+    /// Watches the descriptor for this no longer. The handle, whose reference the caller gets, or null.
+    pub(super) fn unset(&mut self, poller: &Poller, fd: RawFd, direction: Direction) -> *mut ffi::PyObject {
+        let mut watch = self.get(fd);
+        let removed = std::mem::replace(watch.slot(direction), std::ptr::null_mut());
+        if removed.is_null() {
+            return removed;
+        }
+        self.list[fd as usize] = watch;
+        // The descriptor may have been closed, which has ended the watch as well.
+        let _ = match watch.interest() {
+            rest if rest == Interest::default() => {
+                self.count -= 1;
+                poller.remove(fd)
+            }
+            rest => poller.modify(fd, rest),
+        };
+        removed
+    }
+
+    /// All handles, given up.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = *mut ffi::PyObject> + use<> {
+        self.count = 0;
+        let all = std::mem::take(&mut self.list).into_iter();
+        all.flat_map(|watch| [watch.reader, watch.writer]).filter(|handle| !handle.is_null())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = *mut ffi::PyObject> {
+        self.list.iter().flat_map(|watch| [watch.reader, watch.writer]).filter(|handle| !handle.is_null())
+    }
+
+    /// The descriptors that are watched.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let watched = |watch: &Watch| watch.interest() != Interest::default();
+        self.list.iter().enumerate().filter(move |(_, watch)| watched(watch)).map(|(fd, _)| fd as RawFd)
+    }
+}
