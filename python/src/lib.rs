@@ -81,7 +81,13 @@ fn fill(py: Python<'_>, module: &Bound<'_, PyAny>) -> PyResult<()> {
     add(PyCFunction::new_closure(py, Some(c"is_asked_to_stop"), None, servers::is_asked_to_stop)?)?;
     add(PyCFunction::new_closure(py, Some(c"server_state"), None, servers::server_state)?)?;
     add(PyCFunction::new_closure(py, Some(c"wait_server"), None, servers::wait_server)?)?;
-    add(PyCFunction::new_closure(py, Some(c"drop_server"), None, servers::drop_server)?)
+    add(PyCFunction::new_closure(py, Some(c"drop_server"), None, servers::drop_server)?)?;
+    add(PyCFunction::new_closure(py, Some(c"loop_class"), None, loop_class)?)
+}
+
+/// `loop_class() -> type`: the class of Pounce's event loop.
+fn loop_class(arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
+    pounce_asgi::python::loop_class(arguments.py()).map(Bound::unbind)
 }
 
 /// `main(arguments, executable, flags, restarted, virtualenv) -> int`: the command line, to the end of the process.

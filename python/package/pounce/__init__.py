@@ -4,7 +4,8 @@
 
     pounce.run("app:app", port=8000)
 
-`Server` has the other ways to run one: in a thread, or in a running event loop.
+`Server` has the other ways to run one: in a thread, or in a running event loop. The server's event loop is there for any
+program: `pounce.run_async(main())` instead of `asyncio.run(main())`.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from pounce._config import Config
     from pounce._errors import AppImportError, BindError, ConfigError, PounceError, StartupError
+    from pounce._loop import install, new_event_loop, run_async
     from pounce._server import Server, run
 
 __all__ = [
@@ -30,11 +32,21 @@ __all__ = [
     "Server",
     "StartupError",
     "__version__",
+    "install",
+    "new_event_loop",
     "run",
+    "run_async",
 ]
 
 # The modules of the names that are imported when they are first asked for: the command line needs none of them.
-_MODULES = {"Config": "_config", "Server": "_server", "run": "_server"}
+_MODULES = {
+    "Config": "_config",
+    "Server": "_server",
+    "install": "_loop",
+    "new_event_loop": "_loop",
+    "run": "_server",
+    "run_async": "_loop",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -3,11 +3,15 @@
 //! The rest stays CPython's: the Python class (`native_loop/loop.py`) inherits from the type made here and from asyncio's
 //! selector loop. Handles are instances of subclasses of `asyncio.Handle` and `asyncio.TimerHandle` and keep their state in those
 //! classes' own slots, so that asyncio's Python code works on them as on its own. The order of callbacks is asyncio's.
+//!
+//! A loop may run on any thread of any interpreter, also where PyO3 has not attached the thread. There PyO3's `Bound` may be used, and
+//! a `PyErr` may be passed on, but no `Py` and no `PyErr` may be dropped (see `object.rs`).
 
 mod attributes;
 mod calls;
 mod core;
 mod descriptors;
+mod errors;
 mod handle;
 mod handle_type;
 mod hosted;

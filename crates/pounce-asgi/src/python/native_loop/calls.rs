@@ -7,6 +7,7 @@ use pyo3::types::PyString;
 use super::core::Core;
 use super::handle;
 use super::instance::{caught, core};
+use super::turn;
 
 /// The arguments of a method that takes a callback.
 struct Call<'a> {
@@ -198,7 +199,7 @@ unsafe fn start_timer(
     call: &Call<'_>,
     when: Bound<'_, PyAny>,
 ) -> PyResult<*mut ffi::PyObject> {
-    let at: f64 = when.extract()?;
+    let at = turn::seconds(&when)?;
     // SAFETY: by contract.
     unsafe {
         let timer = handle_for(py, object, core, call, 1, when.into_ptr())?;

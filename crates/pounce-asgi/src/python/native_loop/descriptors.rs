@@ -2,12 +2,13 @@
 
 use std::os::fd::RawFd;
 
-use pyo3::exceptions::PyTypeError;
+use nix::errno::Errno;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::instance::{caught, check_handle, closed, core, none};
+use super::errors;
+use super::instance::{caught, check_handle, core, none};
 use super::watches::{Direction, Watch};
 
 /// `_watch(descriptor, is_writer, callback, arguments, context)`: the handle.
@@ -21,22 +22,22 @@ pub(super) unsafe extern "C" fn watch(
     caught(|py| unsafe {
         let core = core(object);
         let [fd, is_writer, handle] = *std::slice::from_raw_parts(arguments, count as usize) else {
-            return Err(PyTypeError::new_err("_watch() takes a descriptor, a flag and a handle"));
+            return Err(errors::wrong_type(py, "_watch() takes a descriptor, a flag and a handle"));
         };
         check_handle(py, core.kinds().asyncio_handle, handle)?;
-        let fd: RawFd = Bound::from_borrowed_ptr(py, fd).extract()?;
+        let fd = descriptor(py, fd)?;
         let direction = direction(is_writer);
         let handle = ffi::Py_NewRef(handle);
         let set = {
             let poller = core.poller.borrow();
-            let poller = poller.as_ref().ok_or_else(closed)?;
+            let poller = poller.as_ref().ok_or_else(|| errors::closed(py))?;
             core.watches.borrow_mut().set(poller, fd, direction, handle)
         };
         match set {
             Ok(replaced) => Ok(if replaced.is_null() { py.None().into_ptr() } else { replaced }),
             Err(error) => {
                 ffi::Py_DECREF(handle);
-                Err(error.into())
+                Err(errors::os(py, &error))
             }
         }
     })
@@ -53,9 +54,9 @@ pub(super) unsafe extern "C" fn unwatch(
     caught(|py| unsafe {
         let core = core(object);
         let [fd, is_writer] = *std::slice::from_raw_parts(arguments, count as usize) else {
-            return Err(PyTypeError::new_err("_unwatch() takes a descriptor and a flag"));
+            return Err(errors::wrong_type(py, "_unwatch() takes a descriptor and a flag"));
         };
-        let fd: RawFd = Bound::from_borrowed_ptr(py, fd).extract()?;
+        let fd = descriptor(py, fd)?;
         let removed = {
             let poller = core.poller.borrow();
             let Some(poller) = poller.as_ref() else { return none(py) };
@@ -63,6 +64,19 @@ pub(super) unsafe extern "C" fn unwatch(
         };
         Ok(if removed.is_null() { py.None().into_ptr() } else { removed })
     })
+}
+
+/// A number of a descriptor.
+///
+/// # Safety
+/// Attached; the object is alive.
+unsafe fn descriptor(py: Python<'_>, number: *mut ffi::PyObject) -> PyResult<RawFd> {
+    // SAFETY: by contract.
+    let number = unsafe { ffi::PyLong_AsLong(number) };
+    match (number == -1).then(|| PyErr::take(py)).flatten() {
+        Some(error) => Err(error),
+        None => RawFd::try_from(number).map_err(|_| errors::os(py, &std::io::Error::from(Errno::EBADF))),
+    }
 }
 
 fn direction(is_writer: *mut ffi::PyObject) -> Direction {
@@ -77,7 +91,7 @@ pub(super) unsafe extern "C" fn watched(
 ) -> *mut ffi::PyObject {
     // SAFETY: as above.
     caught(|py| unsafe {
-        let fd: RawFd = Bound::from_borrowed_ptr(py, fd).extract()?;
+        let fd = descriptor(py, fd)?;
         let Watch { reader, writer } = core(object).watches.borrow().get(fd);
         let object = |handle| Bound::from_borrowed_ptr_or_opt(py, handle);
         Ok(PyTuple::new(py, [object(reader), object(writer)])?.into_any().into_ptr())

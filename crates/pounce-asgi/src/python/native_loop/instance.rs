@@ -4,11 +4,11 @@ use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PySystemError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::core::Core;
+use super::errors;
 
 /// An instance in memory. Those of the loop's class are larger.
 #[repr(C)]
@@ -76,7 +76,7 @@ pub(super) fn caught(body: impl FnOnce(Python<'_>) -> PyResult<*mut ffi::PyObjec
             std::ptr::null_mut()
         }
         Err(_) => {
-            PySystemError::new_err("a fault inside Pounce's event loop; please report it").restore(py);
+            errors::fault(py).restore(py);
             std::ptr::null_mut()
         }
     }
@@ -149,11 +149,6 @@ pub(super) unsafe fn boolean(value: bool) -> *mut ffi::PyObject {
     unsafe { ffi::Py_NewRef(if value { ffi::Py_True() } else { ffi::Py_False() }) }
 }
 
-/// What asyncio raises for a closed loop.
-pub(super) fn closed() -> PyErr {
-    PyRuntimeError::new_err("Event loop is closed")
-}
-
 /// Checks that an object is an instance of a class of asyncio's handles.
 ///
 /// # Safety
@@ -169,6 +164,6 @@ pub(super) unsafe fn check_handle(
             return Ok(());
         }
         let name = Bound::from_borrowed_ptr(py, handle).get_type().name()?.to_string();
-        Err(PyTypeError::new_err(format!("expected a handle of asyncio, not {name}")))
+        Err(errors::wrong_type(py, &format!("expected a handle of asyncio, not {name}")))
     }
 }

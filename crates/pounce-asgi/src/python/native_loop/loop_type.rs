@@ -1,7 +1,6 @@
 //! The Python type that the loop's class inherits from: its methods and the attributes that asyncio's code sets.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use std::io;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -12,10 +11,9 @@ use super::attributes::ATTRIBUTES;
 use super::calls::{call_at, call_later, call_soon, call_soon_threadsafe};
 use super::core::{Alarm, Core};
 use super::descriptors::{unwatch, watch, watched, watched_descriptors};
+use super::errors;
 use super::handle_type;
-use super::instance::{
-    LoopObject, boolean, caught, check_handle, clear, closed, core, dealloc, none, traverse,
-};
+use super::instance::{LoopObject, boolean, caught, check_handle, clear, core, dealloc, none, traverse};
 use super::kinds::Kinds;
 use super::layout;
 use super::poller::Poller;
@@ -69,7 +67,8 @@ unsafe extern "C" fn new(
             if kinds.is_null() {
                 return Err(PyErr::fetch(py));
             }
-            let core = Box::new(Core::new(kinds, Poller::new()?)?);
+            let core = Poller::new().and_then(|poller| Core::new(kinds, poller));
+            let core = Box::new(core.map_err(|error| errors::os(py, &error))?);
             let object = ffi::PyType_GenericAlloc(kind, 0);
             if !object.is_null() {
                 (*object.cast::<LoopObject>()).core = Box::into_raw(core);
@@ -123,7 +122,7 @@ static METHODS: Methods<21> = Methods([
 
 unsafe extern "C" fn time(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     caught(|py| {
-        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(io::Error::from)?;
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(|error| errors::os(py, &error.into()))?;
         Ok(Duration::from(now).as_secs_f64().into_pyobject(py)?.into_any().into_ptr())
     })
 }
@@ -193,7 +192,7 @@ unsafe extern "C" fn schedule(object: *mut ffi::PyObject, timer: *mut ffi::PyObj
     caught(|py| unsafe {
         let core = core(object);
         check_handle(py, core.kinds().asyncio_timer, timer)?;
-        let when: f64 = Bound::from_borrowed_ptr(py, timer).getattr("_when")?.extract()?;
+        let when = turn::seconds(&Bound::from_borrowed_ptr(py, timer).getattr("_when")?)?;
         core.schedule(when, ffi::Py_NewRef(timer));
         none(py)
     })
@@ -214,7 +213,7 @@ unsafe extern "C" fn timer_handle_cancelled(
 
 unsafe extern "C" fn check_closed(object: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
-    caught(|py| unsafe { if core(object).is_closed() { Err(closed()) } else { none(py) } })
+    caught(|py| unsafe { if core(object).is_closed() { Err(errors::closed(py)) } else { none(py) } })
 }
 
 unsafe extern "C" fn is_running(object: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {

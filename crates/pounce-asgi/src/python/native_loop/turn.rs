@@ -8,6 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::core::Core;
+use super::errors;
 use super::handle;
 use super::layout;
 use super::poller::Interest;
@@ -97,7 +98,7 @@ unsafe fn run(
                 return Err(PyErr::fetch(py));
             }
         }
-        let error = crate::python::asyncio::whole(py, &PyErr::fetch(py));
+        let error = errors::take(py)?;
         let event_loop = Bound::from_borrowed_ptr(py, event_loop);
         let handle = Bound::from_borrowed_ptr(py, handle);
         event_loop.call_method1(&kinds.names.report, (handle, error)).map(drop)
@@ -116,11 +117,21 @@ unsafe fn call_method(
     event_loop.call_method1(name, (argument,)).map(drop)
 }
 
+/// A number as seconds.
+pub(super) fn seconds(number: &Bound<'_, PyAny>) -> PyResult<f64> {
+    // SAFETY: attached, and the object is alive.
+    let seconds = unsafe { ffi::PyFloat_AsDouble(number.as_ptr()) };
+    match seconds {
+        -1.0 => PyErr::take(number.py()).map_or(Ok(seconds), Err),
+        _ => Ok(seconds),
+    }
+}
+
 /// The time on the loop's clock, which tools may have replaced.
 pub(super) fn time(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core) -> PyResult<f64> {
     // SAFETY: attached, and the loop is alive.
     let event_loop = unsafe { Bound::from_borrowed_ptr(py, event_loop) };
-    event_loop.call_method0(&core.kinds().names.time)?.extract()
+    seconds(&event_loop.call_method0(&core.kinds().names.time)?)
 }
 
 /// Drops timers that are cancelled: all of them where they are many, else those that would be due first.
@@ -219,7 +230,7 @@ fn take_events(py: Python<'_>, core: &Core, waited: io::Result<()>) -> PyResult<
     match waited {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return py.check_signals(),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(errors::os(py, &error)),
     }
     let mut stale = Vec::new();
     {
