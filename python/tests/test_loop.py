@@ -355,3 +355,35 @@ def test_subinterpreters_have_loops_of_their_own(program):
     """)
     out, err = process.communicate(timeout=60)
     assert out == "done\n" * 9, err
+
+
+def test_a_file_that_was_closed_is_still_known(loop):
+    left, right = socket.socketpair()
+    with left:
+        loop.add_reader(right, print)
+        number = right.fileno()
+        right.close()
+        assert loop.remove_reader(right)
+        with pytest.raises(ValueError):
+            loop.remove_reader(right)
+        assert not loop.remove_reader(number)
+
+
+def test_a_number_that_is_used_again_is_watched_again(loop):
+    seen = []
+    left, right = socket.socketpair()
+    loop.add_reader(right.fileno(), seen.append, "first")
+    number = right.fileno()
+    right.close()
+    left.close()
+    pairs = [socket.socketpair() for _ in range(3)]
+    (pair,) = (pair for pair in pairs if number in (pair[0].fileno(), pair[1].fileno()))
+    here, there = pair if pair[0].fileno() == number else pair[::-1]
+    loop.add_reader(here.fileno(), lambda: (seen.append(here.recv(10)), loop.stop()))
+    there.send(b"x")
+    loop.run_forever()
+    assert seen == [b"x"]
+    loop.remove_reader(here.fileno())
+    for each in pairs:
+        each[0].close()
+        each[1].close()

@@ -163,7 +163,7 @@ fn a_command_line_of_uvicorn_starts_with_notes() {
         Options::app("raw:app").with("--loop", "uvloop").with("--http", "httptools").with("--ws", "none");
     let server = Server::start(options.env("UVICORN_PORT", "1"));
     server.get("/hello").expect(200);
-    for note in ["--loop is uvicorn's", "http httptools", "UVICORN_PORT in the environment is not read"] {
+    for note in ["loop uvloop", "http httptools", "UVICORN_PORT in the environment is not read"] {
         server.wait_stderr(note);
     }
 }

@@ -27,7 +27,7 @@ mod watches;
 use std::ffi::CStr;
 
 use pyo3::prelude::*;
-use pyo3::types::PyModule;
+use pyo3::types::{PyDict, PyModule};
 
 use super::source;
 
@@ -40,11 +40,10 @@ const LOOP: &CStr = source(concat!(include_str!("native_loop/loop.py"), "\0"));
 /// # Errors
 /// This Python's asyncio lacks something that the loop builds on.
 pub fn loop_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let name = "pounce_loop";
-    let modules = py.import("sys")?.getattr("modules")?;
-    let module = match modules.get_item(name) {
-        Ok(loaded) => loaded,
-        Err(_) => {
+    let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+    let module = match modules.get_item("pounce_loop")? {
+        Some(loaded) => loaded,
+        None => {
             let core = loop_type::make(py)?;
             // Coverage tools and debuggers skip files whose names are in angle brackets.
             let module = PyModule::from_code(py, LOOP, c"<pounce>", c"pounce_loop")?;

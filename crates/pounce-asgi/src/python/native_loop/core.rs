@@ -63,7 +63,8 @@ unsafe impl Send for Sent {}
 
 impl Core {
     pub(super) fn new(kinds: *const Kinds, poller: Poller) -> io::Result<Self> {
-        let alarm = Alarm::Poller(poller.waker().try_clone_to_owned()?);
+        let waker = poller.waker().map(|waker| waker.try_clone_to_owned()).transpose()?;
+        let alarm = waker.map_or(Alarm::Off, Alarm::Poller);
         Ok(Self {
             kinds,
             ready: RefCell::default(),

@@ -27,6 +27,9 @@ impl HostedLoop {
         let core = unsafe { core_of(event_loop.as_ptr()) };
         let core = core.ok_or_else(|| PyTypeError::new_err("expected a loop of Pounce"))?;
         core.set_alarm(Alarm::Runtime(waker));
+        if let Some(poller) = &mut *core.poller.borrow_mut() {
+            poller.close_waker();
+        }
         Ok(Self { core, event_loop: event_loop.clone().unbind() })
     }
 

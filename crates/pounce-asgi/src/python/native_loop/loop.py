@@ -5,7 +5,8 @@ Executed once per interpreter.
 
 import asyncio
 import selectors
-from asyncio import base_events, format_helpers, selector_events
+import sys
+from asyncio import base_events, format_helpers
 
 Loop = None
 
@@ -40,10 +41,6 @@ class Selector(selectors.BaseSelector):
         self._loop._close_core()
 
 
-def _descriptor(fileobj):
-    return fileobj if type(fileobj) is int and fileobj >= 0 else selectors._fileobj_to_fd(fileobj)
-
-
 class Ready:
     """The loop's ready handles, as asyncio's code adds to them."""
 
@@ -66,7 +63,8 @@ def define(core):
         __qualname__ = "Loop"
 
         def __init__(self):
-            # Set first: asyncio's code reads them while it makes its wake-up sockets.
+            # The files that are watched, by number, as far as they were not named by it.
+            self._watched_files = {}
             base.__init__(self, Selector(self))
             self._ready = Ready(self._add_callback)
             self._scheduled = []
@@ -89,19 +87,49 @@ def define(core):
         def _add_watch(self, fd, is_writer, callback, args):
             self._check_closed()
             handle = asyncio.Handle(callback, args, self, None)
-            replaced = self._watch(_descriptor(fd), is_writer, handle)
+            number = fd if type(fd) is int and fd >= 0 else selectors._fileobj_to_fd(fd)
+            replaced = self._watch(number, is_writer, handle)
             if replaced is not None:
                 replaced.cancel()
+            if number is not fd:
+                self._watched_files[number] = fd
             return handle
 
         def _remove_watch(self, fd, is_writer):
             if self.is_closed():
                 return False
-            handle = self._unwatch(_descriptor(fd), is_writer)
+            number = fd if type(fd) is int else self._watched_number(fd)
+            handle = self._unwatch(number, is_writer)
             if handle is None:
                 return False
             handle.cancel()
+            if self._watched_files and self._watched(number) == (None, None):
+                self._watched_files.pop(number, None)
             return True
+
+        def _watched_number(self, fileobj):
+            """The number by which a file is watched, also after it was closed."""
+            try:
+                return selectors._fileobj_to_fd(fileobj)
+            except ValueError:
+                for number, watched in self._watched_files.items():
+                    if watched is fileobj:
+                        return number
+                raise
+
+        if sys.version_info < (3, 13, 4):
+
+            def create_task(self, coro, *, name=None, context=None, **options):
+                """Schedules a coroutine; newer Pythons pass all options to the task as well."""
+                if not options:
+                    return base.create_task(self, coro, name=name, context=context)
+                self._check_closed()
+                if self._task_factory is not None:
+                    return self._task_factory(self, coro, name=name, context=context, **options)
+                task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+                if task._source_traceback:
+                    del task._source_traceback[-1]
+                return task
 
         # What the hot methods leave to asyncio: debug mode, closed loops, unusual arguments.
 

@@ -29,7 +29,8 @@ impl Interest {
 /// An epoll instance.
 pub(super) struct Poller {
     epoll: OwnedFd,
-    wake: OwnedFd,
+    /// None once a runtime wakes the loop instead.
+    wake: Option<OwnedFd>,
     events: Vec<libc::epoll_event>,
     /// The kernel has no epoll_pwait2(2), whose timeouts are exact.
     is_coarse: bool,
@@ -43,9 +44,10 @@ impl Poller {
             let wake = check(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?;
             (epoll, OwnedFd::from_raw_fd(wake))
         };
-        let poller = Self { epoll, wake, events: Vec::with_capacity(MOST), is_coarse: false };
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: WAKE };
-        poller.control(libc::EPOLL_CTL_ADD, poller.wake.as_raw_fd(), Some(&mut event))?;
+        let fd = wake.as_raw_fd();
+        let poller = Self { epoll, wake: Some(wake), events: Vec::with_capacity(MOST), is_coarse: false };
+        poller.control(libc::EPOLL_CTL_ADD, fd, Some(&mut event))?;
         Ok(poller)
     }
 
@@ -55,8 +57,14 @@ impl Poller {
     }
 
     /// The descriptor that [`wake`] writes to.
-    pub(super) fn waker(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
+    pub(super) fn waker(&self) -> Option<BorrowedFd<'_>> {
+        self.wake.as_ref().map(|wake| wake.as_fd())
+    }
+
+    /// Closes the descriptor that [`wake`] writes to.
+    pub(super) fn close_waker(&mut self) {
+        // What closes a descriptor ends its watch as well.
+        self.wake = None;
     }
 
     /// Watches a descriptor from now on.
@@ -146,8 +154,9 @@ impl Poller {
     /// Forgets the calls of [`wake`].
     fn drain(&self) {
         let mut count = [0_u8; 8];
+        let Some(wake) = &self.wake else { return };
         // SAFETY: the buffer has the eight bytes that an eventfd gives. It does not wait; there is nothing to do about an error.
-        unsafe { libc::read(self.wake.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+        unsafe { libc::read(wake.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
     }
 }
 

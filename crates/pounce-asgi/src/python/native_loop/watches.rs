@@ -73,8 +73,12 @@ impl Watches {
         if before == Interest::default() {
             poller.add(fd, after)?;
             self.count += 1;
-        } else if before != after {
-            poller.modify(fd, after)?;
+        } else {
+            // Also where nothing changes: the descriptor may have been closed, and its number be another's by now.
+            match poller.modify(fd, after) {
+                Err(error) if error.raw_os_error() == Some(nix::libc::ENOENT) => poller.add(fd, after)?,
+                modified => modified?,
+            }
         }
         if at >= self.list.len() {
             self.list.resize(at + 1, Watch::NONE);
