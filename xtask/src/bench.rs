@@ -7,6 +7,7 @@ mod build;
 mod callgrind;
 mod certificate;
 mod cpu;
+mod event_loop;
 mod h2load;
 mod host;
 mod http;
@@ -47,6 +48,9 @@ use crate::workspace;
 pub(crate) fn run(options: &Options) -> Result<Option<Tally>> {
     if options.quick {
         return quick::run(options).map(Some);
+    }
+    if options.event_loop {
+        return event_loop::run(options).map(|()| None);
     }
     if options.syscalls {
         workspace::require("strace")?;

@@ -1,5 +1,6 @@
-//! `cargo xtask conformance autobahn | h2`: tests a running server against the specifications.
+//! `cargo xtask conformance autobahn | h2 | asyncio`: tests a running server, and the event loop, against specifications.
 
+mod asyncio;
 mod autobahn;
 mod h2;
 mod server;
@@ -12,7 +13,7 @@ use crate::tally::Tally;
 /// Options of `cargo xtask conformance`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The specification to test [default: all of them, against a fresh build]
+    /// The specification to test [default: those of servers, against a fresh build]
     #[command(subcommand)]
     suite: Option<Suite>,
 }
@@ -24,6 +25,8 @@ enum Suite {
     Autobahn(autobahn::Options),
     /// HTTP/2: RFC 9113 rule by rule, frame by frame
     H2(h2::Options),
+    /// The event loop: the tests of CPython's asyncio, uvloop, anyio and aiohttp, on every Python there is
+    Asyncio(asyncio::Options),
 }
 
 /// Runs a suite, prints its table and counts its cases.
@@ -31,6 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     match &options.suite {
         Some(Suite::Autobahn(options)) => autobahn::run(options),
         Some(Suite::H2(options)) => h2::run(options),
+        Some(Suite::Asyncio(options)) => asyncio::run(options),
         None => {
             let mut tally = h2::run(&h2::Options::default())?;
             tally += autobahn::run(&autobahn::Options::default())?;

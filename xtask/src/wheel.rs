@@ -56,14 +56,7 @@ pub(crate) fn test(python: &Python, end_to_end: bool) -> Result<Tally> {
         println!("skipped: maturin does not install on Python {}", python.name());
         return Ok(Tally::SKIPPED);
     }
-    let out = python.target().join("dist");
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-    }
-    let wheel = build(python, &venv, &out, &[])?;
-    let mut pip = Command::new(venv.join("bin/python"));
-    pip.args(["-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    workspace::run(pip.args(["--force-reinstall"]).arg(wheel))?;
+    install(python, &venv, &venv, &[])?;
     let mut tally = pytest(&venv)?;
     tally += types(&venv);
     if end_to_end {
@@ -75,6 +68,18 @@ pub(crate) fn test(python: &Python, end_to_end: bool) -> Result<Tally> {
         tally += test::count(cargo)?;
     }
     Ok(tally)
+}
+
+/// Builds a wheel with the maturin in `tools`, and installs it in a virtualenv.
+pub(crate) fn install(python: &Python, tools: &Path, venv: &Path, arguments: &[&str]) -> Result<()> {
+    let out = python.target().join("dist");
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+    }
+    let wheel = build(python, tools, &out, arguments)?;
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    workspace::run(pip.args(["--force-reinstall"]).arg(wheel))
 }
 
 /// Builds a wheel, and returns its path.

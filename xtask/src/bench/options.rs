@@ -72,6 +72,9 @@ pub(crate) struct Options {
     /// Measure the memory of 1, 2 and 4 workers, after they started and after 2 000 requests
     #[arg(long, conflicts_with_all = ["open", "modes", "quick", "syscalls", "connections", "same_core"])]
     pub(super) memory: bool,
+    /// Measure the event loop alone against uvloop's and asyncio's
+    #[arg(long, conflicts_with_all = ["open", "memory", "modes", "quick", "syscalls", "workload"])]
+    pub(super) event_loop: bool,
     /// The name of the files in target/bench [default: the time]
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -159,6 +162,7 @@ impl Options {
             reloads: 0,
             open: false,
             memory: false,
+            event_loop: false,
             name: Some("quick".into()),
             quick: true,
             bless: false,

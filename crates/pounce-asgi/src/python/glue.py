@@ -70,6 +70,8 @@ def native(loop_class, run, debug):
     event_loop = EventLoop.__new__(EventLoop)
     event_loop._pounce_run, event_loop._pounce_debug = run, debug
     event_loop.__init__()
+    # Children that the application forks are kept from the loop by the sockets that it watches.
+    event_loop._add_reader(event_loop._ssock.fileno(), event_loop._read_from_self)
     return event_loop
 
 

@@ -21,6 +21,7 @@ mod layout;
 mod loop_type;
 mod poller;
 mod timers;
+mod transport;
 mod turn;
 mod watches;
 
@@ -47,7 +48,8 @@ pub fn loop_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
             let core = loop_type::make(py)?;
             // Coverage tools and debuggers skip files whose names are in angle brackets.
             let module = PyModule::from_code(py, LOOP, c"<pounce>", c"pounce_loop")?;
-            module.call_method1("define", (core,))?;
+            let sockets = py.import("asyncio.selector_events")?.getattr("_SelectorSocketTransport")?;
+            module.call_method1("define", (core, transport::make(&sockets)?))?;
             module.into_any()
         }
     };

@@ -35,6 +35,9 @@ pub(super) fn kinds(py: Python<'_>) -> PyResult<Box<Kinds>> {
             slow_call_at: name("_slow_call_at"),
             slow_call_later: name("_slow_call_later"),
             report: name("_report"),
+            data_received: name("data_received"),
+            get_buffer: name("get_buffer"),
+            buffer_updated: name("buffer_updated"),
             run_debug: name("_run_debug"),
         },
     });

@@ -24,5 +24,8 @@ pub(super) struct Names {
     pub(super) slow_call_at: Py<PyString>,
     pub(super) slow_call_later: Py<PyString>,
     pub(super) report: Py<PyString>,
+    pub(super) data_received: Py<PyString>,
+    pub(super) get_buffer: Py<PyString>,
+    pub(super) buffer_updated: Py<PyString>,
     pub(super) run_debug: Py<PyString>,
 }

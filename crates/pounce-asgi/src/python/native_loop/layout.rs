@@ -51,7 +51,10 @@ pub(super) fn find(handle: &Bound<'_, PyAny>, timer: &Bound<'_, PyAny>) -> PyRes
 }
 
 /// Where an instance keeps the slot of this name.
-fn offset(class: &Bound<'_, PyAny>, name: &CStr) -> PyResult<usize> {
+///
+/// # Errors
+/// The class has no such slot.
+pub(super) fn offset(class: &Bound<'_, PyAny>, name: &CStr) -> PyResult<usize> {
     /// As CPython declares it.
     #[repr(C)]
     struct MemberDescriptor {

@@ -5,8 +5,9 @@ Executed once per interpreter.
 
 import asyncio
 import selectors
+import socket
 import sys
-from asyncio import base_events, format_helpers
+from asyncio import base_events, format_helpers, selector_events, sslproto
 
 Loop = None
 
@@ -51,10 +52,22 @@ class Ready:
         """asyncio clears it when the loop is closed, which the loop does itself."""
 
 
-def define(core):
-    """Defines the class, above the type that has the hot methods."""
+def define(core, transport):
+    """Defines the class, above the types that have the hot methods."""
     global Loop
     base = asyncio.SelectorEventLoop
+
+    class SocketTransport(transport):
+        """asyncio's transport of stream sockets; reads and immediate writes are in Rust."""
+
+        __module__ = "pounce"
+        __qualname__ = "SocketTransport"
+
+        def set_protocol(self, protocol):
+            super().set_protocol(protocol)
+            self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
+
+        _write_rest = selector_events._SelectorSocketTransport.write
 
     class Loop(core, base):
         """asyncio's event loop with its hot parts in Rust."""
@@ -69,8 +82,15 @@ def define(core):
             self._ready = Ready(self._add_callback)
             self._scheduled = []
 
-        def close(self):
-            base.close(self)
+        def _make_self_pipe(self):
+            super()._make_self_pipe()
+            # Only signals are told by it, and one descriptor that is watched makes every turn ask for events.
+            self._remove_reader(self._ssock.fileno())
+
+        def add_signal_handler(self, sig, callback, *args):
+            if self._ssock is not None:
+                self._add_reader(self._ssock.fileno(), self._read_from_self)
+            super().add_signal_handler(sig, callback, *args)
 
         def _add_reader(self, fd, callback, *args):
             return self._add_watch(fd, False, callback, args)
@@ -116,6 +136,29 @@ def define(core):
                     if watched is fileobj:
                         return number
                 raise
+
+        def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+            if type(sock) is not socket.socket:
+                # Its methods may do something else.
+                return base._make_socket_transport(self, sock, protocol, waiter, extra=extra, server=server)
+            self._ensure_fd_no_transport(sock)
+            return SocketTransport(self, sock, protocol, waiter, extra, server)
+
+        def _make_ssl_transport(
+            self, rawsock, protocol, sslcontext, waiter=None, *, extra=None, server=None, **options
+        ):
+            self._ensure_fd_no_transport(rawsock)
+            over_tls = sslproto.SSLProtocol(
+                self,
+                protocol,
+                sslcontext,
+                waiter,
+                options.pop("server_side", False),
+                options.pop("server_hostname", None),
+                **options,
+            )
+            self._make_socket_transport(rawsock, over_tls, extra=extra, server=server)
+            return over_tls._app_transport
 
         if sys.version_info < (3, 13, 4):
 

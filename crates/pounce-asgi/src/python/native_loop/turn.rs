@@ -44,11 +44,15 @@ pub(super) unsafe fn turn(
     core: &Core,
     events: Events,
 ) -> PyResult<()> {
-    core.take_sent();
+    if core.has_sent() {
+        core.take_sent();
+    }
     drop_cancelled_timers(core);
     if events != Events::Ignore {
         poll(py, event_loop, core, events)?;
-        core.take_sent();
+        if core.has_sent() {
+            core.take_sent();
+        }
     }
     make_due_ready(py, event_loop, core)?;
     let count = core.ready.borrow().len();
