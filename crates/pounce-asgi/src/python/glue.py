@@ -5,6 +5,7 @@ Executed once per interpreter; nothing here runs per request.
 
 import asyncio
 import difflib
+import functools
 import gc
 import html
 import importlib
@@ -58,16 +59,24 @@ class Hosted:
         self._write_to_self()
 
 
-def native(loop_class, run, debug):
-    """Pounce's loop."""
+@functools.cache
+def native_class(loop_class):
+    """The class of Pounce's loop in a server."""
 
     class EventLoop(Hosted, loop_class):
         is_native = True
 
         def forget(self):
+            """Drops the reference to the runtime, which ends before a loop that the application may still refer to."""
             self._pounce_run = None
 
-    event_loop = EventLoop.__new__(EventLoop)
+    return EventLoop
+
+
+def native(loop_class, run, debug):
+    """Pounce's loop."""
+    cls = native_class(loop_class)
+    event_loop = cls.__new__(cls)
     event_loop._pounce_run, event_loop._pounce_debug = run, debug
     event_loop.__init__()
     # Children that the application forks are kept from the loop by the sockets that it watches.
