@@ -387,3 +387,59 @@ def test_a_number_that_is_used_again_is_watched_again(loop):
     for each in pairs:
         each[0].close()
         each[1].close()
+
+
+def test_the_wake_up_for_signals_is_given_back(program):
+    process = program("""
+        import asyncio, pounce, signal
+        async def main():
+            assert signal.set_wakeup_fd(-1) != -1
+        pounce.run_async(main())
+        assert signal.set_wakeup_fd(-1) == -1
+        import socket
+        here, there = socket.socketpair()
+        there.setblocking(False)
+        signal.set_wakeup_fd(there.fileno())
+        async def other():
+            assert signal.set_wakeup_fd(there.fileno()) == there.fileno()
+        pounce.run_async(other())
+        assert signal.set_wakeup_fd(-1) == there.fileno()
+        print("done")
+    """)
+    out, err = process.communicate(timeout=30)
+    assert out == "done\n", err
+
+
+def test_signals_of_any_moment_are_seen(program):
+    process = program("""
+        import asyncio, os, pounce, signal, threading
+        seen = 0
+        def handler(*_):
+            global seen
+            seen += 1
+        signal.signal(signal.SIGUSR1, handler)
+        async def main():
+            loop = asyncio.get_running_loop()
+            def send():
+                for _ in range(200):
+                    before = seen
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                    while seen == before:
+                        pass
+                loop.call_soon_threadsafe(done.set)
+            done = asyncio.Event()
+            threading.Thread(target=send, daemon=True).start()
+            await done.wait()
+        pounce.run_async(main())
+        print(seen)
+    """)
+    out, err = process.communicate(timeout=60)
+    assert out == "200\n", err
+
+
+def test_nest_asyncio_is_refused(loop):
+    class Patch:
+        __module__ = "nest_asyncio"
+
+    with pytest.raises(ValueError, match="Can't patch loop of type <class 'pounce.Loop'>"):
+        type(loop)._run_once = Patch

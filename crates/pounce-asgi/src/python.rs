@@ -29,6 +29,10 @@ mod loop_driver;
 mod memory;
 mod message;
 mod names;
+#[cfg(target_os = "linux")]
+mod native_loop;
+#[cfg(not(target_os = "linux"))]
+#[path = "python/native_loop/elsewhere.rs"]
 mod native_loop;
 mod object;
 mod owner;

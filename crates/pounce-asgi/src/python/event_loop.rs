@@ -249,8 +249,8 @@ where
         )?
     };
     let loop_class = match kind {
-        LoopKind::Pounce => Some(loop_class(py)?),
-        LoopKind::Asyncio => None,
+        LoopKind::Pounce if cfg!(target_os = "linux") => Some(loop_class(py)?),
+        LoopKind::Pounce | LoopKind::Asyncio => None,
     };
     glue.call_method1("run", (loop_class, run_loop, wake, is_running, get_debug, start)).map(drop)
 }

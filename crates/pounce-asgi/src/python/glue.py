@@ -46,6 +46,10 @@ class Hosted:
         # Returns when the loop was stopped; the runtime takes the turns in between one by one.
         self._pounce_run(self)
 
+    def _be_told_of_signals(self):
+        # The runtime is, for the loop.
+        return False
+
     def set_debug(self, enabled):
         super().set_debug(enabled)
         self._pounce_debug.set(enabled)
@@ -79,8 +83,6 @@ def native(loop_class, run, debug):
     event_loop = cls.__new__(cls)
     event_loop._pounce_run, event_loop._pounce_debug = run, debug
     event_loop.__init__()
-    # Children that the application forks are kept from the loop by the sockets that it watches.
-    event_loop._add_reader(event_loop._ssock.fileno(), event_loop._read_from_self)
     return event_loop
 
 

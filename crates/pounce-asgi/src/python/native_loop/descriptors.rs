@@ -84,6 +84,19 @@ fn direction(is_writer: *mut ffi::PyObject) -> Direction {
     if is_writer == unsafe { ffi::Py_True() } { Direction::Write } else { Direction::Read }
 }
 
+/// `_watch_signals(descriptor)`: says that this descriptor, which is watched as any other, tells of signals.
+pub(super) unsafe extern "C" fn watch_signals(
+    object: *mut ffi::PyObject,
+    fd: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    caught(|py| unsafe {
+        let fd = descriptor(py, fd)?;
+        core(object).watches.borrow_mut().set_signals(fd);
+        none(py)
+    })
+}
+
 /// `_watched(descriptor)`: the handles of its reader and its writer, or None for each.
 pub(super) unsafe extern "C" fn watched(
     object: *mut ffi::PyObject,

@@ -5,11 +5,23 @@ Executed once per interpreter.
 
 import asyncio
 import selectors
+import signal
 import socket
 import sys
+import threading
 from asyncio import base_events, format_helpers, selector_events, sslproto
 
 Loop = None
+
+
+class LoopType(type):
+    """The type of loops' classes."""
+
+    def __setattr__(cls, name, value):
+        if getattr(value, "__module__", None) == "nest_asyncio":
+            # It would replace the method that takes the turns by one that knows nothing of what is ready.
+            raise ValueError(f"Can't patch loop of type {cls}")
+        super().__setattr__(name, value)
 
 
 class Selector(selectors.BaseSelector):
@@ -69,7 +81,7 @@ def define(core, transport):
 
         _write_rest = selector_events._SelectorSocketTransport.write
 
-    class Loop(core, base):
+    class Loop(core, base, metaclass=LoopType):
         """asyncio's event loop with its hot parts in Rust."""
 
         __module__ = "pounce"
@@ -84,13 +96,30 @@ def define(core, transport):
 
         def _make_self_pipe(self):
             super()._make_self_pipe()
-            # Only signals are told by it, and one descriptor that is watched makes every turn ask for events.
-            self._remove_reader(self._ssock.fileno())
+            self._watch_signals(self._ssock.fileno())
 
-        def add_signal_handler(self, sig, callback, *args):
-            if self._ssock is not None:
-                self._add_reader(self._ssock.fileno(), self._read_from_self)
-            super().add_signal_handler(sig, callback, *args)
+        def run_forever(self):
+            self._check_closed()
+            is_told = self._be_told_of_signals()
+            try:
+                super().run_forever()
+            finally:
+                if is_told and not self._signal_handlers:
+                    signal.set_wakeup_fd(-1)
+
+        def _be_told_of_signals(self):
+            """Has signals end the loop's wait, also those that arrive just before it. True if that is for the loop to undo."""
+            if threading.current_thread() is not threading.main_thread():
+                return False
+            try:
+                before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+            except ValueError:  # A subinterpreter, which gets no signals.
+                return False
+            if before not in (-1, self._csock.fileno()):
+                # Somebody else is told, who is to wake the loop.
+                signal.set_wakeup_fd(before)
+                return False
+            return True
 
         def _add_reader(self, fd, callback, *args):
             return self._add_watch(fd, False, callback, args)

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::attributes::ATTRIBUTES;
 use super::calls::{call_at, call_later, call_soon, call_soon_threadsafe};
 use super::core::{Alarm, Core};
-use super::descriptors::{unwatch, watch, watched, watched_descriptors};
+use super::descriptors::{unwatch, watch, watch_signals, watched, watched_descriptors};
 use super::errors;
 use super::handle_type;
 use super::instance::{LoopObject, boolean, caught, check_handle, clear, core, dealloc, none, traverse};
@@ -95,7 +95,7 @@ const fn method_fast(name: &'static CStr, function: FastCall) -> ffi::PyMethodDe
     }
 }
 
-static METHODS: Methods<21> = Methods([
+static METHODS: Methods<22> = Methods([
     method_fast(c"call_soon", call_soon),
     method_fast(c"call_soon_threadsafe", call_soon_threadsafe),
     method_fast(c"call_later", call_later),
@@ -111,6 +111,7 @@ static METHODS: Methods<21> = Methods([
     method_fast(c"_watch", watch),
     method_fast(c"_unwatch", unwatch),
     method_o(c"_watched", watched),
+    method_o(c"_watch_signals", watch_signals),
     method_noargs(c"_watched_descriptors", watched_descriptors),
     method_noargs(c"_check_closed", check_closed),
     method_noargs(c"is_running", is_running),

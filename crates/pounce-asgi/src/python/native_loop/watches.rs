@@ -41,12 +41,20 @@ impl Watch {
 pub(super) struct Watches {
     list: Vec<Watch>,
     count: usize,
+    /// The descriptor of the wake-ups for signals.
+    signals: Option<RawFd>,
 }
 
 impl Watches {
-    /// Whether nothing is watched.
+    /// Whether nothing but signals is watched. These interrupt the loop anyway, unless it waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        let signals = self.signals.is_some_and(|fd| self.get(fd).interest() != Interest::default());
+        self.count == usize::from(signals)
+    }
+
+    /// Says which descriptor is that of the wake-ups for signals.
+    pub(super) fn set_signals(&mut self, fd: RawFd) {
+        self.signals = Some(fd);
     }
 
     pub(super) fn get(&self, fd: RawFd) -> Watch {

@@ -1,0 +1,49 @@
+//! In place of the event loop, on systems without epoll(7).
+
+use std::os::fd::RawFd;
+use std::task::Waker;
+
+use pyo3::exceptions::PyNotImplementedError;
+use pyo3::prelude::*;
+
+/// # Errors
+/// Always: there is no such loop here.
+pub fn loop_class(_: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Err(PyNotImplementedError::new_err("Pounce's event loop needs Linux; use asyncio's"))
+}
+
+/// There is none.
+pub(in crate::python) enum HostedLoop {}
+
+impl HostedLoop {
+    pub(in crate::python) fn new(event_loop: &Bound<'_, PyAny>, _: Waker) -> PyResult<Self> {
+        match loop_class(event_loop.py()) {
+            Err(error) => Err(error),
+            Ok(_) => unreachable!("it always fails"),
+        }
+    }
+
+    pub(in crate::python) fn descriptor(&self) -> RawFd {
+        match *self {}
+    }
+
+    pub(in crate::python) fn turn(&self, _: Python<'_>, _: bool) -> PyResult<()> {
+        match *self {}
+    }
+
+    pub(in crate::python) fn has_ready(&self) -> bool {
+        match *self {}
+    }
+
+    pub(in crate::python) fn is_stopping(&self) -> bool {
+        match *self {}
+    }
+
+    pub(in crate::python) fn first_timer(&self) -> Option<f64> {
+        match *self {}
+    }
+
+    pub(in crate::python) fn rest(&self) -> bool {
+        match *self {}
+    }
+}
