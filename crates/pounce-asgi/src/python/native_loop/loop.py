@@ -14,6 +14,9 @@ from asyncio import base_events, format_helpers, selector_events, sslproto
 Loop = None
 
 
+ThreadSafeHandle = getattr(asyncio.events, "_ThreadSafeHandle", asyncio.Handle)
+
+
 class LoopType(type):
     """The type of loops' classes."""
 
@@ -211,11 +214,15 @@ def define(core, transport):
             self._check_closed()
             if self._debug:
                 self._check_callback(callback, "call_soon_threadsafe")
-            handle = asyncio.Handle(callback, args, self, context)
+            handle = ThreadSafeHandle(callback, args, self, context)
             if handle._source_traceback:
-                del handle._source_traceback[-1]
+                del handle._source_traceback[-1 if ThreadSafeHandle is asyncio.Handle else -2 :]
             self._send_callback(handle)
             return handle
+
+        if ThreadSafeHandle is not asyncio.Handle:
+            # From Python 3.14 on a handle waits, where another thread cancels it, until its callback is done.
+            call_soon_threadsafe = _slow_call_soon_threadsafe
 
         def _slow_call_later(self, delay, callback, *args, context=None):
             if delay is None:
