@@ -124,21 +124,23 @@ def define(core, transport):
                 return False
             return True
 
-        def _add_reader(self, fd, callback, *args):
-            return self._add_watch(fd, False, callback, args)
+        # From Python 3.15 on, asyncio's transports and servers name the context of their callbacks.
+
+        def _add_reader(self, fd, callback, *args, context=None):
+            return self._add_watch(fd, False, callback, args, context)
 
         def _remove_reader(self, fd):
             return self._remove_watch(fd, False)
 
-        def _add_writer(self, fd, callback, *args):
-            return self._add_watch(fd, True, callback, args)
+        def _add_writer(self, fd, callback, *args, context=None):
+            return self._add_watch(fd, True, callback, args, context)
 
         def _remove_writer(self, fd):
             return self._remove_watch(fd, True)
 
-        def _add_watch(self, fd, is_writer, callback, args):
+        def _add_watch(self, fd, is_writer, callback, args, context):
             self._check_closed()
-            handle = asyncio.Handle(callback, args, self, None)
+            handle = asyncio.Handle(callback, args, self, context)
             number = fd if type(fd) is int and fd >= 0 else selectors._fileobj_to_fd(fd)
             replaced = self._watch(number, is_writer, handle)
             if replaced is not None:
@@ -169,17 +171,16 @@ def define(core, transport):
                         return number
                 raise
 
-        def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+        def _make_socket_transport(self, sock, protocol, waiter=None, **options):
             if type(sock) is not socket.socket:
                 # Its methods may do something else.
-                return base._make_socket_transport(self, sock, protocol, waiter, extra=extra, server=server)
+                return base._make_socket_transport(self, sock, protocol, waiter, **options)
             self._ensure_fd_no_transport(sock)
-            return SocketTransport(self, sock, protocol, waiter, extra, server)
+            return SocketTransport(self, sock, protocol, waiter, **options)
 
-        def _make_ssl_transport(
-            self, rawsock, protocol, sslcontext, waiter=None, *, extra=None, server=None, **options
-        ):
+        def _make_ssl_transport(self, rawsock, protocol, sslcontext, waiter=None, **options):
             self._ensure_fd_no_transport(rawsock)
+            of_socket = {name: options.pop(name) for name in ("extra", "server", "context") if name in options}
             over_tls = sslproto.SSLProtocol(
                 self,
                 protocol,
@@ -189,7 +190,7 @@ def define(core, transport):
                 options.pop("server_hostname", None),
                 **options,
             )
-            self._make_socket_transport(rawsock, over_tls, extra=extra, server=server)
+            self._make_socket_transport(rawsock, over_tls, **of_socket)
             return over_tls._app_transport
 
         if sys.version_info < (3, 13, 4):
