@@ -99,17 +99,15 @@ unsafe fn handle_for(
     skipped: usize,
     when: *mut ffi::PyObject,
 ) -> PyResult<*mut ffi::PyObject> {
-    // SAFETY: by contract. No Python code runs while the pool is borrowed: allocation may collect garbage, but only when the pool is
-    // empty, and it does not return to this borrow.
+    // SAFETY: by contract.
     unsafe {
         let arguments = tuple(&call.positional[skipped + 1..]);
         if arguments.is_null() {
             ffi::Py_XDECREF(when);
             return Err(PyErr::fetch(py));
         }
-        let free = &mut *core.free.get();
         let callback = call.positional[skipped];
-        let made = handle::make(core.kinds(), free, object, callback, arguments, call.context, when);
+        let made = handle::make(core.kinds(), &core.free, object, callback, arguments, call.context, when);
         if made.is_null() { Err(PyErr::fetch(py)) } else { Ok(made) }
     }
 }

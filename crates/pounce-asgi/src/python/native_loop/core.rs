@@ -55,8 +55,8 @@ pub(super) enum Alarm {
     Off,
 }
 
-/// A handle that another thread has made.
-struct Sent(*mut ffi::PyObject);
+/// A handle that another thread has made, ready or due at a time. An owned reference.
+struct Sent(*mut ffi::PyObject, Option<f64>);
 
 // SAFETY: the reference is owned, and used attached.
 unsafe impl Send for Sent {}
@@ -101,6 +101,10 @@ impl Core {
     /// Adds a handle, whose reference is taken over, to what is ready. On the loop's thread.
     #[inline]
     pub(super) fn push(&self, handle: *mut ffi::PyObject) {
+        if self.is_elsewhere() {
+            self.put(Sent(handle, None));
+            return;
+        }
         if self.has_sent.load(Ordering::Relaxed) {
             self.take_sent();
         }
@@ -113,12 +117,21 @@ impl Core {
             self.push(handle);
             return;
         }
-        {
-            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-            inbox.push(Sent(handle));
-            self.has_sent.store(true, Ordering::SeqCst);
-        }
+        self.put(Sent(handle, None));
         self.wake();
+    }
+
+    fn put(&self, sent: Sent) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.push(sent);
+        self.has_sent.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the loop runs on another thread, which may use it at this moment. Never so where a GIL keeps that thread from it.
+    #[inline]
+    pub(super) fn is_elsewhere(&self) -> bool {
+        cfg!(Py_GIL_DISABLED)
+            && !matches!(self.running_on.load(Ordering::Relaxed), thread if thread == 0 || thread == thread_number())
     }
 
     /// Wakes the loop if it waits. Several calls before it wakes cost one system call.
@@ -142,7 +155,12 @@ impl Core {
     pub(super) fn take_sent(&self) {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_sent.store(false, Ordering::SeqCst);
-        self.ready.borrow_mut().extend(inbox.drain(..).map(|sent| sent.0));
+        for Sent(handle, when) in inbox.drain(..) {
+            match when {
+                Some(when) => self.timers.borrow_mut().push(Timer { when, handle }),
+                None => self.ready.borrow_mut().push_back(handle),
+            }
+        }
     }
 
     /// Schedules a timer, whose reference is taken over.
@@ -152,6 +170,10 @@ impl Core {
     pub(super) unsafe fn schedule(&self, when: f64, timer: *mut ffi::PyObject) {
         // SAFETY: by contract.
         unsafe { layout::set_scheduled(timer, true) };
+        if self.is_elsewhere() {
+            self.put(Sent(timer, Some(when)));
+            return;
+        }
         self.timers.borrow_mut().push(Timer { when, handle: timer });
     }
 

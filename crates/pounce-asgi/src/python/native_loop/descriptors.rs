@@ -25,6 +25,9 @@ pub(super) unsafe extern "C" fn watch(
             return Err(errors::wrong_type(py, "_watch() takes a descriptor, a flag and a handle"));
         };
         check_handle(py, core.kinds().asyncio_handle, handle)?;
+        if core.is_elsewhere() {
+            return Err(errors::elsewhere(py));
+        }
         let fd = descriptor(py, fd)?;
         let direction = direction(is_writer);
         let handle = ffi::Py_NewRef(handle);
@@ -56,6 +59,9 @@ pub(super) unsafe extern "C" fn unwatch(
         let [fd, is_writer] = *std::slice::from_raw_parts(arguments, count as usize) else {
             return Err(errors::wrong_type(py, "_unwatch() takes a descriptor and a flag"));
         };
+        if core.is_elsewhere() {
+            return Err(errors::elsewhere(py));
+        }
         let fd = descriptor(py, fd)?;
         let removed = {
             let poller = core.poller.borrow();

@@ -28,6 +28,13 @@ pub(super) fn closed(py: Python<'_>) -> PyErr {
     raise(py, unsafe { ffi::PyExc_RuntimeError }, "Event loop is closed")
 }
 
+/// What asyncio's debug mode raises for a call on a thread other than the loop's.
+pub(super) fn elsewhere(py: Python<'_>) -> PyErr {
+    let text = "Non-thread-safe operation invoked on an event loop other than the current one";
+    // SAFETY: as above.
+    raise(py, unsafe { ffi::PyExc_RuntimeError }, text)
+}
+
 /// For a panic.
 pub(super) fn fault(py: Python<'_>) -> PyErr {
     // SAFETY: as above.

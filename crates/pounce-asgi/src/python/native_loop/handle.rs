@@ -1,9 +1,11 @@
 //! Handles: what `call_soon()` and the other methods return. How they are made, and how their callbacks are called.
 
+use std::cell::UnsafeCell;
+
 use pyo3::ffi;
 
 use super::kinds::Kinds;
-use super::layout::{field, layout};
+use super::layout::{field, layout, locked};
 
 /// Which of asyncio's two classes a type is a subclass of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,7 @@ impl Free {
 /// number for a timer, else null. What is owned is taken over in every case.
 pub(super) unsafe fn make(
     kinds: &Kinds,
-    free: &mut Free,
+    free: &UnsafeCell<Free>,
     event_loop: *mut ffi::PyObject,
     callback: *mut ffi::PyObject,
     arguments: *mut ffi::PyObject,
@@ -73,7 +75,8 @@ pub(super) unsafe fn make(
         let (kind, type_object) =
             if when.is_null() { (Kind::Handle, kinds.handle) } else { (Kind::Timer, kinds.timer) };
         let context = if context.is_null() { ffi::PyContext_CopyCurrent() } else { ffi::Py_NewRef(context) };
-        let pooled = if context.is_null() { None } else { free.list(kind).pop() };
+        // Borrowed for as long as this takes: an allocation may collect garbage, and dead handles go to the pool.
+        let pooled = if context.is_null() { None } else { (*free.get()).list(kind).pop() };
         let handle = match pooled {
             Some(memory) => {
                 // The memory has kept its reference to its type.
@@ -134,13 +137,22 @@ pub(super) unsafe fn call(handle: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: by contract. The callback may cancel its handle, so the call owns what it uses.
     unsafe {
         let at = layout();
-        let context = ffi::Py_NewRef(*field(handle, at.context));
+        let (context, callback, arguments) = locked(handle, || {
+            let slot = |offset| ffi::Py_NewRef(*field(handle, offset));
+            (slot(at.context), slot(at.callback), slot(at.arguments))
+        });
+        if callback == ffi::Py_None() {
+            // Another thread has cancelled it a moment ago.
+            ffi::Py_DECREF(arguments);
+            ffi::Py_DECREF(context);
+            return callback;
+        }
         if ffi::PyContext_Enter(context) != 0 {
+            ffi::Py_DECREF(arguments);
+            ffi::Py_DECREF(callback);
             ffi::Py_DECREF(context);
             return std::ptr::null_mut();
         }
-        let callback = ffi::Py_NewRef(*field(handle, at.callback));
-        let arguments = ffi::Py_NewRef(*field(handle, at.arguments));
         let result = if ffi::PyTuple_CheckExact(arguments) != 0 {
             let tuple = arguments.cast::<ffi::PyTupleObject>();
             let count = ffi::Py_SIZE(arguments) as usize;

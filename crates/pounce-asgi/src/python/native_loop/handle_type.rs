@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use super::handle::Kind;
 use super::instance::core_of;
 use super::kinds::{Kinds, Names};
-use super::layout::{self, field, is_cancelled, layout, replace};
+use super::layout::{self, field, is_cancelled, layout, locked, replace};
 use crate::python::slots::{Methods, method_noargs, slot};
 
 /// The kinds of the current interpreter.
@@ -257,8 +257,12 @@ unsafe fn set_cancelled(handle: *mut ffi::PyObject, kind: Kind) -> *mut ffi::PyO
             }
             replace(field(handle, at.repr), text);
         }
-        replace(field(handle, at.callback), ffi::Py_NewRef(ffi::Py_None()));
-        replace(field(handle, at.arguments), ffi::Py_NewRef(ffi::Py_None()));
+        let (callback, arguments) = locked(handle, || {
+            let cleared = |offset| field(handle, offset).replace(ffi::Py_NewRef(ffi::Py_None()));
+            (cleared(at.callback), cleared(at.arguments))
+        });
+        ffi::Py_XDECREF(callback);
+        ffi::Py_XDECREF(arguments);
         ffi::Py_NewRef(ffi::Py_None())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -33,21 +32,14 @@ pub(super) unsafe fn core_of<'a>(object: *mut ffi::PyObject) -> Option<&'a Core>
     }
 }
 
-/// The last class of loops that was seen, so that the answer is usually one comparison.
-static KNOWN: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(std::ptr::null_mut());
-
 /// # Safety
 /// Attached; the type is alive.
 unsafe fn is_loop(kind: *mut ffi::PyTypeObject) -> bool {
-    if KNOWN.load(Ordering::Relaxed) == kind {
-        return true;
-    }
     let mut base = kind;
     // SAFETY: by contract.
     unsafe {
         while !base.is_null() {
             if (*base).tp_dealloc.is_some_and(|function| function as usize == dealloc as *const () as usize) {
-                KNOWN.store(kind, Ordering::Relaxed);
                 return true;
             }
             base = (*base).tp_base;

@@ -95,6 +95,30 @@ pub(super) unsafe fn field(handle: *mut ffi::PyObject, offset: usize) -> *mut *m
     unsafe { handle.byte_add(offset).cast() }
 }
 
+/// Keeps other threads of a Python without a GIL from the slots of a handle meanwhile.
+///
+/// # Safety
+/// Attached; `handle` is alive.
+#[inline]
+pub(super) unsafe fn locked<R>(handle: *mut ffi::PyObject, body: impl FnOnce() -> R) -> R {
+    #[cfg(Py_GIL_DISABLED)]
+    {
+        // SAFETY: by contract. The section is on this stack frame until it ends.
+        unsafe {
+            let mut section: ffi::PyCriticalSection = std::mem::zeroed();
+            ffi::PyCriticalSection_Begin(&raw mut section, handle);
+            let result = body();
+            ffi::PyCriticalSection_End(&raw mut section);
+            result
+        }
+    }
+    #[cfg(not(Py_GIL_DISABLED))]
+    {
+        let _ = handle;
+        body()
+    }
+}
+
 /// Whether a handle is cancelled.
 ///
 /// # Safety

@@ -1,5 +1,6 @@
 //! Waiting for descriptors and for other threads: epoll(7) and an eventfd(2).
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::time::Duration;
@@ -31,9 +32,9 @@ pub(super) struct Poller {
     epoll: OwnedFd,
     /// None once a runtime wakes the loop instead.
     wake: Option<OwnedFd>,
-    events: Vec<libc::epoll_event>,
+    events: RefCell<Vec<libc::epoll_event>>,
     /// The kernel has no epoll_pwait2(2), whose timeouts are exact.
-    is_coarse: bool,
+    is_coarse: Cell<bool>,
 }
 
 impl Poller {
@@ -46,7 +47,8 @@ impl Poller {
         };
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: WAKE };
         let fd = wake.as_raw_fd();
-        let poller = Self { epoll, wake: Some(wake), events: Vec::with_capacity(MOST), is_coarse: false };
+        let poller =
+            Self { epoll, wake: Some(wake), events: RefCell::default(), is_coarse: Cell::new(false) };
         poller.control(libc::EPOLL_CTL_ADD, fd, Some(&mut event))?;
         Ok(poller)
     }
@@ -90,17 +92,19 @@ impl Poller {
     ///
     /// # Errors
     /// Those of epoll_wait(2), a signal among them ([`io::ErrorKind::Interrupted`]).
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.events.clear();
-        let count = self.wait_for(timeout)?;
+    pub(super) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut events = self.events.borrow_mut();
+        events.clear();
+        events.reserve(MOST);
+        let count = self.wait_for(&mut events, timeout)?;
         // SAFETY: the kernel has written so many.
-        unsafe { self.events.set_len(count) };
+        unsafe { events.set_len(count) };
         Ok(())
     }
 
-    fn wait_for(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
-        let (epoll, events) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr());
-        let is_exact = timeout.is_some_and(|timeout| !timeout.is_zero()) && !self.is_coarse;
+    fn wait_for(&self, events: &mut Vec<libc::epoll_event>, timeout: Option<Duration>) -> io::Result<usize> {
+        let (epoll, events) = (self.epoll.as_raw_fd(), events.as_mut_ptr());
+        let is_exact = timeout.is_some_and(|timeout| !timeout.is_zero()) && !self.is_coarse.get();
         if let (true, Some(timeout)) = (is_exact, timeout) {
             let time = libc::timespec {
                 tv_sec: timeout.as_secs() as libc::time_t,
@@ -121,7 +125,7 @@ impl Poller {
             };
             match check(count as i32) {
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-                    self.is_coarse = true;
+                    self.is_coarse.set(true);
                 }
                 result => return result.map(|count| count as usize),
             }
@@ -136,12 +140,12 @@ impl Poller {
 
     /// How many events the last wait has found.
     pub(super) fn count(&self) -> usize {
-        self.events.len()
+        self.events.borrow().len()
     }
 
     /// One of the events: a descriptor and what it is ready for. `None` where another thread has woken the loop.
     pub(super) fn event(&self, at: usize) -> Option<(RawFd, Interest)> {
-        let libc::epoll_event { events, u64: number } = self.events[at];
+        let libc::epoll_event { events, u64: number } = self.events.borrow()[at];
         if number == WAKE {
             self.drain();
             return None;

@@ -223,7 +223,8 @@ fn poll(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core, events: Eve
 }
 
 fn wait(core: &Core, timeout: Option<Duration>) -> io::Result<()> {
-    match &mut *core.poller.borrow_mut() {
+    // Borrowed as others may borrow it meanwhile: threads that watch descriptors.
+    match &*core.poller.borrow() {
         Some(poller) => poller.wait(timeout),
         None => Ok(()),
     }
