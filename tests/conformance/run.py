@@ -3,8 +3,8 @@
     run.py cpython               the tests of this Python (test.test_asyncio)
     run.py uvloop|anyio|aiohttp FOLDER  those in an unpacked source distribution
 
-What fails is run once more with asyncio's own loop. A test that fails there as well is about this machine, such as one without
-IPv6, and not about the loop.
+What fails is run once more: a test may suffer from what another has left behind. What fails again is run with asyncio's own loop. A
+test that fails there as well is about this machine, such as one without IPv6, and not about the loop.
 """
 
 import json
@@ -54,13 +54,18 @@ def run(suite, folder, loop, tests=()):
     return outcomes, log.stdout.decode(errors="replace")
 
 
+def failures(names, outcomes):
+    """Those of the tests that failed."""
+    return [name for name in names if outcomes.get(name, ("", ""))[0] == "failed"]
+
+
 def main():
     suite, folder = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
     outcomes, log = run(suite, folder, "pounce")
-    failed = [name for name, (outcome, _) in outcomes.items() if outcome == "failed"]
-    again = run(suite, folder, "asyncio", failed)[0] if failed else {}
-    on_asyncio = [name for name in failed if again.get(name, ("", ""))[0] == "failed"]
-    failed = [name for name in failed if name not in on_asyncio]
+    first = failures(outcomes, outcomes)
+    again = failures(first, run(suite, folder, "pounce", first)[0]) if first else []
+    on_asyncio = failures(again, run(suite, folder, "asyncio", again)[0]) if again else []
+    failed = [name for name in again if name not in on_asyncio]
     if failed:
         sys.stderr.write(log)
     reasons = {}
@@ -72,6 +77,7 @@ def main():
         "failed": failed,
         "skipped": reasons,
         "fails_on_asyncio": on_asyncio,
+        "failed_once": [name for name in first if name not in again],
     }))
 
 

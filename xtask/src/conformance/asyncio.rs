@@ -55,6 +55,8 @@ struct Outcome {
     skipped: BTreeMap<String, u64>,
     /// Tests that fail with asyncio's own loop on this machine as well.
     fails_on_asyncio: Vec<String>,
+    /// Tests that failed in the whole run, and passed on their own.
+    failed_once: Vec<String>,
 }
 
 /// Runs the suites on each Python, prints a line for each and why tests were skipped, and counts the tests.
@@ -114,10 +116,14 @@ fn sources(venv: &Path, package: &str) -> Result<PathBuf> {
 
 fn print(python: &Python, suite: Suite, outcome: &Outcome) -> Tally {
     let skipped = outcome.skipped.values().sum::<u64>() + outcome.fails_on_asyncio.len() as u64;
-    let tally = Tally { passed: outcome.passed, failed: outcome.failed.len() as u64, skipped };
+    let passed = outcome.passed + outcome.failed_once.len() as u64;
+    let tally = Tally { passed, failed: outcome.failed.len() as u64, skipped };
     println!("{} on Python {}: {tally}", suite.name(), python.full_version);
     for name in &outcome.failed {
         println!("    failed: {name}");
+    }
+    for name in &outcome.failed_once {
+        println!("    passed only on its own: {name}");
     }
     for (reason, count) in &outcome.skipped {
         println!("    skipped {count}: {reason}");
