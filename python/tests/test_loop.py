@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import os
+import random
 import signal
 import socket
 import sys
@@ -443,3 +444,51 @@ def test_nest_asyncio_is_refused(loop):
 
     with pytest.raises(ValueError, match="Can't patch loop of type <class 'pounce.Loop'>"):
         type(loop)._run_once = Patch
+
+
+def trace(make_loop, seed, most=3000):
+    """The order of the callbacks of a random program, whose clock its callbacks move."""
+    loop, choices, seen, handles, made = make_loop(), random.Random(seed), [], [], 0
+    now = [0.0]
+    loop.time = lambda: now[0]
+
+    def callback(name):
+        seen.append((now[0], name))
+        for _ in range(choices.randrange(3)):
+            act()
+
+    def act():
+        nonlocal made
+        made += 1
+        if made > most:
+            return
+        match choices.randrange(8):
+            case 0 | 1:
+                handles.append(loop.call_soon(callback, made))
+            case 2:
+                handles.append(loop.call_soon_threadsafe(callback, made))
+            case 3 | 4:
+                handles.append(loop.call_later(choices.choice([0, 0.5, 1, 1, 1, 2, 30]), callback, made))
+            case 5:
+                handles.append(loop.call_at(now[0] + choices.choice([-1, 0, 1, 1]), callback, made))
+            case _ if handles:
+                choices.choice(handles).cancel()
+
+    def tick(rest):
+        now[0] += choices.choice([0, 0.25, 1])
+        for _ in range(3):
+            act()
+        loop.call_soon(tick, rest - (made > most)) if rest else loop.stop()
+
+    loop.call_soon(tick, 100)
+    loop.run_forever()
+    del loop.time
+    loop.close()
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_programs_run_in_asyncios_order(seed):
+    on_asyncio = trace(asyncio.SelectorEventLoop, seed)
+    assert len(on_asyncio) > 500
+    assert trace(pounce.new_event_loop, seed) == on_asyncio
