@@ -492,3 +492,38 @@ def test_random_programs_run_in_asyncios_order(seed):
     on_asyncio = trace(asyncio.SelectorEventLoop, seed)
     assert len(on_asyncio) > 500
     assert trace(pounce.new_event_loop, seed) == on_asyncio
+
+
+def test_calls_of_other_threads_break_nothing():
+    """Only `call_soon_threadsafe` is allowed there, and only it wakes the loop; but none may break it, without a GIL either."""
+    loop = pounce.new_event_loop()
+    seen, threads, failed = [], [], []
+
+    def send(seed):
+        choices, handles = random.Random(seed), []
+        try:
+            for _ in range(3000):
+                call = choices.choice([loop.call_soon, loop.call_soon_threadsafe, loop.call_later])
+                delay = [choices.random() * 0.01] if call == loop.call_later else []
+                handles.append(call(*delay, int))
+                if choices.randrange(3) == 0:
+                    choices.choice(handles).cancel()
+            loop.call_soon_threadsafe(seen.append, seed)
+        except BaseException as error:
+            failed.append(error)
+
+    async def main():
+        while len(seen) < len(threads) and not failed:
+            for _ in range(20):
+                loop.call_soon(int)
+                loop.call_later(0.001, int).cancel()
+            await asyncio.sleep(0.0005)
+
+    threads += [threading.Thread(target=send, args=[seed]) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    loop.run_until_complete(main())
+    for thread in threads:
+        thread.join()
+    loop.close()
+    assert not failed and sorted(seen) == [0, 1, 2, 3]

@@ -52,7 +52,7 @@ unsafe fn assigned(value: *mut ffi::PyObject, set: impl FnOnce(bool)) -> c_int {
 
 unsafe extern "C" fn get_stopping(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this attached, with an instance of the type; likewise below.
-    unsafe { boolean(core(object).stopping.get()) }
+    unsafe { boolean(core(object).is_stopping()) }
 }
 
 unsafe extern "C" fn set_stopping(
@@ -61,7 +61,7 @@ unsafe extern "C" fn set_stopping(
     _: *mut c_void,
 ) -> c_int {
     // SAFETY: as above.
-    unsafe { assigned(value, |value| core(object).stopping.set(value)) }
+    unsafe { assigned(value, |value| core(object).stopping.store(value, Ordering::Relaxed)) }
 }
 
 unsafe extern "C" fn get_closed(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
@@ -80,7 +80,7 @@ unsafe extern "C" fn set_closed(
 
 unsafe extern "C" fn get_debug_attribute(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
     // SAFETY: as above.
-    unsafe { boolean(core(object).debug.get()) }
+    unsafe { boolean(core(object).is_debug()) }
 }
 
 unsafe extern "C" fn set_debug_attribute(
@@ -89,7 +89,7 @@ unsafe extern "C" fn set_debug_attribute(
     _: *mut c_void,
 ) -> c_int {
     // SAFETY: as above.
-    unsafe { assigned(value, |value| core(object).debug.set(value)) }
+    unsafe { assigned(value, |value| core(object).debug.store(value, Ordering::Relaxed)) }
 }
 
 unsafe extern "C" fn get_thread(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
@@ -119,7 +119,7 @@ unsafe extern "C" fn set_thread(
 
 unsafe extern "C" fn get_cancelled_count(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
     // SAFETY: as above.
-    unsafe { ffi::PyLong_FromSize_t(core(object).cancelled_timers.get()) }
+    unsafe { ffi::PyLong_FromSize_t(core(object).cancelled_timers.load(Ordering::Relaxed)) }
 }
 
 /// asyncio sets it to zero in a new loop.

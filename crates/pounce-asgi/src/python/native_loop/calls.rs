@@ -29,7 +29,7 @@ unsafe fn read_call<'a>(
     least: usize,
 ) -> Option<Call<'a>> {
     let count = count as usize;
-    if count < least || core.debug.get() || core.is_closed() {
+    if count < least || core.is_debug() || core.is_closed() {
         return None;
     }
     // SAFETY: by contract, so many arguments are there, and behind them one for each name.

@@ -19,21 +19,21 @@ use super::timers::{Timer, Timers};
 use super::watches::Watches;
 
 /// The state of a loop. Its own thread uses it, and others while that thread does not run Python; all may call
-/// [`send`](Self::send). No borrow of a field lasts while Python code may run, which dropping a reference can.
+/// [`send`](Self::send), and without a GIL [`push`](Self::push) and [`schedule`](Self::schedule) as well. No borrow of a field lasts while Python code may run, which dropping a reference can.
 pub(super) struct Core {
     pub(super) kinds: *const Kinds,
     /// The handles to call, in order. Owned references.
     pub(super) ready: RefCell<VecDeque<*mut ffi::PyObject>>,
     pub(super) timers: RefCell<Timers>,
     /// How many of the scheduled timers are cancelled.
-    pub(super) cancelled_timers: Cell<usize>,
+    pub(super) cancelled_timers: AtomicUsize,
     pub(super) watches: RefCell<Watches>,
     /// None once the loop is closed.
     pub(super) poller: RefCell<Option<Poller>>,
     pub(super) free: UnsafeCell<Free>,
-    pub(super) stopping: Cell<bool>,
+    pub(super) stopping: AtomicBool,
     pub(super) closed: AtomicBool,
-    pub(super) debug: Cell<bool>,
+    pub(super) debug: AtomicBool,
     /// Python's identifier of the thread that runs the loop, or null. An owned reference.
     pub(super) thread: Cell<*mut ffi::PyObject>,
     /// The number of that thread, 0 if none runs the loop.
@@ -69,13 +69,13 @@ impl Core {
             kinds,
             ready: RefCell::default(),
             timers: RefCell::default(),
-            cancelled_timers: Cell::new(0),
+            cancelled_timers: AtomicUsize::new(0),
             watches: RefCell::default(),
             poller: RefCell::new(Some(poller)),
             free: UnsafeCell::default(),
-            stopping: Cell::new(false),
+            stopping: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            debug: Cell::new(false),
+            debug: AtomicBool::new(false),
             thread: Cell::new(std::ptr::null_mut()),
             running_on: 0.into(),
             inbox: Mutex::default(),
@@ -87,6 +87,14 @@ impl Core {
 
     pub(super) fn set_alarm(&self, alarm: Alarm) {
         *self.alarm.lock().unwrap_or_else(PoisonError::into_inner) = alarm;
+    }
+
+    pub(super) fn is_debug(&self) -> bool {
+        self.debug.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     pub(super) fn kinds(&self) -> &Kinds {
@@ -101,7 +109,7 @@ impl Core {
     /// Adds a handle, whose reference is taken over, to what is ready. On the loop's thread.
     #[inline]
     pub(super) fn push(&self, handle: *mut ffi::PyObject) {
-        if self.is_elsewhere() {
+        if self.may_be_used() {
             self.put(Sent(handle, None));
             return;
         }
@@ -127,11 +135,16 @@ impl Core {
         self.has_sent.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the loop runs on another thread, which may use it at this moment. Never so where a GIL keeps that thread from it.
+    /// Whether this is not the thread that runs the loop, so that another may use it at this moment. Never so where a GIL keeps
+    /// others from it.
     #[inline]
+    fn may_be_used(&self) -> bool {
+        cfg!(Py_GIL_DISABLED) && self.running_on.load(Ordering::Relaxed) != thread_number()
+    }
+
+    /// Whether another thread runs the loop, without a GIL.
     pub(super) fn is_elsewhere(&self) -> bool {
-        cfg!(Py_GIL_DISABLED)
-            && !matches!(self.running_on.load(Ordering::Relaxed), thread if thread == 0 || thread == thread_number())
+        self.may_be_used() && self.running_on.load(Ordering::Relaxed) != 0
     }
 
     /// Wakes the loop if it waits. Several calls before it wakes cost one system call.
@@ -170,7 +183,7 @@ impl Core {
     pub(super) unsafe fn schedule(&self, when: f64, timer: *mut ffi::PyObject) {
         // SAFETY: by contract.
         unsafe { layout::set_scheduled(timer, true) };
-        if self.is_elsewhere() {
+        if self.may_be_used() {
             self.put(Sent(timer, Some(when)));
             return;
         }
@@ -185,7 +198,7 @@ impl Core {
         // SAFETY: by contract.
         let scheduled = unsafe { *field(timer, layout().scheduled) == ffi::Py_True() };
         if scheduled {
-            self.cancelled_timers.set(self.cancelled_timers.get() + 1);
+            self.cancelled_timers.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -197,7 +210,7 @@ impl Core {
         self.take_sent();
         let mut all: Vec<_> = self.ready.borrow_mut().drain(..).collect();
         all.extend(self.timers.borrow_mut().take().into_iter().map(|timer| timer.handle));
-        self.cancelled_timers.set(0);
+        self.cancelled_timers.store(0, Ordering::Relaxed);
         all.extend(self.watches.borrow_mut().take());
         all
     }

@@ -249,7 +249,7 @@ unsafe fn set_cancelled(handle: *mut ffi::PyObject, kind: Kind) -> *mut ffi::PyO
             core.note_cancelled_timer(handle);
         }
         replace(field(handle, at.cancelled), ffi::Py_NewRef(ffi::Py_True()));
-        if core.is_some_and(|core| core.debug.get()) {
+        if core.is_some_and(|core| core.is_debug()) {
             // Its callback is still shown, in the lines about slow callbacks.
             let text = ffi::PyObject_Repr(handle);
             if text.is_null() {

@@ -59,7 +59,7 @@ impl HostedLoop {
     }
 
     pub(in crate::python) fn is_stopping(&self) -> bool {
-        self.core().stopping.get()
+        self.core().is_stopping()
     }
 
     /// When the first timer is due, on the loop's clock.

@@ -143,7 +143,7 @@ unsafe extern "C" fn run_once(object: *mut ffi::PyObject, _: *mut ffi::PyObject)
         let core = core(object);
         loop {
             turn::turn(py, object, core, Events::Wait)?;
-            if core.stopping.get() {
+            if core.is_stopping() {
                 return none(py);
             }
         }
@@ -224,7 +224,7 @@ unsafe extern "C" fn is_running(object: *mut ffi::PyObject, _: *mut ffi::PyObjec
 
 unsafe extern "C" fn get_debug(object: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
-    unsafe { boolean(core(object).debug.get()) }
+    unsafe { boolean(core(object).is_debug()) }
 }
 
 /// Drops what is ready, scheduled and watched, and closes the descriptors.

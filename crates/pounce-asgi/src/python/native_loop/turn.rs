@@ -85,7 +85,7 @@ unsafe fn run(
         if layout::is_cancelled(handle) {
             return Ok(());
         }
-        if core.debug.get() {
+        if core.is_debug() {
             return call_method(py, event_loop, &kinds.names.run_debug, handle);
         }
         if !handle::is_plain(kinds, handle) {
@@ -146,12 +146,12 @@ fn drop_cancelled_timers(core: &Core) {
     }
     // SAFETY: attached, as the loop runs; the references are the heap's, and each is dropped once, when nothing is borrowed.
     unsafe {
-        if scheduled > MIN_SCHEDULED && core.cancelled_timers.get() * 2 > scheduled {
+        if scheduled > MIN_SCHEDULED && core.cancelled_timers.load(Ordering::Relaxed) * 2 > scheduled {
             let all = core.timers.borrow_mut().take();
             let (cancelled, kept): (Vec<_>, Vec<_>) =
                 all.into_iter().partition(|timer| layout::is_cancelled(timer.handle));
             core.timers.borrow_mut().replace(kept);
-            core.cancelled_timers.set(0);
+            core.cancelled_timers.store(0, Ordering::Relaxed);
             for timer in cancelled {
                 layout::set_scheduled(timer.handle, false);
                 ffi::Py_DECREF(timer.handle);
@@ -164,7 +164,8 @@ fn drop_cancelled_timers(core: &Core) {
             if !is_cancelled {
                 return;
             }
-            core.cancelled_timers.set(core.cancelled_timers.get().saturating_sub(1));
+            let counted = core.cancelled_timers.load(Ordering::Relaxed);
+            core.cancelled_timers.store(counted.saturating_sub(1), Ordering::Relaxed);
             let Some(timer) = core.timers.borrow_mut().pop() else { return };
             layout::set_scheduled(timer.handle, false);
             ffi::Py_DECREF(timer.handle);
@@ -190,7 +191,7 @@ fn make_due_ready(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core) -
 
 /// Takes events, and waits for them if there is nothing else to do.
 fn poll(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core, events: Events) -> PyResult<()> {
-    let has_work = !core.ready.borrow().is_empty() || core.stopping.get();
+    let has_work = !core.ready.borrow().is_empty() || core.is_stopping();
     let timeout = match core.timers.borrow().first().copied() {
         _ if has_work || events == Events::Poll => Some(0.0),
         None => None,
