@@ -527,3 +527,15 @@ def test_calls_of_other_threads_break_nothing():
         thread.join()
     loop.close()
     assert not failed and sorted(seen) == [0, 1, 2, 3]
+
+
+def test_a_loop_that_never_waits_runs_handlers_of_signals(loop):
+    loop.add_signal_handler(signal.SIGUSR1, loop.stop)
+
+    def again():
+        loop.call_soon(again)
+
+    loop.call_soon(again)
+    loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+    loop.run_forever()
+    assert loop.remove_signal_handler(signal.SIGUSR1)

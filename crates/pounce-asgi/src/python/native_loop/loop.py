@@ -101,6 +101,11 @@ def define(core, transport):
             super()._make_self_pipe()
             self._watch_signals(self._ssock.fileno())
 
+        def add_signal_handler(self, sig, callback, *args):
+            super().add_signal_handler(sig, callback, *args)
+            # From now on a signal is an event as any other: a loop that never waits takes it too.
+            self._watch_signals(-1)
+
         def run_forever(self):
             self._check_closed()
             is_told = self._be_told_of_signals()

@@ -203,7 +203,7 @@ fn poll(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core, events: Eve
         }
         other => other,
     };
-    if timeout == Some(0.0) && core.watches.borrow().is_empty() {
+    if events == Events::Wait && timeout == Some(0.0) && core.watches.borrow().is_empty() {
         return Ok(());
     }
     let timeout = timeout.map(Duration::from_secs_f64);
