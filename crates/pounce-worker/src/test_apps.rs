@@ -1,5 +1,6 @@
 //! Applications in Rust, to test and measure the worker without Python.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,7 +16,9 @@ type Boxed = Pin<Box<dyn Future<Output = Outcome>>>;
 /// Answers everything with the same body, without waiting.
 #[derive(Debug)]
 pub struct HelloApp {
-    head: ResponseHead,
+    fields: Fields,
+    /// The head of the last response, to which the worker may have added fields.
+    head: RefCell<ResponseHead>,
     body: Vec<u8>,
 }
 
@@ -26,7 +29,7 @@ impl HelloApp {
         let mut fields = Fields::new();
         fields.push(b"content-type", b"text/plain");
         fields.push(b"content-length", body.len().to_string().as_bytes());
-        Self { head: ResponseHead { status: 200, fields, trailers: false }, body }
+        Self { fields, head: RefCell::new(ResponseHead { status: 200, ..ResponseHead::default() }), body }
     }
 }
 
@@ -37,10 +40,10 @@ impl App for HelloApp {
     fn connect(&self, _info: &Rc<ConnectionInfo>) {}
 
     fn http(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, exchange: Exchange) -> Self::Call {
+        let head = &mut *self.head.borrow_mut();
+        head.fields.clone_from(&self.fields);
         // Fails only if the client has gone.
-        let _ = exchange
-            .start(&mut self.head.clone())
-            .and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
+        let _ = exchange.start(head).and_then(|()| exchange.body(Payload::Borrowed(&self.body), false));
         std::future::ready(Outcome::Returned)
     }
 
