@@ -19,7 +19,8 @@ use super::timers::{Timer, Timers};
 use super::watches::Watches;
 
 /// The state of a loop. Its own thread uses it, and others while that thread does not run Python; all may call
-/// [`send`](Self::send), and without a GIL [`push`](Self::push) and [`schedule`](Self::schedule) as well. No borrow of a field lasts while Python code may run, which dropping a reference can.
+/// [`send`](Self::send), and without a GIL [`push`](Self::push) and [`schedule`](Self::schedule) as well. No
+/// borrow of a field lasts while Python code may run, which dropping a reference can.
 pub(super) struct Core {
     pub(super) kinds: *const Kinds,
     /// The handles to call, in order. Owned references.
@@ -113,9 +114,7 @@ impl Core {
             self.put(Sent(handle, None));
             return;
         }
-        if self.has_sent.load(Ordering::Relaxed) {
-            self.take_sent();
-        }
+        self.take_sent();
         self.ready.borrow_mut().push_back(handle);
     }
 
@@ -165,7 +164,11 @@ impl Core {
     }
 
     /// Makes what other threads have sent ready.
+    #[inline]
     pub(super) fn take_sent(&self) {
+        if !self.has_sent() {
+            return;
+        }
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_sent.store(false, Ordering::SeqCst);
         for Sent(handle, when) in inbox.drain(..) {

@@ -11,7 +11,7 @@ use super::errors;
 use super::instance::{caught, check_handle, core, none};
 use super::watches::{Direction, Watch};
 
-/// `_watch(descriptor, is_writer, callback, arguments, context)`: the handle.
+/// `_watch(descriptor, is_writer, handle)`: the handle that was there, or None.
 pub(super) unsafe extern "C" fn watch(
     object: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
@@ -29,12 +29,10 @@ pub(super) unsafe extern "C" fn watch(
             return Err(errors::elsewhere(py));
         }
         let fd = descriptor(py, fd)?;
-        let direction = direction(is_writer);
-        let handle = ffi::Py_NewRef(handle);
         let set = {
             let poller = core.poller.borrow();
             let poller = poller.as_ref().ok_or_else(|| errors::closed(py))?;
-            core.watches.borrow_mut().set(poller, fd, direction, handle)
+            core.watches.borrow_mut().set(poller, fd, direction(is_writer), ffi::Py_NewRef(handle))
         };
         match set {
             Ok(replaced) => Ok(if replaced.is_null() { py.None().into_ptr() } else { replaced }),

@@ -48,6 +48,19 @@ fn raise(py: Python<'_>, class: *mut ffi::PyObject, text: &str) -> PyErr {
     PyErr::fetch(py)
 }
 
+/// Takes the exception that a callback has raised.
+///
+/// # Errors
+/// It is one that ends the loop.
+pub(super) fn take_of_callback(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: attached, and the classes are always there.
+    let ends_the_loop = unsafe {
+        ffi::PyErr_ExceptionMatches(ffi::PyExc_SystemExit) != 0
+            || ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyboardInterrupt) != 0
+    };
+    if ends_the_loop { Err(PyErr::fetch(py)) } else { take(py) }
+}
+
 /// Takes the exception that is set, with its traceback.
 pub(super) fn take(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: attached; an exception is set, and the references are owned.

@@ -53,9 +53,8 @@ fn subclass(
     py: Python<'_>,
     name: &'static CStr,
     base: &Bound<'_, PyAny>,
-    slots: Vec<ffi::PyType_Slot>,
+    mut slots: Vec<ffi::PyType_Slot>,
 ) -> PyResult<*mut ffi::PyTypeObject> {
-    let mut slots = slots;
     slots.push(slot(0, std::ptr::null_mut()));
     let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC;
     // SAFETY: `base` is a type.
@@ -76,19 +75,17 @@ fn subclass(
 static METHODS: Methods<3> = Methods([
     method_noargs(c"cancel", cancel),
     method_noargs(c"cancelled", cancelled),
-    // SAFETY: an all-zero definition is the end of the list.
-    unsafe { std::mem::zeroed() },
+    ffi::PyMethodDef::zeroed(),
 ]);
 
 static TIMER_METHODS: Methods<3> = Methods([
     method_noargs(c"cancel", cancel_timer),
     method_noargs(c"cancelled", cancelled),
-    // SAFETY: as above.
-    unsafe { std::mem::zeroed() },
+    ffi::PyMethodDef::zeroed(),
 ]);
 
 /// The slots of the type.
-pub(super) fn slots(kind: Kind) -> Vec<ffi::PyType_Slot> {
+fn slots(kind: Kind) -> Vec<ffi::PyType_Slot> {
     let (methods, dealloc) = match kind {
         Kind::Handle => (METHODS.slot(), dealloc_handle as *mut c_void),
         Kind::Timer => (TIMER_METHODS.slot(), dealloc_timer as *mut c_void),

@@ -97,16 +97,27 @@ pub(super) unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
     }
 }
 
-/// Drops all references that a loop owns.
+/// Drops what is ready, scheduled and watched.
 ///
 /// # Safety
 /// Attached.
-unsafe fn release(core: &Core) {
+pub(super) unsafe fn release_handles(core: &Core) {
     // SAFETY: by contract; each reference was owned.
     unsafe {
         for reference in core.take_all() {
             ffi::Py_DECREF(reference);
         }
+    }
+}
+
+/// Drops all references that a loop owns.
+///
+/// # Safety
+/// Attached.
+unsafe fn release(core: &Core) {
+    // SAFETY: by contract; the reference was owned.
+    unsafe {
+        release_handles(core);
         ffi::Py_XDECREF(core.thread.replace(std::ptr::null_mut()));
     }
 }

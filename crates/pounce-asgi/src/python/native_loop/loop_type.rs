@@ -13,7 +13,9 @@ use super::core::{Alarm, Core};
 use super::descriptors::{unwatch, watch, watch_signals, watched, watched_descriptors};
 use super::errors;
 use super::handle_type;
-use super::instance::{LoopObject, boolean, caught, check_handle, clear, core, dealloc, none, traverse};
+use super::instance::{
+    LoopObject, boolean, caught, check_handle, clear, core, dealloc, none, release_handles, traverse,
+};
 use super::kinds::Kinds;
 use super::layout;
 use super::poller::Poller;
@@ -95,7 +97,7 @@ const fn method_fast(name: &'static CStr, function: FastCall) -> ffi::PyMethodDe
     }
 }
 
-static METHODS: Methods<22> = Methods([
+static METHODS: Methods<21> = Methods([
     method_fast(c"call_soon", call_soon),
     method_fast(c"call_soon_threadsafe", call_soon_threadsafe),
     method_fast(c"call_later", call_later),
@@ -103,7 +105,6 @@ static METHODS: Methods<22> = Methods([
     method_noargs(c"time", time),
     method_noargs(c"_write_to_self", write_to_self),
     method_noargs(c"_run_once", run_once),
-    method_o(c"_turn", take_turn),
     method_o(c"_add_callback", add_callback),
     method_o(c"_send_callback", send_callback),
     method_o(c"_schedule", schedule),
@@ -117,8 +118,7 @@ static METHODS: Methods<22> = Methods([
     method_noargs(c"is_running", is_running),
     method_noargs(c"get_debug", get_debug),
     method_noargs(c"_close_core", close_core),
-    // SAFETY: an all-zero definition is the end of the list.
-    unsafe { std::mem::zeroed() },
+    ffi::PyMethodDef::zeroed(),
 ]);
 
 unsafe extern "C" fn time(_: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
@@ -147,16 +147,6 @@ unsafe extern "C" fn run_once(object: *mut ffi::PyObject, _: *mut ffi::PyObject)
                 return none(py);
             }
         }
-    })
-}
-
-/// Takes one turn without a wait; with events if the argument is true.
-unsafe extern "C" fn take_turn(object: *mut ffi::PyObject, events: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: as above.
-    caught(|py| unsafe {
-        let events = if events == ffi::Py_True() { Events::Poll } else { Events::Ignore };
-        turn::turn(py, object, core(object), events)?;
-        none(py)
     })
 }
 
@@ -232,9 +222,7 @@ unsafe extern "C" fn close_core(object: *mut ffi::PyObject, _: *mut ffi::PyObjec
     // SAFETY: as above.
     caught(|py| unsafe {
         let core = core(object);
-        for reference in core.take_all() {
-            ffi::Py_DECREF(reference);
-        }
+        release_handles(core);
         core.set_alarm(Alarm::Off);
         let poller = core.poller.borrow_mut().take();
         drop(poller);

@@ -95,8 +95,7 @@ pub(super) fn make<'py>(base: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
 static METHODS: Methods<3> = Methods([
     method_noargs(c"_read_ready", read_ready),
     method_o(c"write", write),
-    // SAFETY: an all-zero definition is the end of the list.
-    unsafe { std::mem::zeroed() },
+    ffi::PyMethodDef::zeroed(),
 ]);
 
 /// # Safety
@@ -244,13 +243,8 @@ fn failed_protocol(transport: &Bound<'_, PyAny>, called: *mut ffi::PyObject, mes
             ffi::Py_DECREF(called);
             return Ok(());
         }
-        for ends_the_loop in [ffi::PyExc_SystemExit, ffi::PyExc_KeyboardInterrupt] {
-            if ffi::PyErr_ExceptionMatches(ends_the_loop) != 0 {
-                return Err(PyErr::fetch(py));
-            }
-        }
     }
-    let error = errors::take(py)?;
+    let error = errors::take_of_callback(py)?;
     transport.call_method1("_fatal_error", (error, message)).map(drop)
 }
 

@@ -44,15 +44,11 @@ pub(super) unsafe fn turn(
     core: &Core,
     events: Events,
 ) -> PyResult<()> {
-    if core.has_sent() {
-        core.take_sent();
-    }
+    core.take_sent();
     drop_cancelled_timers(core);
     if events != Events::Ignore {
         poll(py, event_loop, core, events)?;
-        if core.has_sent() {
-            core.take_sent();
-        }
+        core.take_sent();
     }
     make_due_ready(py, event_loop, core)?;
     let count = core.ready.borrow().len();
@@ -97,12 +93,7 @@ unsafe fn run(
             ffi::Py_DECREF(result);
             return Ok(());
         }
-        for ends_the_loop in [ffi::PyExc_SystemExit, ffi::PyExc_KeyboardInterrupt] {
-            if ffi::PyErr_ExceptionMatches(ends_the_loop) != 0 {
-                return Err(PyErr::fetch(py));
-            }
-        }
-        let error = errors::take(py)?;
+        let error = errors::take_of_callback(py)?;
         let event_loop = Bound::from_borrowed_ptr(py, event_loop);
         let handle = Bound::from_borrowed_ptr(py, handle);
         event_loop.call_method1(&kinds.names.report, (handle, error)).map(drop)
