@@ -7,7 +7,16 @@ use pyo3::types::PyString;
 use super::core::Core;
 use super::handle;
 use super::instance::{caught, core};
+use super::kinds::Names;
 use super::turn;
+
+/// The arguments of a call, as CPython passes them.
+#[derive(Clone, Copy)]
+struct Passed {
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+}
 
 /// The arguments of a method that takes a callback.
 struct Call<'a> {
@@ -19,16 +28,11 @@ struct Call<'a> {
 /// Reads arguments. `None` where something is unusual, for asyncio's own method to read.
 ///
 /// # Safety
-/// As of a `METH_FASTCALL | METH_KEYWORDS` function.
+/// They are those of a `METH_FASTCALL | METH_KEYWORDS` function.
 #[inline]
-unsafe fn read_call<'a>(
-    core: &Core,
-    arguments: *const *mut ffi::PyObject,
-    count: ffi::Py_ssize_t,
-    names: *mut ffi::PyObject,
-    least: usize,
-) -> Option<Call<'a>> {
-    let count = count as usize;
+unsafe fn read_call<'a>(core: &Core, passed: Passed, least: usize) -> Option<Call<'a>> {
+    let Passed { arguments, names, .. } = passed;
+    let count = passed.count as usize;
     if count < least || core.is_debug() || core.is_closed() {
         return None;
     }
@@ -49,20 +53,17 @@ unsafe fn read_call<'a>(
 }
 
 /// Calls a Python method of the loop with the same arguments.
-unsafe fn forward(
-    object: *mut ffi::PyObject,
-    method: &Py<PyString>,
-    arguments: *const *mut ffi::PyObject,
-    count: ffi::Py_ssize_t,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: CPython's arguments are passed on.
+///
+/// # Safety
+/// Attached; the arguments are CPython's.
+unsafe fn forward(object: *mut ffi::PyObject, method: &Py<PyString>, passed: Passed) -> *mut ffi::PyObject {
+    // SAFETY: by contract.
     unsafe {
         let bound = ffi::PyObject_GetAttr(object, method.as_ptr());
         if bound.is_null() {
             return bound;
         }
-        let result = ffi::PyObject_Vectorcall(bound, arguments, count as usize, names);
+        let result = ffi::PyObject_Vectorcall(bound, passed.arguments, passed.count as usize, passed.names);
         ffi::Py_DECREF(bound);
         result
     }
@@ -112,22 +113,64 @@ unsafe fn handle_for(
     }
 }
 
+/// A call as soon as possible, whose handle `add` takes over; asyncio's way where something is unusual.
+///
+/// # Safety
+/// Attached; `object` is an instance of the type, and the arguments are CPython's.
+#[inline]
+unsafe fn soon(
+    object: *mut ffi::PyObject,
+    passed: Passed,
+    unusual: impl FnOnce(&Names) -> &Py<PyString>,
+    add: impl FnOnce(&Core, *mut ffi::PyObject),
+) -> *mut ffi::PyObject {
+    // SAFETY: by contract.
+    caught(|py| unsafe {
+        let core = core(object);
+        let Some(call) = read_call(core, passed, 1) else {
+            return Ok(forward(object, unusual(&core.kinds().names), passed));
+        };
+        let handle = handle_for(py, object, core, &call, 0, std::ptr::null_mut())?;
+        add(core, ffi::Py_NewRef(handle));
+        Ok(handle)
+    })
+}
+
+/// A call at a time, which `due` makes of the first argument; asyncio's way where something is unusual.
+///
+/// # Safety
+/// Attached; `object` is an instance of the type, and the arguments are CPython's.
+#[inline]
+unsafe fn at_time(
+    object: *mut ffi::PyObject,
+    passed: Passed,
+    unusual: impl FnOnce(&Names) -> &Py<PyString>,
+    due: impl for<'py> FnOnce(&Core, Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+) -> *mut ffi::PyObject {
+    // SAFETY: by contract.
+    caught(|py| unsafe {
+        let core = core(object);
+        let call = read_call(core, passed, 2).filter(|call| call.positional[0] != ffi::Py_None());
+        let Some(call) = call else {
+            return Ok(forward(object, unusual(&core.kinds().names), passed));
+        };
+        let when = due(core, Bound::from_borrowed_ptr(py, call.positional[0]))?;
+        let seconds = turn::seconds(&when)?;
+        let timer = handle_for(py, object, core, &call, 1, when.into_ptr())?;
+        core.schedule(seconds, ffi::Py_NewRef(timer));
+        Ok(timer)
+    })
+}
+
 pub(super) unsafe extern "C" fn call_soon(
     object: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let passed = Passed { arguments, count, names };
     // SAFETY: CPython calls this attached, with an instance of the type.
-    caught(|py| unsafe {
-        let core = core(object);
-        let Some(call) = read_call(core, arguments, count, names, 1) else {
-            return Ok(forward(object, &core.kinds().names.slow_call_soon, arguments, count, names));
-        };
-        let handle = handle_for(py, object, core, &call, 0, std::ptr::null_mut())?;
-        core.push(ffi::Py_NewRef(handle));
-        Ok(handle)
-    })
+    unsafe { soon(object, passed, |names| &names.slow_call_soon, Core::push) }
 }
 
 pub(super) unsafe extern "C" fn call_soon_threadsafe(
@@ -136,17 +179,9 @@ pub(super) unsafe extern "C" fn call_soon_threadsafe(
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let passed = Passed { arguments, count, names };
     // SAFETY: as above.
-    caught(|py| unsafe {
-        let core = core(object);
-        let Some(call) = read_call(core, arguments, count, names, 1) else {
-            let method = &core.kinds().names.slow_call_soon_threadsafe;
-            return Ok(forward(object, method, arguments, count, names));
-        };
-        let handle = handle_for(py, object, core, &call, 0, std::ptr::null_mut())?;
-        core.send(ffi::Py_NewRef(handle));
-        Ok(handle)
-    })
+    unsafe { soon(object, passed, |names| &names.slow_call_soon_threadsafe, Core::send) }
 }
 
 pub(super) unsafe extern "C" fn call_later(
@@ -155,18 +190,20 @@ pub(super) unsafe extern "C" fn call_later(
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let passed = Passed { arguments, count, names };
     // SAFETY: as above.
-    caught(|py| unsafe {
-        let core = core(object);
-        let call =
-            read_call(core, arguments, count, names, 2).filter(|call| call.positional[0] != ffi::Py_None());
-        let Some(call) = call else {
-            return Ok(forward(object, &core.kinds().names.slow_call_later, arguments, count, names));
-        };
-        let now = Bound::from_borrowed_ptr(py, object).call_method0(&core.kinds().names.time)?;
-        let when = Bound::from_owned_ptr_or_err(py, ffi::PyNumber_Add(now.as_ptr(), call.positional[0]))?;
-        start_timer(py, object, core, &call, when)
-    })
+    unsafe {
+        at_time(
+            object,
+            passed,
+            |names| &names.slow_call_later,
+            |core, delay| {
+                let event_loop = Bound::from_borrowed_ptr(delay.py(), object);
+                let now = event_loop.call_method0(&core.kinds().names.time)?;
+                Bound::from_owned_ptr_or_err(delay.py(), ffi::PyNumber_Add(now.as_ptr(), delay.as_ptr()))
+            },
+        )
+    }
 }
 
 pub(super) unsafe extern "C" fn call_at(
@@ -175,33 +212,7 @@ pub(super) unsafe extern "C" fn call_at(
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let passed = Passed { arguments, count, names };
     // SAFETY: as above.
-    caught(|py| unsafe {
-        let core = core(object);
-        let call =
-            read_call(core, arguments, count, names, 2).filter(|call| call.positional[0] != ffi::Py_None());
-        let Some(call) = call else {
-            return Ok(forward(object, &core.kinds().names.slow_call_at, arguments, count, names));
-        };
-        let when = Bound::from_borrowed_ptr(py, call.positional[0]);
-        start_timer(py, object, core, &call, when)
-    })
-}
-
-/// # Safety
-/// Attached; `object` is the loop of `core`, and all objects are alive.
-unsafe fn start_timer(
-    py: Python<'_>,
-    object: *mut ffi::PyObject,
-    core: &Core,
-    call: &Call<'_>,
-    when: Bound<'_, PyAny>,
-) -> PyResult<*mut ffi::PyObject> {
-    let at = turn::seconds(&when)?;
-    // SAFETY: by contract.
-    unsafe {
-        let timer = handle_for(py, object, core, call, 1, when.into_ptr())?;
-        core.schedule(at, ffi::Py_NewRef(timer));
-        Ok(timer)
-    }
+    unsafe { at_time(object, passed, |names| &names.slow_call_at, |_, when| Ok(when)) }
 }
