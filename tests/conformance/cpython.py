@@ -12,7 +12,7 @@ class Result(unittest.TextTestResult):
     """Reports each outcome."""
 
     def _report(self, test, outcome, reason=""):
-        replacement.report(test.id(), outcome, reason)
+        replacement.write_outcome(test.id(), outcome, reason)
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -56,7 +56,7 @@ def main():
         try:
             suite.addTests(unittest.defaultTestLoader.loadTestsFromName(name))
         except unittest.SkipTest as skip:
-            replacement.report(name, "skipped", str(skip))
+            replacement.write_outcome(name, "skipped", str(skip))
     unittest.TextTestRunner(resultclass=Result, buffer=True).run(suite)
 
 

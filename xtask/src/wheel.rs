@@ -70,8 +70,16 @@ pub(crate) fn test(python: &Python, end_to_end: bool) -> Result<Tally> {
     Ok(tally)
 }
 
+/// A virtualenv with a release build of the package, the suites of `conformance asyncio` and other event loops.
+pub(crate) fn loop_venv(python: &Python) -> Result<PathBuf> {
+    let venv = venv::ensure(python, "loop-venv", "requirements-loop.txt")?;
+    let tools = venv::ensure(python, "venv", "requirements-test.txt")?;
+    install(python, &tools, &venv, &["--release"])?;
+    Ok(venv)
+}
+
 /// Builds a wheel with the maturin in `tools`, and installs it in a virtualenv.
-pub(crate) fn install(python: &Python, tools: &Path, venv: &Path, arguments: &[&str]) -> Result<()> {
+fn install(python: &Python, tools: &Path, venv: &Path, arguments: &[&str]) -> Result<()> {
     let out = python.target().join("dist");
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;

@@ -8,16 +8,14 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::certificate;
 use super::options::Options;
-use crate::{venv, wheel, workspace};
+use crate::{wheel, workspace};
 
 /// Runs the workloads on the first Python of the options, and prints a line of a table for each.
 pub(super) fn run(options: &Options) -> Result<()> {
     certificate::make()?;
     let pythons = options.pythons()?;
     let python = pythons.first().context("no Python to measure on was found")?;
-    let venv = venv::ensure(python, "loop-venv", "requirements-loop.txt")?;
-    let tools = venv::ensure(python, "venv", "requirements-test.txt")?;
-    wheel::install(python, &tools, &venv, &["--release"])?;
+    let venv = wheel::loop_venv(python)?;
     println!(
         "Python {}, microseconds of one operation, the least of {} rounds\n",
         python.full_version, options.rounds

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::python::Python;
 use crate::tally::Tally;
-use crate::{venv, wheel, workspace};
+use crate::{wheel, workspace};
 
 /// The Pythons that are tested if none is named.
 const VERSIONS: [&str; 4] = ["3.12", "3.13", "3.14", "3.15"];
@@ -68,9 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     let suites = if options.suite.is_empty() { Suite::value_variants() } else { &options.suite };
     let mut tally = Tally::default();
     for python in &pythons {
-        let venv = venv::ensure(python, "loop-venv", "requirements-loop.txt")?;
-        let tools = venv::ensure(python, "venv", "requirements-test.txt")?;
-        wheel::install(python, &tools, &venv, &["--release"])?;
+        let venv = wheel::loop_venv(python)?;
         for suite in suites {
             let outcome = test(&venv, *suite)?;
             tally += print(python, *suite, &outcome);

@@ -9,7 +9,11 @@ use pyo3::prelude::*;
 /// # Errors
 /// Always: there is no such loop here.
 pub fn loop_class(_: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    Err(PyNotImplementedError::new_err("Pounce's event loop needs Linux; use asyncio's"))
+    Err(needs_linux())
+}
+
+fn needs_linux() -> PyErr {
+    PyNotImplementedError::new_err("Pounce's event loop needs Linux; use asyncio's")
 }
 
 /// There is none.
@@ -17,10 +21,8 @@ pub(in crate::python) enum HostedLoop {}
 
 impl HostedLoop {
     pub(in crate::python) fn new(event_loop: &Bound<'_, PyAny>, _: Waker) -> PyResult<Self> {
-        match loop_class(event_loop.py()) {
-            Err(error) => Err(error),
-            Ok(_) => unreachable!("it always fails"),
-        }
+        let _ = event_loop;
+        Err(needs_linux())
     }
 
     pub(in crate::python) fn descriptor(&self) -> RawFd {

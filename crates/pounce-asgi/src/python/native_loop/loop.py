@@ -95,7 +95,6 @@ def define(core, transport):
             self._watched_files = {}
             base.__init__(self, Selector(self))
             self._ready = Ready(self._add_callback)
-            self._scheduled = []
 
         def _make_self_pipe(self):
             super()._make_self_pipe()
