@@ -1,11 +1,11 @@
 //! The attributes of a loop that asyncio's code reads and sets, and the core keeps.
 
 use std::ffi::{CStr, c_int, c_void};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::ffi;
 
-use super::core::thread_number;
+use super::core::{Core, thread_number};
 use super::instance::{boolean, core};
 
 /// Attributes in static memory: CPython keeps pointers to it.
@@ -15,9 +15,9 @@ pub(super) struct Attributes(pub(super) [ffi::PyGetSetDef; 6]);
 unsafe impl Sync for Attributes {}
 
 pub(super) static ATTRIBUTES: Attributes = Attributes([
-    attribute(c"_stopping", get_stopping, set_stopping),
-    attribute(c"_closed", get_closed, set_closed),
-    attribute(c"_debug", get_debug_attribute, set_debug_attribute),
+    flag(c"_stopping", 0),
+    flag(c"_closed", 1),
+    flag(c"_debug", 2),
     attribute(c"_thread_id", get_thread, set_thread),
     attribute(c"_timer_cancelled_count", get_cancelled_count, set_cancelled_count),
     // SAFETY: an all-zero definition is the end of the list.
@@ -34,9 +34,33 @@ const fn attribute(name: &'static CStr, get: ffi::getter, set: ffi::setter) -> f
     }
 }
 
-/// Reads the truth of what is assigned to an attribute.
-unsafe fn assigned(value: *mut ffi::PyObject, set: impl FnOnce(bool)) -> c_int {
-    // SAFETY: CPython calls setters attached, with an object, or null for a deletion.
+/// An attribute that is true or false: the flag of that number.
+const fn flag(name: &'static CStr, number: usize) -> ffi::PyGetSetDef {
+    let closure = std::ptr::without_provenance_mut(number);
+    ffi::PyGetSetDef { closure, ..attribute(name, get_flag, set_flag) }
+}
+
+/// The flag of a loop that the closure of its attribute names.
+fn flag_of(core: &Core, closure: *mut c_void) -> &AtomicBool {
+    match closure.addr() {
+        0 => &core.stopping,
+        1 => &core.closed,
+        _ => &core.debug,
+    }
+}
+
+unsafe extern "C" fn get_flag(object: *mut ffi::PyObject, closure: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with an instance of the type; likewise below.
+    unsafe { boolean(flag_of(core(object), closure).load(Ordering::Relaxed)) }
+}
+
+/// Sets a flag to the truth of what is assigned.
+unsafe extern "C" fn set_flag(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    closure: *mut c_void,
+) -> c_int {
+    // SAFETY: as above; null is a deletion.
     unsafe {
         if value.is_null() {
             ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the attribute cannot be deleted".as_ptr());
@@ -44,52 +68,10 @@ unsafe fn assigned(value: *mut ffi::PyObject, set: impl FnOnce(bool)) -> c_int {
         }
         match ffi::PyObject_IsTrue(value) {
             -1 => return -1,
-            truth => set(truth != 0),
+            truth => flag_of(core(object), closure).store(truth != 0, Ordering::Relaxed),
         }
     }
     0
-}
-
-unsafe extern "C" fn get_stopping(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls this attached, with an instance of the type; likewise below.
-    unsafe { boolean(core(object).is_stopping()) }
-}
-
-unsafe extern "C" fn set_stopping(
-    object: *mut ffi::PyObject,
-    value: *mut ffi::PyObject,
-    _: *mut c_void,
-) -> c_int {
-    // SAFETY: as above.
-    unsafe { assigned(value, |value| core(object).stopping.store(value, Ordering::Relaxed)) }
-}
-
-unsafe extern "C" fn get_closed(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
-    // SAFETY: as above.
-    unsafe { boolean(core(object).is_closed()) }
-}
-
-unsafe extern "C" fn set_closed(
-    object: *mut ffi::PyObject,
-    value: *mut ffi::PyObject,
-    _: *mut c_void,
-) -> c_int {
-    // SAFETY: as above.
-    unsafe { assigned(value, |value| core(object).closed.store(value, Ordering::Relaxed)) }
-}
-
-unsafe extern "C" fn get_debug_attribute(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
-    // SAFETY: as above.
-    unsafe { boolean(core(object).is_debug()) }
-}
-
-unsafe extern "C" fn set_debug_attribute(
-    object: *mut ffi::PyObject,
-    value: *mut ffi::PyObject,
-    _: *mut c_void,
-) -> c_int {
-    // SAFETY: as above.
-    unsafe { assigned(value, |value| core(object).debug.store(value, Ordering::Relaxed)) }
 }
 
 unsafe extern "C" fn get_thread(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
