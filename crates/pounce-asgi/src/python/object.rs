@@ -12,7 +12,6 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -362,6 +361,13 @@ pub(super) unsafe fn guard<T: ObjectValue, R>(
 
 /// As [`guard`], for a caller that knows it is on the owner's thread.
 pub(super) fn guard_owned<R>(py: Python<'_>, failed: R, body: impl FnOnce() -> PyResult<R>) -> R {
+    caught(py, failed, c"a fault inside the server; please report it", body)
+}
+
+/// Runs the body of a slot. An error is raised in Python, and a panic as a `SystemError` with the text `fault`. On any attached
+/// thread, as far as the errors were not made lazily.
+#[inline]
+pub(super) fn caught<R>(py: Python<'_>, failed: R, fault: &CStr, body: impl FnOnce() -> PyResult<R>) -> R {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => {
@@ -369,7 +375,8 @@ pub(super) fn guard_owned<R>(py: Python<'_>, failed: R, body: impl FnOnce() -> P
             failed
         }
         Err(_) => {
-            PySystemError::new_err("a fault inside the server; please report it").restore(py);
+            // SAFETY: attached, and the class is always there.
+            unsafe { ffi::PyErr_SetString(ffi::PyExc_SystemError, fault.as_ptr()) };
             failed
         }
     }

@@ -35,12 +35,6 @@ pub(super) fn elsewhere(py: Python<'_>) -> PyErr {
     raise(py, unsafe { ffi::PyExc_RuntimeError }, text)
 }
 
-/// For a panic.
-pub(super) fn fault(py: Python<'_>) -> PyErr {
-    // SAFETY: as above.
-    raise(py, unsafe { ffi::PyExc_SystemError }, "a fault inside Pounce's event loop; please report it")
-}
-
 fn raise(py: Python<'_>, class: *mut ffi::PyObject, text: &str) -> PyErr {
     let text = CString::new(text).unwrap_or_default();
     // SAFETY: attached; the class is alive.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use super::core::Core;
 use super::errors;
+use crate::python::object;
 
 /// An instance in memory. Those of the loop's class are larger.
 #[repr(C)]
@@ -61,17 +62,8 @@ pub(super) unsafe fn core<'a>(object: *mut ffi::PyObject) -> &'a Core {
 pub(super) fn caught(body: impl FnOnce(Python<'_>) -> PyResult<*mut ffi::PyObject>) -> *mut ffi::PyObject {
     // SAFETY: CPython calls methods attached.
     let py = unsafe { Python::assume_attached() };
-    match catch_unwind(AssertUnwindSafe(|| body(py))) {
-        Ok(Ok(object)) => object,
-        Ok(Err(error)) => {
-            error.restore(py);
-            std::ptr::null_mut()
-        }
-        Err(_) => {
-            errors::fault(py).restore(py);
-            std::ptr::null_mut()
-        }
-    }
+    let fault = c"a fault inside Pounce's event loop; please report it";
+    object::caught(py, std::ptr::null_mut(), fault, || body(py))
 }
 
 /// Python's None.
