@@ -55,6 +55,26 @@ def timed(loop, start, count):
     return (time.perf_counter() - begun) / count * 1e6
 
 
+def timed_coroutine(loop, coroutine, count):
+    """Runs a coroutine, and returns the microseconds of one of `count` operations."""
+    begun = time.perf_counter()
+    loop.run_until_complete(coroutine)
+    return (time.perf_counter() - begun) / count * 1e6
+
+
+def countdown(loop, count):
+    """A callback that stops the loop when it is called for the last of `count` times."""
+    left = count
+
+    def callback():
+        nonlocal left
+        left -= 1
+        if left == 0:
+            loop.stop()
+
+    return callback
+
+
 def call_soon(loop, count=300_000):
     left = count
 
@@ -79,13 +99,7 @@ def call_soon_with_arguments(loop, count=200_000):
 
 
 def call_soon_threadsafe(loop, count=50_000, threads=4):
-    left = count * threads
-
-    def callback():
-        nonlocal left
-        left -= 1
-        if left == 0:
-            loop.stop()
+    callback = countdown(loop, count * threads)
 
     def send():
         for _ in range(count):
@@ -99,14 +113,7 @@ def call_soon_threadsafe(loop, count=50_000, threads=4):
 
 
 def timers_fired(loop, count=100_000):
-    left = count
-
-    def callback():
-        nonlocal left
-        left -= 1
-        if left == 0:
-            loop.stop()
-
+    callback = countdown(loop, count)
     return timed(
         loop, lambda: [loop.call_later(number * 7919 % 1000 * 1e-6, callback) for number in range(count)], count
     )
@@ -126,9 +133,7 @@ def task_switches(loop, count=100_000):
         for _ in range(count):
             await asyncio.sleep(0)
 
-    begun = time.perf_counter()
-    loop.run_until_complete(main())
-    return (time.perf_counter() - begun) / count * 1e6
+    return timed_coroutine(loop, main(), count)
 
 
 def thread_pool(loop, count=5_000):
@@ -136,9 +141,7 @@ def thread_pool(loop, count=5_000):
         for _ in range(count):
             await loop.run_in_executor(None, abs, 1)
 
-    begun = time.perf_counter()
-    loop.run_until_complete(main())
-    return (time.perf_counter() - begun) / count * 1e6
+    return timed_coroutine(loop, main(), count)
 
 
 def spawn(loop, count=100):
@@ -147,9 +150,7 @@ def spawn(loop, count=100):
             process = await asyncio.create_subprocess_exec("true")
             await process.wait()
 
-    begun = time.perf_counter()
-    loop.run_until_complete(main())
-    return (time.perf_counter() - begun) / count * 1e6
+    return timed_coroutine(loop, main(), count)
 
 
 class Echo(asyncio.Protocol):
