@@ -35,6 +35,7 @@ mod native_loop;
 #[path = "python/native_loop/elsewhere.rs"]
 mod native_loop;
 mod object;
+mod own_module;
 mod owner;
 mod park;
 mod preload;

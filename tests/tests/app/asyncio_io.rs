@@ -1,25 +1,13 @@
 //! Threads, processes, sockets and signals work as on asyncio's own loop.
 
+use crate::each_loop::EachLoop;
 use pounce_tests::python::has;
 use pounce_tests::{Options, Server};
-use std::sync::OnceLock;
 
-fn server() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(Options::app("asyncio_io:app")))
-}
+static LOOPS: EachLoop = EachLoop::of("asyncio_io:app");
 
-/// A server on asyncio's own loop.
-fn server_on_asyncio() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(Options::app("asyncio_io:app").with("--loop", "asyncio")))
-}
-
-/// On either loop.
 fn answers(target: &str, wanted: &str) {
-    for (name, server) in [("pounce", server()), ("asyncio", server_on_asyncio())] {
-        assert_eq!(server.get(target).expect(200).text(), wanted, "{target} on the loop of {name}");
-    }
+    LOOPS.answers(target, wanted);
 }
 
 #[test]

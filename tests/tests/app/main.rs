@@ -5,6 +5,7 @@ mod asyncio_io;
 mod clients;
 mod coroutines;
 mod debug_page;
+mod each_loop;
 mod faults;
 mod frameworks;
 mod import_errors;

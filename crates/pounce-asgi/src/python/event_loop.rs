@@ -22,6 +22,7 @@ use super::interpreter::{self, Interpreter};
 use super::loop_driver::LoopDriver;
 use super::native_loop::loop_class;
 use super::object::{self, Type};
+use super::own_module::own_module;
 use super::owner::Owner;
 use super::park;
 use super::pulse::{self, Pulse};
@@ -255,14 +256,9 @@ where
     glue.call_method1("run", (loop_class, run_loop, wake, is_running, get_debug, start)).map(drop)
 }
 
-/// The Python half of the bridge, as a module: one for all threads of an interpreter.
+/// The Python half of the bridge, as a module.
 fn load_glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    let name = "pounce_glue";
-    if let Ok(loaded) = py.import("sys")?.getattr("modules")?.get_item(name) {
-        return Ok(loaded.cast_into()?);
-    }
-    // Coverage tools and debuggers skip files whose names are in angle brackets.
-    PyModule::from_code(py, GLUE, c"<pounce>", c"pounce_glue")
+    own_module(py, c"pounce_glue", GLUE)
 }
 
 const GLUE: &CStr = source(concat!(include_str!("glue.py"), "\0"));

@@ -28,8 +28,8 @@ mod watches;
 use std::ffi::CStr;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyModule};
 
+use super::own_module::own_module;
 use super::source;
 
 pub(super) use hosted::HostedLoop;
@@ -41,17 +41,10 @@ const LOOP: &CStr = source(concat!(include_str!("native_loop/loop.py"), "\0"));
 /// # Errors
 /// This Python's asyncio lacks something that the loop builds on.
 pub fn loop_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
-    let module = match modules.get_item("pounce_loop")? {
-        Some(loaded) => loaded,
-        None => {
-            let core = loop_type::make(py)?;
-            // Coverage tools and debuggers skip files whose names are in angle brackets.
-            let module = PyModule::from_code(py, LOOP, c"<pounce>", c"pounce_loop")?;
-            let sockets = py.import("asyncio.selector_events")?.getattr("_SelectorSocketTransport")?;
-            module.call_method1("define", (core, transport::make(&sockets)?))?;
-            module.into_any()
-        }
-    };
+    let module = own_module(py, c"pounce_loop", LOOP)?;
+    if module.getattr("Loop")?.is_none() {
+        let sockets = py.import("asyncio.selector_events")?.getattr("_SelectorSocketTransport")?;
+        module.call_method1("define", (loop_type::make(py)?, transport::make(&sockets)?))?;
+    }
     module.getattr("Loop")
 }
