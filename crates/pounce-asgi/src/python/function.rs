@@ -11,7 +11,7 @@ use pyo3::types::PyModule;
 use super::coroutine::{Coroutine, Operation};
 use super::object::{ObjectValue, Ref, Type, Visit, Visited, make_shared, shared};
 use super::owner::Pool;
-use super::slots::slot;
+use super::slots::{Attributes, NO_ATTRIBUTE};
 
 /// `receive()`.
 pub(super) struct Receive(pub(super) Function);
@@ -73,7 +73,7 @@ impl ObjectValue for Receive {
     const POOL: Option<Pool> = Some(Pool::Receive);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
-        vec![slot(ffi::Py_tp_getset, RECEIVE_NAMES.0.as_ptr().cast_mut().cast())]
+        vec![RECEIVE_NAMES.slot()]
     }
 
     fn traverse(&self, visit: &Visit) -> Visited {
@@ -89,7 +89,7 @@ impl ObjectValue for Send {
     const POOL: Option<Pool> = Some(Pool::Send);
 
     fn slots() -> Vec<ffi::PyType_Slot> {
-        vec![slot(ffi::Py_tp_getset, SEND_NAMES.0.as_ptr().cast_mut().cast())]
+        vec![SEND_NAMES.slot()]
     }
 
     fn traverse(&self, visit: &Visit) -> Visited {
@@ -97,36 +97,16 @@ impl ObjectValue for Send {
     }
 }
 
-/// `__name__` and `__qualname__`, in static memory: CPython keeps pointers to it.
-struct NameGetters([ffi::PyGetSetDef; 3]);
+static RECEIVE_NAMES: Attributes<3> = name_getters(receive_name);
+static SEND_NAMES: Attributes<3> = name_getters(send_name);
 
-// SAFETY: names and functions are constants, and nothing writes to them.
-unsafe impl Sync for NameGetters {}
-
-static RECEIVE_NAMES: NameGetters = name_getters(receive_name);
-static SEND_NAMES: NameGetters = name_getters(send_name);
-
-const fn name_getters(get: ffi::getter) -> NameGetters {
-    NameGetters([
-        ffi::PyGetSetDef { get: Some(get), ..named(c"__name__") },
-        ffi::PyGetSetDef { get: Some(get), ..named(c"__qualname__") },
-        named_end(),
-    ])
+/// `__name__` and `__qualname__`.
+const fn name_getters(get: ffi::getter) -> Attributes<3> {
+    Attributes([named(get, c"__name__"), named(get, c"__qualname__"), NO_ATTRIBUTE])
 }
 
-const fn named(name: &'static CStr) -> ffi::PyGetSetDef {
-    ffi::PyGetSetDef { name: name.as_ptr(), ..named_end() }
-}
-
-/// The end of a list.
-const fn named_end() -> ffi::PyGetSetDef {
-    ffi::PyGetSetDef {
-        name: std::ptr::null(),
-        get: None,
-        set: None,
-        doc: std::ptr::null(),
-        closure: std::ptr::null_mut(),
-    }
+const fn named(get: ffi::getter, name: &'static CStr) -> ffi::PyGetSetDef {
+    ffi::PyGetSetDef { name: name.as_ptr(), get: Some(get), ..NO_ATTRIBUTE }
 }
 
 unsafe extern "C" fn receive_name(_: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {

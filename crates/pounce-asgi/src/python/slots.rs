@@ -52,6 +52,28 @@ impl<const N: usize> Methods<N> {
     }
 }
 
+/// Attributes of a type, in static memory: CPython keeps pointers to it. The last one is [`NO_ATTRIBUTE`].
+pub(super) struct Attributes<const N: usize>(pub(super) [ffi::PyGetSetDef; N]);
+
+// SAFETY: names, functions and closures are constants, and nothing writes to them.
+unsafe impl<const N: usize> Sync for Attributes<N> {}
+
+impl<const N: usize> Attributes<N> {
+    /// The slot that installs them.
+    pub(super) fn slot(&'static self) -> ffi::PyType_Slot {
+        slot(ffi::Py_tp_getset, self.0.as_ptr().cast_mut().cast())
+    }
+}
+
+/// The end of a list of attributes.
+pub(super) const NO_ATTRIBUTE: ffi::PyGetSetDef = ffi::PyGetSetDef {
+    name: std::ptr::null(),
+    get: None,
+    set: None,
+    doc: std::ptr::null(),
+    closure: std::ptr::null_mut(),
+};
+
 /// A new reference to the object itself.
 pub(super) unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: attached, and the caller's object is alive.

@@ -7,31 +7,19 @@ use pyo3::ffi;
 
 use super::core::{Core, thread_number};
 use super::instance::{boolean, core};
+use crate::python::slots::{Attributes, NO_ATTRIBUTE};
 
-/// Attributes in static memory: CPython keeps pointers to it.
-pub(super) struct Attributes(pub(super) [ffi::PyGetSetDef; 6]);
-
-// SAFETY: names and functions are constants, and nothing writes to them.
-unsafe impl Sync for Attributes {}
-
-pub(super) static ATTRIBUTES: Attributes = Attributes([
+pub(super) static ATTRIBUTES: Attributes<6> = Attributes([
     flag(c"_stopping", 0),
     flag(c"_closed", 1),
     flag(c"_debug", 2),
     attribute(c"_thread_id", get_thread, set_thread),
     attribute(c"_timer_cancelled_count", get_cancelled_count, set_cancelled_count),
-    // SAFETY: an all-zero definition is the end of the list.
-    unsafe { std::mem::zeroed() },
+    NO_ATTRIBUTE,
 ]);
 
 const fn attribute(name: &'static CStr, get: ffi::getter, set: ffi::setter) -> ffi::PyGetSetDef {
-    ffi::PyGetSetDef {
-        name: name.as_ptr(),
-        get: Some(get),
-        set: Some(set),
-        doc: std::ptr::null(),
-        closure: std::ptr::null_mut(),
-    }
+    ffi::PyGetSetDef { name: name.as_ptr(), get: Some(get), set: Some(set), ..NO_ATTRIBUTE }
 }
 
 /// An attribute that is true or false: the flag of that number.
