@@ -20,7 +20,6 @@ use crate::listeners;
 use crate::side_server::SideServer;
 use crate::watchdog::Watchdog;
 pub(crate) use answers::Answers;
-use app::ControlApp;
 
 /// What the control socket acts on.
 pub(crate) struct Subject {
@@ -64,7 +63,7 @@ impl Control {
     /// # Errors
     /// The thread cannot be started.
     pub(crate) fn serve(self, subject: Subject) -> Result<SideServer, ServerError> {
-        let settings = Settings { websocket: None, own_user_only: true, ..Settings::default() };
-        SideServer::start("control", self.listeners, settings, || ControlApp::new(subject))
+        let settings = Settings { own_user_only: true, ..Settings::default() };
+        SideServer::start("control", self.listeners, settings, || app::answers(subject))
     }
 }

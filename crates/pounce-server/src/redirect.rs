@@ -1,19 +1,18 @@
 //! Redirecting requests in clear text to HTTPS.
 
 use std::collections::BTreeSet;
-use std::future::{Ready, ready};
+use std::future::ready;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU64;
-use std::rc::Rc;
 
-use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, Payload, Peer, RequestHead, ResponseHead, Socket};
+use pounce_asgi::{RequestHead, ResponseHead};
 use pounce_config::{HttpConfig, ServerConfig};
 use pounce_net::{Listener, LocalAddr};
 use pounce_worker::Settings;
 
 use crate::error::ServerError;
 use crate::listeners;
-use crate::side_server::SideServer;
+use crate::side_server::{Answer, SideServer};
 
 /// The port of HTTPS, which URLs need not name.
 const HTTPS: u16 = 443;
@@ -58,7 +57,8 @@ impl Redirect {
             tracing::info!(target: "pounce", "Redirecting http://{} to HTTPS", listener.local_addr());
         }
         let port = self.port;
-        SideServer::start("redirect", self.listeners, self.settings, move || ToHttps { port })
+        let answers = move || move |head: &RequestHead| ready(to_https(head, port));
+        SideServer::start("redirect", self.listeners, self.settings, answers)
     }
 }
 
@@ -95,39 +95,21 @@ fn settings(http: &HttpConfig) -> Settings {
         server_timing: false,
         ..http.clone()
     };
-    Settings { http, websocket: None, ..Settings::default() }
+    Settings { http, ..Settings::default() }
 }
 
-/// Answers every request with its HTTPS address.
-struct ToHttps {
-    port: u16,
-}
-
-impl App for ToHttps {
-    type Connection = ();
-    type Call = Ready<Outcome>;
-
-    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
-
-    fn http(&self, (): &(), _peer: &Rc<Peer>, head: &RequestHead, exchange: Exchange) -> Self::Call {
-        let mut response = ResponseHead::default();
-        match location(head, self.port) {
-            Some(location) => {
-                // With 308, unlike 301, the method stays the same.
-                response.status = 308;
-                response.fields.push(b"location", &location);
-            }
-            None => response.status = 400,
+/// The answer to a request: its HTTPS address.
+fn to_https(head: &RequestHead, port: u16) -> Answer {
+    let mut response = ResponseHead::default();
+    match location(head, port) {
+        Some(location) => {
+            // With 308, unlike 301, the method stays the same.
+            response.status = 308;
+            response.fields.push(b"location", &location);
         }
-        // Fails only if the client has gone.
-        let _ = exchange.start(&mut response).and_then(|()| exchange.body(Payload::Borrowed(b""), false));
-        ready(Outcome::Returned)
+        None => response.status = 400,
     }
-
-    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
-        let _ = socket.close(1000, "");
-        ready(Outcome::Returned)
-    }
+    (response, Vec::new())
 }
 
 /// The same resource at the server's port; `None` if the request does not name its host.

@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pounce_asgi::{App, ConnectionInfo, Exchange, Outcome, Payload, Peer, RequestHead, ResponseHead, Socket};
+use pounce_asgi::{RequestHead, ResponseHead};
 use serde_json::{Value, json};
 
 use super::{Subject, view};
 use crate::handle::{Order, ServerState};
+use crate::side_server::Answer;
 
 /// How long to wait for the answers of all workers: one whose process is stopped gives none.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,43 +22,22 @@ const MOST_WORKERS: usize = 1024;
 /// Levels of the log.
 const LEVELS: &str = "critical, error, warning, info, debug or trace";
 
-/// The application behind the control socket.
-pub(super) struct ControlApp(Rc<Subject>);
-
 /// A status and a body.
 type Answered = (u16, Value);
 
-impl ControlApp {
-    pub(super) fn new(subject: Subject) -> Self {
-        Self(Rc::new(subject))
-    }
-}
-
-impl App for ControlApp {
-    type Connection = ();
-    type Call = Pin<Box<dyn Future<Output = Outcome>>>;
-
-    fn connect(&self, _info: &Rc<ConnectionInfo>) {}
-
-    fn http(&self, (): &(), _peer: &Rc<Peer>, head: &RequestHead, exchange: Exchange) -> Self::Call {
-        let subject = Rc::clone(&self.0);
+/// The function behind the control socket.
+pub(super) fn answers(subject: Subject) -> impl Fn(&RequestHead) -> Pin<Box<dyn Future<Output = Answer>>> {
+    let subject = Rc::new(subject);
+    move |head| {
+        let subject = Rc::clone(&subject);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (method, path, query) = (text(head.method()), text(head.raw_path()), text(head.query()));
         Box::pin(async move {
             let (status, body) = answer(&subject, &method, &path, &query).await;
             let mut head = ResponseHead { status, ..ResponseHead::default() };
             head.fields.push(b"content-type", b"application/json");
-            // Fails only if the client has gone.
-            let _ = exchange
-                .start(&mut head)
-                .and_then(|()| exchange.body(Payload::Borrowed(format!("{body}\n").as_bytes()), false));
-            Outcome::Returned
+            (head, format!("{body}\n").into_bytes())
         })
-    }
-
-    fn websocket(&self, (): &(), _peer: &Rc<Peer>, _head: &RequestHead, socket: Socket) -> Self::Call {
-        let _ = socket.close(1000, "");
-        Box::pin(async { Outcome::Returned })
     }
 }
 
