@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 
@@ -99,6 +100,29 @@ async def kill(scope, receive, send, name):
     os.kill(os.getpid(), signal.Signals[name])
     await asyncio.sleep(0.3)
     await respond(send, str(os.getpid()))
+
+
+async def kill_from_thread(scope, receive, send, name):
+    """Has a thread take a signal while the loop waits."""
+
+    def take():
+        time.sleep(0.2)
+        signal.raise_signal(signal.Signals[name])
+
+    threading.Thread(target=take).start()
+    await respond(send, str(os.getpid()))
+
+
+async def kill_in_child(scope, receive, send, name):
+    """Sends a forked child a signal, and answers with the child's exit code."""
+
+    def child():
+        os.kill(os.getpid(), signal.Signals[name])
+
+    forked = multiprocessing.get_context("fork").Process(target=child)
+    forked.start()
+    await asyncio.to_thread(forked.join, 60)
+    await respond(send, str(forked.exitcode))
 
 
 def work():

@@ -1,6 +1,8 @@
 //! `cargo xtask ci`: everything a change must pass, in the order that fails soonest.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result};
 
 use crate::bench;
 use crate::error;
@@ -16,8 +18,16 @@ const MATRIX: [&[&str]; 5] = [&["3.13"], &["3.11"], &["3.12"], &["3.14"], &["3.1
 /// The Python whose neighbours are both in the matrix.
 const BETWEEN: &str = "3.12";
 
+/// Options of `cargo xtask ci`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Remove what was built for a Python once its tests have run, for a small disk
+    #[arg(long)]
+    remove_builds: bool,
+}
+
 /// Runs every check, even after one has failed.
-pub(crate) fn run() -> Result<Tally> {
+pub(crate) fn run(options: &Options) -> Result<Tally> {
     let pythons: Vec<Option<Python>> =
         MATRIX.iter().map(|names| names.iter().find_map(|name| Python::find(name))).collect();
     let mut tally = Tally::default();
@@ -61,28 +71,40 @@ pub(crate) fn run() -> Result<Tally> {
     });
     let first = pythons.iter().flatten().next();
     for (names, python) in MATRIX.iter().zip(&pythons) {
-        let title = format!("tests with Python {}", names.join(" or "));
-        tally += step(&title, || match (python, first) {
-            (Some(python), Some(first)) if !std::ptr::eq(python, first) => {
-                test::of_python(python, first, names[0] == BETWEEN)
-            }
-            (Some(python), _) => test::against(python, &[]),
-            (None, _) if names[0].ends_with('t') => {
-                println!("skipped: no free-threaded Python");
-                Ok(Tally::SKIPPED)
-            }
-            (None, _) => {
-                println!("skipped: no Python {}", names[0]);
-                Ok(Tally::SKIPPED)
-            }
-        });
+        let name = format!("Python {}", names.join(" or "));
+        let title = format!("tests with {name}");
+        let (Some(python), Some(first)) = (python, first) else {
+            let what = if names[0].ends_with('t') { "free-threaded Python" } else { &name };
+            println!("\n== {title}\nskipped: no {what}");
+            tally += Tally::SKIPPED;
+            continue;
+        };
+        if std::ptr::eq(python, first) {
+            tally += step(&title, || test::against(python, &[]));
+            continue;
+        }
+        tally += step(&title, || test::of_python(python, first, names[0] == BETWEEN));
+        if python.free_threaded {
+            tally += step("the Python package with free-threaded Python", || wheel::test(python, false));
+        }
+        options.remove(python)?;
     }
-    tally += step("the Python package with free-threaded Python", || match pythons.last() {
-        Some(Some(python)) => wheel::test(python, false),
-        _ => Ok(Tally::SKIPPED),
-    });
+    if let Some(first) = first {
+        options.remove(first)?;
+    }
     tally += step("bench --quick", || bench::quick::run(&bench::Options::quick()));
     Ok(tally)
+}
+
+impl Options {
+    /// Removes what was built for a Python, if asked to.
+    fn remove(&self, python: &Python) -> Result<()> {
+        let builds = python.target();
+        if self.remove_builds && builds.exists() {
+            fs::remove_dir_all(&builds).with_context(|| format!("cannot remove {}", builds.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs one check under a title. An error is printed and counts as a failure.

@@ -39,7 +39,7 @@ enum Task {
     /// Build wheels of the Python package, and its source distribution
     Dist(wheel::Options),
     /// Run every check that a change must pass
-    Ci,
+    Ci(ci::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options).map(Some),
         Task::Dist(options) => wheel::dist(&options).map(|()| None),
-        Task::Ci => ci::run().map(Some),
+        Task::Ci(options) => ci::run(&options).map(Some),
     };
     match outcome {
         Ok(None) => ExitCode::SUCCESS,

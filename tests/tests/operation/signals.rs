@@ -15,6 +15,7 @@ in_every_mode! {
     the_application_s_own_handler_runs_and_the_server_stops,
     an_application_s_handler_runs_for_signals_on_which_workers_do_not_act,
     signals_that_come_all_at_once_are_stood,
+    a_signal_that_another_thread_takes_ends_the_wait_of_an_idle_loop,
 }
 
 /// Ways in which applications handle a signal, and whether a handler runs.
@@ -76,6 +77,33 @@ fn the_application_s_own_handler_runs_and_the_server_stops(mode: Mode) {
             _ => 1,
         };
         assert_eq!(times_heard(&server, "heard SIGTERM"), expected, "{how}");
+    }
+}
+
+/// The C handler runs in that thread, and the system call in which the loop waits goes on: as when a signal comes just
+/// before that call.
+fn a_signal_that_another_thread_takes_ends_the_wait_of_an_idle_loop(mode: Mode) {
+    // A descriptor to be told by needs a handler, which the server has for the first one.
+    let mut ways = vec![("own", "SIGUSR1 SIGUSR2 SIGRTMIN"), ("loop", "SIGUSR1 SIGUSR2 SIGRTMIN")];
+    if mode != Mode::Subinterpreter {
+        // The application's loop is in a subinterpreter, and cannot have one.
+        ways.push(("wakeup", "SIGUSR1"));
+    }
+    for (how, names) in ways {
+        let server = start(Some(mode), how, names);
+        for name in names.split(' ') {
+            server.get(&format!("/kill-from-thread/{name}")).expect(200);
+            wait_heard(&server, &format!("heard {name}"), 1);
+        }
+    }
+}
+
+#[test]
+fn a_forked_child_calls_the_application_s_handlers() {
+    let server = start(None, "own", "SIGUSR2 SIGRTMIN");
+    for name in ["SIGUSR2", "SIGRTMIN"] {
+        assert_eq!(server.get(&format!("/kill-in-child/{name}")).expect(200).text(), "0", "{name}");
+        wait_heard(&server, &format!("heard {name}"), 1);
     }
 }
 

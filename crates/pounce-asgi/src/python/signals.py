@@ -12,14 +12,16 @@ import sys
 
 
 def install(numbers, installed, called, keeps):
-    """Installs a handler for each of `numbers`.
+    """Installs a handler for each of `numbers`, the signals that the server acts on.
 
-    `installed(number, is_called)` is called after `signal.signal()` has set a handler, `called(number)` when the
-    server's handler is called. `keeps` says that handlers which are there are the application's, and stay. Returns a
-    function that undoes it all.
+    `installed(number, is_called)` is called after `signal.signal()` has set a handler for one of them, or a function for
+    any other signal; `called(number)` when the server's handler is called. `keeps` says that handlers which are there are
+    the application's, and stay. Returns a function that undoes it all.
     """
     set_handler = _signal.signal
     before = {number: _signal.getsignal(number) for number in numbers}
+    # The other signals for which Python has a function.
+    others = set()
     is_child = is_over = False
 
     def handle_signal(signum, frame):
@@ -35,10 +37,19 @@ def install(numbers, installed, called, keeps):
     @functools.wraps(set_handler)
     def signal(signalnum, handler, /):
         previous = set_handler(signalnum, handler)
-        if signalnum in numbers and not is_child and not is_over:
-            # The server stops itself: KeyboardInterrupt would end any code it interrupts.
-            installed(signalnum, callable(handler) and handler is not _signal.default_int_handler)
+        if not is_child and not is_over:
+            observe(signalnum, handler)
         return previous
+
+    def observe(number, handler):
+        if number in numbers:
+            # The server stops itself: KeyboardInterrupt would end any code it interrupts.
+            installed(number, callable(handler) and handler is not _signal.default_int_handler)
+        elif callable(handler):
+            others.add(number)
+            installed(number, True)
+        else:
+            others.discard(number)
 
     def end():
         for number in numbers:
@@ -57,6 +68,8 @@ def install(numbers, installed, called, keeps):
         for number in numbers:
             handler = _signal.getsignal(number)
             set_handler(number, _signal.SIG_DFL if handler in (handle_signal, waking, None) else handler)
+        for number in others:
+            set_handler(number, _signal.getsignal(number))
 
     def uninstall():
         nonlocal is_over
@@ -68,13 +81,17 @@ def install(numbers, installed, called, keeps):
             # A handler that the application has installed stays; the server's goes.
             if _signal.getsignal(number) is handle_signal and before[number] is not None:
                 set_handler(number, before[number])
+        for number in others:
+            set_handler(number, _signal.getsignal(number))
 
     _signal.signal = signal
-    for number in numbers:
-        if keeps and callable(before[number]) and before[number] is not _signal.default_int_handler:
-            installed(number, True)
-        else:
+    for number in _signal.valid_signals():
+        handler = _signal.getsignal(number)
+        is_function = callable(handler) and handler is not _signal.default_int_handler
+        if number in numbers and not (keeps and is_function):
             signal(number, handle_signal)
+        elif is_function:
+            observe(number, handler)
     # atexit calls the first registered function last, so handlers work until then.
     atexit.register(end)
     os.register_at_fork(after_in_child=in_child)

@@ -4,14 +4,15 @@
 //! A C handler notifies Python (`PyErr_SetInterruptEx`) as Python's C handler does, so that handlers,
 //! `add_signal_handler` and wake-up descriptors work, and then writes the signal to a pipe, which [`Signals::wait`] reads.
 //! `signal.signal()` replaces it with Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
-//! call goes, and puts this one back. Alternatives: with `sigwait()`, subprocesses would inherit the blocked signals
+//! call goes, and puts this one back. Signals that mean nothing to the server get it as well while Python has a function
+//! for them: one that came just before the loop began to wait would not end the wait. Alternatives: with `sigwait()`, subprocesses would inherit the blocked signals
 //! and could not be terminated; Python raises no audit event for `signal.signal()`; only a program that links
 //! libpython, not an extension module, can interpose `sigaction()`.
 
 use std::ffi::CStr;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, IntoRawFd as _};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 
@@ -42,13 +43,13 @@ static BEFORE: Mutex<Option<[libc::sigaction; SIGNALS.len()]>> = Mutex::new(None
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 /// Signals, as bits, for which Python has a function to call. Python is not notified of others: to find out that there
 /// is nothing to call it would compare numbers, which needs an attached thread.
-static FOR_PYTHON: AtomicU32 = AtomicU32::new(0);
+static FOR_PYTHON: AtomicU64 = AtomicU64::new(0);
 /// Signals, as bits, that have come since the handler of `signals.py` was last called for them.
-static CAME: AtomicU32 = AtomicU32::new(0);
+static CAME: AtomicU64 = AtomicU64::new(0);
 /// Signals, as bits, that another process has sent.
-static SENT: AtomicU32 = AtomicU32::new(0);
+static SENT: AtomicU64 = AtomicU64::new(0);
 /// Signals, as bits, whose handlers [`call_handlers_for`] has called, and that have not come since.
-static ANTICIPATED: AtomicU32 = AtomicU32::new(0);
+static ANTICIPATED: AtomicU64 = AtomicU64::new(0);
 /// Wakes the loop of Python's main thread, where handlers run.
 static MAIN_LOOP: Mutex<Option<Waker>> = Mutex::new(None);
 
@@ -99,7 +100,7 @@ impl Signals {
         Ok(Self { pipe: reader })
     }
 
-    /// Waits for the next signal.
+    /// Waits for the next of them.
     ///
     /// # Errors
     /// The pipe is closed, because the process's handlers were restored.
@@ -110,7 +111,8 @@ impl Signals {
             // The signal may have come just before the loop began to wait: wake it, so that Python's handler is called.
             wake_main_loop();
             let sender = if byte[0] & BY_ITSELF == 0 { Sender::Other } else { Sender::Itself };
-            if let Ok(signal) = Signal::try_from(i32::from(byte[0] & !BY_ITSELF)) {
+            let number = i32::from(byte[0] & !BY_ITSELF);
+            if let Some(signal) = SIGNALS.into_iter().find(|signal| *signal as i32 == number) {
                 return Ok(Received { signal, sender });
             }
         }
@@ -290,8 +292,8 @@ fn tell(number: i32, sender: u8) {
     unsafe { libc::write(PIPE.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
 }
 
-const fn bit(number: i32) -> u32 {
-    1 << (number & 31)
+const fn bit(number: i32) -> u64 {
+    1 << (number & 63)
 }
 
 #[cfg(test)]
