@@ -21,11 +21,23 @@ impl EachLoop {
         self.pounce.get_or_init(|| Server::start(Options::app(self.app)))
     }
 
+    /// Both servers, by the name of their loop.
+    fn servers(&self) -> [(&str, &Server); 2] {
+        let on_asyncio = || Server::start(Options::app(self.app).with("--loop", "asyncio"));
+        [("pounce", self.server()), ("asyncio", self.asyncio.get_or_init(on_asyncio))]
+    }
+
     /// Asserts that both answer a GET with this text.
     pub(crate) fn answers(&self, target: &str, wanted: &str) {
-        let on_asyncio = || Server::start(Options::app(self.app).with("--loop", "asyncio"));
-        for (name, server) in [("pounce", self.server()), ("asyncio", self.asyncio.get_or_init(on_asyncio))] {
+        for (name, server) in self.servers() {
             assert_eq!(server.get(target).expect(200).text(), wanted, "{target} on the loop of {name}");
+        }
+    }
+
+    /// Sends both a GET, whose answer does not matter.
+    pub(crate) fn get_each(&self, target: &str) {
+        for (_, server) in self.servers() {
+            server.get(target);
         }
     }
 }

@@ -14,3 +14,4 @@ mod leaving_quietly;
 mod lifespan;
 mod receive_and_send;
 mod scope;
+mod tasks;

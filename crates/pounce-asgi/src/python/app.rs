@@ -86,7 +86,7 @@ impl PythonApp {
             let template = ScopeTemplate::new(py, &config.root_path, &config.extensions)?;
             let plain =
                 asyncio.glue.bind(py).call_method1("begins_with_its_coroutine", (&app,))?.extract()?;
-            let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)?;
+            let types = Types::new(py, &asyncio)?;
             PyResult::Ok((app, asgi2, plain, template, types))
         })();
         let (app, asgi2, plain, template, types) = made.map_err(|error| load_error(py, &asyncio, &error))?;
@@ -129,8 +129,7 @@ impl PythonApp {
         let asyncio = Rc::clone(&event_loop.asyncio);
         let template = ScopeTemplate::new(py, &config.root_path, &config.extensions)
             .map_err(|error| load_error(py, &asyncio, &error))?;
-        let types = Types::new(asyncio.glue.bind(py), &asyncio.owner)
-            .map_err(|error| load_error(py, &asyncio, &error))?;
+        let types = Types::new(py, &asyncio).map_err(|error| load_error(py, &asyncio, &error))?;
         Ok(Self {
             types,
             asyncio,
@@ -230,14 +229,20 @@ impl PythonApp {
             (context.run(py, call)?, Some(context))
         };
         // SAFETY: the object is of this type.
-        if let Some(own) = unsafe { owned::<AppCoroutine>(coroutine.as_ptr()) } {
+        let own = unsafe { owned::<AppCoroutine>(coroutine.as_ptr()) };
+        if let Some(own) = own {
             own.watch(returned)?;
         }
-        let task = asyncio.task(py, coroutine, context.as_ref())?;
+        let task = match (&self.types.tasks, own) {
+            (Some(tasks), Some(own)) if !asyncio.is_debug() => tasks.start(coroutine, own, context)?,
+            _ => Some(asyncio.task(py, coroutine, context.as_ref())?),
+        };
         if let Some(began) = began {
             asyncio.log_if_slow(py, state.request(), began.elapsed())?;
         }
-        state.keep_task(task);
+        if let Some(task) = task {
+            state.keep_task(task);
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //! `receive`, `send` and their coroutines refer to it, so that the garbage collector sees one owner of the Python
 //! objects of a call.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::{CStr, c_void};
 use std::rc::Rc;
 
@@ -28,11 +28,15 @@ pub(super) struct AppCoroutine {
     /// exists, so before the first step.
     inner: OnceCell<Ref>,
     pub(super) state: Rc<CallState>,
+    /// What the next step comes to, if it has been taken already.
+    anticipated: Cell<Option<PyResult<Option<Ref>>>>,
+    /// Whether the task was cancelled during that step, and the future that it yielded is still to be.
+    was_cancelled: Cell<bool>,
 }
 
 impl AppCoroutine {
     pub(super) fn new(state: Rc<CallState>) -> Self {
-        Self { inner: OnceCell::new(), state }
+        Self { inner: OnceCell::new(), state, anticipated: Cell::new(None), was_cancelled: Cell::new(false) }
     }
 
     /// Wraps the awaitable that the application returned.
@@ -74,15 +78,53 @@ impl AppCoroutine {
         None
     }
 
+    /// Takes a step: sends `value` to the application's coroutine. Returns what it yields; None if it has ended.
+    ///
+    /// # Errors
+    /// The exception that the task must see.
+    pub(super) fn step(&self, py: Python<'_>, value: *mut ffi::PyObject) -> PyResult<Option<Ref>> {
+        let mut stepped = std::ptr::null_mut();
+        // SAFETY: attached; the value is alive, and there is a place for the result.
+        let step = || unsafe { ffi::PyIter_Send(self.inner(), value, &raw mut stepped) };
+        let status = pulse::serve(self.state.request(), step);
+        self.after(py, status, stepped)
+    }
+
+    /// Has the next step come to this, which a step taken already has come to.
+    pub(super) fn anticipate(&self, stepped: PyResult<Option<Ref>>) {
+        self.anticipated.set(Some(stepped));
+    }
+
+    /// The task begins the step that has been taken already with an exception, as it was cancelled meanwhile.
+    fn cancelled_before(
+        &self,
+        anticipated: PyResult<Option<Ref>>,
+        thrown: PyErr,
+    ) -> PyResult<*mut ffi::PyObject> {
+        match anticipated? {
+            Some(future) => {
+                self.was_cancelled.set(true);
+                Ok(future.into_ptr())
+            }
+            None => Err(thrown),
+        }
+    }
+
+    /// Whether the future that the last step yielded is to be cancelled, as the task was.
+    pub(super) fn take_cancelled(&self) -> bool {
+        self.was_cancelled.take()
+    }
+
     /// Ends a step that yielded, returned or raised.
     fn after(
         &self,
         py: Python<'_>,
         status: ffi::PySendResult,
         result: *mut ffi::PyObject,
-    ) -> PyResult<Option<*mut ffi::PyObject>> {
+    ) -> PyResult<Option<Ref>> {
         match status {
-            ffi::PySendResult::PYGEN_NEXT => Ok(Some(result)),
+            // SAFETY: a step passes on ownership of what it yields.
+            ffi::PySendResult::PYGEN_NEXT => Ok(Some(unsafe { Ref::from_owned(result) })),
             ffi::PySendResult::PYGEN_RETURN => {
                 // SAFETY: a step that returned passes on ownership of its value.
                 drop(unsafe { Bound::from_owned_ptr(py, result) });
@@ -138,12 +180,13 @@ unsafe extern "C" fn send(
     // SAFETY: CPython calls this attached, with an object of this type and a place for the result.
     unsafe {
         guard(object, ffi::PySendResult::PYGEN_ERROR, |py, coroutine: &AppCoroutine| {
-            let mut stepped = std::ptr::null_mut();
-            let step = || ffi::PyIter_Send(coroutine.inner(), value, &mut stepped);
-            let status = pulse::serve(coroutine.state.request(), step);
-            Ok(match coroutine.after(py, status, stepped)? {
+            let stepped = match coroutine.anticipated.take() {
+                Some(anticipated) => anticipated,
+                None => coroutine.step(py, value),
+            };
+            Ok(match stepped? {
                 Some(yielded) => {
-                    result.write(yielded);
+                    result.write(yielded.into_ptr());
                     ffi::PySendResult::PYGEN_NEXT
                 }
                 None => {
@@ -189,6 +232,9 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
     unsafe {
         guard(object, std::ptr::null_mut(), |py, coroutine: &AppCoroutine| {
             let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into_unchecked::<PyTuple>();
+            if let Some(anticipated) = coroutine.anticipated.take() {
+                return coroutine.cancelled_before(anticipated, thrown(&arguments)?);
+            }
             let inner = Bound::from_borrowed_ptr(py, coroutine.inner());
             let stepped = match inner.getattr(&coroutine.state.asyncio.names.throw) {
                 Ok(throw) => pulse::serve(coroutine.state.request(), || throw.call1(&arguments)),
@@ -205,7 +251,7 @@ unsafe extern "C" fn throw(object: *mut ffi::PyObject, arguments: *mut ffi::PyOb
                 }
             };
             match coroutine.after(py, status, result)? {
-                Some(yielded) => Ok(yielded),
+                Some(yielded) => Ok(yielded.into_ptr()),
                 None => {
                     ffi::PyErr_SetNone(ffi::PyExc_StopIteration);
                     Ok(std::ptr::null_mut())

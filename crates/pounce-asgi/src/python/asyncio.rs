@@ -39,7 +39,8 @@ pub(super) struct Asyncio {
     future: Py<PyAny>,
     future_keywords: Py<PyTuple>,
     task: Py<PyAny>,
-    task_keywords: Py<PyDict>,
+    /// Of the task's constructor, which only reads them: all calls share one dict.
+    pub(super) task_keywords: Py<PyDict>,
 }
 
 impl Asyncio {
@@ -82,7 +83,6 @@ impl Asyncio {
         coroutine: &Bound<'py, PyAny>,
         context: Option<&Context>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // The type only reads its keywords, so all calls share one dict.
         let mut keywords = self.task_keywords.bind(py).clone();
         if let Some(context) = context {
             keywords = keywords.copy()?;

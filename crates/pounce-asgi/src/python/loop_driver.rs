@@ -20,6 +20,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::deadline::Deadline;
+use super::native_loop::HostedLoop;
 use super::owner::Owner;
 use super::signals;
 use super::turns::{Timer, Turns};
@@ -54,6 +55,11 @@ impl LoopDriver {
             raised: RefCell::new(None),
             owner: Arc::clone(owner),
         }))
+    }
+
+    /// The loop, if it is Pounce's.
+    pub(super) fn native(&self) -> Option<&HostedLoop> {
+        self.turns.native()
     }
 
     /// Wakes the loop if Python code called from outside it has scheduled something.

@@ -96,8 +96,21 @@ impl Ref {
         Self(unsafe { ffi::Py_NewRef(object) })
     }
 
+    /// Takes over a reference to `object`.
+    ///
+    /// # Safety
+    /// Attached; the caller owns the reference.
+    pub(super) unsafe fn from_owned(object: *mut ffi::PyObject) -> Self {
+        Self(object)
+    }
+
     pub(super) fn as_ptr(&self) -> *mut ffi::PyObject {
         self.0
+    }
+
+    /// Gives the reference up.
+    pub(super) fn into_ptr(self) -> *mut ffi::PyObject {
+        ManuallyDrop::new(self).0
     }
 }
 

@@ -57,6 +57,14 @@ impl Turns {
         }))
     }
 
+    /// The loop, if it is Pounce's.
+    pub(super) fn native(&self) -> Option<&HostedLoop> {
+        match self {
+            Self::Native(native) => Some(native),
+            Self::Asyncio(_) => None,
+        }
+    }
+
     /// The descriptor that is readable while one that the loop watches is ready.
     pub(super) fn descriptor(&self, py: Python<'_>) -> PyResult<RawFd> {
         match self {

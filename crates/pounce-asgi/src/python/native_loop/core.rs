@@ -44,6 +44,16 @@ pub(super) struct Core {
     /// Whether the loop waits, or is about to.
     pub(super) is_waiting: AtomicBool,
     alarm: Mutex<Alarm>,
+    pub(super) aside: Cell<Aside>,
+}
+
+/// Whether the next handle that is made ready is set aside instead.
+#[derive(Clone, Copy)]
+pub(super) enum Aside {
+    No,
+    Next,
+    /// It was. An owned reference.
+    Taken(*mut ffi::PyObject),
 }
 
 /// What ends the loop's wait.
@@ -83,6 +93,7 @@ impl Core {
             has_sent: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             alarm: Mutex::new(alarm),
+            aside: Cell::new(Aside::No),
         })
     }
 
@@ -112,6 +123,10 @@ impl Core {
     pub(super) fn push(&self, handle: *mut ffi::PyObject) {
         if self.may_be_used() {
             self.put(Sent(handle, None));
+            return;
+        }
+        if let Aside::Next = self.aside.get() {
+            self.aside.set(Aside::Taken(handle));
             return;
         }
         self.take_sent();

@@ -17,6 +17,15 @@ fn needs_linux() -> PyErr {
 }
 
 /// There is none.
+pub(in crate::python) enum SetAside {}
+
+impl SetAside {
+    pub(in crate::python) fn call(self, _: Python<'_>) -> PyResult<()> {
+        match self {}
+    }
+}
+
+/// There is none.
 pub(in crate::python) enum HostedLoop {}
 
 impl HostedLoop {
@@ -42,6 +51,14 @@ impl HostedLoop {
     }
 
     pub(in crate::python) fn first_timer(&self) -> Option<f64> {
+        match *self {}
+    }
+
+    pub(in crate::python) fn set_aside<R>(&self, _: impl FnOnce() -> R) -> R {
+        match *self {}
+    }
+
+    pub(in crate::python) fn take_aside(&self) -> Option<SetAside> {
         match *self {}
     }
 

@@ -7,9 +7,14 @@ use std::task::Waker;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::core::{Alarm, Core};
+use super::core::{Alarm, Aside, Core};
+use super::handle;
 use super::instance::core_of;
 use super::turn::{self, Events};
+use crate::python::object::Ref;
+
+/// A callback that the loop was asked to call soon.
+pub(in crate::python) struct SetAside(Ref);
 
 /// A loop of ours, for the runtime that drives it. On the loop's thread, attached.
 pub(in crate::python) struct HostedLoop {
@@ -67,10 +72,43 @@ impl HostedLoop {
         self.core().timers.borrow().first().map(|timer| timer.when)
     }
 
+    /// Runs `body`, and sets aside what it asks the loop to call soon, once. Nothing else may ask before: the GIL is held, and
+    /// until then `body` runs no Python code.
+    pub(in crate::python) fn set_aside<R>(&self, body: impl FnOnce() -> R) -> R {
+        let core = self.core();
+        core.aside.set(Aside::Next);
+        let result = body();
+        if let Aside::Next = core.aside.get() {
+            core.aside.set(Aside::No);
+        }
+        result
+    }
+
+    /// Takes what was set aside.
+    pub(in crate::python) fn take_aside(&self) -> Option<SetAside> {
+        match self.core().aside.replace(Aside::No) {
+            // SAFETY: the reference is owned.
+            Aside::Taken(handle) => Some(SetAside(unsafe { Ref::from_owned(handle) })),
+            Aside::Next | Aside::No => None,
+        }
+    }
+
     /// Has calls from other threads wake the runtime from now on. False if there are handles to call.
     pub(in crate::python) fn rest(&self) -> bool {
         self.core().is_waiting.store(true, Ordering::SeqCst);
         !self.has_ready()
+    }
+}
+
+impl SetAside {
+    /// Calls it, in its context.
+    ///
+    /// # Errors
+    /// The exception that it raises.
+    pub(in crate::python) fn call(self, py: Python<'_>) -> PyResult<()> {
+        // SAFETY: attached; the handle is one of this loop's, and nobody else knows it to cancel it.
+        let result = unsafe { Bound::from_owned_ptr_or_err(py, handle::call(self.0.as_ptr())) };
+        result.map(drop)
     }
 }
 
