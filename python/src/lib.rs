@@ -10,6 +10,7 @@ mod servers;
 
 use std::ffi::{OsString, c_int, c_void};
 
+use pounce_asgi::python::Interpreter;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
@@ -96,5 +97,7 @@ fn main(arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -
         let (given, executable, flags, restarted, virtualenv) = arguments.extract()?;
         (given, Hosted::as_process(executable, flags, restarted, virtualenv))
     };
-    Ok(arguments.py().detach(|| pounce_cli::run(host, given)))
+    let code = arguments.py().detach(|| pounce_cli::run(host, given));
+    Interpreter::end_process_if_it_must(arguments.py(), code);
+    Ok(code)
 }

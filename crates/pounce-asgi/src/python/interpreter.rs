@@ -7,8 +7,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
+use nix::libc;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use super::signals::{self, Handlers};
 use super::{forked, memory};
@@ -223,7 +225,10 @@ impl Interpreter {
     pub fn finalize(mut self) {
         let handlers = self.handlers.take();
         Python::attach(|py| match handlers {
-            Some(handlers) if self.ends == Ends::Itself => handlers.restore(py),
+            Some(handlers) if self.ends == Ends::Itself => {
+                handlers.restore(py);
+                end_at_exit(py);
+            }
             handlers => drop(handlers),
         });
         if self.ends != Ends::Python {
@@ -238,6 +243,16 @@ impl Interpreter {
         unsafe {
             ffi::PyGILState_Ensure();
             ffi::Py_FinalizeEx();
+        }
+    }
+
+    /// Ends the process of a Python program with this exit code, if Python could not end: it would abort. Runs and flushes
+    /// before what Python would.
+    pub fn end_process_if_it_must(py: Python<'_>, code: u8) {
+        if LEFT_BEHIND.load(Ordering::Acquire) {
+            run_exit_functions(py);
+            // SAFETY: nothing is left to be done.
+            unsafe { libc::_exit(code.into()) };
         }
     }
 
@@ -269,6 +284,25 @@ impl Drop for Interpreter {
         if let Some(handlers) = self.handlers.take() {
             Python::attach(|_| drop(handlers));
         }
+    }
+}
+
+/// Has a program end without Python's own end, if another interpreter is left behind: Python would abort. The exit code is 1
+/// after an exception that nobody has caught, else 0; what `sys.exit()` was given is not known any more.
+fn end_at_exit(py: Python<'_>) {
+    if !LEFT_BEHIND.load(Ordering::Acquire) {
+        return;
+    }
+    let code = c"import atexit, os, sys
+def end(process=os.getpid()):
+    atexit.unregister(end)
+    if os.getpid() == process:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(hasattr(sys, 'last_exc'))
+atexit.register(end)";
+    if let Err(error) = py.run(code, Some(&PyDict::new(py)), None) {
+        tracing::warn!(target: "pounce", "Python will abort when it ends: {error}");
     }
 }
 
