@@ -3,13 +3,16 @@
 import asyncio
 import contextvars
 import gc
+import os
 import sys
 import threading
+import time
 import weakref
 
 from kit import respond, router, routes_of
 
 KEPT = {}
+POOL = asyncio.Queue()
 NUMBER = contextvars.ContextVar("NUMBER", default=1)
 
 
@@ -182,6 +185,34 @@ async def debug_on(scope, receive, send):
     finally:
         event_loop.set_debug(False)
     await respond(send, "served")
+
+
+async def takes_from_pool(scope, receive, send):
+    await respond(send, "took " + await POOL.get())
+
+
+async def waiting_for_pool(scope, receive, send):
+    await respond(send, str(len(POOL._getters)))
+
+
+async def gives_to_pool(scope, receive, send):
+    """Gives it something as soon as a descriptor is ready, as a task does that has heard from its database; before that, no
+    request is read for a while."""
+    event_loop = asyncio.get_running_loop()
+    heard, said = os.pipe()
+    answer = event_loop.create_future()
+    event_loop.add_reader(heard, lambda: answer.done() or answer.set_result("a connection"))
+    os.write(said, b"x")
+    time.sleep(0.5)
+    POOL.put_nowait(await answer)
+    event_loop.remove_reader(heard)
+    os.close(heard)
+    os.close(said)
+    await respond(send, "gave")
+
+
+async def takes_at_once(scope, receive, send):
+    await respond(send, "nothing" if POOL.empty() else "took " + POOL.get_nowait())
 
 
 app = router(routes_of(globals()))

@@ -1,5 +1,9 @@
 //! The task of a request is one of asyncio's, whatever looks at it and whenever.
 
+use std::time::Duration;
+
+use pounce_tests::{Options, Server, eventually};
+
 use crate::each_loop::EachLoop;
 
 static LOOPS: EachLoop = EachLoop::of("tasks:app");
@@ -70,4 +74,23 @@ fn the_collector_the_debug_mode_and_an_exit_find_it_whole() {
     answers("/debug-on", "served");
     LOOPS.get_each("/exits");
     answers("/untouched", "untouched");
+}
+
+/// Others would take the connections of a database's pool from under those that wait for them.
+#[test]
+fn a_request_does_not_overtake_a_task_that_was_woken_before_it() {
+    for event_loop in ["pounce", "asyncio"] {
+        let server = Server::start(Options::app("tasks:app").with("--loop", event_loop));
+        let (mut first, mut giver, mut last) = (server.connect(), server.connect(), server.connect());
+        first.get("/takes-from-pool");
+        eventually("the first waits", || (server.get("/waiting-for-pool").text() == "1").then_some(()));
+        last.get("/untouched");
+        last.response().expect(200);
+        giver.get("/gives-to-pool");
+        std::thread::sleep(Duration::from_millis(200));
+        last.get("/takes-at-once");
+        assert_eq!(last.response().expect(200).text(), "nothing", "on the loop of {event_loop}");
+        assert_eq!(first.response().expect(200).text(), "took a connection");
+        assert_eq!(giver.response().expect(200).text(), "gave");
+    }
 }

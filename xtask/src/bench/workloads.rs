@@ -2,6 +2,8 @@
 
 mod all;
 
+use std::env;
+
 use anyhow::Result;
 
 pub(super) use self::all::named;
@@ -20,6 +22,8 @@ pub(super) struct Workload {
     pub(super) load: Load,
     pub(super) is_tls: bool,
     pub(super) answer: Answer,
+    /// The environment variable that tells its application where a service is.
+    pub(super) needs: Option<&'static str>,
     /// Whether the floor supports it: a GET of 1 KiB or an echo.
     pub(super) has_floor: bool,
 }
@@ -59,6 +63,20 @@ pub(super) enum Answer {
 const JSON: &str = r#"{"message": "Hello, world!", "items": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "ok": true}"#;
 
 impl Workload {
+    /// Fails if the service that its application needs is not there.
+    pub(super) fn require(&self) -> Result<()> {
+        match self.needs {
+            Some(variable) if env::var_os(variable).is_none() => Err(hinted(
+                format!("the workload {} needs a PostgreSQL server, which {variable} names", self.name),
+                format!(
+                    "a temporary one on Debian/Ubuntu: `pg_virtualenv -t cargo xtask bench --workload {}`",
+                    self.name
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The URL of the workload at a server on this port of 127.0.0.1.
     pub(super) fn url(&self, port: u16) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };

@@ -254,6 +254,7 @@ impl PythonApp {
         side: Side,
     ) -> Call {
         let py = attached();
+        self.asyncio.driver.catch_up(py);
         let state = CallState::new(Rc::clone(&self.asyncio), side, request_name(head), self.debug);
         let coroutine = self.types.app_coroutines.make(py, AppCoroutine::new(Rc::clone(&state)));
         let started = match (connection, &coroutine) {

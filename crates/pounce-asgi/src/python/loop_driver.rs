@@ -72,6 +72,17 @@ impl LoopDriver {
         }
     }
 
+    /// Calls what is ready, as asyncio does before what the next event makes ready: a request that arrives must not overtake a
+    /// task that was woken before, such as one that waits for a connection of a database's pool.
+    pub(super) fn catch_up(&self, py: Python<'_>) {
+        if !self.turns.has_ready(py) || self.turns.is_stopping(py).unwrap_or(true) {
+            return;
+        }
+        if let Err(error) = self.turn(py, false) {
+            self.raise(error);
+        }
+    }
+
     /// Makes the loop raise `error` as if a turn had raised it.
     pub(super) fn raise(&self, error: PyErr) {
         self.raised.replace(Some(error));
