@@ -25,6 +25,9 @@ pub(super) fn give_back(py: Python<'_>, asyncio: &Asyncio) {
     // After the collection: objects of the bridge that it frees go into the pools.
     // SAFETY: attached, on the loop's thread.
     unsafe { object::free_memory(&asyncio.owner) };
+    if let Some(event_loop) = asyncio.driver.native() {
+        event_loop.free_memory();
+    }
     // Finalizers may have scheduled callbacks.
     asyncio.driver.look();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

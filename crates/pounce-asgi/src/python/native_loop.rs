@@ -8,6 +8,7 @@
 //! a `PyErr` may be passed on, but no `Py` and no `PyErr` may be dropped (see `object.rs`).
 
 mod attributes;
+mod background;
 mod calls;
 mod core;
 mod descriptors;

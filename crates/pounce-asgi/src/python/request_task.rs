@@ -215,7 +215,13 @@ unsafe fn set_type(object: *mut ffi::PyObject, kind: *mut ffi::PyObject) {
 unsafe fn first_step(kind: *mut ffi::PyTypeObject) -> Option<FirstStep> {
     // SAFETY: by contract. The type keeps the capsule, and whoever made the object keeps what it points to.
     unsafe {
-        let capsule = ffi::PyObject_GetAttrString(kind.cast(), FIRST_STEP.as_ptr());
+        // The cache of types keeps each name that it sees: it must be one object.
+        let name = ffi::PyUnicode_InternFromString(FIRST_STEP.as_ptr());
+        if name.is_null() {
+            return None;
+        }
+        let capsule = ffi::PyObject_GetAttr(kind.cast(), name);
+        ffi::Py_DECREF(name);
         if capsule.is_null() {
             return None;
         }

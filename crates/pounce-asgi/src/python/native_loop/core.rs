@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use pyo3::ffi;
 
+use super::background;
 use super::handle::Free;
 use super::kinds::Kinds;
 use super::layout::{self, field, layout};
@@ -44,6 +45,8 @@ pub(super) struct Core {
     /// Whether the loop waits, or is about to.
     pub(super) is_waiting: AtomicBool,
     alarm: Mutex<Alarm>,
+    /// Whether a server's runtime drives the loop.
+    pub(super) is_hosted: AtomicBool,
     pub(super) aside: Cell<Aside>,
 }
 
@@ -93,6 +96,7 @@ impl Core {
             has_sent: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             alarm: Mutex::new(alarm),
+            is_hosted: AtomicBool::new(false),
             aside: Cell::new(Aside::No),
         })
     }
@@ -138,6 +142,9 @@ impl Core {
         if self.running_on.load(Ordering::Relaxed) == thread_number() {
             self.push(handle);
             return;
+        }
+        if self.is_hosted.load(Ordering::Relaxed) {
+            background::join();
         }
         self.put(Sent(handle, None));
         self.wake();

@@ -42,6 +42,10 @@ impl HostedLoop {
         match *self {}
     }
 
+    pub(in crate::python) fn free_memory(&self) {
+        match *self {}
+    }
+
     pub(in crate::python) fn has_ready(&self) -> bool {
         match *self {}
     }

@@ -32,6 +32,7 @@ impl HostedLoop {
         let core = unsafe { core_of(event_loop.as_ptr()) };
         let core = core.ok_or_else(|| PyTypeError::new_err("expected a loop of Pounce"))?;
         core.set_alarm(Alarm::Runtime(waker));
+        core.is_hosted.store(true, Ordering::Relaxed);
         if let Some(poller) = &mut *core.poller.borrow_mut() {
             poller.close_waker();
         }
@@ -56,6 +57,12 @@ impl HostedLoop {
         let events = if readable { Events::Poll } else { Events::Ignore };
         // SAFETY: it is the loop of the core.
         unsafe { turn::turn(py, self.event_loop.as_ptr(), self.core(), events) }
+    }
+
+    /// Gives back the memory of dead handles. Attached.
+    pub(in crate::python) fn free_memory(&self) {
+        // SAFETY: attached, and on the loop's thread, as its owner is.
+        unsafe { (*self.core().free.get()).give_back() };
     }
 
     /// Whether there are handles to call.

@@ -165,7 +165,7 @@ fn read_bytes(
         Err(error) => return read_failed(transport, &error),
     };
     match data {
-        (0, _) => transport.call_method0("_read_ready__on_eof").map(drop),
+        (0, _) => on_eof(transport),
         (_, data) => {
             let called = call(protocol, &names.data_received, data.as_ptr());
             failed_protocol(transport, called, "Fatal error: protocol.data_received() call failed.")
@@ -208,7 +208,7 @@ fn read_into_buffer(
             failed_protocol(transport, std::ptr::null_mut(), MESSAGE)
         }
         Some(Err(error)) => read_failed(transport, &error),
-        Some(Ok(0)) => transport.call_method0("_read_ready__on_eof").map(drop),
+        Some(Ok(0)) => on_eof(transport),
         Some(Ok(count)) => {
             // SAFETY: attached.
             let count = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromSize_t(count))? };
@@ -272,17 +272,27 @@ unsafe extern "C" fn write(transport: *mut ffi::PyObject, data: *mut ffi::PyObje
         let data = Bound::from_borrowed_ptr(py, data);
         match sent {
             Sent::All => none(py),
-            Sent::Nothing => Ok(transport.call_method1("_write_rest", (data,))?.into_ptr()),
+            Sent::Nothing => Ok(write_rest(&transport, &data)?.into_ptr()),
             Sent::Part(count) => {
                 let rest = Bound::from_owned_ptr_or_err(py, ffi::PyMemoryView_FromObject(data.as_ptr()))?;
                 let rest = Bound::from_owned_ptr_or_err(
                     py,
                     ffi::PySequence_GetSlice(rest.as_ptr(), count as ffi::Py_ssize_t, ffi::Py_ssize_t::MAX),
                 )?;
-                Ok(transport.call_method1("_write_rest", (rest,))?.into_ptr())
+                Ok(write_rest(&transport, &rest)?.into_ptr())
             }
         }
     })
+}
+
+// The cache of types keeps each name that it sees: names are interned.
+
+fn write_rest<'py>(transport: &Bound<'py, PyAny>, rest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    transport.call_method1(PyString::intern(transport.py(), "_write_rest"), (rest,))
+}
+
+fn on_eof(transport: &Bound<'_, PyAny>) -> PyResult<()> {
+    transport.call_method0(PyString::intern(transport.py(), "_read_ready__on_eof")).map(drop)
 }
 
 /// Whether a write goes to the socket at once.
