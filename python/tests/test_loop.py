@@ -14,6 +14,7 @@ import weakref
 
 import pounce
 import pytest
+from pounce._loop import Loop
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "debug"])
@@ -162,6 +163,39 @@ def test_a_callback_runs_in_its_context(loop):
     name.set("later")
     loop.run_forever()
     assert seen == ["here", "own", "own"] and name.get() == "later"
+
+
+def test_what_tasks_ask_for_is_not_left_to_asyncios_slow_methods():
+    """asyncio's C code passes arguments in ways of its own."""
+    slow = []
+
+    class Watched(Loop):
+        def _slow_call_soon(self, callback, *args, **options):
+            slow.append(callback)
+            return super()._slow_call_soon(callback, *args, **options)
+
+        def _slow_call_at(self, when, callback, *args, **options):
+            slow.append(callback)
+            return super()._slow_call_at(when, callback, *args, **options)
+
+    async def child(future):
+        await asyncio.sleep(0)
+        return await future
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        tasks = [loop.create_task(child(future), context=contextvars.copy_context()) for _ in range(3)]
+        await asyncio.sleep(0.001)
+        future.set_result("found")
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*tasks) == ["found"] * 3
+        tasks[0].add_done_callback(lambda _: None, context=contextvars.copy_context())
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=Watched) as runner:
+        runner.run(main())
+    assert slow == []
 
 
 def test_an_exception_is_reported_and_the_loop_goes_on(loop):

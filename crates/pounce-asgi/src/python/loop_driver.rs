@@ -78,7 +78,7 @@ impl LoopDriver {
         if !self.turns.has_ready(py) || self.turns.is_stopping(py).unwrap_or(true) {
             return;
         }
-        if let Err(error) = self.turn(py, false) {
+        if let Err(error) = going_on(py, self.turns.call_ready(py)) {
             self.raise(error);
         }
     }
@@ -145,18 +145,7 @@ impl LoopDriver {
 
     /// One turn of the loop.
     fn turn(&self, py: Python<'_>, readable: bool) -> PyResult<()> {
-        match self.turns.take(py, readable) {
-            Err(error)
-                if error.is_instance_of::<PySystemExit>(py)
-                    || error.is_instance_of::<PyKeyboardInterrupt>(py) =>
-            {
-                // asyncio lets these two exceptions end the loop. The server ends when told to, not when a task of
-                // the application calls sys.exit().
-                tracing::error!(target: "pounce", "a task of the application raised {error}; the server goes on");
-                Ok(())
-            }
-            ran => ran,
-        }
+        going_on(py, self.turns.take(py, readable))
     }
 
     /// Makes the runtime wake the loop when its first timer is due.
@@ -181,6 +170,21 @@ impl LoopDriver {
             cx.waker().wake_by_ref();
         }
         Ok(())
+    }
+}
+
+/// asyncio lets two exceptions end the loop. The server ends when told to, not when a task of the application calls
+/// sys.exit().
+fn going_on(py: Python<'_>, ran: PyResult<()>) -> PyResult<()> {
+    match ran {
+        Err(error)
+            if error.is_instance_of::<PySystemExit>(py)
+                || error.is_instance_of::<PyKeyboardInterrupt>(py) =>
+        {
+            tracing::error!(target: "pounce", "a task of the application raised {error}; the server goes on");
+            Ok(())
+        }
+        ran => ran,
     }
 }
 

@@ -96,7 +96,8 @@ impl RequestTasks {
         let context = context.map_or_else(|| Context::copy_current(py), Ok)?;
         let task = self.object(py)?;
         let (coroutine, context_object) = (coroutine.as_ptr(), context.as_object().as_ptr());
-        self.first.set(Some(FirstStep { tasks: self, coroutine, context: context_object }));
+        let first = FirstStep { tasks: self, coroutine, context: context_object };
+        self.first.set(Some(first));
         let step = || context.run(py, || own.step(py, py.None().as_ptr()));
         let is_begun = || task.get_type().as_ptr() == self.begun.as_ptr();
         let stepped = self.current.during(&task, step, || !is_begun());
@@ -106,7 +107,7 @@ impl RequestTasks {
                 return Ok(None);
             }
             // SAFETY: attached; the object is of the type.
-            if !unsafe { complete(task.as_ptr()) } {
+            if !unsafe { first.complete(task.as_ptr()) } {
                 return Err(PyErr::fetch(py));
             }
         }
@@ -231,37 +232,49 @@ unsafe fn first_step(kind: *mut ffi::PyTypeObject) -> Option<FirstStep> {
     }
 }
 
-/// Makes an object of the type of begun tasks a task that is about to take a step. False, with an exception set, if it
-/// cannot be one. On any thread: PyO3's objects must not be dropped.
+impl FirstStep {
+    /// Makes the object that takes this step a task that is about to take it. False, with an exception set, if it cannot be
+    /// one. On any thread: PyO3's objects must not be dropped.
+    ///
+    /// # Safety
+    /// Attached; the object is of the type of begun tasks, and the step has not ended.
+    #[cold]
+    unsafe fn complete(self, object: *mut ffi::PyObject) -> bool {
+        // SAFETY: by contract.
+        unsafe {
+            let tasks = &*self.tasks;
+            let task: *mut ffi::PyTypeObject = tasks.task.as_ptr().cast();
+            set_type(object, task.cast());
+            ffi::PyObject_GC_Track(object.cast());
+            let (Some(init), Some(event_loop)) = ((*task).tp_init, tasks.driver.native()) else {
+                return false;
+            };
+            let arguments = ffi::PyTuple_Pack(1, self.coroutine);
+            if arguments.is_null() {
+                return false;
+            }
+            let (keywords, name) = (tasks.keywords.as_ptr(), tasks.context.as_ptr());
+            // The constructor ends with Python code, during which the thread of the loop may end the step.
+            let made = event_loop.set_aside(|| {
+                ffi::PyDict_SetItem(keywords, name, self.context) == 0
+                    && init(object, arguments, keywords) == 0
+            });
+            // The dict must not keep the context.
+            let is_forgotten = ffi::PyDict_SetItem(keywords, name, ffi::Py_None()) == 0;
+            ffi::Py_DECREF(arguments);
+            made && is_forgotten
+        }
+    }
+}
+
+/// Makes an object of the type of begun tasks a real task. False, with an exception set, if it cannot be one. On any thread.
 ///
 /// # Safety
 /// Attached; it is such an object.
 #[cold]
 unsafe fn complete(object: *mut ffi::PyObject) -> bool {
-    // SAFETY: by contract; the base of the type is `asyncio.Task`. The first step has not ended: an object that outlasts it is a
-    // task by then.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        let task = (*kind).tp_base;
-        let Some(FirstStep { tasks, coroutine, context }) = first_step(kind) else { return false };
-        let tasks = &*tasks;
-        set_type(object, task.cast());
-        ffi::PyObject_GC_Track(object.cast());
-        let (Some(init), Some(event_loop)) = ((*task).tp_init, tasks.driver.native()) else { return false };
-        let arguments = ffi::PyTuple_Pack(1, coroutine);
-        if arguments.is_null() {
-            return false;
-        }
-        let (keywords, name) = (tasks.keywords.as_ptr(), tasks.context.as_ptr());
-        // The constructor ends with Python code, during which the thread of the loop may end the first step.
-        let made = event_loop.set_aside(|| {
-            ffi::PyDict_SetItem(keywords, name, context) == 0 && init(object, arguments, keywords) == 0
-        });
-        // The dict must not keep the context.
-        let is_forgotten = ffi::PyDict_SetItem(keywords, name, ffi::Py_None()) == 0;
-        ffi::Py_DECREF(arguments);
-        made && is_forgotten
-    }
+    // SAFETY: by contract. The step has not ended: an object that outlasts it is a task by then.
+    unsafe { first_step(ffi::Py_TYPE(object)).is_some_and(|first| first.complete(object)) }
 }
 
 unsafe extern "C" fn get_attribute(

@@ -84,6 +84,14 @@ impl Turns {
         }
     }
 
+    /// Calls the handles that are ready now.
+    pub(super) fn call_ready(&self, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Self::Native(native) => native.call_ready(py),
+            Self::Asyncio(_) => self.take(py, false),
+        }
+    }
+
     /// Whether there are handles to call.
     pub(super) fn has_ready(&self, _attached: Python<'_>) -> bool {
         match self {

@@ -43,7 +43,10 @@ unsafe fn read_call<'a>(core: &Core, passed: Passed, least: usize) -> Option<Cal
             return Some(Call { positional, context: std::ptr::null_mut() });
         }
         let name = ffi::PyTuple_GetItem(names, 0);
-        if ffi::Py_SIZE(names) != 1 || name != core.kinds().names.context.as_ptr() {
+        // The name that asyncio's tasks pass is not interned.
+        let is_context = name == core.kinds().names.context.as_ptr()
+            || ffi::PyUnicode_CompareWithASCIIString(name, c"context".as_ptr()) == 0;
+        if ffi::Py_SIZE(names) != 1 || !is_context {
             return None;
         }
         let context = *arguments.add(count);

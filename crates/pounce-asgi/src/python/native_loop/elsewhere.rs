@@ -42,6 +42,10 @@ impl HostedLoop {
         match *self {}
     }
 
+    pub(in crate::python) fn call_ready(&self, _: Python<'_>) -> PyResult<()> {
+        match *self {}
+    }
+
     pub(in crate::python) fn free_memory(&self) {
         match *self {}
     }

@@ -59,6 +59,15 @@ impl HostedLoop {
         unsafe { turn::turn(py, self.event_loop.as_ptr(), self.core(), events) }
     }
 
+    /// Calls the handles that are ready now, without those of timers that are due.
+    ///
+    /// # Errors
+    /// What ends the loop.
+    pub(in crate::python) fn call_ready(&self, py: Python<'_>) -> PyResult<()> {
+        // SAFETY: it is the loop of the core.
+        unsafe { turn::call_ready(py, self.event_loop.as_ptr(), self.core()) }
+    }
+
     /// Gives back the memory of dead handles. Attached.
     pub(in crate::python) fn free_memory(&self) {
         // SAFETY: attached, and on the loop's thread, as its owner is.

@@ -51,6 +51,18 @@ pub(super) unsafe fn turn(
         core.take_sent();
     }
     make_due_ready(py, event_loop, core)?;
+    // SAFETY: by contract.
+    unsafe { call_ready(py, event_loop, core) }
+}
+
+/// Calls the handles that are ready now.
+///
+/// # Errors
+/// As for [`turn`].
+///
+/// # Safety
+/// As for [`turn`].
+pub(super) unsafe fn call_ready(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core) -> PyResult<()> {
     let count = core.ready.borrow().len();
     for _ in 0..count {
         let Some(handle) = core.ready.borrow_mut().pop_front() else { break };
