@@ -1,7 +1,9 @@
 """Uses of tasks, timers and receive, one path for each; every path answers with its observations."""
 
 import asyncio
+import concurrent.futures
 import contextvars
+import os
 import time
 import traceback
 
@@ -27,6 +29,17 @@ async def current_task_after_await(scope, receive, send):
     before = asyncio.current_task()
     await asyncio.sleep(0.01)
     await respond(send, str(before is asyncio.current_task()))
+
+
+async def policy_of_pool(scope, receive, send):
+    """How the kernel schedules a pool's thread that has reported to the loop, and the loop's thread."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        loop = asyncio.get_running_loop()
+        # Long enough for the loop to wait for it: else the thread has nobody to report to.
+        await loop.run_in_executor(pool, time.sleep, 0.1)
+        of_pool = await loop.run_in_executor(pool, os.sched_getscheduler, 0)
+    names = {os.SCHED_OTHER: "other", os.SCHED_BATCH: "batch"}
+    await respond(send, f"{names[of_pool]} {names[os.sched_getscheduler(0)]}")
 
 
 async def sleeps(scope, receive, send):

@@ -2,6 +2,7 @@
 
 use crate::each_loop::EachLoop;
 use pounce_tests::notes::token;
+use pounce_tests::python::is_free_threaded;
 use pounce_tests::{Options, Server, eventually};
 
 static LOOPS: EachLoop = EachLoop::of("asyncio_features:app");
@@ -34,6 +35,14 @@ fn timers_fire_in_the_order_of_their_times() {
 #[test]
 fn callbacks_run_in_the_order_they_were_scheduled() {
     answers("/call-soon-order", "[0, 1, 2, 3, 4]");
+}
+
+/// A thread that gets a call would preempt the loop's thread, only to wait for its GIL.
+#[test]
+fn threads_of_pools_wait_until_the_loop_s_thread_does() {
+    let policy = if is_free_threaded() == Some(true) { "other" } else { "batch" };
+    let found = server().get("/policy-of-pool").expect(200).text();
+    assert_eq!(found, format!("{policy} other"));
 }
 
 #[test]

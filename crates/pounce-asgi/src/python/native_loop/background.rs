@@ -8,7 +8,7 @@ use std::cell::Cell;
 use nix::libc;
 
 /// Marks the calling thread, once. Not if the application has chosen a policy for it. Threads and processes that it starts
-/// are not marked.
+/// inherit the mark.
 pub(super) fn join() {
     thread_local!(static HAS_JOINED: Cell<bool> = const { Cell::new(false) });
     if cfg!(Py_GIL_DISABLED) || HAS_JOINED.replace(true) {
@@ -19,7 +19,7 @@ pub(super) fn join() {
     unsafe {
         if libc::sched_getscheduler(0) == libc::SCHED_OTHER {
             let none: libc::sched_param = std::mem::zeroed();
-            libc::sched_setscheduler(0, libc::SCHED_BATCH | libc::SCHED_RESET_ON_FORK, &raw const none);
+            libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const none);
         }
     }
 }

@@ -139,11 +139,12 @@ impl Core {
 
     /// Adds a handle, whose reference is taken over, to what is ready, and wakes the loop. On any thread, attached.
     pub(super) fn send(&self, handle: *mut ffi::PyObject) {
-        if self.running_on.load(Ordering::Relaxed) == thread_number() {
+        let running_on = self.running_on.load(Ordering::Relaxed);
+        if running_on == thread_number() {
             self.push(handle);
             return;
         }
-        if self.is_hosted.load(Ordering::Relaxed) {
+        if running_on != 0 && self.is_hosted.load(Ordering::Relaxed) {
             background::join();
         }
         self.put(Sent(handle, None));
