@@ -1,9 +1,13 @@
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
+# In the background of a shell it is ignored, also by the programs that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
