@@ -78,8 +78,11 @@ fn a_server_shows_what_it_does(mode: Mode) {
     assert_eq!(workers.len(), 2, "{workers:?}");
     assert_eq!(workers.iter().filter_map(|worker| worker["in_flight"].as_u64()).sum::<u64>(), 2);
     blocking.response().expect(200);
-    let stacks = said(&server, &["ctl", "stack"]);
-    assert_eq!(stacks.matches("waits for events").count(), 2, "{stacks}");
+    // A worker has answered a moment before it waits again.
+    eventually("both wait", || {
+        let stacks = said(&server, &["ctl", "stack"]);
+        (stacks.matches("waits for events").count() == 2).then_some(())
+    });
 }
 
 fn workers_are_replaced_added_and_removed(mode: Mode) {
