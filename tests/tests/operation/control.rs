@@ -127,7 +127,9 @@ fn a_single_worker_is_controlled_as_well() {
     project.break_it("a typing error");
     assert!(refused(&server, &["ctl", "reload"], 1).contains("a typing error"));
     assert!(refused(&server, &["ctl", "scale", "2"], 1).contains("start it with --workers 2 or more"));
-    assert!(said(&server, &["ctl", "stack"]).contains("worker 0 waits for events"));
+    eventually("the worker waits", || {
+        said(&server, &["ctl", "stack"]).contains("worker 0 waits for events").then_some(())
+    });
 
     said(&server, &["ctl", "drain"]);
     assert_eq!(server.get("/healthz").status, 503);
