@@ -64,7 +64,7 @@ fn it_can_be_awaited_by_others_but_not_by_itself() {
 #[test]
 fn its_context_lasts() {
     for _ in 0..2 {
-        answers("/context", "2 2 2 2");
+        answers("/context", "2 2 2");
     }
 }
 
