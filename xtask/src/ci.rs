@@ -1,8 +1,6 @@
 //! `cargo xtask ci`: everything a change must pass, in the order that fails soonest.
 
-use std::fs;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::bench;
 use crate::error;
@@ -75,8 +73,10 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
         let title = format!("tests with {name}");
         let (Some(python), Some(first)) = (python, first) else {
             let what = if names[0].ends_with('t') { "free-threaded Python" } else { &name };
-            println!("\n== {title}\nskipped: no {what}");
-            tally += Tally::SKIPPED;
+            tally += step(&title, || {
+                println!("skipped: no {what}");
+                Ok(Tally::SKIPPED)
+            });
             continue;
         };
         if std::ptr::eq(python, first) {
@@ -99,11 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
 impl Options {
     /// Removes what was built for a Python, if asked to.
     fn remove(&self, python: &Python) -> Result<()> {
-        let builds = python.target();
-        if self.remove_builds && builds.exists() {
-            fs::remove_dir_all(&builds).with_context(|| format!("cannot remove {}", builds.display()))?;
-        }
-        Ok(())
+        if self.remove_builds { workspace::remove_folder(&python.target()) } else { Ok(()) }
     }
 }
 

@@ -26,9 +26,7 @@ pub(crate) fn ensure(python: &Python, name: &str, requirements: &str) -> Result<
         return Ok(folder);
     }
     if !old.starts_with(&made_for) {
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
+        workspace::remove_folder(&folder)?;
         eprintln!("making a virtualenv of Python {} in {}", python.name(), folder.display());
         workspace::run(Command::new(&python.executable).args(["-I", "-m", "venv"]).arg(&folder))?;
     }

@@ -81,9 +81,7 @@ pub(crate) fn loop_venv(python: &Python) -> Result<PathBuf> {
 /// Builds a wheel with the maturin in `tools`, and installs it in a virtualenv.
 fn install(python: &Python, tools: &Path, venv: &Path, arguments: &[&str]) -> Result<()> {
     let out = python.target().join("dist");
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-    }
+    workspace::remove_folder(&out)?;
     let wheel = build(python, tools, &out, arguments)?;
     let mut pip = Command::new(venv.join("bin/python"));
     pip.args(["-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);

@@ -97,9 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
 fn fuzz(wstest: &Path, folder: &Path, url: &str, cases: &[String]) -> Result<usize> {
     let reports = folder.join("report");
     // An old report must not be mistaken for this run's.
-    if reports.exists() {
-        fs::remove_dir_all(&reports).with_context(|| format!("cannot remove {}", reports.display()))?;
-    }
+    workspace::remove_folder(&reports)?;
     let spec = json!({
         "outdir": reports,
         // Let the case judge a dropped connection instead of failing it outright.

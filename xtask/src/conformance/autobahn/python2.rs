@@ -29,9 +29,7 @@ pub(super) fn wstest(asked: Option<&Path>, folder: &Path) -> Result<PathBuf> {
         return Ok(wstest);
     }
     for old in [&venv, &folder.join("bootstrap")] {
-        if old.exists() {
-            fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
-        }
+        workspace::remove_folder(old)?;
     }
     eprintln!("making a virtualenv of {} in {}", python.display(), venv.display());
     make(&python, folder, &venv)?;
