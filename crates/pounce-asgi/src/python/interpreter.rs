@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 use nix::libc;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyCFunction;
 
 use super::signals::{self, Handlers};
 use super::{forked, memory};
@@ -250,9 +250,7 @@ impl Interpreter {
     /// before what Python would.
     pub fn end_process_if_it_must(py: Python<'_>, code: u8) {
         if LEFT_BEHIND.load(Ordering::Acquire) {
-            run_exit_functions(py);
-            // SAFETY: nothing is left to be done.
-            unsafe { libc::_exit(code.into()) };
+            end_process(py, code.into());
         }
     }
 
@@ -293,17 +291,28 @@ fn end_at_exit(py: Python<'_>) {
     if !LEFT_BEHIND.load(Ordering::Acquire) {
         return;
     }
-    let code = c"import atexit, os, sys
-def end(process=os.getpid()):
-    atexit.unregister(end)
-    if os.getpid() == process:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        os._exit(hasattr(sys, 'last_exc'))
-atexit.register(end)";
-    if let Err(error) = py.run(code, Some(&PyDict::new(py)), None) {
+    let process = std::process::id();
+    // It is among the functions that it has called, and those of a forked child.
+    let is_ending = AtomicBool::new(false);
+    let end = PyCFunction::new_closure(py, None, None, move |arguments, _| {
+        if std::process::id() == process && !is_ending.swap(true, Ordering::Relaxed) {
+            let py = arguments.py();
+            let has_failed = py.import("sys")?.hasattr("last_exc")?;
+            end_process(py, has_failed.into());
+        }
+        PyResult::Ok(())
+    });
+    let registered = end.and_then(|end| py.import("atexit")?.call_method1("register", (end,)));
+    if let Err(error) = registered {
         tracing::warn!(target: "pounce", "Python will abort when it ends: {error}");
     }
+}
+
+/// Ends the process without Python's own end, but after what that would run.
+fn end_process(py: Python<'_>, code: i32) -> ! {
+    run_exit_functions(py);
+    // SAFETY: nothing is left to be done.
+    unsafe { libc::_exit(code) }
 }
 
 /// Runs what ending the current interpreter would run for the application. For an interpreter that cannot be ended.
