@@ -3,12 +3,18 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-/// Tells asyncio of a task in its first step.
-pub(super) enum CurrentTask {
-    /// By asyncio's own dict of current tasks and set of eager tasks.
-    Collections { event_loop: Py<PyAny>, current: Py<PyAny>, eager: Py<PyAny> },
-    /// By asyncio's functions; from Python 3.14 on it has no such collections.
-    Functions { event_loop: Py<PyAny>, swap: Py<PyAny>, register: Py<PyAny>, unregister: Py<PyAny> },
+/// Tells asyncio of a task of one loop in its first step.
+pub(super) struct CurrentTask {
+    event_loop: Py<PyAny>,
+    means: Means,
+}
+
+/// How asyncio is told.
+enum Means {
+    /// By its own dict of current tasks and set of eager tasks.
+    Collections { current: Py<PyAny>, eager: Py<PyAny> },
+    /// By its functions; from Python 3.14 on it has no such collections.
+    Functions { swap: Py<PyAny>, register: Py<PyAny>, unregister: Py<PyAny> },
 }
 
 impl CurrentTask {
@@ -19,18 +25,16 @@ impl CurrentTask {
     pub(super) fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = event_loop.py();
         let native = py.import("_asyncio")?;
-        let event_loop = event_loop.clone().unbind();
-        if let (Ok(current), Ok(eager)) = (native.getattr("_current_tasks"), native.getattr("_eager_tasks"))
-            && !cfg!(Py_3_14)
-        {
-            return Ok(Self::Collections { event_loop, current: current.unbind(), eager: eager.unbind() });
-        }
-        Ok(Self::Functions {
-            event_loop,
-            swap: native.getattr("_swap_current_task")?.unbind(),
-            register: native.getattr("_register_eager_task")?.unbind(),
-            unregister: native.getattr("_unregister_eager_task")?.unbind(),
-        })
+        let part = |name| PyResult::Ok(native.getattr(name)?.unbind());
+        let means = match (part("_current_tasks"), part("_eager_tasks")) {
+            (Ok(current), Ok(eager)) => Means::Collections { current, eager },
+            _ => Means::Functions {
+                swap: part("_swap_current_task")?,
+                register: part("_register_eager_task")?,
+                unregister: part("_unregister_eager_task")?,
+            },
+        };
+        Ok(Self { event_loop: event_loop.clone().unbind(), means })
     }
 
     /// Runs a first step. No other task takes a step on this loop then: the caller is the runtime. `has_registered` says
@@ -45,9 +49,9 @@ impl CurrentTask {
         has_registered: impl FnOnce() -> bool,
     ) -> PyResult<R> {
         let py = task.py();
-        match self {
-            Self::Collections { event_loop, current, eager } => {
-                let (event_loop, task) = (event_loop.as_ptr(), task.as_ptr());
+        match &self.means {
+            Means::Collections { current, eager } => {
+                let (event_loop, task) = (self.event_loop.as_ptr(), task.as_ptr());
                 // SAFETY: attached; these are a dict and a set, and all objects are alive.
                 unsafe {
                     debug_assert!(ffi::PyDict_GetItem(current.as_ptr(), event_loop).is_null());
@@ -62,15 +66,15 @@ impl CurrentTask {
                 }
                 stepped
             }
-            Self::Functions { event_loop, swap, register, unregister } => {
-                let before = swap.call1(py, (event_loop, task))?;
+            Means::Functions { swap, register, unregister } => {
+                let before = swap.call1(py, (&self.event_loop, task))?;
                 register.call1(py, (task,))?;
                 let stepped = step();
                 // There is one list of all tasks.
                 if !has_registered() {
                     unregister.call1(py, (task,))?;
                 }
-                swap.call1(py, (event_loop, before))?;
+                swap.call1(py, (&self.event_loop, before))?;
                 stepped
             }
         }
