@@ -5,9 +5,11 @@
 //! `add_signal_handler` and wake-up descriptors work, and then writes the signal to a pipe, which [`Signals::wait`] reads.
 //! `signal.signal()` replaces it with Python's C handler; `signals.py` wraps `_signal.signal`, through which every such
 //! call goes, and puts this one back. Signals that mean nothing to the server get it as well while Python has a function
-//! for them: one that came just before the loop began to wait would not end the wait. Alternatives: with `sigwait()`, subprocesses would inherit the blocked signals
-//! and could not be terminated; Python raises no audit event for `signal.signal()`; only a program that links
-//! libpython, not an extension module, can interpose `sigaction()`.
+//! for them: one that came just before the loop began to wait would not end the wait.
+//!
+//! Alternatives: with `sigwait()`, subprocesses would inherit the blocked signals and could not be terminated; Python
+//! raises no audit event for `signal.signal()`; only a program that links libpython, not an extension module, can
+//! interpose `sigaction()`.
 
 use std::ffi::CStr;
 use std::io::{self, Read as _};

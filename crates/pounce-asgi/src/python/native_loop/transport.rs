@@ -231,7 +231,7 @@ fn read_failed(transport: &Bound<'_, PyAny>, error: &io::Error) -> PyResult<()> 
     let py = transport.py();
     errors::os(py, error).restore(py);
     let error = errors::take(py)?;
-    transport.call_method1("_fatal_error", (error, "Fatal read error on socket transport")).map(drop)
+    fatal_error(transport, &error, "Fatal read error on socket transport")
 }
 
 /// Ends the connection if a method of its protocol raised: `called` is what it returned, which is dropped, or null.
@@ -245,7 +245,7 @@ fn failed_protocol(transport: &Bound<'_, PyAny>, called: *mut ffi::PyObject, mes
         }
     }
     let error = errors::take_of_callback(py)?;
-    transport.call_method1("_fatal_error", (error, message)).map(drop)
+    fatal_error(transport, &error, message)
 }
 
 /// Calls a method with one argument. Null with an exception set if it raised.
@@ -289,6 +289,10 @@ unsafe extern "C" fn write(transport: *mut ffi::PyObject, data: *mut ffi::PyObje
 
 fn write_rest<'py>(transport: &Bound<'py, PyAny>, rest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     transport.call_method1(PyString::intern(transport.py(), "_write_rest"), (rest,))
+}
+
+fn fatal_error(transport: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>, message: &str) -> PyResult<()> {
+    transport.call_method1(PyString::intern(transport.py(), "_fatal_error"), (error, message)).map(drop)
 }
 
 fn on_eof(transport: &Bound<'_, PyAny>) -> PyResult<()> {
