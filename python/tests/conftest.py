@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-# In the background of a shell it is ignored, also by the programs that tests start.
+# A shell starts programs in the background with it ignored, which the programs that tests start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -27,6 +27,17 @@ def program(tmp_path):
     for process in running:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def serving(program):
+    """As `program`, for one that serves: waits until it does, and returns the line that says so as well."""
+
+    def start(source):
+        process = program(source)
+        return process, next(line for line in process.stderr if " ready: " in line)
+
+    return start
 
 
 @pytest.fixture

@@ -127,11 +127,11 @@ def test_it_has_one_worker(options):
         asyncio.run(server.serve())
 
 
-def test_a_signal_stops_it(program):
+def test_a_signal_stops_it(serving):
     import pathlib
     import signal
 
-    process = program(f"""
+    process, _ = serving(f"""
         import asyncio, sys
         sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
         import apps, pounce
@@ -139,9 +139,6 @@ def test_a_signal_stops_it(program):
         asyncio.run(pounce.Server(pounce.Config(apps.hello, port=0)).serve())
         print("after")
     """)
-    for line in process.stderr:
-        if " ready: " in line:
-            break
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "after\n"), errors

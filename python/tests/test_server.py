@@ -149,8 +149,6 @@ def test_two_servers_side_by_side():
 
 
 def test_running_in_the_main_thread_leaves_handlers_as_they_were():
-    # A shell starts programs in the background with SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers]
     set_handler = signal.signal
@@ -219,19 +217,16 @@ PROGRAM = """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_run_and_the_program_goes_on(program, number):
-    process = program(PROGRAM.format(tests=str(pathlib.Path(__file__).parent)))
-    for line in process.stderr:
-        if " ready: " in line:
-            break
+def test_a_signal_stops_run_and_the_program_goes_on(serving, number):
+    process, _ = serving(PROGRAM.format(tests=str(pathlib.Path(__file__).parent)))
     process.send_signal(number)
     said, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert said.split() == ["begin", "after", "True"], errors
 
 
-def test_run_with_worker_processes_needs_no_guard(program):
-    process = program("""
+def test_run_with_worker_processes_needs_no_guard(serving):
+    process, line = serving("""
         import pounce
 
         async def app(scope, receive, send):
@@ -242,9 +237,6 @@ def test_run_with_worker_processes_needs_no_guard(program):
         if __name__ == "__main__":
             pounce.run("program:app", port=0, workers=2, lifespan="off")
     """)
-    for line in process.stderr:
-        if " ready: " in line:
-            break
     address = line.split("http://")[1].split(" ")[0]
     with urllib.request.urlopen(f"http://{address}") as response:
         assert response.read() == b"hello"
@@ -321,9 +313,9 @@ def test_what_changes_the_process_is_left_to_the_program():
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a GIL of their own need Python 3.12")
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_program_ends_after_workers_in_subinterpreters(program, fails):
+def test_a_program_ends_after_workers_in_subinterpreters(serving, fails):
     folder = str(pathlib.Path(__file__).parent)
-    process = program(f"""
+    process, _ = serving(f"""
         import atexit, sys
         sys.path.insert(0, {folder!r})
         import pounce
@@ -334,9 +326,6 @@ def test_a_program_ends_after_workers_in_subinterpreters(program, fails):
         print("after")
         assert not {fails}
     """)
-    for line in process.stderr:
-        if " ready: " in line:
-            break
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=60)
     assert (process.returncode, said) == (int(fails), "after\nexit function\n"), errors
