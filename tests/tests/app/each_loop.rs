@@ -22,7 +22,7 @@ impl EachLoop {
     }
 
     /// Both servers, by the name of their loop.
-    fn servers(&self) -> [(&str, &Server); 2] {
+    pub(crate) fn servers(&self) -> [(&str, &Server); 2] {
         let on_asyncio = || Server::start(Options::app(self.app).with("--loop", "asyncio"));
         [("pounce", self.server()), ("asyncio", self.asyncio.get_or_init(on_asyncio))]
     }

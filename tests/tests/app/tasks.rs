@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pounce_tests::{Options, Server, eventually};
+use pounce_tests::eventually;
 
 use crate::each_loop::EachLoop;
 
@@ -79,8 +79,8 @@ fn the_collector_the_debug_mode_and_an_exit_find_it_whole() {
 /// Others would take the connections of a database's pool from under those that wait for them.
 #[test]
 fn a_request_does_not_overtake_a_task_that_was_woken_before_it() {
-    for event_loop in ["pounce", "asyncio"] {
-        let server = Server::start(Options::app("tasks:app").with("--loop", event_loop));
+    // Servers of its own: nobody else's requests may come between.
+    for (event_loop, server) in EachLoop::of("tasks:app").servers() {
         let (mut first, mut giver, mut last) = (server.connect(), server.connect(), server.connect());
         first.get("/takes-from-pool");
         eventually("the first waits", || (server.get("/waiting-for-pool").text() == "1").then_some(()));
