@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The server may close a connection that its client has not used for this long.
+/// The server may close a connection if its client sends nothing for this long after it has begun a request.
 const IDLE: Duration = Duration::from_millis(200);
 
 /// Clients of an application that has `/counted/FILE/NUMBER`: it records the number before it answers
@@ -152,25 +152,29 @@ impl Seen {
 
     fn ask(&self, short: bool) {
         while !self.is_over() {
+            let began = Instant::now();
             match self.connector.connect() {
-                Ok(client) => self.ask_over(client, short),
+                Ok(client) => self.ask_over(client, began, short),
                 Err(_) if self.is_stopping() => return,
                 Err(error) => return self.results().failed.push(format!("cannot connect: {error}")),
             }
         }
     }
 
-    /// Sends requests over one connection until that ends.
-    fn ask_over(&self, mut client: Client, short: bool) {
+    /// Sends requests over one connection, which began then, until it ends.
+    fn ask_over(&self, mut client: Client, mut began: Instant, short: bool) {
         let connection = if short { "Connection: close\r\n" } else { "" };
-        let mut last = Instant::now();
         let mut count = 0;
         while !self.is_over() {
             let number = self.next.fetch_add(1, Ordering::Relaxed).to_string();
             let target = format!("/counted/{}/{number}", self.file);
-            let idle = last.elapsed();
             let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\n{connection}\r\n");
-            if client.try_send(request).is_err() || !client.has_more() {
+            let begins = Instant::now();
+            let is_sent = client.try_send(request).is_ok();
+            // At most so long has the server seen the connection idle, however late the threads of this test run.
+            let idle = began.elapsed();
+            began = begins;
+            if !is_sent || !client.has_more() {
                 // Closed before a byte of the answer.
                 let mut results = self.results();
                 if self.is_stopping() || idle > IDLE {
@@ -182,7 +186,6 @@ impl Seen {
                 return;
             }
             let response = client.response();
-            last = Instant::now();
             count += 1;
             if response.status != 200 {
                 return self.results().failed.push(format!("{number}: {response:?}"));

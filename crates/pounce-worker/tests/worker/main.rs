@@ -1,5 +1,6 @@
 //! A worker and test applications over real sockets, without Python.
 
+mod blocked;
 mod observer;
 mod rates;
 
