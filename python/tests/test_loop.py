@@ -312,6 +312,36 @@ def test_cycles_through_handles_are_collected():
     assert gone() is None
 
 
+def test_asyncio_knows_every_task_for_as_long_as_it_lives():
+    async def wait(event):
+        await event.wait()
+
+    async def main():
+        event = asyncio.Event()
+        tasks = [asyncio.create_task(wait(event)) for _ in range(20)]
+        own = asyncio.current_task()
+        assert asyncio.all_tasks() == {own, *tasks}
+        event.set()
+        await asyncio.gather(*tasks)
+        assert asyncio.all_tasks() == {own}
+        # Tasks die while somebody goes through the set, which is asyncio's own in Python up to 3.13.
+        known = getattr(asyncio.tasks, "_scheduled_tasks", None) or asyncio.tasks._all_tasks
+        seen = weakref.WeakSet(tasks)
+        for task in known:
+            tasks.clear()
+            gc.collect()
+        del task
+        asyncio.create_task(asyncio.sleep(0))
+        await asyncio.sleep(0.01)
+        gc.collect()
+        return len(seen), len(known)
+
+    left, known = pounce.run_async(main())
+    assert left == 0
+    # That of main() only: where the set is asyncio's own, it has the tasks of C code.
+    assert known <= 1
+
+
 def test_nothing_grows_over_many_callbacks_timers_and_connections():
     async def one_round(count):
         async def serve(reader, writer):

@@ -16,6 +16,7 @@ mod coroutine;
 mod current_task;
 mod deadline;
 mod disowned;
+mod entries;
 mod event_loop;
 mod files;
 mod flag;

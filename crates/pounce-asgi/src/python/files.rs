@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
 use crate::{Exchange, FileBody, SendError};
 
 use super::asyncio::Asyncio;
+use super::entries::Entries;
 use super::reading::{required, wrong};
 
 /// `http.response.pathsend`.
 pub(super) fn send_path(
     asyncio: &Asyncio,
     exchange: &Exchange,
-    message: &Bound<'_, PyDict>,
+    message: &mut Entries<'_, '_>,
 ) -> PyResult<Result<(), SendError>> {
     let path = required(message, &asyncio.names.path)?;
     let path: PathBuf = path.extract().map_err(|_| wrong("path", "a str", &path))?;
@@ -35,22 +36,22 @@ pub(super) fn send_path(
 pub(super) fn send_descriptor(
     asyncio: &Asyncio,
     exchange: &Exchange,
-    message: &Bound<'_, PyDict>,
+    message: &mut Entries<'_, '_>,
     more: bool,
 ) -> PyResult<Result<(), SendError>> {
-    let (py, names) = (message.py(), &asyncio.names);
+    let names = &asyncio.names;
     let object = required(message, &names.file)?;
     let fd: Option<i32> =
         object.extract().or_else(|_| object.call_method0("fileno").and_then(|fd| fd.extract())).ok();
     let fd = fd
         .filter(|fd| *fd >= 0)
         .ok_or_else(|| wrong("file", "a file descriptor or a file object that has one", &object))?;
-    let number = |name: &Py<PyString>| -> PyResult<Option<u64>> {
-        match message.get_item(name)? {
+    let mut number = |name: &Py<PyString>| -> PyResult<Option<u64>> {
+        match message.take(name)? {
             Some(value) if !value.is_none() => value
                 .extract()
                 .map(Some)
-                .map_err(|_| wrong(&name.bind(py).to_string_lossy(), "a positive int", &value)),
+                .map_err(|_| wrong(&name.bind(value.py()).to_string_lossy(), "a positive int", &value)),
             _ => Ok(None),
         }
     };

@@ -2,11 +2,11 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use crate::{Exchange, Fields, Payload, SendError};
 
 use super::asyncio::Asyncio;
+use super::entries::Entries;
 use super::files;
 use super::reading::{flag, read_fields, read_head, required, send_body, with_bytes, wrong};
 
@@ -18,36 +18,37 @@ pub(super) fn send(
     asyncio: &Asyncio,
     exchange: &Exchange,
     kind: &str,
-    message: &Bound<'_, PyDict>,
+    mut message: Entries<'_, '_>,
 ) -> PyResult<(Result<(), SendError>, bool)> {
     let names = &asyncio.names;
     let mut more = false;
     let result = match kind {
         "http.response.body" => {
-            more = flag(message, &names.more_body)?;
-            match message.get_item(&names.body)? {
+            let body = message.take(&names.body)?;
+            more = flag(&mut message, &names.more_body)?;
+            match body {
                 Some(body) => send_body(&body, |body| exchange.body(body, more))?,
                 None => exchange.body(Payload::Borrowed(b""), more),
             }
         }
         "http.response.start" => {
             let mut head = asyncio.head.take();
-            let read = read_head(names, message, &mut head);
+            let read = read_head(names, &mut message, &mut head);
             let sent = read.map(|()| exchange.start(&mut head));
             asyncio.head.replace(head);
             sent?
         }
         "http.response.trailers" => {
             let mut fields = Fields::new();
-            if let Some(headers) = message.get_item(&names.headers)? {
+            if let Some(headers) = message.take(&names.headers)? {
                 read_fields(&headers, &mut fields)?;
             }
-            more = flag(message, &names.more_trailers)?;
+            more = flag(&mut message, &names.more_trailers)?;
             exchange.trailers(&fields, more)
         }
         "http.response.early_hint" => {
             let mut fields = Fields::new();
-            let links = required(message, &names.links)?;
+            let links = required(&mut message, &names.links)?;
             for link in links.try_iter().map_err(|_| wrong("links", "an iterable of bytes", &links))? {
                 with_bytes(&link?, "links", |link| fields.push(b"link", link))?;
             }
@@ -55,10 +56,10 @@ pub(super) fn send(
         }
         // The debug extension's messages are for test clients only.
         "http.response.debug" => Ok(()),
-        "http.response.pathsend" => files::send_path(asyncio, exchange, message)?,
+        "http.response.pathsend" => files::send_path(asyncio, exchange, &mut message)?,
         "http.response.zerocopysend" => {
-            more = flag(message, &names.more_body)?;
-            files::send_descriptor(asyncio, exchange, message, more)?
+            more = flag(&mut message, &names.more_body)?;
+            files::send_descriptor(asyncio, exchange, &mut message, more)?
         }
         other => {
             return Err(PyValueError::new_err(format!(

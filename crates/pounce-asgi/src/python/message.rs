@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::SendError;
 
 use super::asyncio::Asyncio;
+use super::entries::Entries;
 use super::reading::{kind_of, raise};
 use super::side::Side;
 use super::{http_message, socket_message};
@@ -50,7 +51,8 @@ pub(super) fn send(
         }
     };
     let names = &asyncio.names;
-    let Some(kind) = message.get_item(&names.kind)? else {
+    let mut entries = Entries::of(message);
+    let Some(kind) = entries.take(&names.kind)? else {
         return Err(PyValueError::new_err("the message has no 'type'"));
     };
     let kind = kind
@@ -59,11 +61,11 @@ pub(super) fn send(
     let kind = kind.to_str()?;
     let (result, sent) = match side {
         Side::Http(exchange) => {
-            let (result, more) = http_message::send(asyncio, exchange, kind, message)?;
+            let (result, more) = http_message::send(asyncio, exchange, kind, entries)?;
             (result, if more { Sent::MoreFollows } else { Sent::Whole })
         }
         Side::WebSocket(socket) => {
-            let result = socket_message::send(asyncio, socket, kind, message)?;
+            let result = socket_message::send(asyncio, socket, kind, entries)?;
             (result, if kind == "websocket.close" { Sent::Whole } else { Sent::MoreFollows })
         }
     };

@@ -7,6 +7,7 @@
 //! A loop may run on any thread of any interpreter, also where PyO3 has not attached the thread. There PyO3's `Bound` may be used, and
 //! a `PyErr` may be passed on, but no `Py` and no `PyErr` may be dropped (see `object.rs`).
 
+mod all_tasks;
 mod attributes;
 mod background;
 mod calls;
@@ -46,6 +47,7 @@ pub fn loop_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     if module.getattr("Loop")?.is_none() {
         let sockets = py.import("asyncio.selector_events")?.getattr("_SelectorSocketTransport")?;
         module.call_method1("define", (loop_type::make(py)?, transport::make(&sockets)?))?;
+        all_tasks::make_faster(py)?;
     }
     module.getattr("Loop")
 }

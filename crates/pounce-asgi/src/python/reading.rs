@@ -4,11 +4,12 @@ use bytes::Bytes;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::{Fields, Payload, SendError};
 
 use super::asyncio::attached;
+use super::entries::Entries;
 use super::names::Names;
 
 /// From this size on a body's bytes object is kept rather than copied.
@@ -58,14 +59,14 @@ impl AsRef<[u8]> for KeptBytes {
 
 pub(super) fn read_head(
     names: &Names,
-    message: &Bound<'_, PyDict>,
+    message: &mut Entries<'_, '_>,
     head: &mut crate::ResponseHead,
 ) -> PyResult<()> {
     let status = required(message, &names.status)?;
     let number: i64 = status.extract().map_err(|_| wrong("status", "an int", &status))?;
     head.status = u16::try_from(number).map_err(|_| raise(SendError::Status(number)))?;
     head.fields.clear();
-    if let Some(headers) = message.get_item(&names.headers)? {
+    if let Some(headers) = message.take(&names.headers)? {
         read_fields(&headers, &mut head.fields)?;
     }
     head.trailers = flag(message, &names.trailers)?;
@@ -137,18 +138,18 @@ pub(super) fn with_bytes<R>(
     Err(wrong(key, "bytes", value))
 }
 
-pub(super) fn flag(message: &Bound<'_, PyDict>, name: &Py<PyString>) -> PyResult<bool> {
-    match message.get_item(name)? {
+pub(super) fn flag(message: &mut Entries<'_, '_>, name: &Py<PyString>) -> PyResult<bool> {
+    match message.take(name)? {
         Some(value) => value.is_truthy(),
         None => Ok(false),
     }
 }
 
 pub(super) fn required<'py>(
-    message: &Bound<'py, PyDict>,
+    message: &mut Entries<'_, 'py>,
     name: &Py<PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    message.get_item(name)?.ok_or_else(|| PyValueError::new_err(format!("the message has no '{name}'")))
+    message.take(name)?.ok_or_else(|| PyValueError::new_err(format!("the message has no '{name}'")))
 }
 
 pub(super) fn wrong(key: &str, expected: &str, got: &Bound<'_, PyAny>) -> PyErr {

@@ -2,11 +2,12 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
 use crate::{Accept, MessageKind, Payload, SendError, Socket};
 
 use super::asyncio::Asyncio;
+use super::entries::Entries;
 use super::reading::{flag, raise, read_fields, read_head, send_body, with_bytes, wrong};
 
 /// Handles one message.
@@ -17,31 +18,31 @@ pub(super) fn send(
     asyncio: &Asyncio,
     socket: &Socket,
     kind: &str,
-    message: &Bound<'_, PyDict>,
+    mut message: Entries<'_, '_>,
 ) -> PyResult<Result<(), SendError>> {
     let names = &asyncio.names;
     Ok(match kind {
-        "websocket.send" => send_data(asyncio, socket, message)?,
+        "websocket.send" => send_data(asyncio, socket, &mut message)?,
         "websocket.accept" => {
             let mut accept = Accept::default();
-            if let Some(subprotocol) = given(message, &names.subprotocol)? {
+            if let Some(subprotocol) = given(&mut message, &names.subprotocol)? {
                 let text = subprotocol
                     .cast::<PyString>()
                     .map_err(|_| wrong("subprotocol", "a str or None", &subprotocol))?;
                 accept.subprotocol = Some(text.to_str()?.as_bytes().to_vec());
             }
-            if let Some(headers) = given(message, &names.headers)? {
+            if let Some(headers) = given(&mut message, &names.headers)? {
                 read_fields(&headers, &mut accept.fields)?;
             }
             socket.accept(&accept)
         }
         "websocket.close" => {
-            let code = match given(message, &names.code)? {
+            let code = match given(&mut message, &names.code)? {
                 Some(code) => code.extract::<i64>().map_err(|_| wrong("code", "an int", &code))?,
                 None => 1000,
             };
             let code = u16::try_from(code).map_err(|_| raise(SendError::CloseCode(code)))?;
-            match given(message, &names.reason)? {
+            match given(&mut message, &names.reason)? {
                 Some(reason) => {
                     let text =
                         reason.cast::<PyString>().map_err(|_| wrong("reason", "a str or None", &reason))?;
@@ -52,14 +53,15 @@ pub(super) fn send(
         }
         "websocket.http.response.start" => {
             let mut head = asyncio.head.take();
-            let read = read_head(names, message, &mut head);
+            let read = read_head(names, &mut message, &mut head);
             let sent = read.map(|()| socket.start(&head));
             asyncio.head.replace(head);
             sent?
         }
         "websocket.http.response.body" => {
-            let more = flag(message, &names.more_body)?;
-            match message.get_item(&names.body)? {
+            let body = message.take(&names.body)?;
+            let more = flag(&mut message, &names.more_body)?;
+            match body {
                 Some(body) => send_body(&body, |body| socket.body(body, more))?,
                 None => socket.body(Payload::Borrowed(b""), more),
             }
@@ -77,7 +79,7 @@ pub(super) fn send(
 fn send_data(
     asyncio: &Asyncio,
     socket: &Socket,
-    message: &Bound<'_, PyDict>,
+    message: &mut Entries<'_, '_>,
 ) -> PyResult<Result<(), SendError>> {
     let names = &asyncio.names;
     let (text, bytes) = (given(message, &names.text)?, given(message, &names.bytes)?);
@@ -100,6 +102,6 @@ fn send_data(
 }
 
 /// The value of a key, unless it is None.
-fn given<'py>(message: &Bound<'py, PyDict>, name: &Py<PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    Ok(message.get_item(name)?.filter(|value| !value.is_none()))
+fn given<'py>(message: &mut Entries<'_, 'py>, name: &Py<PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(message.take(name)?.filter(|value| !value.is_none()))
 }
