@@ -18,8 +18,13 @@ pub fn info(host: &dyn Host) -> Vec<(&'static str, String)> {
         Ok(None) => "none".to_owned(),
         Err(error) => format!("unusable: {error}"),
     };
-    let program =
-        std::env::current_exe().map_or_else(|error| error.to_string(), |path| path.display().to_string());
+    let program = std::env::current_exe();
+    let library = match Interpreter::library() {
+        Some(library) if program.as_ref().is_ok_and(|program| *program == library) => "in the program".into(),
+        Some(library) => library.display().to_string(),
+        None => "unknown".to_owned(),
+    };
+    let program = program.map_or_else(|error| error.to_string(), |path| path.display().to_string());
     let system = uname().map_or_else(
         |error| error.to_string(),
         |name| {
@@ -43,6 +48,7 @@ pub fn info(host: &dyn Host) -> Vec<(&'static str, String)> {
                 if Interpreter::starts_with_gil() { "" } else { ", no GIL" }
             ),
         ),
+        ("interpreter", library),
         ("virtualenv", virtualenv),
         ("TLS", cryptography.to_owned()),
         ("system", system),

@@ -268,6 +268,21 @@ impl Interpreter {
         format!("Python {}{threaded}", Self::version())
     }
 
+    /// The file that the interpreter's code is loaded from: a shared library, or the program that contains it. None if the
+    /// system does not tell.
+    pub fn library() -> Option<PathBuf> {
+        // SAFETY: the all-zero value is valid; the call fills it for the address of a function, whose file stays loaded.
+        unsafe {
+            let mut found: libc::Dl_info = std::mem::zeroed();
+            let address = ffi::Py_GetVersion as *const std::ffi::c_void;
+            if libc::dladdr(address, &raw mut found) == 0 || found.dli_fname.is_null() {
+                return None;
+            }
+            let name = std::ffi::CStr::from_ptr(found.dli_fname);
+            Path::new(std::ffi::OsStr::from_bytes(name.to_bytes())).canonicalize().ok()
+        }
+    }
+
     /// The version of Python: `3.13.0`.
     pub fn version() -> String {
         // SAFETY: the function returns a constant text and may be called at any time.
