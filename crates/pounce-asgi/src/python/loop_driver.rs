@@ -154,7 +154,7 @@ impl LoopDriver {
         if *self.armed.borrow() == first {
             return Ok(());
         }
-        let when = first.as_ref().and_then(|first| self.turns.due(py, first));
+        let when = first.as_ref().and_then(|first| self.turns.wakes_at(py, first));
         self.armed.replace(first);
         let Some(when) = when else { return Ok(()) };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);

@@ -130,14 +130,14 @@ impl Turns {
         }
     }
 
-    /// When a timer of this loop is due, on the loop's clock.
-    pub(super) fn due(&self, py: Python<'_>, timer: &Timer) -> Option<f64> {
+    /// When to wake for a timer of this loop, the first one, on the loop's clock.
+    pub(super) fn wakes_at(&self, py: Python<'_>, timer: &Timer) -> Option<f64> {
         match (timer, self) {
-            (Timer::At(when), _) => Some(*when),
+            (Timer::At(_), Self::Native(native)) => native.wakes_at(),
             (Timer::Handle(handle), Self::Asyncio(turns)) => {
                 handle.bind(py).getattr(&turns.when).ok()?.extract().ok()
             }
-            (Timer::Handle(_), Self::Native(_)) => None,
+            (Timer::At(_), Self::Asyncio(_)) | (Timer::Handle(_), Self::Native(_)) => None,
         }
     }
 }

@@ -62,6 +62,10 @@ impl HostedLoop {
         match *self {}
     }
 
+    pub(in crate::python) fn wakes_at(&self) -> Option<f64> {
+        match *self {}
+    }
+
     pub(in crate::python) fn set_aside<R>(&self, _: impl FnOnce() -> R) -> R {
         match *self {}
     }

@@ -88,6 +88,11 @@ impl HostedLoop {
         self.core().timers.borrow().first().map(|timer| timer.when)
     }
 
+    /// When the loop is to take a turn for its timers, on the loop's clock.
+    pub(in crate::python) fn wakes_at(&self) -> Option<f64> {
+        self.core().timers.borrow().wakes_at()
+    }
+
     /// Runs `body`, and sets aside what it asks the loop to call soon, once. Nothing else may ask before: the GIL is held, and
     /// until then `body` runs no Python code.
     pub(in crate::python) fn set_aside<R>(&self, body: impl FnOnce() -> R) -> R {

@@ -2,6 +2,13 @@
 
 use pyo3::ffi;
 
+/// By how much a loop may wake later than its first timer is due, in seconds, to call several at once. asyncio's own waits are
+/// rounded up to a millisecond.
+const SLACK: f64 = 0.0003;
+
+/// So many timers that are due within [`SLACK`] are called at once.
+const SEVERAL: usize = 4;
+
 /// A scheduled timer.
 #[derive(Clone, Copy)]
 pub(super) struct Timer {
@@ -22,6 +29,23 @@ impl Timers {
 
     pub(super) fn first(&self) -> Option<&Timer> {
         self.0.first()
+    }
+
+    /// When the loop is to wake for its timers: when the first one is due, or a little later where several are due by then, as
+    /// each wake-up costs more than a timer.
+    pub(super) fn wakes_at(&self) -> Option<f64> {
+        let first = self.first()?.when;
+        let is_crowd = self.due(0, first + SLACK, SEVERAL) == SEVERAL;
+        Some(if is_crowd { first + SLACK } else { first })
+    }
+
+    /// How many timers are due by `when`, of those in the subtree at `at`; counts no further than to `most`.
+    fn due(&self, at: usize, when: f64, most: usize) -> usize {
+        if most == 0 || self.0.get(at).is_none_or(|timer| timer.when > when) {
+            return 0;
+        }
+        let left = 1 + self.due(2 * at + 1, when, most - 1);
+        left + self.due(2 * at + 2, when, most - left)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Timer> {
@@ -88,5 +112,39 @@ impl Timers {
         }
         self.0[at] = moved;
         self.sift_down(start, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timers(moments: &[f64]) -> Timers {
+        let mut timers = Timers::default();
+        for &when in moments {
+            timers.push(Timer { when, handle: std::ptr::null_mut() });
+        }
+        timers
+    }
+
+    #[test]
+    fn a_loop_wakes_exactly_for_few_timers_and_once_for_several() {
+        assert_eq!(timers(&[]).wakes_at(), None);
+        assert_eq!(timers(&[5.0]).wakes_at(), Some(5.0));
+        assert_eq!(timers(&[5.0, 5.0001, 5.0002]).wakes_at(), Some(5.0));
+        let crowd = [9.0, 5.0001, 7.0, 5.0, 5.0002, 8.0, 5.00025, 6.0];
+        assert_eq!(timers(&crowd).wakes_at(), Some(5.0 + SLACK));
+        assert_eq!(timers(&[5.0, 5.0001, 5.0002, 5.0004]).wakes_at(), Some(5.0));
+    }
+
+    #[test]
+    fn timers_that_are_due_are_counted_as_far_as_asked() {
+        let all: Vec<f64> = (0..100).rev().map(f64::from).collect();
+        let timers = timers(&all);
+        for (when, most, count) in
+            [(-1.0, 9, 0), (0.0, 9, 1), (30.5, 100, 31), (30.5, 7, 7), (200.0, 200, 100)]
+        {
+            assert_eq!(timers.due(0, when, most), count, "by {when}, at most {most}");
+        }
     }
 }

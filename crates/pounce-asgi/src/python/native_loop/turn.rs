@@ -195,16 +195,11 @@ fn make_due_ready(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core) -
 /// Takes events, and waits for them if there is nothing else to do.
 fn poll(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core, events: Events) -> PyResult<()> {
     let has_work = !core.ready.borrow().is_empty() || core.is_stopping();
-    let timeout = match core.timers.borrow().first().copied() {
+    let wakes_at = core.timers.borrow().wakes_at();
+    let timeout = match wakes_at {
         _ if has_work || events == Events::Poll => Some(0.0),
         None => None,
-        Some(first) => Some(first.when),
-    };
-    let timeout = match timeout {
-        Some(when) if !has_work && events == Events::Wait => {
-            Some((when - time(py, event_loop, core)?).clamp(0.0, LONGEST_WAIT))
-        }
-        other => other,
+        Some(when) => Some((when - time(py, event_loop, core)?).clamp(0.0, LONGEST_WAIT)),
     };
     if events == Events::Wait && timeout == Some(0.0) && core.watches.borrow().is_empty() {
         return Ok(());
