@@ -26,7 +26,7 @@ impl Fields {
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
-        self.bytes[start..].make_ascii_lowercase();
+        make_lower_case(&mut self.bytes[start..]);
         let name_end = self.bytes.len() as u32;
         self.bytes.extend_from_slice(value);
         self.ends.push((name_end, self.bytes.len() as u32));
@@ -109,6 +109,15 @@ impl PartialEq for Fields {
 
 impl Eq for Fields {}
 
+/// As [`make_ascii_lowercase`](<[u8]>::make_ascii_lowercase), for the few bytes of a name.
+fn make_lower_case(name: &mut [u8]) {
+    let (words, rest) = name.as_chunks_mut::<8>();
+    words.iter_mut().for_each(|word| word.make_ascii_lowercase());
+    let (halves, rest) = rest.as_chunks_mut::<4>();
+    halves.iter_mut().for_each(|half| half.make_ascii_lowercase());
+    rest.make_ascii_lowercase();
+}
+
 /// Whether `name` is a token (RFC 9110 section 5.6.2), as a field name must be.
 pub fn is_field_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
@@ -121,13 +130,26 @@ pub fn is_token_byte(byte: u8) -> bool {
 
 /// Whether `value` is a valid field value: no control character but the tab (RFC 9110 section 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
-    // Without a branch for each byte, so that a register's width is checked at once.
-    let are_valid = |bytes: &[u8]| {
-        bytes.iter().fold(true, |valid, &byte| valid & ((byte >= 0x20) & (byte != 0x7f) | (byte == b'\t')))
-    };
     let (blocks, rest) = value.as_chunks::<16>();
-    blocks.iter().all(|block| are_valid(block)) && are_valid(rest)
+    // Without a branch for each byte of a block, so that a register's width is checked at once.
+    let is_valid = |block: &[u8; 16]| block.iter().fold(true, |valid, &byte| valid & is_value_byte(byte));
+    blocks.iter().all(is_valid) && rest.iter().all(|&byte| VALUE[byte as usize])
 }
+
+const fn is_value_byte(byte: u8) -> bool {
+    (byte >= 0x20) & (byte != 0x7f) | (byte == b'\t')
+}
+
+/// The bytes of a field value.
+static VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_value_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 /// The characters of a token.
 static TOKEN: [bool; 256] = {

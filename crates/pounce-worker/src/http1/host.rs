@@ -24,9 +24,16 @@ fn is_host_name(host: &[u8]) -> bool {
                     .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'v' | b'V'))
         });
     }
-    // reg-name: unreserved, percent-encoded and sub-delims, except the comma, which would make a list.
-    host.iter().all(|b| {
-        b.is_ascii_alphanumeric()
+    host.iter().all(|&byte| REG_NAME[byte as usize])
+}
+
+/// The bytes of a reg-name: unreserved, percent-encoded and sub-delims, except the comma, which would make a list.
+static REG_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
             || matches!(
                 b,
                 b'-' | b'.'
@@ -43,13 +50,17 @@ fn is_host_name(host: &[u8]) -> bool {
                     | b'+'
                     | b';'
                     | b'='
-            )
-    })
-}
+            );
+        byte += 1;
+    }
+    table
+};
 
 /// Host and port. The port is empty if there is none; a colon inside brackets does not count.
 fn split_port(value: &[u8]) -> (&[u8], &[u8]) {
-    let after_bracket = value.iter().rposition(|&b| b == b']').map_or(0, |at| at + 1);
+    let bracket =
+        value.first().filter(|first| **first == b'[').and_then(|_| value.iter().rposition(|&b| b == b']'));
+    let after_bracket = bracket.map_or(0, |at| at + 1);
     match value[after_bracket..].iter().position(|&b| b == b':') {
         Some(at) => (&value[..after_bracket + at], &value[after_bracket + at + 1..]),
         None => (value, b""),
