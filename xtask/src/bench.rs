@@ -5,7 +5,7 @@
 
 mod build;
 mod callgrind;
-mod certificate;
+pub(crate) mod certificate;
 mod cpu;
 mod event_loop;
 mod h2load;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | tidy | bench | conformance | dist | ci`. This file only reads the command line.
+//! The project's own commands: `cargo xtask test | tidy | bench | conformance | sanitize | dist | ci`. This file only reads the command line.
 //!
 //! It depends on no crate of the workspace, so that it works when the workspace does not build.
 
@@ -7,6 +7,7 @@ mod ci;
 mod conformance;
 mod error;
 mod python;
+mod sanitize;
 mod tally;
 mod test;
 mod tidy;
@@ -36,6 +37,8 @@ enum Task {
     Bench(Box<bench::Options>),
     /// Test a server against the specifications
     Conformance(conformance::Options),
+    /// Use the event loop under the address sanitizer
+    Sanitize(sanitize::Options),
     /// Build wheels of the Python package, and its source distribution
     Dist(wheel::Options),
     /// Run every check that a change must pass
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run().map(|()| None),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options).map(Some),
+        Task::Sanitize(options) => sanitize::run(&options).map(|()| None),
         Task::Dist(options) => wheel::dist(&options).map(|()| None),
         Task::Ci(options) => ci::run(&options).map(Some),
     };

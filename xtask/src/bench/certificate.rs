@@ -9,17 +9,17 @@ use anyhow::Result;
 use crate::workspace;
 
 /// The path of the certificate, in PEM.
-pub(super) fn certificate() -> PathBuf {
+pub(crate) fn certificate() -> PathBuf {
     workspace::target().join("bench/certificate.pem")
 }
 
 /// The path of its key, in PEM and PKCS #8, which every server reads.
-pub(super) fn key() -> PathBuf {
+pub(crate) fn key() -> PathBuf {
     workspace::target().join("bench/key.pem")
 }
 
 /// Makes a self-signed certificate for localhost. Its key is on P-256, like those of most sites.
-pub(super) fn make() -> Result<()> {
+pub(crate) fn make() -> Result<()> {
     fs::create_dir_all(workspace::target().join("bench"))?;
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
