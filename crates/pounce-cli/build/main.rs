@@ -52,7 +52,10 @@ fn static_library() -> Option<Vec<String>> {
         .chain(libraries.split(' ').filter(|word| word.starts_with("-l") || word.starts_with("-L")));
     let arguments: Vec<_> = arguments.map(str::to_owned).collect();
     let probe = link_probe(&arguments)?;
-    let ran = Command::new(probe).args(["-I", "-c", TRY_MODULES]).env("PYTHONHOME", home).output().ok()?;
+    let mut python = Command::new(probe);
+    // A Python may have been moved since it was compiled.
+    python.args(["-s", "-c", TRY_MODULES]).env("PYTHONHOME", home).env_remove("PYTHONPATH");
+    let ran = python.output().ok()?;
     (ran.status.success() && ran.stdout.trim_ascii() == version.as_bytes()).then_some(arguments)
 }
 

@@ -154,11 +154,12 @@ impl LoopDriver {
         if *self.armed.borrow() == first {
             return Ok(());
         }
-        let when = first.as_ref().and_then(|first| self.turns.wakes_at(py, first));
+        let now = Instant::now();
+        let loop_now = self.epoch.1 + now.saturating_duration_since(self.epoch.0).as_secs_f64();
+        let when = first.as_ref().and_then(|first| self.turns.wakes_at(py, first, loop_now));
         self.armed.replace(first);
         let Some(when) = when else { return Ok(()) };
         let after = Duration::try_from_secs_f64((when - self.epoch.1).max(0.0)).unwrap_or(Duration::MAX);
-        let now = Instant::now();
         // A timer beyond the range of the clock is checked again in a year.
         let deadline =
             self.epoch.0.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3600));

@@ -130,10 +130,10 @@ impl Turns {
         }
     }
 
-    /// When to wake for a timer of this loop, the first one, on the loop's clock.
-    pub(super) fn wakes_at(&self, py: Python<'_>, timer: &Timer) -> Option<f64> {
+    /// When to wake for a timer of this loop, the first one, if it rests from `now` on; both on the loop's clock.
+    pub(super) fn wakes_at(&self, py: Python<'_>, timer: &Timer, now: f64) -> Option<f64> {
         match (timer, self) {
-            (Timer::At(_), Self::Native(native)) => native.wakes_at(),
+            (Timer::At(_), Self::Native(native)) => native.wakes_at(now),
             (Timer::Handle(handle), Self::Asyncio(turns)) => {
                 handle.bind(py).getattr(&turns.when).ok()?.extract().ok()
             }

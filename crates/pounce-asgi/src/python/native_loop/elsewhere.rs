@@ -62,7 +62,7 @@ impl HostedLoop {
         match *self {}
     }
 
-    pub(in crate::python) fn wakes_at(&self) -> Option<f64> {
+    pub(in crate::python) fn wakes_at(&self, _: f64) -> Option<f64> {
         match *self {}
     }
 

@@ -88,9 +88,9 @@ impl HostedLoop {
         self.core().timers.borrow().first().map(|timer| timer.when)
     }
 
-    /// When the loop is to take a turn for its timers, on the loop's clock.
-    pub(in crate::python) fn wakes_at(&self) -> Option<f64> {
-        self.core().timers.borrow().wakes_at()
+    /// When the loop is to take a turn for its timers if it rests from `now` on, on the loop's clock.
+    pub(in crate::python) fn wakes_at(&self, now: f64) -> Option<f64> {
+        self.core().timers.borrow().wakes_at(now)
     }
 
     /// Runs `body`, and sets aside what it asks the loop to call soon, once. Nothing else may ask before: the GIL is held, and

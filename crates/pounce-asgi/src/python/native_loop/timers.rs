@@ -31,11 +31,11 @@ impl Timers {
         self.0.first()
     }
 
-    /// When the loop is to wake for its timers: when the first one is due, or a little later where several are due by then, as
-    /// each wake-up costs more than a timer.
-    pub(super) fn wakes_at(&self) -> Option<f64> {
+    /// When a loop that waits from `now` on is to wake for its timers: when the first one is due, or a little later where several
+    /// are due by then, as each wake-up costs more than a timer.
+    pub(super) fn wakes_at(&self, now: f64) -> Option<f64> {
         let first = self.first()?.when;
-        let is_crowd = self.due(0, first + SLACK, SEVERAL) == SEVERAL;
+        let is_crowd = first > now && self.due(0, first + SLACK, SEVERAL) == SEVERAL;
         Some(if is_crowd { first + SLACK } else { first })
     }
 
@@ -129,12 +129,13 @@ mod tests {
 
     #[test]
     fn a_loop_wakes_exactly_for_few_timers_and_once_for_several() {
-        assert_eq!(timers(&[]).wakes_at(), None);
-        assert_eq!(timers(&[5.0]).wakes_at(), Some(5.0));
-        assert_eq!(timers(&[5.0, 5.0001, 5.0002]).wakes_at(), Some(5.0));
+        assert_eq!(timers(&[]).wakes_at(1.0), None);
+        assert_eq!(timers(&[5.0]).wakes_at(1.0), Some(5.0));
+        assert_eq!(timers(&[5.0, 5.0001, 5.0002]).wakes_at(1.0), Some(5.0));
         let crowd = [9.0, 5.0001, 7.0, 5.0, 5.0002, 8.0, 5.00025, 6.0];
-        assert_eq!(timers(&crowd).wakes_at(), Some(5.0 + SLACK));
-        assert_eq!(timers(&[5.0, 5.0001, 5.0002, 5.0004]).wakes_at(), Some(5.0));
+        assert_eq!(timers(&crowd).wakes_at(1.0), Some(5.0 + SLACK));
+        assert_eq!(timers(&[5.0, 5.0001, 5.0002, 5.0004]).wakes_at(1.0), Some(5.0));
+        assert_eq!(timers(&crowd).wakes_at(5.0), Some(5.0), "it does not wait for more when one is due");
     }
 
     #[test]

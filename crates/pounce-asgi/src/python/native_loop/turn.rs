@@ -195,11 +195,14 @@ fn make_due_ready(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core) -
 /// Takes events, and waits for them if there is nothing else to do.
 fn poll(py: Python<'_>, event_loop: *mut ffi::PyObject, core: &Core, events: Events) -> PyResult<()> {
     let has_work = !core.ready.borrow().is_empty() || core.is_stopping();
-    let wakes_at = core.timers.borrow().wakes_at();
-    let timeout = match wakes_at {
-        _ if has_work || events == Events::Poll => Some(0.0),
-        None => None,
-        Some(when) => Some((when - time(py, event_loop, core)?).clamp(0.0, LONGEST_WAIT)),
+    let has_timers = core.timers.borrow().first().is_some();
+    let timeout = if has_work || events == Events::Poll {
+        Some(0.0)
+    } else if has_timers {
+        let now = time(py, event_loop, core)?;
+        core.timers.borrow().wakes_at(now).map(|when| (when - now).clamp(0.0, LONGEST_WAIT))
+    } else {
+        None
     };
     if events == Events::Wait && timeout == Some(0.0) && core.watches.borrow().is_empty() {
         return Ok(());
