@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import os
 import sys
+from collections import ChainMap
 from urllib.parse import unquote_to_bytes
 
 from kit import (
@@ -86,6 +87,20 @@ async def no_body_key(scope, receive, send):
     """Messages with only the keys that ASGI requires."""
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body"})
+
+
+def with_own_keys(message):
+    """The message, with keys that are equal to those of others and not the same objects, among further ones."""
+    more = {f"x-{number}": number for number in range(3)}
+    return more | {"".join(list(key)): value for key, value in message.items()} | {7: None}
+
+
+async def own_keys(scope, receive, send):
+    """Messages as they come from anywhere: dicts with their own keys, and mappings."""
+    headers = [(b"x-kept", b"yes")]
+    await send(with_own_keys({"type": "http.response.start", "status": 201, "headers": headers}))
+    await send(with_own_keys({"type": "http.response.body", "body": b"first ", "more_body": True}))
+    await send(ChainMap({"body": b"last"}, {"type": "http.response.body"}))
 
 
 async def header(scope, receive, send, name):

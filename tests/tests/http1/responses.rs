@@ -27,6 +27,13 @@ fn a_response_with_a_length_keeps_it() {
 }
 
 #[test]
+fn messages_are_read_whatever_the_objects_of_their_keys() {
+    let response = server().get("/own-keys").expect(201);
+    assert_eq!(response.header("x-kept"), Some("yes"));
+    assert_eq!(response.text(), "first last");
+}
+
+#[test]
 fn a_response_without_a_length_is_framed_by_the_server() {
     for (target, size) in
         [("/stream/3/1000", 3000), ("/empty-parts", 6), ("/bare-status/200", 11), ("/no-body-key", 0)]
