@@ -103,6 +103,45 @@ def test_other_threads_wake_a_loop_that_waits(loop):
     assert woken == [True] * 100
 
 
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="handles do not wait before Python 3.14")
+def test_who_cancels_a_call_of_another_thread_waits_for_its_end(loop):
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def callback():
+        began.set()
+        go_on.wait(30)
+        ended.set()
+
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        for ask in ("cancelled", "cancel"):
+            for event in (began, go_on, ended):
+                event.clear()
+            handle = loop.call_soon_threadsafe(callback)
+            assert isinstance(handle, asyncio.Handle)
+            assert began.wait(30)
+            threading.Timer(0.05, go_on.set).start()
+            assert getattr(handle, ask)() in (False, None)
+            assert ended.is_set()
+        own = []
+        cancelled = threading.Event()
+
+        def cancel_own():
+            own[0].cancel()
+            cancelled.set()
+
+        loop.call_soon_threadsafe(lambda: own.append(loop.call_soon_threadsafe(cancel_own)))
+        assert cancelled.wait(30), "a callback that cancels itself waits for no one"
+        loop.call_soon_threadsafe(began.clear)
+        late = loop.call_soon_threadsafe(callback)
+        late.cancel()
+        assert late.cancelled()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
 def test_a_handle_is_one_of_asyncio(loop):
     handle, timer = loop.call_soon(print, "never"), loop.call_later(3600, print, "never")
     assert isinstance(handle, asyncio.Handle) and isinstance(timer, asyncio.TimerHandle)
@@ -325,12 +364,14 @@ def test_asyncio_knows_every_task_for_as_long_as_it_lives():
         await asyncio.gather(*tasks)
         assert asyncio.all_tasks() == {own}
         # Tasks die while somebody goes through the set, which is asyncio's own in Python up to 3.13.
-        known = getattr(asyncio.tasks, "_scheduled_tasks", None) or asyncio.tasks._all_tasks
+        module = asyncio.tasks
+        known = module._scheduled_tasks if hasattr(module, "_scheduled_tasks") else module._all_tasks
         seen = weakref.WeakSet(tasks)
-        for task in known:
+        for _ in map(id, known):
             tasks.clear()
             gc.collect()
-        del task
+        tasks.clear()
+        gc.collect()
         asyncio.create_task(asyncio.sleep(0))
         await asyncio.sleep(0.01)
         gc.collect()

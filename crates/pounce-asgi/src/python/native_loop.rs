@@ -22,6 +22,7 @@ mod kinds;
 mod layout;
 mod loop_type;
 mod poller;
+mod running;
 mod timers;
 mod transport;
 mod turn;

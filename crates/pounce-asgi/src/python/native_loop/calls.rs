@@ -5,9 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::core::Core;
-use super::handle;
+use super::handle::{self, Callback};
 use super::instance::{caught, core};
-use super::kinds::Names;
+use super::kinds::{Kind, Kinds, Names};
 use super::turn;
 
 /// The arguments of a call, as CPython passes them.
@@ -99,19 +99,20 @@ unsafe fn handle_for(
     py: Python<'_>,
     object: *mut ffi::PyObject,
     core: &Core,
+    kind: Kind,
     call: &Call<'_>,
-    skipped: usize,
     when: *mut ffi::PyObject,
 ) -> PyResult<*mut ffi::PyObject> {
     // SAFETY: by contract.
     unsafe {
+        let skipped = if kind == Kind::Timer { 1 } else { 0 };
         let arguments = tuple(&call.positional[skipped + 1..]);
         if arguments.is_null() {
             ffi::Py_XDECREF(when);
             return Err(PyErr::fetch(py));
         }
-        let callback = call.positional[skipped];
-        let made = handle::make(core.kinds(), &core.free, object, callback, arguments, call.context, when);
+        let callback = Callback { function: call.positional[skipped], arguments, context: call.context };
+        let made = handle::make(core.kinds(), kind, &core.free, object, &callback, when);
         if made.is_null() { Err(PyErr::fetch(py)) } else { Ok(made) }
     }
 }
@@ -124,16 +125,17 @@ unsafe fn handle_for(
 unsafe fn soon(
     object: *mut ffi::PyObject,
     passed: Passed,
+    kind: impl FnOnce(&Kinds) -> Option<Kind>,
     unusual: impl FnOnce(&Names) -> &Py<PyString>,
     add: impl FnOnce(&Core, *mut ffi::PyObject),
 ) -> *mut ffi::PyObject {
     // SAFETY: by contract.
     caught(|py| unsafe {
         let core = core(object);
-        let Some(call) = read_call(core, passed, 1) else {
+        let (Some(call), Some(kind)) = (read_call(core, passed, 1), kind(core.kinds())) else {
             return Ok(forward(object, unusual(&core.kinds().names), passed));
         };
-        let handle = handle_for(py, object, core, &call, 0, std::ptr::null_mut())?;
+        let handle = handle_for(py, object, core, kind, &call, std::ptr::null_mut())?;
         add(core, ffi::Py_NewRef(handle));
         Ok(handle)
     })
@@ -159,7 +161,7 @@ unsafe fn at_time(
         };
         let when = due(core, Bound::from_borrowed_ptr(py, call.positional[0]))?;
         let seconds = turn::seconds(&when)?;
-        let timer = handle_for(py, object, core, &call, 1, when.into_ptr())?;
+        let timer = handle_for(py, object, core, Kind::Timer, &call, when.into_ptr())?;
         core.schedule(seconds, ffi::Py_NewRef(timer));
         Ok(timer)
     })
@@ -173,7 +175,7 @@ pub(super) unsafe extern "C" fn call_soon(
 ) -> *mut ffi::PyObject {
     let passed = Passed { arguments, count, names };
     // SAFETY: CPython calls this attached, with an instance of the type.
-    unsafe { soon(object, passed, |names| &names.slow_call_soon, Core::push) }
+    unsafe { soon(object, passed, |_| Some(Kind::Handle), |names| &names.slow_call_soon, Core::push) }
 }
 
 pub(super) unsafe extern "C" fn call_soon_threadsafe(
@@ -184,7 +186,7 @@ pub(super) unsafe extern "C" fn call_soon_threadsafe(
 ) -> *mut ffi::PyObject {
     let passed = Passed { arguments, count, names };
     // SAFETY: as above.
-    unsafe { soon(object, passed, |names| &names.slow_call_soon_threadsafe, Core::send) }
+    unsafe { soon(object, passed, |kinds| kinds.sent, |names| &names.slow_call_soon_threadsafe, Core::send) }
 }
 
 pub(super) unsafe extern "C" fn call_later(

@@ -16,6 +16,7 @@ use super::handle::Free;
 use super::kinds::Kinds;
 use super::layout::{self, field, layout};
 use super::poller::{self, Poller};
+use super::running::Running;
 use super::timers::{Timer, Timers};
 use super::watches::Watches;
 
@@ -48,6 +49,7 @@ pub(super) struct Core {
     /// Whether a server's runtime drives the loop.
     pub(super) is_hosted: AtomicBool,
     pub(super) aside: Cell<Aside>,
+    pub(super) running: Running,
 }
 
 /// Whether the next handle that is made ready is set aside instead.
@@ -98,6 +100,7 @@ impl Core {
             alarm: Mutex::new(alarm),
             is_hosted: AtomicBool::new(false),
             aside: Cell::new(Aside::No),
+            running: Running::default(),
         })
     }
 

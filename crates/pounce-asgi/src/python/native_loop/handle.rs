@@ -4,15 +4,8 @@ use std::cell::UnsafeCell;
 
 use pyo3::ffi;
 
-use super::kinds::Kinds;
+use super::kinds::{Kind, Kinds};
 use super::layout::{field, layout, locked};
-
-/// Which of asyncio's two classes a type is a subclass of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Handle,
-    Timer,
-}
 
 /// The memory of dead handles that a loop keeps for new ones, of each kind.
 const MOST_FREE: usize = 256;
@@ -27,7 +20,7 @@ pub(super) struct Free {
 impl Free {
     fn list(&mut self, kind: Kind) -> &mut Vec<*mut ffi::PyObject> {
         match kind {
-            Kind::Handle => &mut self.handles,
+            Kind::Handle | Kind::ThreadSafe => &mut self.handles,
             Kind::Timer => &mut self.timers,
         }
     }
@@ -56,32 +49,41 @@ impl Free {
     }
 }
 
+/// A callback as a handle keeps it.
+pub(super) struct Callback {
+    pub(super) function: *mut ffi::PyObject,
+    /// An owned tuple.
+    pub(super) arguments: *mut ffi::PyObject,
+    /// Null for a copy of the current one.
+    pub(super) context: *mut ffi::PyObject,
+}
+
 /// A new handle of the loop, without debug information. Null with an exception set if memory is exhausted.
 ///
 /// # Safety
-/// Attached. `callback`, `event_loop`, and if not null `context` are alive; `arguments` is an owned tuple; `when` is an owned
-/// number for a timer, else null. What is owned is taken over in every case.
+/// Attached. `event_loop` and the objects of the callback are alive; `when` is an owned number for a timer, else null. What is owned
+/// is taken over in every case.
 pub(super) unsafe fn make(
     kinds: &Kinds,
+    kind: Kind,
     free: &UnsafeCell<Free>,
     event_loop: *mut ffi::PyObject,
-    callback: *mut ffi::PyObject,
-    arguments: *mut ffi::PyObject,
-    context: *mut ffi::PyObject,
+    callback: &Callback,
     when: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let &Callback { function, arguments, context } = callback;
     // SAFETY: by contract. All slots are written before the collector can see the object.
     unsafe {
-        let (kind, type_object) =
-            if when.is_null() { (Kind::Handle, kinds.handle) } else { (Kind::Timer, kinds.timer) };
+        let type_object = kinds.type_of(kind);
         let context = if context.is_null() { ffi::PyContext_CopyCurrent() } else { ffi::Py_NewRef(context) };
         // Borrowed for as long as this takes: an allocation may collect garbage, and dead handles go to the pool.
         let pooled = if context.is_null() { None } else { (*free.get()).list(kind).pop() };
         let handle = match pooled {
             Some(memory) => {
                 // The memory has kept its reference to its type.
+                let before = ffi::Py_TYPE(memory);
                 ffi::PyObject_Init(memory, type_object);
-                ffi::Py_DECREF(type_object.cast());
+                ffi::Py_DECREF(before.cast());
                 memory
             }
             None if context.is_null() => std::ptr::null_mut(),
@@ -101,7 +103,7 @@ pub(super) unsafe fn make(
             return handle;
         }
         let at = layout();
-        field(handle, at.callback).write(ffi::Py_NewRef(callback));
+        field(handle, at.callback).write(ffi::Py_NewRef(function));
         field(handle, at.arguments).write(arguments);
         field(handle, at.cancelled).write(ffi::Py_NewRef(ffi::Py_False()));
         field(handle, at.event_loop).write(ffi::Py_NewRef(event_loop));
@@ -125,7 +127,11 @@ pub(super) unsafe fn make(
 pub(super) unsafe fn is_plain(kinds: &Kinds, handle: *mut ffi::PyObject) -> bool {
     // SAFETY: by contract.
     let kind = unsafe { ffi::Py_TYPE(handle) };
-    kind == kinds.handle || kind == kinds.timer || kind == kinds.asyncio_handle || kind == kinds.asyncio_timer
+    kind == kinds.handle
+        || kind == kinds.timer
+        || kind == kinds.thread_safe
+        || kind == kinds.asyncio_handle
+        || kind == kinds.asyncio_timer
 }
 
 /// Calls the callback of a handle in its context. Null with an exception set if it raised.

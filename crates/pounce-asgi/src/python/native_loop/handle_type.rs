@@ -1,14 +1,15 @@
-//! The two types of handles: subclasses of asyncio's with the same state and other functions.
+//! The types of handles: subclasses of asyncio's with the same state and other functions.
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::sync::atomic::Ordering;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::handle::Kind;
+use super::core::thread_number;
 use super::instance::core_of;
-use super::kinds::{Kinds, Names};
+use super::kinds::{Kind, Kinds, Names};
 use super::layout::{self, field, is_cancelled, layout, locked, replace};
 use crate::python::slots::{Methods, method_noargs, slot};
 
@@ -23,6 +24,13 @@ pub(super) fn kinds(py: Python<'_>) -> PyResult<Box<Kinds>> {
     let name = |name| PyString::intern(py, name).unbind();
     let mut kinds = Box::new(Kinds {
         handle: std::ptr::null_mut(),
+        thread_safe: std::ptr::null_mut(),
+        sent: match asyncio.hasattr("_ThreadSafeHandle")? {
+            false => Some(Kind::Handle),
+            // Without a GIL the callback could begin while another thread looks.
+            true if cfg!(Py_GIL_DISABLED) => None,
+            true => Some(Kind::ThreadSafe),
+        },
         timer: std::ptr::null_mut(),
         asyncio_handle: base.as_ptr().cast(),
         asyncio_timer: timer_base.as_ptr().cast(),
@@ -42,6 +50,7 @@ pub(super) fn kinds(py: Python<'_>) -> PyResult<Box<Kinds>> {
         },
     });
     kinds.handle = subclass(py, c"pounce.Handle", &base, slots(Kind::Handle))?;
+    kinds.thread_safe = subclass(py, c"pounce.ThreadSafeHandle", &base, slots(Kind::ThreadSafe))?;
     kinds.timer = subclass(py, c"pounce.TimerHandle", &timer_base, slots(Kind::Timer))?;
     // Types are never freed before their interpreter, and asyncio's module is not either.
     std::mem::forget((base, timer_base));
@@ -78,6 +87,12 @@ static METHODS: Methods<3> = Methods([
     ffi::PyMethodDef::zeroed(),
 ]);
 
+static THREAD_SAFE_METHODS: Methods<3> = Methods([
+    method_noargs(c"cancel", cancel_at_rest),
+    method_noargs(c"cancelled", cancelled_at_rest),
+    ffi::PyMethodDef::zeroed(),
+]);
+
 static TIMER_METHODS: Methods<3> = Methods([
     method_noargs(c"cancel", cancel_timer),
     method_noargs(c"cancelled", cancelled),
@@ -88,6 +103,7 @@ static TIMER_METHODS: Methods<3> = Methods([
 fn slots(kind: Kind) -> Vec<ffi::PyType_Slot> {
     let (methods, dealloc) = match kind {
         Kind::Handle => (METHODS.slot(), dealloc_handle as *mut c_void),
+        Kind::ThreadSafe => (THREAD_SAFE_METHODS.slot(), dealloc_handle as *mut c_void),
         Kind::Timer => (TIMER_METHODS.slot(), dealloc_timer as *mut c_void),
     };
     vec![
@@ -225,6 +241,42 @@ unsafe extern "C" fn cancelled(handle: *mut ffi::PyObject, _: *mut ffi::PyObject
 unsafe extern "C" fn cancel(handle: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe { set_cancelled(handle, Kind::Handle) }
+}
+
+unsafe extern "C" fn cancel_at_rest(handle: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        wait_until_at_rest(handle);
+        set_cancelled(handle, Kind::ThreadSafe)
+    }
+}
+
+unsafe extern "C" fn cancelled_at_rest(
+    handle: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        wait_until_at_rest(handle);
+        ffi::Py_NewRef(*field(handle, layout().cancelled))
+    }
+}
+
+/// Waits for the end of the callback, unless this is the thread that calls it.
+///
+/// # Safety
+/// Attached; `handle` is an instance of our type.
+unsafe fn wait_until_at_rest(handle: *mut ffi::PyObject) {
+    // SAFETY: by contract. The loop must outlast the wait.
+    unsafe {
+        let event_loop = *field(handle, layout().event_loop);
+        let Some(core) = core_of(event_loop) else { return };
+        ffi::Py_INCREF(event_loop);
+        if core.running_on.load(Ordering::Relaxed) != thread_number() {
+            core.running.wait_for(handle);
+        }
+        ffi::Py_DECREF(event_loop);
+    }
 }
 
 unsafe extern "C" fn cancel_timer(handle: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {

@@ -4,14 +4,39 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+/// The kinds of handles.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An `asyncio.Handle`.
+    Handle,
+    /// The same that waits, where another thread cancels it, until its callback has ended.
+    ThreadSafe,
+    /// An `asyncio.TimerHandle`.
+    Timer,
+}
+
 /// Of one interpreter. It lives as long as the interpreter does: handles may outlive every loop.
 pub(super) struct Kinds {
     pub(super) handle: *mut ffi::PyTypeObject,
+    pub(super) thread_safe: *mut ffi::PyTypeObject,
     pub(super) timer: *mut ffi::PyTypeObject,
+    /// What `call_soon_threadsafe()` makes. None where it is left to asyncio.
+    pub(super) sent: Option<Kind>,
     /// `asyncio.Handle` and `asyncio.TimerHandle`.
     pub(super) asyncio_handle: *mut ffi::PyTypeObject,
     pub(super) asyncio_timer: *mut ffi::PyTypeObject,
     pub(super) names: Names,
+}
+
+impl Kinds {
+    /// The type of handles of this kind.
+    pub(super) fn type_of(&self, kind: Kind) -> *mut ffi::PyTypeObject {
+        match kind {
+            Kind::Handle => self.handle,
+            Kind::ThreadSafe => self.thread_safe,
+            Kind::Timer => self.timer,
+        }
+    }
 }
 
 /// Interned strings.

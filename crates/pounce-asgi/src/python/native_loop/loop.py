@@ -309,10 +309,6 @@ def define(core, transport):
             self._send_callback(handle)
             return handle
 
-        if ThreadSafeHandle is not asyncio.Handle:
-            # From Python 3.14 on a handle waits, where another thread cancels it, until its callback is done.
-            call_soon_threadsafe = _slow_call_soon_threadsafe
-
         def _slow_call_later(self, delay, callback, *args, context=None):
             if delay is None:
                 raise TypeError("delay must not be None")

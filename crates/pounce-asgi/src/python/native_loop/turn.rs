@@ -100,7 +100,11 @@ unsafe fn run(
             let handle = Bound::from_borrowed_ptr(py, handle);
             return handle.call_method0(&kinds.names.run).map(drop);
         }
-        let result = handle::call(handle);
+        let may_be_cancelled = ffi::Py_TYPE(handle) == kinds.thread_safe && ffi::Py_REFCNT(handle) > 1;
+        let result = match may_be_cancelled {
+            true => core.running.during(handle, || handle::call(handle)),
+            false => handle::call(handle),
+        };
         if !result.is_null() {
             ffi::Py_DECREF(result);
             return Ok(());
