@@ -119,7 +119,7 @@ def test_who_cancels_a_call_of_another_thread_waits_for_its_end(loop):
             for event in (began, go_on, ended):
                 event.clear()
             handle = loop.call_soon_threadsafe(callback)
-            assert isinstance(handle, asyncio.Handle)
+            assert isinstance(handle, asyncio.events._ThreadSafeHandle)
             assert began.wait(30)
             threading.Timer(0.05, go_on.set).start()
             assert getattr(handle, ask)() in (False, None)

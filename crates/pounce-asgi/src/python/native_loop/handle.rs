@@ -14,13 +14,15 @@ const MOST_FREE: usize = 256;
 #[derive(Default)]
 pub(super) struct Free {
     handles: Vec<*mut ffi::PyObject>,
+    thread_safe: Vec<*mut ffi::PyObject>,
     timers: Vec<*mut ffi::PyObject>,
 }
 
 impl Free {
     fn list(&mut self, kind: Kind) -> &mut Vec<*mut ffi::PyObject> {
         match kind {
-            Kind::Handle | Kind::ThreadSafe => &mut self.handles,
+            Kind::Handle => &mut self.handles,
+            Kind::ThreadSafe => &mut self.thread_safe,
             Kind::Timer => &mut self.timers,
         }
     }
@@ -38,7 +40,9 @@ impl Free {
     /// # Safety
     /// Attached.
     pub(super) unsafe fn give_back(&mut self) {
-        for memory in self.handles.drain(..).chain(self.timers.drain(..)) {
+        for memory in
+            [&mut self.handles, &mut self.thread_safe, &mut self.timers].into_iter().flat_map(std::mem::take)
+        {
             // SAFETY: the memory is that of an object of a collected heap type, which it still refers to.
             unsafe {
                 let kind = ffi::Py_TYPE(memory);
@@ -81,9 +85,8 @@ pub(super) unsafe fn make(
         let handle = match pooled {
             Some(memory) => {
                 // The memory has kept its reference to its type.
-                let before = ffi::Py_TYPE(memory);
                 ffi::PyObject_Init(memory, type_object);
-                ffi::Py_DECREF(before.cast());
+                ffi::Py_DECREF(type_object.cast());
                 memory
             }
             None if context.is_null() => std::ptr::null_mut(),

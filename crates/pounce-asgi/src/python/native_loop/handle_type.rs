@@ -20,16 +20,17 @@ use crate::python::slots::{Methods, method_noargs, slot};
 pub(super) fn kinds(py: Python<'_>) -> PyResult<Box<Kinds>> {
     let asyncio = py.import("asyncio.events")?;
     let (base, timer_base) = (asyncio.getattr("Handle")?, asyncio.getattr("TimerHandle")?);
-    layout::find(&base, &timer_base)?;
+    let thread_safe_base = asyncio.getattr_opt("_ThreadSafeHandle")?;
+    layout::find(&base, &timer_base, thread_safe_base.as_ref())?;
     let name = |name| PyString::intern(py, name).unbind();
     let mut kinds = Box::new(Kinds {
         handle: std::ptr::null_mut(),
         thread_safe: std::ptr::null_mut(),
-        sent: match asyncio.hasattr("_ThreadSafeHandle")? {
-            false => Some(Kind::Handle),
+        sent: match &thread_safe_base {
+            None => Some(Kind::Handle),
             // Without a GIL the callback could begin while another thread looks.
-            true if cfg!(Py_GIL_DISABLED) => None,
-            true => Some(Kind::ThreadSafe),
+            Some(_) if cfg!(Py_GIL_DISABLED) => None,
+            Some(_) => Some(Kind::ThreadSafe),
         },
         timer: std::ptr::null_mut(),
         asyncio_handle: base.as_ptr().cast(),
@@ -50,10 +51,12 @@ pub(super) fn kinds(py: Python<'_>) -> PyResult<Box<Kinds>> {
         },
     });
     kinds.handle = subclass(py, c"pounce.Handle", &base, slots(Kind::Handle))?;
-    kinds.thread_safe = subclass(py, c"pounce.ThreadSafeHandle", &base, slots(Kind::ThreadSafe))?;
+    if let Some(base) = &thread_safe_base {
+        kinds.thread_safe = subclass(py, c"pounce.ThreadSafeHandle", base, slots(Kind::ThreadSafe))?;
+    }
     kinds.timer = subclass(py, c"pounce.TimerHandle", &timer_base, slots(Kind::Timer))?;
     // Types are never freed before their interpreter, and asyncio's module is not either.
-    std::mem::forget((base, timer_base));
+    std::mem::forget((base, timer_base, thread_safe_base));
     Ok(kinds)
 }
 
@@ -103,7 +106,7 @@ static TIMER_METHODS: Methods<3> = Methods([
 fn slots(kind: Kind) -> Vec<ffi::PyType_Slot> {
     let (methods, dealloc) = match kind {
         Kind::Handle => (METHODS.slot(), dealloc_handle as *mut c_void),
-        Kind::ThreadSafe => (THREAD_SAFE_METHODS.slot(), dealloc_handle as *mut c_void),
+        Kind::ThreadSafe => (THREAD_SAFE_METHODS.slot(), dealloc_thread_safe as *mut c_void),
         Kind::Timer => (TIMER_METHODS.slot(), dealloc_timer as *mut c_void),
     };
     vec![
@@ -146,12 +149,18 @@ fn owned(kind: Kind) -> impl Iterator<Item = usize> {
         at.context,
         at.event_loop,
     ];
-    all.into_iter().skip(if kind == Kind::Timer { 0 } else { 2 })
+    let lock = at.lock.filter(|_| kind == Kind::ThreadSafe);
+    lock.into_iter().chain(all.into_iter().skip(if kind == Kind::Timer { 0 } else { 2 }))
 }
 
 unsafe extern "C" fn dealloc_handle(handle: *mut ffi::PyObject) {
     // SAFETY: CPython calls this attached, once, with an instance of the type.
     unsafe { dealloc(handle, Kind::Handle) }
+}
+
+unsafe extern "C" fn dealloc_thread_safe(handle: *mut ffi::PyObject) {
+    // SAFETY: as above.
+    unsafe { dealloc(handle, Kind::ThreadSafe) }
 }
 
 unsafe extern "C" fn dealloc_timer(handle: *mut ffi::PyObject) {
@@ -226,11 +235,14 @@ unsafe extern "C" fn clear(handle: *mut ffi::PyObject) -> c_int {
     0
 }
 
-/// Which kind of handle a type of ours is of: timers are larger.
+/// Which kind of handle a type of ours is of.
 unsafe fn kind_of(type_object: *mut ffi::PyTypeObject) -> Kind {
     // SAFETY: the type is alive.
-    let size = unsafe { (*type_object).tp_basicsize } as usize;
-    if size > layout().when { Kind::Timer } else { Kind::Handle }
+    match unsafe { (*type_object).tp_dealloc } {
+        Some(function) if function as usize == dealloc_timer as *const () as usize => Kind::Timer,
+        Some(function) if function as usize == dealloc_thread_safe as *const () as usize => Kind::ThreadSafe,
+        _ => Kind::Handle,
+    }
 }
 
 unsafe extern "C" fn cancelled(handle: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {

@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 pub(super) enum Kind {
     /// An `asyncio.Handle`.
     Handle,
-    /// The same that waits, where another thread cancels it, until its callback has ended.
+    /// An `asyncio.events._ThreadSafeHandle` (Python 3.14): who cancels it on another thread waits until its callback has ended.
     ThreadSafe,
     /// An `asyncio.TimerHandle`.
     Timer,
@@ -18,6 +18,7 @@ pub(super) enum Kind {
 /// Of one interpreter. It lives as long as the interpreter does: handles may outlive every loop.
 pub(super) struct Kinds {
     pub(super) handle: *mut ffi::PyTypeObject,
+    /// Null where asyncio has no such handles.
     pub(super) thread_safe: *mut ffi::PyTypeObject,
     pub(super) timer: *mut ffi::PyTypeObject,
     /// What `call_soon_threadsafe()` makes. None where it is left to asyncio.

@@ -20,6 +20,8 @@ pub(super) struct Layout {
     /// Of timers only.
     pub(super) scheduled: usize,
     pub(super) when: usize,
+    /// Of handles for other threads only, where asyncio has them.
+    pub(super) lock: Option<usize>,
 }
 
 static LAYOUT: OnceLock<Layout> = OnceLock::new();
@@ -34,7 +36,11 @@ pub(super) fn layout() -> &'static Layout {
 ///
 /// # Errors
 /// There are others than those known.
-pub(super) fn find(handle: &Bound<'_, PyAny>, timer: &Bound<'_, PyAny>) -> PyResult<()> {
+pub(super) fn find(
+    handle: &Bound<'_, PyAny>,
+    timer: &Bound<'_, PyAny>,
+    thread_safe: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
     let layout = Layout {
         callback: offset(handle, c"_callback")?,
         arguments: offset(handle, c"_args")?,
@@ -45,6 +51,7 @@ pub(super) fn find(handle: &Bound<'_, PyAny>, timer: &Bound<'_, PyAny>) -> PyRes
         context: offset(handle, c"_context")?,
         scheduled: offset(timer, c"_scheduled")?,
         when: offset(timer, c"_when")?,
+        lock: thread_safe.map(|class| offset(class, c"_lock")).transpose()?,
     };
     let _ = LAYOUT.set(layout);
     Ok(())
