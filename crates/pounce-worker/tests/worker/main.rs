@@ -1,6 +1,6 @@
 //! A worker and test applications over real sockets, without Python.
 
-mod blocked;
+mod drain;
 mod observer;
 mod rates;
 

@@ -10,7 +10,7 @@ use super::super::body_phase::BodyPhase;
 use super::super::input::Input;
 use super::super::observation::Observation;
 use super::super::waits::AppWaits;
-use crate::engine::{Engine, WorkerPhase};
+use crate::engine::Engine;
 use crate::http1::{Fault, Output, RequestEvent, RequestMachine, ResponseEncoder};
 use crate::http2::Beginning;
 use crate::stream::Stream;
@@ -242,16 +242,14 @@ impl Http1State {
     }
 
     /// Decides whether the connection stays open after a complete response.
-    pub(super) fn end_exchange(&mut self, phase: WorkerPhase) {
+    pub(super) fn end_exchange(&mut self) {
         self.piece = None;
         self.disconnect_told = false;
         self.waits.clear();
         if self.body == BodyPhase::Expected {
             self.end(Ending::Linger);
-        } else if self.encoder.must_close()
-            || self.end_of_input && self.input.is_empty()
-            || phase != WorkerPhase::Serving && self.input.is_empty()
-        {
+        } else if self.encoder.must_close() || self.end_of_input && self.input.is_empty() {
+            // A worker that drains says so in each response. What began before may bring one more request.
             let unread = self.machine.in_body() || !self.input.is_empty();
             self.end(if unread { Ending::Linger } else { Ending::Close });
         }

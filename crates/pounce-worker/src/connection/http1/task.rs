@@ -178,7 +178,7 @@ impl<A: App> ConnectionTask<A> {
             let mut state = self.link.state();
             self.link.answer(&mut state, answer, close);
             self.link.observe_end(&mut state);
-            state.end_exchange(engine.phase());
+            state.end_exchange();
             return;
         }
         let (head, id, peer) = {
@@ -215,7 +215,7 @@ impl<A: App> ConnectionTask<A> {
                 _ => {}
             }
             self.link.observe_end(&mut state);
-            state.end_exchange(self.link.engine.phase());
+            state.end_exchange();
             drop(state);
             if let Some(mut running) = self.current.take()
                 && outcome.is_pending()

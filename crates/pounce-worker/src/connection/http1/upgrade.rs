@@ -39,7 +39,7 @@ impl Http1Link {
             Err(refusal) => {
                 self.answer(state, engine.refuse(refusal.status, refusal.detail), true);
                 self.observe_end(state);
-                state.end_exchange(engine.phase());
+                state.end_exchange();
                 None
             }
         }
