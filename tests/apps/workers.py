@@ -58,6 +58,12 @@ async def block(scope, receive, send, seconds, file):
     await respond(send, worker())
 
 
+async def only_block(scope, receive, send, seconds):
+    """Blocks at one line alone: on a busy machine a file may take long as well."""
+    time.sleep(float(seconds))  # blocks here
+    await respond(send, worker())
+
+
 async def killed(scope, receive, send):
     os.kill(os.getpid(), signal.SIGKILL)
 
