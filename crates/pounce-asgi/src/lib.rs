@@ -18,7 +18,7 @@ pub use contract::app::{App, LifespanError, Outcome};
 pub use contract::connection::{Address, ConnectionInfo, Peer, Scheme, TlsInfo};
 pub use contract::error::SendError;
 pub use contract::exchange::{Exchange, ExchangeId, Inbound, Wire};
-pub use contract::fields::{Fields, is_field_name, is_field_value, is_token_byte};
+pub use contract::fields::{Fields, alphanumeric_and, is_field_name, is_field_value, is_token_byte};
 pub use contract::request::{HttpVersion, RequestHead};
 pub use contract::response::{FileBody, Payload, ResponseHead};
 pub use contract::websocket::{Accept, MessageKind, Socket, SocketEvent, SocketWire};

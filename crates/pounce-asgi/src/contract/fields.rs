@@ -133,52 +133,31 @@ pub fn is_field_value(value: &[u8]) -> bool {
     let (blocks, rest) = value.as_chunks::<16>();
     // Without a branch for each byte of a block, so that a register's width is checked at once.
     let is_valid = |block: &[u8; 16]| block.iter().fold(true, |valid, &byte| valid & is_value_byte(byte));
-    blocks.iter().all(is_valid) && rest.iter().all(|&byte| VALUE[byte as usize])
+    blocks.iter().all(is_valid) && rest.iter().all(|&byte| is_value_byte(byte))
 }
 
-const fn is_value_byte(byte: u8) -> bool {
+fn is_value_byte(byte: u8) -> bool {
     (byte >= 0x20) & (byte != 0x7f) | (byte == b'\t')
 }
 
-/// The bytes of a field value.
-static VALUE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = is_value_byte(byte as u8);
-        byte += 1;
-    }
-    table
-};
-
 /// The characters of a token.
-static TOKEN: [bool; 256] = {
+static TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
+/// A table of bytes: the letters and digits of ASCII, and `others`.
+pub const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            );
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
         byte += 1;
     }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
     table
-};
+}
 
 #[cfg(test)]
 mod tests {

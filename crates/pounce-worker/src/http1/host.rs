@@ -1,5 +1,7 @@
 //! The Host field and the authority of a target (RFC 9110 section 7.2, RFC 3986 section 3.2).
 
+use pounce_asgi::alphanumeric_and;
+
 /// Whether `value` is one `host [":" port]`: not empty, no list, no userinfo, no path, no space.
 pub(crate) fn is_host(value: &[u8]) -> bool {
     let (host, port) = split_port(value);
@@ -28,33 +30,7 @@ fn is_host_name(host: &[u8]) -> bool {
 }
 
 /// The bytes of a reg-name: unreserved, percent-encoded and sub-delims, except the comma, which would make a list.
-static REG_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'%'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b';'
-                    | b'='
-            );
-        byte += 1;
-    }
-    table
-};
+static REG_NAME: [bool; 256] = alphanumeric_and(b"-._~%!$&'()*+;=");
 
 /// Host and port. The port is empty if there is none; a colon inside brackets does not count.
 fn split_port(value: &[u8]) -> (&[u8], &[u8]) {
