@@ -10,7 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyTuple};
 
-use crate::python::slots::method_o;
+use crate::python::slots::{Methods, method_o};
 
 /// The name of the set in `_asyncio`: of this Python, and of 3.11.
 const NAMES: [&str; 2] = ["_scheduled_tasks", "_all_tasks"];
@@ -43,20 +43,15 @@ pub(super) fn make_faster(py: Python<'_>) -> PyResult<()> {
     if !is_known {
         return Ok(());
     }
-    let remove = function(&REMOVE.0, &PyTuple::new(py, [&data, &iterating, &pending])?)?;
-    let add = function(&ADD.0, &PyTuple::new(py, [&data, &remove, &pending, &commit])?)?;
+    let remove = function(&REMOVE.0[0], &PyTuple::new(py, [&data, &iterating, &pending])?)?;
+    let add = function(&ADD.0[0], &PyTuple::new(py, [&data, &remove, &pending, &commit])?)?;
     attributes.set_item("_remove", remove)?;
     attributes.set_item("add", add)
 }
 
-struct Function(ffi::PyMethodDef);
-
-// SAFETY: names and functions are constants, and nothing writes to them.
-unsafe impl Sync for Function {}
-
-static ADD: Function = Function(described(c"add", add, c"Adds an object to the set."));
-static REMOVE: Function =
-    Function(described(c"_remove", remove, c"Removes the weak reference of a dead object."));
+static ADD: Methods<1> = Methods([described(c"add", add, c"Adds an object to the set.")]);
+static REMOVE: Methods<1> =
+    Methods([described(c"_remove", remove, c"Removes the weak reference of a dead object.")]);
 
 type Method = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
 

@@ -255,22 +255,25 @@ unsafe extern "C" fn cancel(handle: *mut ffi::PyObject, _: *mut ffi::PyObject) -
     unsafe { set_cancelled(handle, Kind::Handle) }
 }
 
-unsafe extern "C" fn cancel_at_rest(handle: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe extern "C" fn cancel_at_rest(
+    handle: *mut ffi::PyObject,
+    unused: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe {
         wait_until_at_rest(handle);
-        set_cancelled(handle, Kind::ThreadSafe)
+        cancel(handle, unused)
     }
 }
 
 unsafe extern "C" fn cancelled_at_rest(
     handle: *mut ffi::PyObject,
-    _: *mut ffi::PyObject,
+    unused: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe {
         wait_until_at_rest(handle);
-        ffi::Py_NewRef(*field(handle, layout().cancelled))
+        cancelled(handle, unused)
     }
 }
 
